@@ -1,0 +1,60 @@
+# Everything a newcomer needs: `make demo` to watch, `make test` to trust.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+VENV := .venv
+PY := $(VENV)/bin/python
+KERNELS := $(shell find native -name '*.pyx' -o -name '*.pxd')
+PYTEST := $(PY) -m pytest
+
+.PHONY: help install kernels demo test test-fast lint bench bench-kernels clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.python $(VENV)/.node kernels ## put everything into .venv/
+
+demo: install ## a live channel and a film at http://localhost:8000/
+	@exec $(VENV)/bin/headwater up --demo
+
+test: install $(VENV)/.system lint ## every check there is
+	HEADWATER_TWINS=required $(PYTEST) -n 2 -m "not serial"
+	HEADWATER_TWINS=required $(PYTEST) -m serial
+
+test-fast: install ## the inner loop: no real servers, no browser
+	$(PYTEST) -n 2 -q -m "not twin and not browser and not slow and not serial"
+
+lint: install ## ruff, mypy strict, stubs against kernels
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(PY) -m mypy.stubtest --concise $$(find native -name '*.pyi' | sed 's/\.pyi$$//; s#/#.#g')
+
+bench: install $(VENV)/.system ## JSON lines, each case beside its peer on the same core
+	$(PY) -m bench
+
+bench-kernels: install ## micro-benchmarks of the compiled kernels
+	$(PYTEST) bench/kernels --benchmark-only
+
+clean: ## forget builds, keep the data
+	rm -rf build $(VENV) node_modules $$(find native -name '*.so')
+
+# -- stamps: quick when nothing changed ------------------------------------------------------------
+$(VENV)/.python: pyproject.toml constraints.txt setup.py
+	deploy/debian-packages python3-venv=python3-venv:ensurepip gcc=gcc libc6-dev=/usr/include/stdlib.h
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install -q -c constraints.txt 'setuptools>=77' 'Cython==3.3.1'
+	$(VENV)/bin/pip install -q -c constraints.txt --no-build-isolation -e '.[embedded,demo,twins,dev]'
+	touch $@
+
+$(VENV)/.node: package.json package-lock.json $(VENV)/.python
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
+
+$(VENV)/.system:
+	deploy/debian-packages redis-server=redis-server chromium=chromium nginx-light=nginx wrk=wrk \
+	  njs=njs ffmpeg=ffprobe postgresql-15=/usr/lib/postgresql/15/bin/initdb
+	touch $@
+
+kernels: build/.kernels
+build/.kernels: $(VENV)/.python setup.py $(KERNELS)
+	$(PY) setup.py -q build_ext --inplace
+	@touch $@

@@ -1,0 +1,1 @@
+"""Which CDN a session uses: decisions with reasons, health, and content steering manifests."""

@@ -1,0 +1,1 @@
+"""Catalogue, guide, rights, playback sessions and recordings, and the console at :8000."""

@@ -1,0 +1,1 @@
+"""The front door: the `headwater` command, the all-in-one composition and the demo."""

@@ -1,0 +1,1 @@
+"""The demo: an encoder, a film, two small CDNs with switches, all of our own."""

@@ -1,0 +1,1 @@
+"""Cython kernels: they know bytes, no rooms."""

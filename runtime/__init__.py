@@ -1,0 +1,1 @@
+"""What every service stands on: settings, logs, metrics, HTTP bootstrap, store clients, resilience."""

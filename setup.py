@@ -1,0 +1,15 @@
+"""Compile every kernel in native/; all other metadata lives in pyproject.toml."""
+
+import os
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+setup(
+    ext_modules=cythonize(
+        [Extension("*", ["native/**/*.pyx"], extra_compile_args=["-O3"])],
+        build_dir="build/cython",  # keep generated C out of native/
+        annotate=bool(os.environ.get("CYTHON_ANNOTATE")),
+        compiler_directives={"language_level": "3", "embedsignature": True, "autotestdict": False},
+    ),
+)

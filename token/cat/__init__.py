@@ -1,0 +1,1 @@
+"""Common Access Token (CTA-5007): the claim table, COSE, verify, issue, renew."""
