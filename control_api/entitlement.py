@@ -1,0 +1,311 @@
+"""CheckAccess: may this account play this now, from here, on this device; and if not, why not.
+
+A pure function over facts that `rights.load` read. The rules run in the order of `RULES` and the
+first that fails answers (control-api section 5, CTL-70..79); CTL-70 is the door's work (auth.py).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from control_api.times import utc
+
+EVERYWHERE = "**"
+ANY_PLATFORM = "*"
+UNKNOWN_COUNTRY = "ZZ"
+LIVE_STATES = frozenset({"trial", "active", "grace"})
+MAX_UPGRADES = 5
+
+# Licences from the one that costs the viewer least to the one with advertisements (CTL-33, CTL-79).
+LICENCES = ("free", "est", "svod", "tvod", "avod")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One row of rights_window: the title may be played in [start_ms, end_ms)."""
+
+    territory: str
+    licence: str
+    platform: str
+    start_ms: int
+    end_ms: int
+    tier: int | None = None
+    max_height: int | None = None
+    hdcp: str | None = None
+    offline: bool = False
+
+    def open_at(self, now_ms: int) -> bool:
+        return self.start_ms <= now_ms < self.end_ms
+
+    def on(self, platform: str) -> bool:
+        return self.platform in (ANY_PLATFORM, platform)
+
+    def in_country(self, country: str) -> bool:
+        return self.territory in (EVERYWHERE, country)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One entitlement of the account: to a package (which may name the target) or to the title."""
+
+    id: str
+    package_id: str | None
+    names_target: bool
+    tier: int
+    state: str
+    start_ms: int
+    end_ms: int | None
+    max_uses: int | None = None
+    uses: int = 0
+    first_played_ms: int | None = None
+    viewing_s: int | None = None
+
+    def live_at(self, now_ms: int) -> bool:
+        ended = self.end_ms is not None and now_ms >= self.end_ms
+        return self.state in LIVE_STATES and self.start_ms <= now_ms and not ended
+
+    def viewing_end_ms(self) -> int | None:
+        """When the viewing window of a rental that was started closes (CTL-81)."""
+        if self.first_played_ms is None or self.viewing_s is None:
+            return None
+        return self.first_played_ms + 1_000 * self.viewing_s
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What could be bought: a package (with its tier and whether it names the target) or the title."""
+
+    id: str
+    package_id: str | None
+    kind: str
+    names_target: bool
+    tier: int
+    territory: str
+    price_minor: int
+    currency: str
+    period: str | None
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    id: str
+    name: str
+    device_class: str
+    revoked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that a decision rests on; `device` is None for one never seen before."""
+
+    account_status: str
+    max_devices: int
+    device: Device | None
+    devices: Sequence[Device]
+    target_published: bool
+    windows: Sequence[Window] = ()
+    grants: Sequence[Grant] = ()
+    offers: Sequence[Offer] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Where, when and on what the title is to be played."""
+
+    now_ms: int
+    country: str
+    platform: str
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """Why not: a code of `problems.TABLE`, the rule that said so, members for the answer."""
+
+    code: str
+    rule: str
+    members: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """By what, until when, and within which limits (None: no limit)."""
+
+    via: str
+    licence: str
+    expires_ms: int
+    max_height: int | None
+    hdcp: str | None
+    offline: bool
+    ads: str
+    spends: str | None = None  # the entitlement whose use a new session counts against (CTL-82)
+
+
+def check(facts: Facts, ask: Ask) -> Allowed | Denied:
+    """The verdict of the first rule that has one; the last rule always has."""
+    for rule, judge in RULES:
+        verdict = judge(facts, ask, rule)
+        if verdict is not None:
+            return verdict
+    raise AssertionError("the licence rule answers every question")
+
+
+def _account(facts: Facts, ask: Ask, rule: str) -> Denied | None:
+    return None if facts.account_status == "active" else Denied("account_suspended", rule)
+
+
+def _device(facts: Facts, ask: Ask, rule: str) -> Denied | None:
+    if facts.device is not None:
+        return Denied("device_revoked", rule) if facts.device.revoked else None
+    used = [device for device in facts.devices if not device.revoked]
+    if len(used) < facts.max_devices:
+        return None
+    listed = [{"id": d.id, "name": d.name, "class": d.device_class} for d in used]
+    return Denied("device_limit", rule, {"devices": listed})
+
+
+def _published(facts: Facts, ask: Ask, rule: str) -> Denied | None:
+    return None if facts.target_published else Denied("content_not_found", rule)
+
+
+def _window(facts: Facts, ask: Ask, rule: str) -> Denied | None:
+    on_platform = [window for window in facts.windows if window.on(ask.platform)]
+    if any(window.open_at(ask.now_ms) for window in on_platform):
+        return None
+    here = [window for window in on_platform if window.in_country(ask.country)]
+    coming = [window for window in here if window.start_ms > ask.now_ms]
+    nearest = (
+        min(coming, key=lambda w: w.start_ms)
+        if coming
+        else max(here, key=lambda w: w.end_ms, default=None)
+    )
+    members = {
+        "available_from": utc(nearest.start_ms) if nearest else None,
+        "available_until": utc(nearest.end_ms) if nearest else None,
+    }
+    return Denied("outside_window", rule, members)
+
+
+def _territory(facts: Facts, ask: Ask, rule: str) -> Denied | None:
+    if _usable(facts, ask):
+        return None
+    code = "geo_unknown" if ask.country == UNKNOWN_COUNTRY else "geo_blocked"
+    return Denied(code, rule, {"country": ask.country})
+
+
+def _licence(facts: Facts, ask: Ask, rule: str) -> Allowed | Denied:
+    windows = _usable(facts, ask)
+    live = [grant for grant in facts.grants if grant.live_at(ask.now_ms)]
+    ways = [
+        (window, grant)
+        for window in windows
+        for grant in (None, *live)
+        if _opens(window, grant) and (grant is None or _spent(grant, ask.now_ms) is None)
+    ]
+    if not ways:
+        return _not_entitled(facts, ask, rule, windows, live)
+    window, grant = min(ways, key=lambda way: (LICENCES.index(way[0].licence), -_end(*way)))
+    opened = [way[0] for way in ways]
+    heights = [w.max_height for w in opened]
+    return Allowed(
+        via=window.licence if grant is None else grant.package_id or "purchase",
+        licence=window.licence,
+        expires_ms=max(_end(*way) for way in ways),
+        max_height=None if None in heights else max(h for h in heights if h is not None),
+        hdcp=min((w.hdcp or "" for w in opened)) or None,
+        offline=any(w.offline for w in opened),
+        ads="required" if window.licence == "avod" else "none",
+        spends=grant.id if grant and grant.package_id is None else None,
+    )
+
+
+def _usable(facts: Facts, ask: Ask) -> list[Window]:
+    return [
+        window
+        for window in facts.windows
+        if window.on(ask.platform)
+        and window.open_at(ask.now_ms)
+        and window.in_country(ask.country)
+    ]
+
+
+def _opens(window: Window, grant: Grant | None) -> bool:
+    """Whether a grant (or none at all) is what the window's licence asks for."""
+    if window.licence in ("free", "avod"):
+        return grant is None
+    if grant is None:
+        return False
+    if window.licence == "svod":
+        return grant.package_id is not None and _covers(window, grant)
+    return grant.package_id is None and grant.names_target
+
+
+def _covers(window: Window, package: Grant | Offer) -> bool:
+    """A package holds what it names and every tier up to its own (CTL-32)."""
+    return package.names_target or (window.tier is not None and package.tier >= window.tier)
+
+
+def _spent(grant: Grant, now_ms: int) -> str | None:
+    """The code for a purchase that was used up: its viewing window, then its uses (CTL-81, CTL-82)."""
+    viewing_end_ms = grant.viewing_end_ms()
+    if viewing_end_ms is not None:
+        return "rental_expired" if now_ms >= viewing_end_ms else None
+    if grant.max_uses is not None and grant.uses >= grant.max_uses:
+        return "uses_exhausted"
+    return None
+
+
+def _end(window: Window, grant: Grant | None) -> int:
+    ends = (grant.end_ms, grant.viewing_end_ms()) if grant else ()
+    return min([window.end_ms, *(end for end in ends if end is not None)])
+
+
+def _not_entitled(
+    facts: Facts, ask: Ask, rule: str, windows: Sequence[Window], live: Sequence[Grant]
+) -> Denied:
+    used_up = [
+        code
+        for grant in live
+        if any(_opens(window, grant) for window in windows)
+        if (code := _spent(grant, ask.now_ms)) is not None
+    ]
+    options = sorted(
+        (offer for offer in facts.offers if _would_open(offer, ask, windows)),
+        key=lambda offer: (offer.price_minor, offer.id),
+    )
+    listed = [
+        {
+            "offer_id": offer.id,
+            "package_id": offer.package_id,
+            "kind": offer.kind,
+            "price_minor": offer.price_minor,
+            "currency": offer.currency,
+            "period": offer.period,
+        }
+        for offer in options[:MAX_UPGRADES]
+    ]
+    return Denied(used_up[0] if used_up else "not_entitled", rule, {"upgrade_options": listed})
+
+
+def _would_open(offer: Offer, ask: Ask, windows: Sequence[Window]) -> bool:
+    """Whether buying the offer would make this very question pass (CTL-80)."""
+    on_sale = offer.start_ms <= ask.now_ms < offer.end_ms
+    if not on_sale or offer.territory not in (EVERYWHERE, ask.country):
+        return False
+    if offer.package_id is None:
+        return any(window.licence in ("tvod", "est") for window in windows)
+    return any(window.licence == "svod" and _covers(window, offer) for window in windows)
+
+
+Judge = Callable[[Facts, Ask, str], Allowed | Denied | None]
+
+# The order is the rule: the first that fails is the reason (CTL-70..79).
+RULES: tuple[tuple[str, Judge], ...] = (
+    ("CTL-71", _account),
+    ("CTL-72", _device),
+    ("CTL-73", _published),
+    ("CTL-74", _window),
+    ("CTL-75", _territory),
+    ("CTL-79", _licence),
+)

@@ -1,0 +1,38 @@
+"""Identifiers: a prefix naming the kind and a UUIDv7, so that ids sort by the time they were made.
+
+Source: RFC 9562 section 5.7 (UUID version 7); control-api CTL-2.
+"""
+
+import re
+import secrets
+import time
+
+# Prefix of each kind (CTL-2).
+PREFIXES = {
+    "channel": "ch_",
+    "content": "cnt_",
+    "account": "acc_",
+    "device": "dev_",
+    "session": "ses_",
+    "credential": "crd_",
+    "asset": "ast_",
+    "window": "rwn_",
+    "package": "pkg_",
+    "offer": "ofr_",
+    "entitlement": "ent_",
+    "request": "req_",
+}
+PATTERN = r"^[A-Za-z0-9_.:-]{1,64}$"
+VALID = re.compile(PATTERN)
+
+
+def uuid7(now_ms: int, random_bits: int) -> str:
+    """Hex of a version 7 UUID: 48 bits of Unix milliseconds, 74 of the caller's random bits."""
+    high, low = random_bits >> 62 & 0xFFF, random_bits & (1 << 62) - 1
+    value = (now_ms & (1 << 48) - 1) << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low
+    return f"{value:032x}"
+
+
+def new(kind: str) -> str:
+    """A fresh id of a kind in `PREFIXES`."""
+    return PREFIXES[kind] + uuid7(time.time_ns() // 1_000_000, secrets.randbits(74))

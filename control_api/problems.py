@@ -1,0 +1,78 @@
+"""Every error of the API, once: code -> status and title (CTL-5).
+
+The body is `application/problem+json` (RFC 9457); the log line and the metric label carry the same code.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Kind(NamedTuple):
+    status: int
+    title: str
+
+
+# fmt: off
+TABLE: Mapping[str, Kind] = {
+    "invalid":                 Kind(400, "The request is not understood"),              # CTL-4
+    "bad_cursor":              Kind(400, "The cursor is not of this list"),             # CTL-6
+    "unauthenticated":         Kind(401, "Sign in first"),                              # CTL-70
+    "bad_credentials":         Kind(401, "Unknown user or wrong password"),             # CTL-161
+    "forbidden_scope":         Kind(403, "The token does not allow this operation"),    # CTL-70
+    "account_suspended":       Kind(403, "The account is suspended"),                   # CTL-71
+    "device_revoked":          Kind(403, "The device was signed out"),                  # CTL-72
+    "device_limit":            Kind(403, "Too many devices"),                           # CTL-72
+    "outside_window":          Kind(403, "Not available at this time"),                 # CTL-74
+    "geo_blocked":             Kind(403, "Not available in this country"),              # CTL-75
+    "geo_unknown":             Kind(403, "The country could not be told"),              # CTL-75
+    "not_entitled":            Kind(403, "Not part of the subscription"),               # CTL-79
+    "rental_expired":          Kind(403, "The rental is over"),                         # CTL-79
+    "uses_exhausted":          Kind(403, "All plays are used up"),                      # CTL-79
+    "not_found":               Kind(404, "No such resource"),                           # CTL-8
+    "content_not_found":       Kind(404, "No such title or channel"),                   # CTL-73
+    "session_not_found":       Kind(404, "No such session"),                            # CTL-106
+    "method_not_allowed":      Kind(405, "The method is not allowed here"),             # RFC 9110 15.5.6
+    "stream_limit":            Kind(409, "Too many streams at once"),                   # CTL-103
+    "session_terminated":      Kind(410, "The session was ended"),                      # CTL-105
+    "too_large":               Kind(413, "The body is too large"),                      # CTL-4
+    "unsupported_media_type":  Kind(415, "The body must be application/json"),          # CTL-4
+    "rate_limited":            Kind(429, "Too many requests"),                          # CTL-164
+    "internal":                Kind(500, "The server failed"),                          # CTL-5
+    "entitlement_unavailable": Kind(503, "Rights cannot be checked now"),               # CTL-84
+    "token_unavailable":       Kind(503, "Playback tokens cannot be made now"),         # CTL-188
+    "unavailable":             Kind(503, "The service cannot answer now"),              # CTL-188
+}
+# fmt: on
+
+
+class Problem(Exception):
+    """An answer that is an error: a code of `TABLE`, what happened, and members a rule names."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str = "",
+        *,
+        headers: Mapping[str, str] | None = None,
+        **members: Any,
+    ) -> None:
+        super().__init__(code)
+        self.code = code
+        self.status, self.title = TABLE[code]
+        self.detail = detail or self.title
+        self.headers = dict(headers or {})
+        self.members = members
+
+    def body(self, request_id: str) -> dict[str, Any]:
+        """The problem document of RFC 9457 section 3, `instance` being the request's id."""
+        return {
+            "type": f"urn:headwater:problem:{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "instance": request_id,
+            "code": self.code,
+            **self.members,
+        }

@@ -1,0 +1,265 @@
+"""The tables of control-api section 2 that this release needs.
+
+Every epoch is milliseconds UTC in a BigInteger named `*_ms`; JSON is JSONB on PostgreSQL (CTL-3, CTL-21).
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Json = JSON().with_variant(JSONB(), "postgresql")
+
+
+def _id() -> Column[str]:
+    return Column("id", String(64), primary_key=True)
+
+
+def _ref(name: str, target: str, *, nullable: bool = False) -> Column[str]:
+    return Column(name, String(64), ForeignKey(f"{target}.id"), nullable=nullable)
+
+
+def _window() -> CheckConstraint:
+    return CheckConstraint("end_ms > start_ms", name="ends_after_start")
+
+
+account = Table(
+    "account",
+    metadata,
+    _id(),
+    Column("country", String(2), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("max_streams", BigInteger, nullable=False),
+    Column("max_devices", BigInteger, nullable=False),
+    Column("npvr_quota_s", BigInteger, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    CheckConstraint("status in ('active', 'suspended', 'deleted')", name="status"),
+)
+
+credential = Table(
+    "credential",
+    metadata,
+    _id(),
+    _ref("account_id", "account"),
+    Column("kind", String(16), nullable=False),
+    Column("subject", String(254), nullable=False),
+    Column("hash", Text),
+    CheckConstraint("kind in ('password', 'oidc')", name="kind"),
+    UniqueConstraint("kind", "subject"),
+    Index(None, "account_id"),
+)
+
+device = Table(
+    "device",
+    metadata,
+    _id(),
+    _ref("account_id", "account"),
+    Column("class", String(16), nullable=False),
+    Column("name", String(128), nullable=False),
+    Column("drm", String(32)),
+    Column("last_seen_ms", BigInteger, nullable=False),
+    Column("revoked_ms", BigInteger),
+    CheckConstraint("class in ('tv', 'stb', 'mobile', 'web', 'cast')", name="class"),
+    Index(None, "account_id", "revoked_ms"),
+)
+
+content = Table(
+    "content",
+    metadata,
+    _id(),
+    Column("kind", String(16), nullable=False),
+    _ref("parent_id", "content", nullable=True),
+    Column("season_no", BigInteger),
+    Column("episode_no", BigInteger),
+    Column("status", String(16), nullable=False),
+    Column("duration_ms", BigInteger),
+    Column("year", BigInteger),
+    Column("rating", String(16)),
+    Column("orig_lang", String(35)),
+    Column("popularity", BigInteger, nullable=False, server_default=text("0")),
+    Column("version", BigInteger, nullable=False, server_default=text("1")),
+    Column("updated_ms", BigInteger, nullable=False),
+    CheckConstraint(
+        "kind in ('movie', 'series', 'season', 'episode', 'clip', 'event')", name="kind"
+    ),
+    CheckConstraint("status in ('draft', 'published', 'withdrawn')", name="status"),
+    UniqueConstraint("parent_id", "season_no", "episode_no"),
+    Index(None, "kind", "status", "updated_ms", "id"),
+)
+
+content_text = Table(
+    "content_text",
+    metadata,
+    Column("content_id", String(64), ForeignKey("content.id"), primary_key=True),
+    Column("lang", String(35), primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("sort_title", Text, nullable=False),
+    Column("synopsis", Text),
+)
+
+asset = Table(
+    "asset",
+    metadata,
+    _id(),
+    _ref("content_id", "content"),
+    Column("kind", String(16), nullable=False),
+    Column("origin_path", Text, nullable=False),
+    Column("duration_ms", BigInteger),
+    Column("drm_policy", String(32)),
+    Column("tracks", Json),
+    CheckConstraint("kind in ('vod', 'trailer')", name="kind"),
+    Index(None, "content_id"),
+)
+
+channel = Table(
+    "channel",
+    metadata,
+    _id(),
+    Column("slug", String(64), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("dvr_window_s", BigInteger, nullable=False, server_default=text("0")),
+    Column("allow_startover", Boolean, nullable=False, server_default=false()),
+    Column("catchup_h", BigInteger, nullable=False, server_default=text("0")),
+    Column("allow_npvr", Boolean, nullable=False, server_default=false()),
+    Column("copy_mode", String(16), nullable=False, server_default=text("'shared'")),
+    Column("popularity", BigInteger, nullable=False, server_default=text("0")),
+    CheckConstraint("status in ('draft', 'published', 'withdrawn')", name="status"),
+    CheckConstraint("copy_mode in ('shared', 'private')", name="copy_mode"),
+    UniqueConstraint("slug"),
+    Index(None, "number"),
+)
+
+rights_window = Table(
+    "rights_window",
+    metadata,
+    _id(),
+    _ref("content_id", "content", nullable=True),
+    _ref("channel_id", "channel", nullable=True),
+    Column("territory", String(2), nullable=False),
+    Column("licence", String(8), nullable=False),
+    Column("platform", String(16), nullable=False),
+    Column("start_ms", BigInteger, nullable=False),
+    Column("end_ms", BigInteger, nullable=False),
+    Column("tier", BigInteger),
+    Column("max_height", BigInteger),
+    Column("hdcp", String(8)),
+    Column("offline", Boolean, nullable=False, server_default=false()),
+    CheckConstraint("licence in ('svod', 'tvod', 'est', 'avod', 'free')", name="licence"),
+    CheckConstraint("(content_id is null) <> (channel_id is null)", name="one_subject"),
+    _window(),
+    Index(None, "content_id", "start_ms"),
+    Index(None, "channel_id", "start_ms"),
+)
+
+package = Table(
+    "package",
+    metadata,
+    _id(),
+    Column("kind", String(8), nullable=False),
+    Column("tier", BigInteger, nullable=False),
+    Column("name", String(128), nullable=False),
+    CheckConstraint("kind in ('svod', 'tvod', 'avod')", name="kind"),
+)
+
+package_content = Table(
+    "package_content",
+    metadata,
+    Column("package_id", String(64), ForeignKey("package.id"), primary_key=True),
+    Column("target_kind", String(16), primary_key=True),
+    Column("target_id", String(64), primary_key=True),
+    CheckConstraint("target_kind in ('content', 'series', 'channel', 'tier')", name="target_kind"),
+    Index(None, "target_kind", "target_id"),
+)
+
+offer = Table(
+    "offer",
+    metadata,
+    _id(),
+    _ref("package_id", "package", nullable=True),
+    _ref("content_id", "content", nullable=True),
+    Column("territory", String(2), nullable=False),
+    Column("price_minor", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("period", String(16)),
+    Column("rental_s", BigInteger),
+    Column("viewing_s", BigInteger),
+    Column("start_ms", BigInteger, nullable=False),
+    Column("end_ms", BigInteger, nullable=False),
+    CheckConstraint("(content_id is null) <> (package_id is null)", name="one_subject"),
+    _window(),
+    Index(None, "package_id"),
+    Index(None, "content_id"),
+)
+
+entitlement = Table(
+    "entitlement",
+    metadata,
+    _id(),
+    _ref("account_id", "account"),
+    _ref("package_id", "package", nullable=True),
+    _ref("content_id", "content", nullable=True),
+    Column("source", String(32), nullable=False),
+    Column("source_ref", String(128), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("start_ms", BigInteger, nullable=False),
+    Column("end_ms", BigInteger),
+    Column("max_uses", BigInteger),
+    Column("uses", BigInteger, nullable=False, server_default=text("0")),
+    Column("first_played_ms", BigInteger),
+    Column("viewing_s", BigInteger),
+    CheckConstraint("(content_id is null) <> (package_id is null)", name="one_subject"),
+    _window(),
+    UniqueConstraint("source", "source_ref"),
+    Index(None, "account_id", "state", "end_ms"),
+    Index(None, "package_id"),
+    Index(None, "content_id"),
+)
+
+playback_session = Table(
+    "playback_session",
+    metadata,
+    _id(),
+    _ref("account_id", "account"),
+    Column("profile_id", String(64)),
+    Column("device_id", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("target_id", String(64), nullable=False),
+    Column("cti", String(32), nullable=False),
+    Column("cdn", String(32)),
+    Column("started_ms", BigInteger, nullable=False),
+    Column("last_seen_ms", BigInteger, nullable=False),
+    Column("ended_ms", BigInteger),
+    Column("end_reason", String(32)),
+    Column("position_ms", BigInteger),
+    Index(None, "account_id", "started_ms"),
+    Index(
+        "ix_playback_session_live",
+        "last_seen_ms",
+        sqlite_where=text("ended_ms is null"),
+        postgresql_where=text("ended_ms is null"),
+    ),
+)

@@ -1,0 +1,15 @@
+"""Times: stored as epoch milliseconds, shown as RFC 3339 UTC (CTL-3)."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def utc(epoch_ms: int) -> datetime:
+    """An aware datetime, which the JSON encoder writes as RFC 3339 with `Z`."""
+    return _EPOCH + timedelta(milliseconds=epoch_ms)

@@ -1,0 +1,262 @@
+"""What travels: request and answer types of every operation.
+
+Requests refuse unknown fields (CTL-4), answers may grow. The same types decode requests, encode
+answers and make the OpenAPI document (CTL-1). Durations carry their unit in the name; times are RFC 3339.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from control_api import ids
+
+Id = Annotated[str, Meta(pattern=ids.PATTERN)]
+Line = Annotated[str, Meta(max_length=128)]
+Milliseconds = Annotated[int, Meta(ge=0, le=2**53)]
+DeviceClass = Literal["tv", "stb", "mobile", "web", "cast"]
+Protocol = Literal["hls", "dash"]
+
+
+class Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A body or query from outside."""
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """A body from us."""
+
+
+class Problem(Answer):
+    """RFC 9457 problem details; some codes add members of their own."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+
+
+# -- sign-in -----------------------------------------------------------------------------------------
+
+
+class TokenRequest(Request):
+    """Password grant of the built-in issuer (CTL-161)."""
+
+    grant_type: Literal["password"]
+    username: Annotated[str, Meta(min_length=1, max_length=254)]
+    password: Annotated[str, Meta(min_length=1, max_length=1024)]
+
+
+class TokenAnswer(Answer):
+    """Names are those of RFC 6749 section 5.1; `expires_in` counts seconds."""
+
+    access_token: str
+    token_type: Literal["Bearer"]
+    expires_in: int
+    scope: str
+
+
+class KeySet(Answer):
+    """RFC 7517 section 5."""
+
+    keys: list[dict[str, Any]]
+
+
+# -- catalogue ---------------------------------------------------------------------------------------
+
+
+class Page(Request):
+    """How lists are read (CTL-6)."""
+
+    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+    cursor: Annotated[str, Meta(max_length=512)] | None = None
+
+
+class Channel(Answer):
+    id: str
+    slug: str
+    number: int
+    dvr_window_s: int
+
+
+class ChannelList(Answer):
+    items: list[Channel]
+    next_cursor: str | None
+
+
+class Content(Answer):
+    id: str
+    kind: str
+    title: str
+    synopsis: str | None
+    duration_ms: int | None
+    year: int | None
+    rating: str | None
+    orig_lang: str | None
+    version: int
+    updated_at: datetime
+
+
+class ContentList(Answer):
+    items: list[Content]
+    next_cursor: str | None
+
+
+# -- rights ------------------------------------------------------------------------------------------
+
+
+class DeviceInfo(Request):
+    """The device that asks; `id` is the client's own name for it, stable over starts."""
+
+    id: Id
+    device_class: DeviceClass | None = field(name="class", default=None)
+    name: Line = ""
+    drm: Line | None = None
+    protocols: Annotated[list[Protocol], Meta(min_length=1, max_length=2)] | None = None
+    max_height: Annotated[int, Meta(ge=1, le=8640)] | None = None
+    ll: bool = False
+
+
+class Subject(Request):
+    """What is to be played: a title or a channel, one of the two."""
+
+    device: DeviceInfo
+    content_id: Id | None = None
+    channel_id: Id | None = None
+
+    def __post_init__(self) -> None:
+        if (self.content_id is None) == (self.channel_id is None):
+            raise ValueError("name one of content_id and channel_id")
+
+
+class CheckRequest(Subject):
+    """The question of CheckAccess (CTL-70..79)."""
+
+
+class Constraints(Answer):
+    max_height: int | None
+    hdcp: str | None
+    offline: bool
+    ads: Literal["none", "required"]
+
+
+class Streams(Answer):
+    """Advice only: admission decides (CTL-102)."""
+
+    limit: int
+    in_use: int
+
+
+class CheckAnswer(Answer):
+    allowed: Literal[True]
+    via: str
+    licence: str
+    expires_at: datetime
+    constraints: Constraints
+    streams: Streams
+    source: str
+
+
+# -- playback ----------------------------------------------------------------------------------------
+
+
+class StartRequest(Subject):
+    """Start of a session; `terminate` holds codes of a 409 `stream_limit` answer (CTL-104)."""
+
+    mode: Literal["live", "vod"] | None = None
+    terminate: Annotated[list[Annotated[str, Meta(max_length=128)]], Meta(max_length=8)] = []
+
+
+class Manifests(Answer):
+    hls: str
+    dash: str
+
+
+class Cdn(Answer):
+    """One pathway, in order of preference."""
+
+    id: str
+    base_url: str
+
+
+class Decision(Answer):
+    """Why the pathways stand in this order."""
+
+    reason: str
+    ttl_s: int
+
+
+class Steering(Answer):
+    hls: str
+    dash: str
+
+
+class Heartbeat(Answer):
+    url: str
+    interval_s: int
+    ttl_s: int
+
+
+class Limits(Answer):
+    max_streams: int
+    in_use: int
+
+
+class StartAnswer(Answer):
+    """Everything a player needs (CTL-101)."""
+
+    session_id: str
+    manifest_url: str
+    protocol: Protocol
+    manifests: Manifests
+    token: str
+    expires_at: datetime
+    cdns: list[Cdn]
+    decision: Decision
+    steering: Steering | None
+    drm: list[str]
+    position_ms: int
+    constraints: Constraints
+    heartbeat: Heartbeat
+    stop_url: str
+    limits: Limits
+
+
+class HeartbeatRequest(Request):
+    """What the player says of itself (CTL-106)."""
+
+    position_ms: Milliseconds = 0
+    state: Literal["playing", "paused", "buffering", "ended"] = "playing"
+    bitrate_kbps: Annotated[int, Meta(ge=0, le=10_000_000)] | None = None
+    buffer_ms: Milliseconds | None = None
+    dropped: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+    cdn: Annotated[str, Meta(max_length=32)] | None = None
+
+
+class RenewToken(Answer, tag_field="type", tag="renew_token"):
+    token: str
+    expires_at: datetime
+
+
+class HeartbeatAnswer(Answer):
+    next_in_s: int
+    ttl_s: int
+    commands: list[RenewToken]
+
+
+class ActiveDevice(Answer):
+    """A session that stands in the way of a new one (CTL-103)."""
+
+    session_id: str
+    device_name: str
+    device_class: str
+    content_title: str
+    started_at: datetime
+    last_seen: datetime
+    termination_code: str
+
+
+def encode(value: object) -> bytes:
+    return msgspec.json.encode(value)
