@@ -1,0 +1,194 @@
+"""Edits of an MPD: a BaseURL per pathway, one ContentSteering, and no reference that escapes them.
+
+The top BaseURLs carry pathway and token; everything below stays relative, so that a rewrite applies
+once (DASH-M8). References below that would leave the BaseURL (absolute at the origin, or climbing
+with `..`) become relative ones. Source: DASH-M8..M10, DASH-M15, DASH-M19; ST-4..ST-6; MP-64.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+from xml.sax.saxutils import escape
+
+from .compiled import Piece
+from .errors import ManifestError
+from .mpd import Document, Element, read
+from .policy import Policy
+from .tables import MPD_REFERENCES, UTC_URL_SCHEMES
+from .urls import SCHEME, Origin, Url, relative
+
+XLINK_HREF = "http://www.w3.org/1999/xlink href"
+
+
+class Edit(NamedTuple):
+    """Bytes start..end of the original replaced by pieces."""
+
+    start: int
+    end: int
+    pieces: list[Piece]
+
+
+def compile_mpd(data: bytes, url: Url, origin: Origin, policy: Policy) -> Iterable[Piece]:
+    """The pieces of an MPD fetched from `url`, for the cohort of `policy`."""
+    document = read(data)
+    if document.root.name != "MPD":
+        raise ManifestError("not_an_mpd", "the root element is not MPD")
+    editor = _Editor(document, url, origin, policy)
+    editor.root()
+    return _applied(data, editor.edits)
+
+
+def _applied(data: bytes, edits: list[Edit]) -> Iterable[Piece]:
+    at = 0
+    for start, end, pieces in sorted(edits, key=lambda edit: edit.start):
+        yield data[at:start]
+        yield from pieces
+        at = end
+    yield data[at:]
+
+
+def _xml(text: bytes) -> bytes:
+    """Text or attribute value; non-ASCII as character references, so any encoding holds it."""
+    plain = escape(text.decode("utf-8", "replace"), {'"': "&quot;", "'": "&apos;"})
+    return plain.encode("ascii", "xmlcharrefreplace")
+
+
+class _Editor:
+    def __init__(self, document: Document, url: Url, origin: Origin, policy: Policy) -> None:
+        self.document = document
+        self.url = url
+        self.origin = origin
+        self.policy = policy
+        self.edits: list[Edit] = []
+
+    def escaped(self, pieces: Iterable[Piece]) -> list[Piece]:
+        return [_xml(piece) if isinstance(piece, bytes) else piece for piece in pieces]
+
+    def remove(self, element: Element) -> None:
+        start = element.start - len(self.document.indent(element))
+        self.edits.append(Edit(start, element.end, []))
+
+    def replace_attribute(self, element: Element, name: str, pieces: list[Piece]) -> None:
+        for written, (start, end) in self.document.attribute_spans(element).items():
+            if written.rpartition(":")[2] == name:
+                self.edits.append(Edit(start, end, self.escaped(pieces)))
+
+    # -- the top -----------------------------------------------------------------------------------
+
+    def root(self) -> None:
+        root = self.document.root
+        if root.inner_end == root.end:
+            raise ManifestError("mpd_empty", "the MPD has no content")
+        bases = root.named("BaseURL")
+        resolved = [self.url.join(base.text.strip().encode()) for base in bases]
+        for base, target in zip(bases, resolved, strict=True):
+            if (path := self.origin.public_path(target)) is not None:
+                pieces = self.per_pathway(base, path)
+                self.edits.append(Edit(base.start, base.end, pieces))
+        self.insert(bases)
+        for location in root.named("Location"):
+            path = self.origin.public_path(self.url.join(location.text.strip().encode()))
+            if path is not None and self.policy.refresh_url:
+                pieces = self.escaped(self.policy.refresh(path))
+                self.edits.append(Edit(location.inner_start, location.inner_end, pieces))
+        for patch in root.named("PatchLocation"):  # not of our bytes any more (DASH-M15)
+            self.remove(patch)
+        if self.policy.steering_url:
+            for holder in (root, *root.named("ServiceDescription")):
+                for steering in holder.named("ContentSteering"):
+                    self.remove(steering)
+        self.below(root, resolved[0] if resolved else self.url, top=True)
+
+    def per_pathway(self, base: Element, path: bytes) -> list[Piece]:
+        """A BaseURL once per pathway in cohort order; its other attributes are kept as written."""
+        data, spans = self.document.data, self.document.attribute_spans(base)
+        span = spans.get("serviceLocation")
+        tag = data[base.start : base.inner_start].removesuffix(b"/>").removesuffix(b">").rstrip()
+        pieces: list[Piece] = []
+        for pathway in self.policy.pathways:
+            name = _xml(pathway.id.encode())
+            if span:
+                head = data[base.start : span[0]] + name + tag[span[1] - base.start :]
+            else:
+                head = tag + b' serviceLocation="' + name + b'"'
+            if pieces:
+                pieces.append(self.document.indent(base))
+            pieces += [head + b">", *self.escaped(self.policy.child(pathway, path))]
+            pieces.append(b"</" + self.document.prefix + b"BaseURL>")
+        return pieces
+
+    def insert(self, bases: list[Element]) -> None:
+        """What the origin did not write: BaseURLs when there are none, and the steering element."""
+        root, prefix = self.document.root, self.document.prefix
+        before = bases or root.named("ProgramInformation")
+        at = before[-1].end if before else root.inner_start
+        indent = self.document.indent(root.children[0]) if root.children else b""
+        pieces: list[Piece] = []
+        folder = self.origin.public_path(
+            Url(self.url.root, self.url.path.rpartition(b"/")[0] + b"/")
+        )
+        if not bases and folder is not None:
+            for pathway in self.policy.pathways:
+                name = _xml(pathway.id.encode())
+                pieces += [indent + b"<" + prefix + b'BaseURL serviceLocation="' + name + b'">']
+                pieces += self.escaped(self.policy.child(pathway, folder))
+                pieces.append(b"</" + prefix + b"BaseURL>")
+        if self.policy.steering_url:
+            first = _xml(self.policy.first.id.encode())
+            element = prefix + b"ContentSteering"
+            pieces.append(indent + b"<" + element + b' defaultServiceLocation="' + first)
+            pieces.append(b'" queryBeforeStart="false">')
+            pieces += [*self.escaped(self.policy.steering()), b"</" + element + b">"]
+        self.edits.append(Edit(at, at, pieces))
+
+    # -- below -------------------------------------------------------------------------------------
+
+    def below(self, element: Element, base: Url | None, *, top: bool = False) -> None:
+        bases = element.named("BaseURL")
+        if bases and not top:
+            for one in bases:
+                reference = one.text.strip().encode()
+                if pieces := self.reference(reference, base):
+                    edit = Edit(one.inner_start, one.inner_end, self.escaped(pieces))
+                    self.edits.append(edit)
+            base = base.join(bases[0].text.strip().encode()) if base else None
+        for child in element.children:
+            if child.name == "UTCTiming":
+                self.clock(child)
+            for name in MPD_REFERENCES.get(child.name, ()):
+                value = child.attributes.get(name)
+                if value and (pieces := self.reference(value.encode(), base)):
+                    self.replace_attribute(child, name, pieces)
+            if XLINK_HREF in child.attributes:
+                href = self.url.join(child.attributes[XLINK_HREF].encode())
+                if (path := self.origin.public_path(href)) is not None:
+                    self.replace_attribute(
+                        child, "href", self.policy.child(self.policy.first, path)
+                    )
+            if child.children:
+                self.below(child, base)
+
+    def reference(self, reference: bytes, base: Url | None) -> list[Piece]:
+        """What a reference becomes so that every pathway leads to it; empty: it may stay."""
+        escapes = reference.startswith(b"/") or SCHEME.match(reference) or b".." in reference
+        if base is None or not escapes:
+            return []
+        target = base.join(reference)
+        path, folder = self.origin.public_path(target), self.origin.public_path(base)
+        if path is None:
+            return []
+        if folder is None:  # the BaseURL in force is foreign: only an absolute URL leads back
+            return self.policy.child(self.policy.first, path)
+        folder = folder.partition(b"?")[0]
+        return [relative(path, folder)]
+
+    def clock(self, timing: Element) -> None:
+        """A time source's URLs, made absolute: no BaseURL applies to them (5.8.4.11)."""
+        if timing.attributes.get("schemeIdUri") not in UTC_URL_SCHEMES:
+            return
+        pieces: list[Piece] = []
+        for written in timing.attributes.get("value", "").split():
+            path = self.origin.public_path(self.url.join(written.encode()))
+            child = self.policy.child(self.policy.first, path) if path else [written.encode()]
+            pieces += [b" ", *child] if pieces else child
+        if pieces:
+            self.replace_attribute(timing, "value", pieces)

@@ -1,0 +1,62 @@
+"""Where a viewer's child URIs lead: the pathways of the cohort in order, and who steers them.
+
+Source: manifest-proxy MP-40..MP-42; steering ST-1..ST-5; pathway ids: ST-12.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .compiled import SESSION, TOKEN, Piece
+from .errors import CohortError
+
+PATHWAY_ID = re.compile(r"[A-Za-z0-9._-]+")
+COHORT_SEPARATOR = "~"
+
+
+@dataclass(frozen=True, slots=True)
+class Pathway:
+    """One way to the content: a CDN's base URL, without a slash at its end."""
+
+    id: str
+    base_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What is written into a manifest. `refresh_url` is this proxy's own prefix for MPD updates."""
+
+    pathways: tuple[Pathway, ...]
+    steering_url: str = ""  # ends where the session id begins; empty: the manifest is not steered
+    refresh_url: str = ""
+    tokenised: bool = True
+
+    @property
+    def first(self) -> Pathway:
+        return self.pathways[0]
+
+    def child(self, pathway: Pathway, path: bytes) -> list[Piece]:
+        """The URI of an origin path on a pathway; the token is a path prefix (CAT-93, MP-42)."""
+        base = pathway.base_url.encode()
+        return [base + b"/cat:", TOKEN, path] if self.tokenised else [base + path]
+
+    def steering(self) -> list[Piece]:
+        return [self.steering_url.encode(), SESSION]
+
+    def refresh(self, path: bytes) -> list[Piece]:
+        """The URL at which a player asks this proxy again for an origin path."""
+        url = self.refresh_url.encode() + path
+        if not self.tokenised:
+            return [url]
+        return [url, b"&CAT=" if b"?" in path else b"?CAT=", TOKEN]
+
+
+def read_cohort(text: str, known: Mapping[str, Pathway]) -> tuple[Pathway, ...]:
+    """The pathways that a cohort such as `CDN-A~CDN-B` names, in its order."""
+    ids = text.split(COHORT_SEPARATOR)
+    if len(set(ids)) != len(ids):
+        raise CohortError("cohort_repeats", "a pathway stands twice in the cohort")
+    try:
+        return tuple(known[pathway_id] for pathway_id in ids)
+    except KeyError:
+        raise CohortError("pathway_unknown", "the cohort names no configured pathway") from None
