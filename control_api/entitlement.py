@@ -73,7 +73,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What could be bought: a package (with its tier and whether it names the target) or the title."""
+    """What could be bought: a package (does it name the target, up to which tier) or the title."""
 
     id: str
     package_id: str | None
@@ -213,7 +213,7 @@ def _licence(facts: Facts, ask: Ask, rule: str) -> Allowed | Denied:
         licence=window.licence,
         expires_ms=max(_end(*way) for way in ways),
         max_height=None if None in heights else max(h for h in heights if h is not None),
-        hdcp=min((w.hdcp or "" for w in opened)) or None,
+        hdcp=min(w.hdcp or "" for w in opened) or None,
         offline=any(w.offline for w in opened),
         ads="required" if window.licence == "avod" else "none",
         spends=grant.id if grant and grant.package_id is None else None,
@@ -224,9 +224,7 @@ def _usable(facts: Facts, ask: Ask) -> list[Window]:
     return [
         window
         for window in facts.windows
-        if window.on(ask.platform)
-        and window.open_at(ask.now_ms)
-        and window.in_country(ask.country)
+        if window.on(ask.platform) and window.open_at(ask.now_ms) and window.in_country(ask.country)
     ]
 
 
@@ -247,7 +245,7 @@ def _covers(window: Window, package: Grant | Offer) -> bool:
 
 
 def _spent(grant: Grant, now_ms: int) -> str | None:
-    """The code for a purchase that was used up: its viewing window, then its uses (CTL-81, CTL-82)."""
+    """The code for a purchase that is used up: viewing window, then uses (CTL-81, CTL-82)."""
     viewing_end_ms = grant.viewing_end_ms()
     if viewing_end_ms is not None:
         return "rental_expired" if now_ms >= viewing_end_ms else None

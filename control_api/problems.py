@@ -1,6 +1,6 @@
 """Every error of the API, once: code -> status and title (CTL-5).
 
-The body is `application/problem+json` (RFC 9457); the log line and the metric label carry the same code.
+The body is `application/problem+json` (RFC 9457); log line and metric label carry the same code.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ TABLE: Mapping[str, Kind] = {
     "not_found":               Kind(404, "No such resource"),                           # CTL-8
     "content_not_found":       Kind(404, "No such title or channel"),                   # CTL-73
     "session_not_found":       Kind(404, "No such session"),                            # CTL-106
-    "method_not_allowed":      Kind(405, "The method is not allowed here"),             # RFC 9110 15.5.6
+    "method_not_allowed":      Kind(405, "The method is not allowed here"),             # CTL-4
     "stream_limit":            Kind(409, "Too many streams at once"),                   # CTL-103
     "session_terminated":      Kind(410, "The session was ended"),                      # CTL-105
     "too_large":               Kind(413, "The body is too large"),                      # CTL-4

@@ -1,6 +1,7 @@
 """The tables of control-api section 2 that this release needs.
 
-Every epoch is milliseconds UTC in a BigInteger named `*_ms`; JSON is JSONB on PostgreSQL (CTL-3, CTL-21).
+Every epoch is milliseconds UTC in a BigInteger named `*_ms`; JSON is JSONB on PostgreSQL (CTL-3,
+CTL-21).
 """
 
 from sqlalchemy import (

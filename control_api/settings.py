@@ -1,58 +1,68 @@
 """Settings of the control API: section `control` of headwater.toml, `HEADWATER_CONTROL__*`."""
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr
+from pydantic import Field, SecretStr
+
+from runtime.settings import Section
 
 
-class Timeouts(BaseModel):
+class Timeouts(Section):
     """How long each dependency may take before the degraded answer is given (CTL-188)."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    start_ms: int = Field(1_000, gt=0, description="whole playback start")
-    access_sql_ms: int = Field(100, gt=0, description="the query behind CheckAccess")
-    sql_ms: int = Field(1_000, gt=0, description="any other query")
-    router_ms: int = Field(30, gt=0, description="one router decision")
+    start_ms: int = Field(default=1_000, gt=0, description="whole playback start")
+    access_sql_ms: int = Field(default=100, gt=0, description="the query behind CheckAccess")
+    sql_ms: int = Field(default=1_000, gt=0, description="any other query")
+    router_ms: int = Field(default=30, gt=0, description="one router decision")
 
 
-class Pathway(BaseModel):
+class Pathway(Section):
     """One CDN of the static order that stands in while the router is away."""
 
-    model_config = ConfigDict(extra="forbid")
-
     id: str = Field(pattern=r"^[A-Za-z0-9._-]{1,32}$")
-    base_url: HttpUrl
+    base_url: str = Field(pattern=r"^https?://[^/?#]+$")
 
 
-class Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class Settings(Section):
+    """Section `control`."""
 
     host: str = "127.0.0.1"
-    port: int = Field(8000, ge=0, le=65535)
+    port: int = Field(default=8000, ge=0, le=65535)
     public_url: str = "http://localhost:8000"
     proxy_public_url: str = "http://localhost:8003"
-    router_url: str = Field("http://127.0.0.1:8004", description="where decisions are asked for")
+    router_url: str = Field(
+        default="http://127.0.0.1:8004", description="where decisions are asked for"
+    )
     pathways: list[Pathway] = Field(
         default_factory=lambda: [
-            Pathway(id="CDN-A", base_url=HttpUrl("http://localhost:8011")),
-            Pathway(id="CDN-B", base_url=HttpUrl("http://localhost:8012")),
+            Pathway(id="CDN-A", base_url="http://localhost:8011"),
+            Pathway(id="CDN-B", base_url="http://localhost:8012"),
         ],
         min_length=1,
         description="static order while the router is away",
     )
     cors_origins: list[str] = Field(default_factory=lambda: ["*"])
-    default_country: str = Field("ZZ", pattern=r"^[A-Z]{2}$", description="ZZ: unknown (CTL-10)")
+    default_country: str = Field(
+        default="ZZ", pattern=r"^[A-Z]{2}$", description="ZZ: unknown (CTL-10)"
+    )
 
     audience: str = "headwater"
-    access_token_s: int = Field(900, gt=0, description="built-in issuer (CTL-161)")
-    jwt_leeway_s: int = Field(30, ge=0)
-    content_token_s: int = Field(600, gt=0, description="life of a playback token (CTL-112)")
+    access_token_s: int = Field(default=900, gt=0, description="built-in issuer (CTL-161)")
+    jwt_leeway_s: int = Field(default=30, ge=0)
+    content_token_s: int = Field(
+        default=600, gt=0, description="life of a playback token (CTL-112)"
+    )
     content_token_issuer: str = "headwater"
 
-    heartbeat_s: int = Field(30, gt=0)
-    session_ttl_s: int = Field(90, gt=0, description="a session unseen so long is over (CTL-102)")
-    terminated_kept_s: int = Field(86_400, gt=0, description="how long 410 is answered (CTL-105)")
-    termination_code_s: int = Field(300, gt=0, description="life of a 409's codes (CTL-103)")
-    max_body_bytes: int = Field(65_536, gt=0)
-    timeouts: Timeouts = Field(default_factory=lambda: Timeouts.model_validate({}))
+    heartbeat_s: int = Field(default=30, gt=0)
+    session_ttl_s: int = Field(
+        default=90, gt=0, description="a session unseen so long is over (CTL-102)"
+    )
+    terminated_kept_s: int = Field(
+        default=86_400, gt=0, description="how long 410 is answered (CTL-105)"
+    )
+    termination_code_s: int = Field(
+        default=300, gt=0, description="life of a 409's codes (CTL-103)"
+    )
+    max_body_bytes: int = Field(default=65_536, gt=0)
+    timeouts: Timeouts = Field(default_factory=Timeouts)
 
     demo_password: SecretStr = SecretStr("headwater-demo")

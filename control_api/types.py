@@ -1,7 +1,8 @@
 """What travels: request and answer types of every operation.
 
 Requests refuse unknown fields (CTL-4), answers may grow. The same types decode requests, encode
-answers and make the OpenAPI document (CTL-1). Durations carry their unit in the name; times are RFC 3339.
+answers and make the OpenAPI document (CTL-1). Durations carry their unit in the name; times are
+RFC 3339.
 """
 
 from datetime import datetime
@@ -19,11 +20,11 @@ DeviceClass = Literal["tv", "stb", "mobile", "web", "cast"]
 Protocol = Literal["hls", "dash"]
 
 
-class Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Request(Struct, forbid_unknown_fields=True):
     """A body or query from outside."""
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class Answer(Struct):
     """A body from us."""
 
 
@@ -38,7 +39,7 @@ class Problem(Answer):
     code: str
 
 
-# -- sign-in -----------------------------------------------------------------------------------------
+# -- sign-in ---------------------------------------------------------------------------
 
 
 class TokenRequest(Request):
@@ -64,7 +65,7 @@ class KeySet(Answer):
     keys: list[dict[str, Any]]
 
 
-# -- catalogue ---------------------------------------------------------------------------------------
+# -- catalogue -------------------------------------------------------------------------
 
 
 class Page(Request):
@@ -104,7 +105,7 @@ class ContentList(Answer):
     next_cursor: str | None
 
 
-# -- rights ------------------------------------------------------------------------------------------
+# -- rights ----------------------------------------------------------------------------
 
 
 class DeviceInfo(Request):
@@ -159,7 +160,7 @@ class CheckAnswer(Answer):
     source: str
 
 
-# -- playback ----------------------------------------------------------------------------------------
+# -- playback --------------------------------------------------------------------------
 
 
 class StartRequest(Subject):
