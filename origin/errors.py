@@ -1,0 +1,51 @@
+"""What the origin refuses, each with the stable code and the HTTP status of its answer (I5).
+
+OriginError
+├── UnsupportedCodec     415  a sample entry that no player of ours could be told about
+├── UnsupportedMedia     415  a body that is not CMAF, or coded in a way we do not read
+├── WrongPath            403  a name outside the publishing point
+├── UnknownChannel       404  the publishing point is not available
+├── WrongHeader          412  media without a header, or another header than the stored one
+├── BadMedia             400  boxes that lie, are cut, or do not fit the track
+└── DamagedLog           500  the track store met bytes that it did not write
+"""
+
+
+class OriginError(Exception):
+    """`code` is stable and machine-readable, `detail` one sentence for the operator."""
+
+    code = "internal"
+    status = 500
+
+    def __init__(self, detail: str, *, code: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.code = code or type(self).code
+
+
+class UnsupportedCodec(OriginError):
+    code, status = "unsupported_codec", 415
+
+
+class UnsupportedMedia(OriginError):
+    code, status = "unsupported_media", 415
+
+
+class WrongPath(OriginError):
+    code, status = "wrong_path", 403
+
+
+class UnknownChannel(OriginError):
+    code, status = "unknown_channel", 404
+
+
+class WrongHeader(OriginError):
+    code, status = "wrong_header", 412
+
+
+class BadMedia(OriginError):
+    code, status = "bad_media", 400
+
+
+class DamagedLog(OriginError):
+    code, status = "damaged_log", 500

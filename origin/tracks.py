@@ -1,0 +1,96 @@
+"""What a presentation is made of: renditions and their segments, the same nouns for live and VOD.
+
+Times are integers in the rendition's timescale (ticks); no float ever holds media time (TR-9).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Literal
+
+Kind = Literal["video", "audio", "text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One media segment: `start` is its tfdt, `duration` the sum of its sample durations (ticks).
+
+    A gap stands for media that never came (HLS-9). `discontinuity` is true for the first segment
+    after a break in the timeline or the encoding (HLS-10).
+    """
+
+    number: int
+    start: int
+    duration: int
+    size_bytes: int = 0
+    gap: bool = False
+    discontinuity: bool = False
+
+    @property
+    def end(self) -> int:
+        return self.start + self.duration
+
+
+@dataclass(frozen=True, slots=True)
+class Rendition:
+    """One track as players see it. `name` is its URL folder; bit rates are in bits per second."""
+
+    name: str
+    kind: Kind
+    codecs: str
+    timescale: int
+    language: str = "und"
+    bandwidth: int = 0
+    average_bandwidth: int = 0
+    width: int = 0
+    height: int = 0
+    sample_aspect: Fraction = Fraction(1)
+    frame_rate: Fraction | None = None
+    video_range: Literal["SDR", "PQ", "HLG"] = "SDR"
+    channels: int = 0
+    sample_rate: int = 0
+    label: str = ""
+    default: bool = False
+    roles: tuple[str, ...] = field(default=("main",))
+
+
+# TR-64: ISO/IEC 23091-2 transfer characteristics -> VIDEO-RANGE; all others are SDR
+VIDEO_RANGE: dict[int, Literal["SDR", "PQ", "HLG"]] = {16: "PQ", 18: "HLG"}
+
+
+def peak_bps(segments: Sequence[Segment], timescale: int, target_duration_s: int) -> int:
+    """Highest bit rate of any contiguous run lasting 0.5..1.5 target durations (TR-67).
+
+    Without such a run it is the rate of the whole; rounded up.
+    """
+    real = [s for s in segments if not s.gap]
+    low, high = target_duration_s * timescale, 3 * target_duration_s * timescale  # doubled
+    best = Fraction(0)
+    for first in range(len(real)):
+        size = ticks = 0
+        for segment in real[first:]:
+            size += segment.size_bytes
+            ticks += segment.duration
+            if 2 * ticks > high:
+                break
+            if 2 * ticks >= low:
+                best = max(best, Fraction(size * 8 * timescale, ticks))
+    return -(-best.numerator // best.denominator) or average_bps(real, timescale)
+
+
+def average_bps(segments: Sequence[Segment], timescale: int) -> int:
+    """Total bits by total time, rounded up (TR-67)."""
+    ticks = sum(s.duration for s in segments if not s.gap)
+    bits = 8 * sum(s.size_bytes for s in segments if not s.gap)
+    return -(-bits * timescale // ticks) if ticks else 0
+
+
+def rate_s(ticks: int, samples: int, timescale: int) -> Fraction | None:
+    """The frame rate of a run of samples, snapped to n/1001 or an integer when it is one (TR-71)."""
+    if ticks <= 0 or samples <= 0:
+        return None
+    rate = Fraction(samples * timescale, ticks)
+    for snapped in (Fraction(round(rate)), Fraction(round(rate * 1001 / 1000) * 1000, 1001)):
+        if snapped and abs(1 / rate - 1 / snapped) * timescale <= 1:
+            return snapped
+    return rate.limit_denominator(1001)
