@@ -1,7 +1,7 @@
 """DASH manifests of CMAF renditions, as pure functions (ISO/IEC 23009-1; DASH-IF timing model).
 
-Rule ids D* are those of specs/dash.md. Segments are addressed by $Number$ over a SegmentTimeline per
-Representation: exact for every ladder, and the same names as the HLS playlists use (TR-56).
+Rule ids D* are those of specs/dash.md. Segments are addressed by $Number$ over a SegmentTimeline
+per Representation: exact for every ladder, and the same names as in the HLS playlists (TR-56).
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from origin.tracks import Rendition, Segment
 
 CONTENT_TYPE = "application/dash+xml"
 PROFILE = "urn:mpeg:dash:profile:isoff-live:2011"
+BLOCK = 16  # segments that one S may stand for
 MIME = {"video": "video/mp4", "audio": "audio/mp4", "text": "application/mp4"}
 # TR-72: channel count -> ISO/IEC 23091-3 ChannelConfiguration index
 CHANNEL_CONFIGURATION = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 8: 12}
@@ -59,7 +60,7 @@ def dynamic_mpd(
     window_s: int,
     time_url: str,
 ) -> str:
-    """A live manifest. `epoch_s`: wall clock of media time 0 (AST); `publish_s`: of its last change.
+    """A live manifest. `epoch_s`: wall clock of media time 0 (AST), `publish_s` of its end.
 
     publishTime comes from media time, so that two origins fed alike publish equal bytes (P5).
     """
@@ -153,30 +154,33 @@ def _template(timeline: Timeline, period: Period) -> list[str]:
         f'presentationTimeOffset="{shift.numerator // shift.denominator}" '
         'initialization="$RepresentationID$/init.mp4" media="$RepresentationID$/$Number$.m4s">',
         "<SegmentTimeline>",
-        *timeline_lines(timeline.segments),
+        *timeline_lines(timeline.segments, BLOCK),
         "</SegmentTimeline>",
         "</SegmentTemplate>",
     ]
 
 
-def timeline_lines(segments: Sequence[Segment]) -> list[str]:
-    """S elements: @t == tfdt, @d the real duration, repeats folded; @t where time jumps (D6, D7)."""
-    lines = []
-    expected = -1
-    runs: list[tuple[int, int, int]] = []
+def timeline_lines(segments: Sequence[Segment], block: int) -> list[str]:
+    """S elements: @t == tfdt, @d the real duration, @t again where time jumps (D6).
+
+    Repeats never cross a multiple of `block` segment numbers: S elements then only ever leave the
+    head whole, as D7 demands of a live timeline.
+    """
+    runs: list[tuple[Segment, int]] = []
+    end = -1
     for s in segments:
-        if runs and s.start == expected and runs[-1][1] == s.duration:
-            start, length, repeats = runs[-1]
-            runs[-1] = (start, length, repeats + 1)
+        if runs and s.start == end and runs[-1][0].duration == s.duration and s.number % block:
+            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
         else:
-            runs.append((s.start, s.duration, 0))
-        expected = s.end
-    expected = -1
-    for start, length, repeats in runs:
-        t = f't="{start}" ' if start != expected else ""
+            runs.append((s, 0))
+        end = s.end
+    lines = []
+    end = -1
+    for s, repeats in runs:
+        t = f't="{s.start}" ' if s.start != end else ""
         r = f' r="{repeats}"' if repeats else ""
-        lines.append(f'<S {t}d="{length}"{r}/>')
-        expected = start + length * (repeats + 1)
+        lines.append(f'<S {t}d="{s.duration}"{r}/>')
+        end = s.start + s.duration * (repeats + 1)
     return lines
 
 

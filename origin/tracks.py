@@ -86,7 +86,7 @@ def average_bps(segments: Sequence[Segment], timescale: int) -> int:
 
 
 def rate_s(ticks: int, samples: int, timescale: int) -> Fraction | None:
-    """The frame rate of a run of samples, snapped to n/1001 or an integer when it is one (TR-71)."""
+    """The frame rate of a run of samples, snapped to n/1001 or an integer if it is one (TR-71)."""
     if ticks <= 0 or samples <= 0:
         return None
     rate = Fraction(samples * timescale, ticks)
