@@ -1,0 +1,47 @@
+"""Time as an argument: the system's clock at the rim, a hand-moved one in tests."""
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Wall time for what leaves the process, monotonic time for what stays in it."""
+
+    def now_ms(self) -> int:
+        """Epoch milliseconds, UTC."""
+
+    def monotonic_s(self) -> float:
+        """Seconds since some fixed moment; never goes back."""
+
+
+class SystemClock:
+    """The machine's own clocks."""
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def monotonic_s(self) -> float:
+        return time.monotonic()
+
+
+class ManualClock:
+    """A clock that moves only when told; both times move together."""
+
+    def __init__(self, now_ms: int = 1_700_000_000_000) -> None:
+        self._now_ms = now_ms
+        self._start_ms = now_ms
+
+    def now_ms(self) -> int:
+        return self._now_ms
+
+    def monotonic_s(self) -> float:
+        return (self._now_ms - self._start_ms) / 1000
+
+    def advance(self, seconds: float) -> None:
+        """Move forward; a negative step is refused because monotonic time has none."""
+        if seconds < 0:
+            raise ValueError("a clock goes forward only")
+        self._now_ms += round(seconds * 1000)
+
+
+SYSTEM: Clock = SystemClock()

@@ -1,0 +1,85 @@
+"""Structured logs: one JSON object a line on stdout, request and session ids from context, secrets
+masked.
+
+    log = logs.get("origin")
+    log.info("segment_stored", channel="demo", track="v1", number=7)
+
+The first argument is a stable event name; everything else is a field. `request_id`, `session_id`
+and `traceparent` are bound per request by `runtime.web` and appear on every line of that request.
+The standard library's loggers (drivers, asyncio) go the same way at WARNING and above.
+"""
+
+import logging
+import sys
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+import structlog
+from structlog.typing import FilteringBoundLogger, Processor
+
+from runtime import redact
+
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+def get(room: str) -> FilteringBoundLogger:
+    """The logger of one room; cheap, may be made at import time."""
+    logger: FilteringBoundLogger = structlog.get_logger(room=room)
+    return logger
+
+
+@contextmanager
+def bound(**fields: str) -> Iterator[None]:
+    """Put fields (`request_id`, `session_id`) on every line logged inside the block."""
+    with structlog.contextvars.bound_contextvars(**fields):
+        yield
+
+
+def setup(service: str, level: str = "info") -> None:
+    """Send all logging of this process to stdout as JSON lines."""
+
+    def name_service(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event["service"] = service
+        return event
+
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        name_service,
+    ]
+    last: list[Processor] = [structlog.processors.format_exc_info, _redacted]
+    structlog.configure(
+        processors=[*shared, *last, _line],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=_stdout,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *last,
+                _line,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+
+
+def _stdout(*_: Any) -> structlog.PrintLogger:
+    return structlog.PrintLogger(sys.stdout)
+
+
+def _redacted(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return {name: redact.tree(value, name) for name, value in event.items()}
+
+
+def _line(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
+    return msgspec.json.encode(event, enc_hook=str).decode()

@@ -1,0 +1,193 @@
+"""An aiohttp application as a part of a process: ids, access log, metrics, drain, and the admin
+routes.
+
+Wraps what a room builds as plain `web.Application`. Outermost, so the room's own middlewares run
+inside: every answer has `X-Request-Id` (CTL-9), every request one JSON line and one observation,
+every unexpected error is a 500 `{"error": "internal"}` with the traceback in the log only.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from time import perf_counter
+
+from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
+from aiohttp.typedefs import Handler
+
+from runtime import logs, metrics, redact, trace
+
+DRAIN_S = 7.5  # inside the process's own budget (runtime.service)
+MAX_BODY_BYTES = 1 << 20
+
+log = logs.get("web")
+REQUESTS = metrics.histogram(
+    "http_request_seconds", "time to answer", ("listener", "method", "route", "status")
+)
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+Reasons = Callable[[], Mapping[str, str | None]]
+
+LISTENER = web.AppKey("listener", str)
+REQUEST_ID = web.RequestKey("request_id", str)
+TRACEPARENT = web.RequestKey("traceparent", str)
+BEGUN_S = web.RequestKey("begun_s", float)
+
+
+class Web:
+    """One listener. Port 0 asks the system for a free one; `port` then says which."""
+
+    def __init__(
+        self,
+        name: str,
+        app: web.Application,
+        *,
+        host: str,
+        port: int,
+        admin_routes: bool = False,
+        reuse_port: bool = False,
+    ) -> None:
+        self.name = name
+        self.host = host
+        self.port = port
+        self._app = app
+        self._reuse_port = reuse_port
+        self._runner: web.AppRunner | None = None
+        self._reasons: Reasons = dict
+        self._listening = False
+        app[LISTENER] = name
+        app.middlewares.insert(0, _around)
+        app.on_response_prepare.append(self._signed)
+        if admin_routes:
+            app.router.add_get("/healthz", self._healthz)
+            app.router.add_get("/readyz", self._readyz)
+            app.router.add_get("/metrics", self._metrics)
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    def answer_for(self, reasons: Reasons) -> None:
+        """Let /readyz tell these reasons: part name -> None when ready, else why not."""
+        self._reasons = reasons
+
+    async def start(self) -> None:
+        self._runner = web.AppRunner(
+            self._app,
+            handle_signals=False,
+            access_log_class=_AccessLog,
+            shutdown_timeout=DRAIN_S,
+            handler_cancellation=True,
+        )
+        await self._runner.setup()
+        site = web.TCPSite(
+            self._runner, self.host, self.port, reuse_port=self._reuse_port or None, backlog=1024
+        )
+        await site.start()
+        self.port = int(self._runner.addresses[0][1])
+        self._listening = True
+
+    def ready(self) -> str | None:
+        return None if self._listening else "not listening"
+
+    async def drain(self) -> None:
+        """Close the listener and idle connections; requests in flight are answered with
+        `Connection: close`.
+        """
+        self._listening = False
+        if self._runner is None or self._runner.server is None:
+            return
+        for site in list(self._runner.sites):
+            await site.stop()
+        await asyncio.sleep(0)  # requests already read must have reached their handlers
+        self._runner.server.pre_shutdown()
+        await self._runner.server.shutdown(DRAIN_S)
+
+    async def stop(self) -> None:
+        self._listening = False
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _signed(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Last touch on every head, streamed ones included."""
+        response.headers["Server"] = "headwater"
+        if not self._listening:
+            response.headers["Connection"] = "close"
+        if REQUEST_ID in request:
+            response.headers[trace.REQUEST_ID] = request[REQUEST_ID]
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        reasons = self._reasons()
+        ready = all(reason is None for reason in reasons.values())
+        body = {"ready": ready, "parts": dict(reasons)}
+        return web.json_response(body, status=200 if ready else 503)
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        return web.Response(
+            body=metrics.exposition(), headers={"Content-Type": metrics.CONTENT_TYPE}
+        )
+
+
+@web.middleware
+async def _around(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Ids on the way in, and no error without a code on the way out."""
+    request[BEGUN_S] = perf_counter()
+    request_id = request[REQUEST_ID] = trace.request_id(request.headers)
+    bound = {"request_id": request_id}
+    if parent := trace.continued(request.headers.get(trace.TRACEPARENT)):
+        bound["traceparent"] = request[TRACEPARENT] = parent
+    with logs.bound(**bound):
+        try:
+            response = await handler(request)
+        except web.HTTPException as refusal:
+            response = _coded(refusal)
+        except Exception:
+            log.exception("unexpected", path=request.path)
+            response = web.json_response({"error": "internal"}, status=500)
+    return response
+
+
+def _coded(refusal: web.HTTPException) -> web.StreamResponse:
+    """Give aiohttp's own plain-text refusals a code; a room's refusals stay as they are."""
+    if refusal.status < 400 or refusal.content_type != "text/plain":
+        return refusal
+    code = re.sub(r"[^a-z]+", "_", HTTPStatus(refusal.status).phrase.lower())
+    response = web.json_response({"error": code}, status=refusal.status)
+    for name in ("Allow", "Retry-After", "Location"):
+        if name in refusal.headers:
+            response.headers[name] = refusal.headers[name]
+    return response
+
+
+class _AccessLog(AbstractAccessLogger):
+    """One line a request, after its last byte was handed to the socket."""
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        seconds = perf_counter() - request[BEGUN_S] if BEGUN_S in request else time
+        match = getattr(request, "match_info", None)
+        resource = match.route.resource if match is not None else None
+        route = resource.canonical if resource is not None else "none"
+        method = request.method if request.method in METHODS else "other"
+        listener = match.apps[0][LISTENER] if match is not None and match.apps else "none"
+        REQUESTS.labels(listener, method, route, str(response.status)).observe(seconds)
+        ids = {
+            name: request[key]
+            for name, key in (("request_id", REQUEST_ID), ("traceparent", TRACEPARENT))
+            if key in request
+        }
+        log.info(
+            "request",
+            listener=listener,
+            method=method,
+            path=redact.text(request.path_qs),
+            route=route,
+            status=response.status,
+            sent_bytes=response.body_length,
+            ms=round(seconds * 1000, 2),
+            peer=request.remote,
+            **ids,
+        )
