@@ -2,35 +2,35 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
+
+from runtime.settings import Section
 
 from .policy import PATHWAY_ID
 
 BaseUrl = Annotated[str, Field(pattern=r"^https?://[^/?#\s\"<>]+(/[^?#\s\"<>]*[^/?#\s\"<>])?$")]
 
 
-class PathwaySettings(BaseModel):
+class PathwaySettings(Section):
     """A CDN as players reach it."""
-
-    model_config = ConfigDict(extra="forbid")
 
     id: Annotated[str, Field(pattern=f"^{PATHWAY_ID.pattern}$", max_length=64)]
     base_url: BaseUrl
 
 
-class Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class Settings(Section):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8003
     admin_port: Annotated[int, Field(ge=0, le=65535)] = 8103
     public_url: BaseUrl = "http://localhost:8003"  # where players reach this proxy
     origin_url: BaseUrl = "http://127.0.0.1:8001"  # the only server manifests are fetched from
     steering_url: str = "http://localhost:8004/steer"  # /hls and /dash follow; empty: no steering
-    pathways: Annotated[list[PathwaySettings], Field(min_length=1)] = [
-        PathwaySettings(id="CDN-A", base_url="http://localhost:8011"),
-        PathwaySettings(id="CDN-B", base_url="http://localhost:8012"),
-    ]
+    pathways: Annotated[list[PathwaySettings], Field(min_length=1)] = Field(
+        default_factory=lambda: [
+            PathwaySettings(id="CDN-A", base_url="http://localhost:8011"),
+            PathwaySettings(id="CDN-B", base_url="http://localhost:8012"),
+        ]
+    )
     require_token: bool = True
     fetch_timeout_s: Annotated[float, Field(gt=0, le=30)] = 2.0  # MP-31
     blocking_timeout_s: Annotated[float, Field(gt=0, le=60)] = 14.0  # a held playlist (HLS-29)

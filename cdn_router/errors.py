@@ -1,0 +1,30 @@
+"""Everything the router refuses, each with a stable code and an HTTP status hint.
+
+RouterError
+├── RequestError   400  a body or an admin change that cannot be used
+├── NotFound       404  no such pathway or session (never on a steering URL: ST-21)
+└── EmitError      500  a steering manifest that would break the wire rules
+"""
+
+
+class RouterError(Exception):
+    """A refusal: `code` for machines, `status` for the HTTP answer, `detail` for people."""
+
+    status = 500
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        super().__init__(f"{code}: {detail}" if detail else code)
+        self.code = code
+        self.detail = detail
+
+
+class RequestError(RouterError):
+    status = 400
+
+
+class NotFound(RouterError):
+    status = 404
+
+
+class EmitError(RouterError):
+    status = 500

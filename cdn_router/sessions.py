@@ -1,0 +1,108 @@
+"""What the router remembers of a session, for people: its decision, its polls, whether it followed.
+
+Decisions never need it (the state travels in RELOAD-URI), so the oldest records give way.
+Source: steering ST-31, ST-33, ST-34, ST-41.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .policy import Decision
+from .report import Report
+
+KEPT_ISSUES = 8
+KEPT_TEXT_CHARS = 128
+
+
+@dataclass(slots=True)
+class Session:
+    id: str
+    created_ms: int
+    content: str = ""
+    country: str = ""
+    asn: int | None = None
+    order: tuple[str, ...] = ()
+    reason: str = ""
+    sentence: str = ""
+    snapshot_version: int = 0
+    proto: str | None = None
+    polls: int = 0
+    last_poll_ms: int | None = None
+    reported: tuple[str, ...] = ()
+    throughput_bps: dict[str, int] = field(default_factory=dict)
+    followed: bool | None = None
+    moves: int = 0
+    issues: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_ISSUES))
+
+    def decided(self, decision: Decision, order: Sequence[str]) -> None:
+        """Note what the session was told."""
+        if self.order and order[0] != self.order[0]:
+            self.moves += 1
+        self.order = tuple(order)
+        self.reason = decision.reason
+        self.sentence = decision.sentence
+        self.snapshot_version = decision.snapshot_version
+
+    def polled(self, report: Report, now_ms: int) -> None:
+        """Note a poll. Only an HLS report says what is played; a DASH one lists measurements (ST-34)."""
+        first = self.polls == 0
+        self.polls += 1
+        self.last_poll_ms = now_ms
+        self.proto = report.proto or self.proto
+        self.issues.extend(report.issues)
+        if report.entries:
+            self.reported = tuple(name for name, _ in report.entries)
+        self.throughput_bps |= report.measured(first_poll=first)
+        while len(self.throughput_bps) > KEPT_ISSUES:
+            del self.throughput_bps[next(iter(self.throughput_bps))]
+        if report.proto == "hls" and report.entries and self.order:
+            self.followed = report.entries[0][0] == self.order[0]
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "session_id": self.id,
+            "created_ms": self.created_ms,
+            "content": self.content,
+            "country": self.country,
+            "asn": self.asn,
+            "decision": {
+                "pathways": list(self.order),
+                "reason": self.reason,
+                "sentence": self.sentence,
+                "snapshot_version": self.snapshot_version,
+            },
+            "protocol": self.proto,
+            "polls": self.polls,
+            "last_poll_ms": self.last_poll_ms,
+            "reported": list(self.reported),
+            "throughput_bps": self.throughput_bps,
+            "followed": self.followed,
+            "moves": self.moves,
+            "issues": list(self.issues),
+        }
+
+
+class Sessions:
+    """Records by id, at most `capacity`; the one not seen for longest is forgotten first."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._records: OrderedDict[str, Session] = OrderedDict()
+
+    def get(self, session_id: str) -> Session | None:
+        return self._records.get(session_id)
+
+    def seen(self, session_id: str, now_ms: int) -> Session:
+        """The record, made when there is none."""
+        record = self._records.get(session_id)
+        if record is None:
+            record = self._records[session_id] = Session(session_id, now_ms)
+            if len(self._records) > self._capacity:
+                self._records.popitem(last=False)
+        else:
+            self._records.move_to_end(session_id)
+        return record
+
+    def __len__(self) -> int:
+        return len(self._records)

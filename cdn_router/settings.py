@@ -1,0 +1,51 @@
+"""Settings of the CDN router, section `[router]`."""
+
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+
+from runtime.settings import Section
+
+from .pathways import PATHWAY_ID
+
+BaseUrl = Annotated[str, Field(pattern=r"^https?://[^/?#\s\"<>]+(/[^?#\s\"<>]*[^/?#\s\"<>])?$")]
+
+
+class PathwaySettings(Section):
+    """A CDN; without a `probe_url` it always counts as healthy."""
+
+    id: Annotated[str, Field(pattern=f"^{PATHWAY_ID.pattern}$")]
+    base_url: BaseUrl
+    probe_url: str = ""
+    priority: int = 0
+
+
+class Settings(Section):
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8004
+    public_url: BaseUrl = "http://localhost:8004"  # where players poll
+    console_origin: str = "http://localhost:8000"  # the page that may read /v1/ (CORS)
+    pathways: Annotated[list[PathwaySettings], Field(min_length=1, max_length=64)] = Field(
+        default_factory=lambda: [
+            PathwaySettings(id="CDN-A", base_url="http://localhost:8011", priority=0),
+            PathwaySettings(id="CDN-B", base_url="http://localhost:8012", priority=1),
+        ]
+    )
+    ttl_s: Annotated[int, Field(ge=1, le=3600)] = 20  # ST-51
+    state_key: SecretStr = SecretStr("")  # one for all nodes; empty: a fresh one per process
+    state_ttl_s: Annotated[int, Field(ge=60)] = 86_400
+    probe_interval_s: Annotated[float, Field(gt=0, le=300)] = 1.0
+    probe_timeout_s: Annotated[float, Field(gt=0, le=30)] = 1.0
+    slow_ms: Annotated[float, Field(gt=0)] = 400.0
+    failures: Annotated[int, Field(ge=1)] = 3
+    recovery: Annotated[int, Field(ge=1)] = 3
+    out_s: Annotated[float, Field(ge=0)] = 10.0
+    max_sessions: Annotated[int, Field(ge=1)] = 20_000
+
+    @field_validator("pathways")
+    @classmethod
+    def _unique(cls, pathways: list[PathwaySettings]) -> list[PathwaySettings]:
+        ids = [pathway.id for pathway in pathways]
+        if len(set(ids)) != len(ids):
+            raise ValueError("two pathways share an id")
+        return pathways

@@ -1,0 +1,54 @@
+"""Session state carried by RELOAD-URI, so that any node answers any session: signed, expiring.
+
+Form: `v1.` payload `.` signature, both base64url; HMAC-SHA-256 over everything before the last dot,
+cut to 128 bits (RFC 2104 section 5). Source: steering ST-53.
+"""
+
+import base64
+import hmac
+
+import msgspec
+
+VERSION = "v1"
+MAX_CHARS = 1024
+SIGNATURE_BYTES = 16
+
+
+class State(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What a poll needs: the session, the pathways its manifest declares, its number of polls."""
+
+    session_id: str
+    declared: tuple[str, ...]
+    polls: int
+    expires_s: int
+
+
+class Signer:
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def seal(self, state: State) -> str:
+        text = f"{VERSION}.{_encode(msgspec.json.encode(state))}"
+        return f"{text}.{self._signature(text)}"
+
+    def open(self, text: str, now_s: float) -> State | None:
+        """The state, or None when it is forged, altered, expired or of another form."""
+        signed, _, signature = text.rpartition(".")
+        version, _, payload = signed.partition(".")
+        if len(text) > MAX_CHARS or version != VERSION or not text.isascii():
+            return None
+        if not hmac.compare_digest(self._signature(signed), signature):
+            return None
+        state = msgspec.json.decode(_decode(payload), type=State)
+        return state if now_s < state.expires_s else None
+
+    def _signature(self, text: str) -> str:
+        return _encode(hmac.digest(self._key, text.encode(), "sha256")[:SIGNATURE_BYTES])
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _decode(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
