@@ -6,60 +6,73 @@ HEVC, AV1 codec ISO media file format binding section 5, VP codec ISO media file
 
 from collections.abc import Callable
 
+from native.bmff.model import SampleEntry
 from origin.errors import UnsupportedCodec
 
-_Reader = Callable[[str, bytes], str]
+_Reader = Callable[[SampleEntry], str]
 
 
-def codec_string(fourcc: str, config: bytes) -> str:
-    """The CODECS member of a track from its sample entry type and its configuration record.
-
-    `config` is the payload of the record's box (avcC, hvcC, av1C, vpcC, esds, ...). A sample entry
-    without a reader, or a record too short for it, is `UnsupportedCodec` (I5: 415).
+def codec_string(entry: SampleEntry) -> str:
+    """The CODECS member of a track. A sample entry without a reader, or with a record too short for
+    it, is `UnsupportedCodec` (I5: 415).
     """
-    reader = READERS.get(fourcc)
+    reader = READERS.get(entry.fourcc)
     if reader is None:
-        raise UnsupportedCodec(f"sample entry {fourcc!r} is not supported")
+        raise UnsupportedCodec(f"sample entry {entry.fourcc!r} is not supported")
     try:
-        return reader(fourcc, config)
+        return reader(entry)
     except IndexError:
-        raise UnsupportedCodec(f"the {fourcc} configuration record is cut short") from None
+        raise UnsupportedCodec(f"the {entry.fourcc} configuration record is cut short") from None
 
 
-def _avc(fourcc: str, c: bytes) -> str:
-    return f"{fourcc}.{c[1]:02x}{c[2]:02x}{c[3]:02x}"
+def _avc(entry: SampleEntry) -> str:
+    c = entry.config
+    return f"{entry.fourcc}.{c[1]:02x}{c[2]:02x}{c[3]:02x}"
 
 
-def _hevc(fourcc: str, c: bytes) -> str:
+def _hevc(entry: SampleEntry) -> str:
+    c = entry.config
     space = ("", "A", "B", "C")[c[1] >> 6]
     compatibility = int(f"{int.from_bytes(c[2:6], 'big'):032b}"[::-1], 2)
-    tier = "H" if c[1] & 0x20 else "L"
+    level = f"{'H' if c[1] & 0x20 else 'L'}{c[12]}"
     constraints = [f"{byte:x}" for byte in c[6:12].rstrip(b"\0")]
-    level = f"{tier}{c[12]}"
-    return ".".join([fourcc, f"{space}{c[1] & 31}", f"{compatibility:x}", level, *constraints])
+    return ".".join(
+        [entry.fourcc, f"{space}{c[1] & 31}", f"{compatibility:x}", level, *constraints]
+    )
 
 
-def _av1(fourcc: str, c: bytes) -> str:
+def _av1(entry: SampleEntry) -> str:
+    """The short form, or all six tail fields when one is not the default (TR-61)."""
+    c = entry.config
     profile, level, tier = c[1] >> 5, c[1] & 31, "H" if c[2] & 0x80 else "M"
     depth = 8 if not c[2] & 0x40 else 12 if profile == 2 and c[2] & 0x20 else 10
-    return f"{fourcc}.{profile}.{level:02d}{tier}.{depth:02d}"
+    text = f"av01.{profile}.{level:02d}{tier}.{depth:02d}"
+    mono, x, y = c[2] >> 4 & 1, c[2] >> 3 & 1, c[2] >> 2 & 1
+    subsampling = f"{x}{y}{c[2] & 3 if x and y else 0}"
+    colour = entry.colour
+    points = (colour.primaries, colour.transfer, colour.matrix) if colour else (1, 1, 1)
+    points = (1, 1, 1) if points == (2, 2, 2) else points
+    full = bool(colour and colour.full_range)
+    if (mono, subsampling, points, full) == (0, "110", (1, 1, 1), False):
+        return text
+    return ".".join([text, str(mono), subsampling, *(f"{p:02d}" for p in points), f"{full:d}"])
 
 
-def _vp9(fourcc: str, c: bytes) -> str:
-    tail = (c[6] >> 4, c[6] >> 1 & 7, c[7], c[8], c[9], c[6] & 1)
-    return ".".join([fourcc, f"{c[4]:02d}", f"{c[5]:02d}", *(f"{value:02d}" for value in tail)])
+def _vp9(entry: SampleEntry) -> str:
+    c = entry.config
+    fields = (c[4], c[5], c[6] >> 4, c[6] >> 1 & 7, c[7], c[8], c[9], c[6] & 1)
+    return ".".join([entry.fourcc, *(f"{value:02d}" for value in fields)])
 
 
 MP3_OTI = (0x6B, 0x69)
 
 
-def _aac(fourcc: str, c: bytes) -> str:
-    oti, asc = _decoder_config(c)
-    if oti in MP3_OTI:
-        return f"{fourcc}.40.34"
-    if oti != 0x40:
-        raise UnsupportedCodec(f"MPEG-4 object type {oti:#x} is not supported")
-    return f"{fourcc}.40.{audio_object_type(asc)}"
+def _mp4a(entry: SampleEntry) -> str:
+    if entry.object_type in MP3_OTI:
+        return "mp4a.40.34"
+    if entry.object_type != 0x40:
+        raise UnsupportedCodec(f"MPEG-4 object type {entry.object_type:#x} is not supported")
+    return f"mp4a.40.{audio_object_type(entry.setup)}"
 
 
 def audio_object_type(asc: bytes) -> int:
@@ -90,32 +103,8 @@ def audio_object_type(asc: bytes) -> int:
     return 29 if left >= 12 and take(11) == 0x548 and take(1) else 5
 
 
-def _decoder_config(esds: bytes) -> tuple[int, bytes]:
-    """objectTypeIndication and AudioSpecificConfig (ISO/IEC 14496-1 section 7.2.6)."""
-    at = 4 if esds[0] == 0 else 0  # the full box header may or may not be there
-    found: dict[int, bytes] = {}
-    while at < len(esds):
-        tag, size, at = esds[at], 0, at + 1
-        for _ in range(4):
-            size = size << 7 | esds[at] & 0x7F
-            at += 1
-            if not esds[at - 1] & 0x80:
-                break
-        found[tag] = esds[at : at + size]
-        at += {3: 3, 4: 13}.get(tag, size)  # ES and DecoderConfig descriptors hold descriptors
-        if tag == 3:
-            flags = found[tag][2]
-            at += 2 * bool(flags & 0x80) + (1 + found[tag][3] if flags & 0x40 else 0)
-            at += 2 * bool(flags & 0x20)
-        if tag == 5:
-            break
-    if 4 not in found:
-        raise IndexError
-    return found[4][0], found.get(5, b"")
-
-
 def _fixed(text: str) -> _Reader:
-    return lambda _fourcc, _config: text
+    return lambda _: text
 
 
 READERS: dict[str, _Reader] = {  # TR-60..TR-63
@@ -125,7 +114,7 @@ READERS: dict[str, _Reader] = {  # TR-60..TR-63
     "hev1": _hevc,
     "av01": _av1,
     "vp09": _vp9,
-    "mp4a": _aac,
+    "mp4a": _mp4a,
     "ac-3": _fixed("ac-3"),
     "ec-3": _fixed("ec-3"),
     "Opus": _fixed("Opus"),

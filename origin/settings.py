@@ -1,0 +1,45 @@
+"""Settings of the origin, section `[origin]`."""
+
+from fractions import Fraction
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+MIB = 1 << 20
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Channel(BaseModel):
+    """One live channel that is configured rather than learned."""
+
+    model_config = ConfigDict(extra="forbid")
+    segment_s: Annotated[Fraction, Field(gt=0, le=30)] | None = None
+
+
+class Settings(BaseModel):
+    """Everything the origin can be told; durations in seconds, sizes in bytes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    host: str = "127.0.0.1"
+    delivery_port: Port = 8001
+    ingest_port: Port = 8002
+    admin_port: Port = 8101
+    auto_channels: bool = Field(True, description="a channel is created by its first header")
+    channels: dict[str, Channel] = Field(default_factory=dict)
+    window_s: Annotated[int, Field(ge=6, le=86400)] = Field(60, description="listed live media")
+    retention_s: Annotated[int, Field(ge=30)] = Field(600, description="live media on disk")
+    hot_bytes: Annotated[int, Field(ge=MIB)] = Field(256 * MIB, description="media in memory")
+    chunk_bytes: Annotated[int, Field(ge=65536)] = Field(64 * MIB, description="largest CMAF chunk")
+    segment_bytes: Annotated[int, Field(ge=65536)] = Field(128 * MIB, description="largest segment")
+    track_limit: Annotated[int, Field(ge=1)] = Field(32, description="tracks of one channel")
+    channel_limit: Annotated[int, Field(ge=1)] = Field(1000, description="learned channels")
+    hold_s: Annotated[float, Field(ge=0, lt=14)] = Field(4.0, description="wait for a new segment")
+    power_safe: bool = Field(False, description="fsync each segment before it is acknowledged")
+    time_url: str = Field("/time", description="clock named in manifests (UTCTiming)")
+
+    @model_validator(mode="after")
+    def _keeps_what_it_lists(self) -> Self:
+        if self.retention_s < 2 * self.window_s:
+            raise ValueError("retention_s must be at least twice window_s (HLS-7)")
+        return self
