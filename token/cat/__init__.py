@@ -1,1 +1,35 @@
-"""Common Access Token (CTA-5007): the claim table, COSE, verify, issue, renew."""
+"""Common Access Token (CTA-5007): one claim table, COSE, verify and issue.
+
+A token is judged by `verify` against a `Context` (the request) and `Options` (our settings) with a
+`KeySet`; the answer is always a `Verdict`. `candidates` takes tokens out of a request, `refusal` is
+the HTTP answer of a verdict that does not accept. Nothing here touches a socket or a clock.
+"""
+
+from cat.context import Context, Options
+from cat.errors import CatError, IssueError, KeyFileError, Refused
+from cat.issue import issue
+from cat.keys import Key, KeySet, generate
+from cat.refusal import RefusalAnswer, refusal
+from cat.transport import Found, candidates, in_path
+from cat.verify import Verdict, verify, verify_any
+
+__all__ = [
+    "CatError",
+    "Context",
+    "Found",
+    "IssueError",
+    "Key",
+    "KeyFileError",
+    "KeySet",
+    "Options",
+    "RefusalAnswer",
+    "Refused",
+    "Verdict",
+    "candidates",
+    "generate",
+    "in_path",
+    "issue",
+    "refusal",
+    "verify",
+    "verify_any",
+]

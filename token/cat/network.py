@@ -1,0 +1,63 @@
+"""catnip entries (CAT-45; RFC 9164): addresses, prefixes in the forms seen, autonomous systems."""
+
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from cat.cbor import Tag
+
+MAX_ASN = 2**32 - 1
+_FAMILIES = {52: (4, 4), 54: (6, 16)}  # RFC 9164: tag -> version, bytes
+
+Address = IPv4Address | IPv6Address
+Entry = Callable[[Address | None, int | None], bool | None]
+
+
+def client_address(text: str) -> Address | None:
+    """An IPv4-mapped IPv6 address compares as IPv4; None when the text is no address."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+
+
+def entry(value: object) -> Entry | None:
+    """The test an entry stands for, or None when it is malformed."""
+    if isinstance(value, Tag):
+        return _prefix(value)
+    low, high = value if isinstance(value, tuple) and len(value) == 2 else (value, value)
+    if not (type(low) is int and type(high) is int and 0 <= low <= high <= MAX_ASN):
+        return None
+    return lambda address, asn: asn is not None and low <= asn <= high
+
+
+def _prefix(tag: Tag) -> Entry | None:
+    if tag.number not in _FAMILIES:
+        return None
+    version, size = _FAMILIES[tag.number]
+    length, data = _length_and_bytes(tag.value, size)
+    if type(length) is not int or not isinstance(data, bytes):
+        return None
+    if not 0 <= length <= 8 * size or len(data) > size:
+        return None
+    network = int.from_bytes(data.ljust(size, b"\0"), "big")
+    shift = 8 * size - length
+    if network & ((1 << shift) - 1):
+        return None
+
+    def test(address: Address | None, _asn: int | None) -> bool | None:
+        if address is None:
+            return None
+        return address.version == version and int(address) >> shift == network >> shift
+
+    return test
+
+
+def _length_and_bytes(value: object, size: int) -> tuple[object, object]:
+    if isinstance(value, bytes):
+        return (8 * size, value) if len(value) == size else (None, None)
+    if isinstance(value, tuple) and len(value) == 2:
+        return value
+    if isinstance(value, dict) and len(value) == 1:
+        return next(iter(value.items()))
+    return None, None

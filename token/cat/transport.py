@@ -1,0 +1,82 @@
+"""Where a token travels (CAT-90..CAT-94): header, query, path segment, cookie; found and taken out
+in one go.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from cat.tables import LIMITS
+from cat.text import from_text, is_envelope
+
+HEADER: Final = "cta-common-access-token"
+QUERY: Final = "cat"
+PATH_PREFIX: Final = "/cat:"
+COOKIE: Final = "cta-common-access-token"
+BARE_SEGMENT_CHARS: Final = 50  # CAT-90 (3)
+_PATH_FORM = re.compile(r"/cat(?::|%3[Aa])([^/]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The candidates in order of preference, and the request without them (CAT-92)."""
+
+    tokens: tuple[str, ...] = field(repr=False)
+    path: str
+    query: str
+    headers: Mapping[str, str]
+
+
+def candidates(path: str, query: str, headers: Mapping[str, str]) -> Found:
+    """Take every token out of a request; header names are lower-case, `query` is without its
+    question mark.
+    """
+    from_header = [item.split(";")[0].strip() for item in headers.get(HEADER, "").split(",")]
+    from_query, query = _from_pairs(query, "&", QUERY)
+    from_path, path = _from_path(path)
+    from_cookie, cookie = _from_pairs(headers.get("cookie", ""), ";", COOKIE)
+    rest = {name: value for name, value in headers.items() if name not in (HEADER, "cookie")}
+    if cookie:
+        rest["cookie"] = cookie
+    tokens = dict.fromkeys(filter(None, [*from_header, *from_query, *from_path, *from_cookie]))
+    return Found(tuple(tokens)[: LIMITS.candidates], path, query, rest)
+
+
+def in_path(token: str, path: str) -> str:
+    """The path form: the token above every relative reference (CAT-93)."""
+    return f"{PATH_PREFIX}{token}{path}"
+
+
+def _from_pairs(text: str, separator: str, wanted: str) -> tuple[list[str], str]:
+    """The values of one name (any case) and the text without those pairs; other bytes and their
+    order stay.
+    """
+    found: list[str] = []
+    kept: list[str] = []
+    for pair in text.split(separator):
+        name, _, value = pair.partition("=")
+        if name.strip().lower() == wanted:
+            found.append(value.strip())
+        else:
+            kept.append(pair)
+    return found, separator.join(kept).lstrip() if found else text
+
+
+def _from_path(path: str) -> tuple[list[str], str]:
+    form = _PATH_FORM.match(path)
+    if form is not None:
+        return [form[1]], path[form.end() :] or "/"
+    segment, slash, rest = path[1:].partition("/")
+    if slash and len(segment) > BARE_SEGMENT_CHARS and _looks_like_token(segment):
+        return [segment], slash + rest
+    return [], path
+
+
+def _looks_like_token(segment: str) -> bool:
+    if len(segment) > LIMITS.encoded_chars:
+        return False
+    try:
+        return is_envelope(from_text(segment))
+    except ValueError:
+        return False
