@@ -1,7 +1,7 @@
 """The router without its sockets: health in, decisions and steering manifests out.
 
 A poll is answered from the snapshot in memory; the session's state comes with the poll, signed, and
-leaves with RELOAD-URI. Whatever is wrong with a poll, the answer is a usable manifest (ST-21, ST-31).
+leaves with RELOAD-URI. Whatever is wrong with a poll, the answer is a usable manifest (ST-21).
 """
 
 from collections.abc import Callable, Sequence
@@ -32,6 +32,15 @@ class Site:
     why: str = "as at start"
     since_ms: int = 0
     probe_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A steering manifest, for whom, and what was wrong with the poll (ST-31)."""
+
+    body: bytes
+    session: Session
+    issues: tuple[str, ...]
 
 
 class Router:
@@ -107,24 +116,25 @@ class Router:
         """The first decision of a session; the manifest is written in this order (ST-5)."""
         session = self.sessions.seen(session_id or self._new_id(), now_ms)
         session.content, session.country, session.asn = content, country, asn
+        session.declared = self._decision.ids
         session.decided(self._decision, self._decision.ids)
         return session, self._decision
 
     def steering_url(self, proto: str, session: Session, polls: int, now_ms: int) -> str:
+        """Where a session polls next; always absolute (ST-14)."""
         expires_s = now_ms // 1000 + self._state_ttl_s
-        state = State(session.id, tuple(sorted(session.order)), polls, expires_s)
+        state = State(session.id, session.declared, polls, expires_s)
         return f"{self._public_url}/steer/{proto}?ss={self._signer.seal(state)}"
 
-    def poll(self, proto: str, query: str, now_ms: int) -> tuple[bytes, Session]:
+    def poll(self, proto: str, query: str, now_ms: int) -> Answer:
         """The steering manifest for a poll, whatever its query says."""
         told = report.parse(query, self.sites)
         session, state, issue = self._session(query, now_ms)
-        session.polled(told, now_ms)
-        if issue:
-            session.issues.append(issue)
+        issues = (issue, *told.issues) if issue else told.issues
+        session.polled(told, issues, now_ms)
         polls = state.polls if state else 0
-        declared = state.declared if state else ()
-        order = [i for i in self._decision.ids if i in declared] or list(self._decision.ids)
+        session.declared = (state.declared if state else session.declared) or tuple(self.sites)
+        order = [i for i in self._decision.ids if i in session.declared] or self._decision.ids
         session.decided(self._decision, order)
         body = steering.emit(
             order,
@@ -132,11 +142,11 @@ class Router:
             reload_uri=self.steering_url(proto, session, polls + 1, now_ms),
             declared=self.sites,
         )
-        return body, session
+        return Answer(body, session, issues)
 
     def _session(self, query: str, now_ms: int) -> tuple[Session, State | None, str]:
-        """Who polls: by signed state, else by the plain id of a first poll, else a fresh session."""
-        values = parse_qs(query[: report.MAX_QUERY_CHARS], errors="replace", max_num_fields=None)
+        """Who polls: by signed state, else the plain id of a first poll, else a fresh session."""
+        values = parse_qs(query[: report.MAX_QUERY_CHARS], errors="replace")
         sealed, plain = values.get("ss", [""])[0], values.get("sid", [""])[0]
         if sealed:
             state = self._signer.open(sealed, now_ms / 1000)

@@ -12,7 +12,6 @@ from .policy import Decision
 from .report import Report
 
 KEPT_ISSUES = 8
-KEPT_TEXT_CHARS = 128
 
 
 @dataclass(slots=True)
@@ -22,6 +21,7 @@ class Session:
     content: str = ""
     country: str = ""
     asn: int | None = None
+    declared: tuple[str, ...] = ()  # what its manifest names
     order: tuple[str, ...] = ()
     reason: str = ""
     sentence: str = ""
@@ -44,13 +44,13 @@ class Session:
         self.sentence = decision.sentence
         self.snapshot_version = decision.snapshot_version
 
-    def polled(self, report: Report, now_ms: int) -> None:
-        """Note a poll. Only an HLS report says what is played; a DASH one lists measurements (ST-34)."""
+    def polled(self, report: Report, issues: Sequence[str], now_ms: int) -> None:
+        """Note a poll. An HLS report says what is played, a DASH one only what was measured (ST-34)."""
         first = self.polls == 0
         self.polls += 1
         self.last_poll_ms = now_ms
         self.proto = report.proto or self.proto
-        self.issues.extend(report.issues)
+        self.issues.extend(issues)
         if report.entries:
             self.reported = tuple(name for name, _ in report.entries)
         self.throughput_bps |= report.measured(first_poll=first)

@@ -1,0 +1,241 @@
+"""The router's listener: decisions for session starts, steering polls, and the operator's view."""
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from typing import TypeVar
+
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from runtime import logs, metrics
+from runtime.clock import SYSTEM, Clock
+from runtime.fetch import Fetcher
+from runtime.service import Background, Part, Web
+
+from .core import Router, Site, is_session_id
+from .errors import NotFound, RequestError, RouterError
+from .health import Limits
+from .pathways import Admin, Pathway
+from .prober import probe_once
+from .settings import Settings
+from .state import Signer
+from .steering import CONTENT_TYPE
+
+MAX_TEXT_CHARS = 256
+
+log = logs.get("cdn_router")
+DECISIONS = metrics.counter("router_decisions", "session starts", ("pathway", "reason"))
+POLLS = metrics.counter("router_polls", "steering polls", ("protocol",))
+ISSUES = metrics.counter("router_poll_issues", "faults in steering polls", ("issue",))
+
+# Steering answers are per session and readable by any player's page (ST-18).
+STEER_HEADERS = {
+    "Cache-Control": "no-store",
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "Retry-After",
+}
+PREFLIGHT_HEADERS = STEER_HEADERS | {
+    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+    "Access-Control-Allow-Headers": "*",
+    "Access-Control-Max-Age": "86400",
+}
+
+
+class Start(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of POST /v1/decisions."""
+
+    session_id: str = ""
+    content: str = ""
+    country: str = ""
+    asn: int | None = None
+
+
+class Change(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of PUT /v1/pathways/{id}."""
+
+    state: Admin
+
+
+Body = TypeVar("Body", Start, Change)
+
+
+class Endpoints:
+    """Handlers over one router; each is a line of `routes`."""
+
+    def __init__(self, router: Router, clock: Clock, console_origin: str) -> None:
+        self._router = router
+        self._clock = clock
+        self._console_origin = console_origin
+
+    def application(self) -> web.Application:
+        app = web.Application(middlewares=[self._around], client_max_size=16 << 10)
+        app.add_routes(
+            [
+                web.get("/steer/{protocol:hls|dash}", self.steer),
+                web.options("/steer/{protocol:hls|dash}", self.preflight),
+                web.post("/v1/decisions", self.decide),
+                web.get("/v1/pathways", self.pathways),
+                web.put("/v1/pathways/{id}", self.administer),
+                web.get("/v1/moves", self.moves),
+                web.get("/v1/sessions/{id}", self.session),
+            ]
+        )
+        return app
+
+    @web.middleware
+    async def _around(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            response = await handler(request)
+        except RouterError as error:
+            body = {"error": error.code, "detail": error.detail}
+            response = web.json_response(body, status=error.status)
+        if "Cache-Control" not in response.headers:
+            response.headers["Cache-Control"] = "no-store"
+        if request.method == "GET" and "Access-Control-Allow-Origin" not in response.headers:
+            response.headers["Access-Control-Allow-Origin"] = self._console_origin
+        return response
+
+    async def steer(self, request: web.Request) -> web.Response:
+        protocol = request.match_info["protocol"]
+        answer = self._router.poll(protocol, request.rel_url.raw_query_string, self._clock.now_ms())
+        POLLS.labels(protocol).inc()
+        for issue in answer.issues:
+            ISSUES.labels(issue).inc()
+        if answer.issues:
+            log.info("poll_issues", session_id=answer.session.id, issues=answer.issues)
+        return web.Response(body=answer.body, content_type=CONTENT_TYPE, headers=STEER_HEADERS)
+
+    async def preflight(self, _: web.Request) -> web.Response:
+        return web.Response(status=204, headers=PREFLIGHT_HEADERS)
+
+    async def decide(self, request: web.Request) -> web.Response:
+        start = _decoded(await request.read(), Start)
+        if start.session_id and not is_session_id(start.session_id):
+            raise RequestError("session_id", "at most 64 unreserved characters")
+        if len(start.content) > MAX_TEXT_CHARS or len(start.country) > 8:
+            raise RequestError("too_long", "content or country is too long")
+        now_ms = self._clock.now_ms()
+        session, decision = self._router.start(
+            start.session_id, start.content, start.country, start.asn, now_ms
+        )
+        DECISIONS.labels(decision.ids[0], decision.reason).inc()
+        log.info(
+            "decision",
+            session_id=session.id,
+            pathways=list(decision.ids),
+            reason=decision.reason,
+            snapshot=decision.snapshot_version,
+        )
+        return web.json_response(
+            {
+                "session_id": session.id,
+                "pathways": [{"id": p.id, "base_url": p.base_url} for p in decision.order],
+                "reason": decision.reason,
+                "sentence": decision.sentence,
+                "policy": decision.policy,
+                "policy_version": decision.policy_version,
+                "snapshot_version": decision.snapshot_version,
+                "ttl_s": self._router.ttl_s,
+                "steering": {
+                    protocol: self._router.steering_url(protocol, session, 0, now_ms)
+                    for protocol in ("hls", "dash")
+                },
+            }
+        )
+
+    async def pathways(self, _: web.Request) -> web.Response:
+        sites = [site_json(site) for site in self._router.sites.values()]
+        version = self._router.snapshot().version
+        return web.json_response({"snapshot_version": version, "pathways": sites})
+
+    async def administer(self, request: web.Request) -> web.Response:
+        change = _decoded(await request.read(), Change)
+        name = request.match_info["id"]
+        site = self._router.administer(name, change.state, self._clock.now_ms())
+        log.info("pathway_administered", pathway=name, state=change.state)
+        return web.json_response(site_json(site))
+
+    async def moves(self, _: web.Request) -> web.Response:
+        return web.json_response({"moves": self._router.moves.to_json()})
+
+    async def session(self, request: web.Request) -> web.Response:
+        session = self._router.sessions.get(request.match_info["id"])
+        if session is None:
+            raise NotFound("session_unknown", "no record of this session")
+        return web.json_response(session.to_json())
+
+
+def site_json(site: Site) -> dict[str, object]:
+    """A pathway for the console: what it is, how it is, since when and why."""
+    return {
+        "id": site.pathway.id,
+        "base_url": site.pathway.base_url,
+        "priority": site.pathway.priority,
+        "state": site.admin,
+        "health": site.health.state,
+        "reason": site.reason,
+        "why": site.why,
+        "since_ms": site.since_ms,
+        "probe_ms": None if site.probe_ms is None else round(site.probe_ms, 1),
+    }
+
+
+def _decoded(body: bytes, shape: type[Body]) -> Body:
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except msgspec.MsgspecError as error:
+        raise RequestError("bad_body", str(error)) from None
+
+
+def build(settings: Settings, clock: Clock = SYSTEM) -> Router:
+    """The router of these settings; without a configured key its state dies with the process."""
+    key = settings.state_key.get_secret_value().encode() or secrets.token_bytes(32)
+    return Router(
+        [Pathway(p.id, p.base_url, p.priority) for p in settings.pathways],
+        signer=Signer(key),
+        public_url=settings.public_url,
+        ttl_s=settings.ttl_s,
+        state_ttl_s=settings.state_ttl_s,
+        limits=Limits(settings.failures, settings.recovery, settings.out_s),
+        max_sessions=settings.max_sessions,
+        now_ms=clock.now_ms(),
+        new_id=lambda: secrets.token_hex(16),
+    )
+
+
+def parts(settings: Settings, *, clock: Clock = SYSTEM, reuse_port: bool = False) -> list[Part]:
+    """What `headwater router` runs: the probes and the listener."""
+    router = build(settings, clock)
+    endpoints = Endpoints(router, clock, settings.console_origin)
+    listener = Web(
+        "router",
+        endpoints.application(),
+        host=settings.host,
+        port=settings.port,
+        admin_routes=True,
+        reuse_port=reuse_port,
+    )
+    targets = {p.id: p.probe_url for p in settings.pathways if p.probe_url}
+    return [*_probing(router, settings, targets, clock), listener]
+
+
+def _probing(
+    router: Router, settings: Settings, targets: dict[str, str], clock: Clock
+) -> Sequence[Part]:
+    if not targets:
+        return []
+    fetcher = Fetcher(
+        list(targets.values()),
+        name="probe-client",
+        timeout_s=settings.probe_timeout_s,
+        connect_timeout_s=settings.probe_timeout_s,
+    )
+
+    async def forever() -> None:
+        while True:
+            await probe_once(router, fetcher, targets, settings.slow_ms, clock)
+            await asyncio.sleep(settings.probe_interval_s)
+
+    return [fetcher, Background("probes", forever)]
