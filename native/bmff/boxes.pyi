@@ -1,0 +1,17 @@
+"""Box headers: the walk that everything else stands on (ISO/IEC 14496-12:2022, 4.2)."""
+
+from collections.abc import Buffer
+
+from native.bmff.model import Box
+
+MAX_DEPTH: int
+CONTAINERS: frozenset[str]
+
+def walk(data: Buffer, start: int = 0, end: int | None = None) -> list[Box]:
+    """Boxes that lie side by side between two offsets; bodies are not opened.
+
+    Size 0 means to the end. Raises BoxError `truncated` or `bad_box`.
+    """
+
+def tree(data: Buffer) -> list[tuple[int, Box]]:
+    """Every box with its depth, containers opened, in file order. At most MAX_DEPTH levels."""

@@ -1,0 +1,3 @@
+"""Sample entries of stsd: reached through parse_init only."""
+
+CONFIGS: frozenset[str]
