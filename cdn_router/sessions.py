@@ -45,7 +45,7 @@ class Session:
         self.snapshot_version = decision.snapshot_version
 
     def polled(self, report: Report, issues: Sequence[str], now_ms: int) -> None:
-        """Note a poll. An HLS report says what is played, a DASH one only what was measured (ST-34)."""
+        """Note a poll. Only an HLS report says what is played (ST-34)."""
         first = self.polls == 0
         self.polls += 1
         self.last_poll_ms = now_ms
