@@ -188,7 +188,7 @@ class _Editor:
         pieces: list[Piece] = []
         for written in timing.attributes.get("value", "").split():
             path = self.origin.public_path(self.url.join(written.encode()))
-            child = self.policy.child(self.policy.first, path) if path else [written.encode()]
+            child = self.policy.clock(path) if path else [written.encode()]
             pieces += [b" ", *child] if pieces else child
         if pieces:
             self.replace_attribute(timing, "value", pieces)

@@ -24,11 +24,16 @@ class Pathway:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What is written into a manifest. `refresh_url` is this proxy's own prefix for MPD updates."""
+    """What is written into a manifest.
+
+    `refresh_url` is this proxy's own prefix for MPD updates, `clock_url` a time source that players
+    reach without a token; empty ones leave those URLs to the first pathway.
+    """
 
     pathways: tuple[Pathway, ...]
     steering_url: str = ""  # ends where the session id begins; empty: the manifest is not steered
     refresh_url: str = ""
+    clock_url: str = ""
     tokenised: bool = True
 
     @property
@@ -42,6 +47,10 @@ class Policy:
 
     def steering(self) -> list[Piece]:
         return [self.steering_url.encode(), SESSION]
+
+    def clock(self, path: bytes) -> list[Piece]:
+        """The origin's own time source as players reach it."""
+        return [self.clock_url.encode()] if self.clock_url else self.child(self.first, path)
 
     def refresh(self, path: bytes) -> list[Piece]:
         """The URL at which a player asks this proxy again for an origin path."""

@@ -1,0 +1,67 @@
+"""`headwater manifest`: one manifest from stdin to stdout, edited as the proxy would."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from .errors import ProxyError, RulesError
+from .manifest import Format, compile_manifest
+from .policy import Pathway, Policy
+from .rules import read_rules
+from .urls import Origin, Url
+
+TOKEN = re.compile(r"[A-Za-z0-9_=.-]*")
+
+manifest_app = typer.Typer(help="Work on single manifests.", no_args_is_help=True)
+
+
+@manifest_app.callback()
+def manifest() -> None:
+    """Work on single manifests."""
+
+
+@manifest_app.command()
+def rewrite(
+    kind: Annotated[Format, typer.Option("--type", help="hls or dash")],
+    base: Annotated[str, typer.Option(help="URL that the manifest was fetched from")],
+    rules: Annotated[Path | None, typer.Option(help="TOML or JSON with the pathways")] = None,
+    token: Annotated[str, typer.Option(help="access token for the child URIs")] = "",
+    session: Annotated[str, typer.Option(help="session id at the end of steering_url")] = "",
+) -> None:
+    """Rewrite a manifest from stdin to stdout; without rules and token its bytes stay the same.
+
+    Example: headwater manifest rewrite --type hls --base http://o/live/m.m3u8 --token T < m.m3u8
+    """
+    if not TOKEN.fullmatch(token) or not TOKEN.fullmatch(session):
+        _refuse("token and session hold letters, digits and _ = . - only", 2)
+    try:
+        url = Url.parse(base)
+    except ValueError as error:
+        _refuse(f"--base: {error}", 2)
+    root = url.root.decode()
+    try:
+        policy = _policy(rules, token, root)
+        compiled = compile_manifest(kind, sys.stdin.buffer.read(), url, Origin(root), policy)
+    except RulesError as error:
+        _refuse(f"{rules}: {error.detail}", 2)
+    except ProxyError as error:
+        _refuse(str(error), 1)
+    sys.stdout.buffer.write(compiled.render(token.encode(), session.encode()))
+
+
+def _policy(rules: Path | None, token: str, root: str) -> Policy | None:
+    if rules is None:
+        return Policy((Pathway(".", root),)) if token else None
+    try:
+        data = rules.read_bytes()
+    except OSError as error:
+        raise RulesError("rules_missing", error.strerror or "cannot be read") from None
+    return read_rules(data, toml=rules.suffix == ".toml", tokenised=bool(token))
+
+
+def _refuse(reason: str, code: int) -> NoReturn:
+    typer.echo(f"headwater manifest rewrite: {reason}", err=True)
+    raise typer.Exit(code)

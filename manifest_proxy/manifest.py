@@ -1,0 +1,41 @@
+"""Both formats behind one door: bytes of the origin in, a compiled manifest out."""
+
+from enum import StrEnum
+
+from . import hls, mpd
+from .compiled import Compiled
+from .hls_edit import compile_hls
+from .mpd_edit import compile_mpd
+from .policy import Policy
+from .urls import Origin, Url
+
+
+class Format(StrEnum):
+    HLS = "hls"
+    DASH = "dash"
+
+
+SUFFIXES = {".m3u8": Format.HLS, ".mpd": Format.DASH}
+CONTENT_TYPES = {
+    Format.HLS: "application/vnd.apple.mpegurl",  # RFC 8216 section 10
+    Format.DASH: "application/dash+xml",  # ISO/IEC 23009-1 annex C
+}
+
+
+def format_of(path: str) -> Format | None:
+    """The format that a path's last suffix names, or None when it is no manifest."""
+    return SUFFIXES.get(path[path.rfind(".") :])
+
+
+def compile_manifest(
+    kind: Format, data: bytes, url: Url, origin: Origin, policy: Policy | None
+) -> Compiled:
+    """Compile for a cohort; without a policy the bytes are checked and stay as they are."""
+    if policy is None:
+        if kind is Format.HLS:
+            hls.read(data)
+        else:
+            mpd.read(data)
+        return Compiled([data])
+    edit = compile_hls if kind is Format.HLS else compile_mpd
+    return Compiled(edit(data, url, origin, policy))

@@ -1,0 +1,158 @@
+"""The origin's manifests, fetched once per version: single flight, freshness, bounded staleness.
+
+Rules
+1. A copy is fresh for its `s-maxage` or `max-age`; then it is revalidated by its ETag.
+2. While the origin fails, a copy is served for at most `stale_if_error_s` beyond that, and the origin
+   is asked again at most once per `RETRY_S`.
+3. What one origin version compiles to is kept with it: a new version forgets it.
+
+Source: manifest-proxy MP-24, MP-31, MP-34, MP-43, MP-44, MP-80; RFC 9111 section 4.2.
+"""
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+
+from runtime import metrics
+from runtime.clock import Clock
+from runtime.fetch import Fetched, Fetcher, FetchError
+from runtime.flight import SingleFlight
+
+from .compiled import Compiled
+from .errors import UpstreamError
+from .urls import Url
+
+RETRY_S = 1.0
+MAX_COHORTS = 64  # compiled bodies kept per version
+FRESHNESS = re.compile(r"(?:^|[,\s])(s-maxage|max-age)=\"?([0-9]{1,9})")
+PASSED_ON = frozenset(
+    {400, 404, 410, 425, 503}
+)  # what the origin means, a player should hear (O20)
+
+FETCHES = metrics.counter("proxy_origin_fetches", "requests to the origin", ("outcome",))
+
+
+@dataclass(slots=True)
+class Version:
+    """One version of a manifest, and what it compiled to by cohort."""
+
+    body: bytes
+    url: Url
+    etag: str
+    fresh_until_s: float
+    retry_at_s: float = 0.0
+    compiled: dict[Hashable, Compiled] = field(default_factory=dict)
+
+    def compiled_for(self, cohort: Hashable, make: Callable[[], Compiled]) -> Compiled:
+        found = self.compiled.get(cohort)
+        if found is None:
+            if len(self.compiled) >= MAX_COHORTS:
+                del self.compiled[next(iter(self.compiled))]
+            found = self.compiled[cohort] = make()
+        return found
+
+
+class Upstream:
+    """`target` names a manifest below the origin: path and the query that it depends on."""
+
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        origin_url: str,
+        clock: Clock,
+        *,
+        stale_if_error_s: float,
+        blocking_timeout_s: float,
+        capacity: int,
+        capacity_bytes: int,
+    ) -> None:
+        self._fetcher = fetcher
+        self._origin_url = origin_url
+        self._clock = clock
+        self._stale_if_error_s = stale_if_error_s
+        self._blocking_timeout_s = blocking_timeout_s
+        self._capacity = capacity
+        self._capacity_bytes = capacity_bytes
+        self._held: OrderedDict[str, Version] = OrderedDict()
+        self._held_bytes = 0
+        self._flights: SingleFlight[str, Version] = SingleFlight()
+
+    def fresh(self, target: str) -> Version | None:
+        """A copy that may be used without asking: fresh, or stale during an outage."""
+        version = self._held.get(target)
+        now_s = self._clock.monotonic_s()
+        if version is None or now_s >= max(version.fresh_until_s, version.retry_at_s):
+            return None
+        self._held.move_to_end(target)
+        return version
+
+    async def get(self, target: str) -> Version:
+        """The current version; UpstreamError when there is none to be had."""
+        return self.fresh(target) or await self._flights.do(target, lambda: self._ask(target))
+
+    async def _ask(self, target: str) -> Version:
+        held = self._held.get(target)
+        headers = {"If-None-Match": held.etag} if held and held.etag else {}
+        timeout_s = self._blocking_timeout_s if "_HLS_msn=" in target else None
+        try:
+            answer = await self._fetcher.get(
+                self._origin_url + target, headers, timeout_s=timeout_s
+            )
+            version = self._judge(target, answer, held)
+        except (FetchError, UpstreamError) as error:
+            failure = error if isinstance(error, UpstreamError) else _failure(error)
+            FETCHES.labels(failure.code).inc()
+            if held is None or not self._may_be_stale(held, failure):
+                raise failure from None
+            held.retry_at_s = self._clock.monotonic_s() + RETRY_S
+            return held
+        self._hold(target, version)
+        return version
+
+    def _judge(self, target: str, answer: Fetched, held: Version | None) -> Version:
+        fresh_until_s = self._clock.monotonic_s() + _lifetime_s(answer)
+        if answer.status == 304 and held is not None:
+            FETCHES.labels("not_modified").inc()
+            held.fresh_until_s = fresh_until_s
+            return held
+        if answer.status in PASSED_ON:
+            raise UpstreamError("origin_refused", f"status {answer.status}", status=answer.status)
+        if answer.status != 200:
+            raise UpstreamError("origin_failed", f"status {answer.status}")
+        FETCHES.labels("ok").inc()
+        if held is not None and held.body == answer.body:
+            held.fresh_until_s, held.etag = fresh_until_s, answer.headers.get("etag", "")
+            return held
+        url = Url.parse(self._origin_url + target)
+        return Version(answer.body, url, answer.headers.get("etag", ""), fresh_until_s)
+
+    def _may_be_stale(self, held: Version, failure: UpstreamError) -> bool:
+        """A refusal with a meaning is no outage; anything else is one, for a bounded time."""
+        if failure.code == "origin_refused" and failure.status != 503:
+            return False
+        return self._clock.monotonic_s() < held.fresh_until_s + self._stale_if_error_s
+
+    def _hold(self, target: str, version: Version) -> None:
+        before = self._held.pop(target, None)
+        self._held_bytes += len(version.body) - (len(before.body) if before else 0)
+        self._held[target] = version
+        while len(self._held) > self._capacity or self._held_bytes > self._capacity_bytes:
+            _, dropped = self._held.popitem(last=False)
+            self._held_bytes -= len(dropped.body)
+
+
+def _lifetime_s(answer: Fetched) -> int:
+    """Seconds for which a shared cache may use the answer (RFC 9111 section 4.2.1)."""
+    control = answer.headers.get("cache-control", "").lower()
+    if "no-store" in control or "no-cache" in control:
+        return 0
+    found = dict(FRESHNESS.findall(control))
+    age = answer.headers.get("age", "0")
+    lifetime_s = int(found.get("s-maxage", found.get("max-age", "0")))
+    return max(0, lifetime_s - (int(age) if age.isdigit() and len(age) < 10 else 0))
+
+
+def _failure(error: FetchError) -> UpstreamError:
+    status = 504 if error.code == "timeout" else 502
+    return UpstreamError(f"origin_{error.code}", "the origin gave no manifest", status=status)
