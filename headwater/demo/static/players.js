@@ -1,0 +1,60 @@
+// One face over three players: attach(video, urls, hooks) -> { stats(), destroy() }.
+// hooks.segment(url) is called for each media segment loaded, hooks.error(text, fatal) for each error.
+
+const BEHIND_S = 6; // how far behind the live edge each player aims to stay
+
+function attachHls(video, urls, hooks) {
+  const hls = new window.Hls({ liveSyncDuration: BEHIND_S, liveMaxLatencyDuration: 20, backBufferLength: 30 });
+  hls.on(window.Hls.Events.FRAG_LOADED, (_, data) => hooks.segment(data.frag.url));
+  hls.on(window.Hls.Events.ERROR, (_, data) => {
+    hooks.error(`${data.details}${data.response?.code ? " " + data.response.code : ""}`, data.fatal);
+    if (data.fatal && data.type === window.Hls.ErrorTypes.NETWORK_ERROR) hls.startLoad();
+    if (data.fatal && data.type === window.Hls.ErrorTypes.MEDIA_ERROR) hls.recoverMediaError();
+  });
+  hls.loadSource(urls.hls);
+  hls.attachMedia(video);
+  return {
+    stats: () => ({ bitrate: hls.levels[hls.currentLevel]?.bitrate ?? 0 }),
+    destroy: () => hls.destroy(),
+  };
+}
+
+function attachDash(video, urls, hooks) {
+  const dash = window.dashjs.MediaPlayer().create();
+  const { events } = window.dashjs.MediaPlayer;
+  dash.updateSettings({ streaming: { delay: { liveDelay: BEHIND_S } } });
+  dash.on(events.FRAGMENT_LOADING_COMPLETED, (event) => {
+    if (event.request.type === "MediaSegment" && !event.error) hooks.segment(event.request.url);
+  });
+  dash.on(events.ERROR, (event) => hooks.error(`${event.error.code} ${event.error.message ?? ""}`, true));
+  dash.initialize(video, urls.dash, true);
+  return {
+    stats: () => {
+      const shown = dash.isReady() ? dash.getCurrentRepresentationForType("video") : null;
+      return { bitrate: shown ? shown.bandwidth : 0 };
+    },
+    destroy: () => dash.destroy(),
+  };
+}
+
+function attachShaka(video, urls, hooks) {
+  window.shaka.polyfill.installAll();
+  const player = new window.shaka.Player();
+  const media = window.shaka.net.NetworkingEngine.RequestType.SEGMENT;
+  player.configure({ manifest: { defaultPresentationDelay: BEHIND_S } });
+  player.addEventListener("error", ({ detail }) => hooks.error(`${detail.category}/${detail.code}`, detail.severity === 2));
+  player.getNetworkingEngine().registerResponseFilter((type, response) => {
+    if (type === media) hooks.segment(response.uri);
+  });
+  player
+    .attach(video)
+    .then(() => player.load(urls.dash))
+    .then(() => video.play())
+    .catch((error) => hooks.error(`${error.category ?? ""}/${error.code ?? error.message}`, true));
+  return {
+    stats: () => ({ bitrate: player.getStats().streamBandwidth || 0 }),
+    destroy: () => player.destroy(),
+  };
+}
+
+export const PLAYERS = { "hls.js": attachHls, "dash.js": attachDash, Shaka: attachShaka };

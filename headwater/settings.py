@@ -1,0 +1,70 @@
+"""All sections of headwater.toml; the rooms own their models, this file only collects them."""
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+
+import cdn_router.settings
+import control_api.settings
+import manifest_proxy.settings
+import origin.settings
+from runtime.sections import SECTIONS as RUNTIME
+from runtime.settings import Loaded, Section, load
+
+
+class Token(Section):
+    """Who signs playback tokens; every service and edge reads the same key file."""
+
+    keys_file: Path | None = Field(None, description="JWK list; None: keys.json under data.dir")
+    issuer: str = "headwater"
+
+
+class Edge(Section):
+    """One of the demo's CDNs."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9._-]{1,32}$")
+    port: int = Field(ge=1, le=65535)
+    admin_port: int = Field(ge=1, le=65535)
+
+
+class Demo(Section):
+    """What `headwater up --demo` adds."""
+
+    host: str = "127.0.0.1"
+    edges: list[Edge] = Field(
+        default_factory=lambda: [
+            Edge(name="CDN-A", port=8011, admin_port=8111),
+            Edge(name="CDN-B", port=8012, admin_port=8112),
+        ],
+        min_length=2,
+    )
+    assets_dir: Path = Field(
+        Path(__file__).resolve().parent.parent / "node_modules", description="players and fonts"
+    )
+
+
+SECTIONS = {
+    **RUNTIME,
+    "token": Token,
+    "origin": origin.settings.Settings,
+    "proxy": manifest_proxy.settings.Settings,
+    "router": cdn_router.settings.Settings,
+    "control": control_api.settings.Settings,
+    "demo": Demo,
+}
+
+DEFAULT_FILE = Path("headwater.toml")
+
+
+def effective(config: Path | None, data: Path | None) -> Loaded:
+    """Settings from the file, the environment and the command line, the last word last.
+
+    Without `config`, headwater.toml in the working folder is read if there is one.
+    """
+    environ = dict(os.environ)
+    if data is not None:
+        environ["HEADWATER_DATA__DIR"] = str(data)
+    if config is None and DEFAULT_FILE.exists():
+        config = DEFAULT_FILE
+    return load(SECTIONS, config, environ)

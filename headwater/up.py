@@ -1,0 +1,125 @@
+"""`headwater up`: every service in one process tree, and with --demo something to watch."""
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import imageio_ffmpeg
+
+import control_api.keys
+import control_api.settings
+import manifest_proxy.settings
+import origin.settings
+from cdn_router.settings import Settings as RouterSettings
+from headwater.demo import encoder, film
+from headwater.services import keys_file
+from headwater.settings import Demo, effective
+from headwater.supervisor import Child, Supervisor
+from origin import vod
+from runtime.sections import Data
+from runtime.settings import Loaded
+
+FONT = Path("dejavu-fonts-ttf/ttf/DejaVuSansMono-Bold.ttf")
+CHANNEL = "demo"
+TITLE = "film"
+
+
+def up(config: Path | None, data: Path | None, demo: bool) -> int:
+    """Run until told to stop; the exit code."""
+    if demo:
+        os.environ.update(demo_environment(effective(config, data).values["demo"]))
+    loaded = effective(config, data)
+    folder = _section(loaded, "data", Data).dir
+    control_api.keys.load_or_create(keys_file(loaded), control_api.keys.content_token_keys)
+    options = [
+        *(["--config", str(config)] if config else []),
+        *(["--data", str(data)] if data else []),
+    ]
+    children = services(loaded, options)
+    if demo:
+        make_film(loaded)
+        children += demo_children(loaded, options)
+    port = _section(loaded, "control", control_api.settings.Settings).port
+
+    def ready() -> None:
+        print(f"ready http://localhost:{port}/", flush=True)
+
+    return asyncio.run(Supervisor(children, folder / "log").run(ready))
+
+
+def services(loaded: Loaded, options: Sequence[str]) -> list[Child]:
+    """The four services; each is its own process, ready when its /readyz says so."""
+    admin = {
+        "origin": _section(loaded, "origin", origin.settings.Settings).admin_port,
+        "proxy": _section(loaded, "proxy", manifest_proxy.settings.Settings).admin_port,
+        "router": _section(loaded, "router", RouterSettings).port,
+        "control": _section(loaded, "control", control_api.settings.Settings).port,
+    }
+    return [_child(name, [name, *options], port) for name, port in admin.items()]
+
+
+def demo_children(loaded: Loaded, options: Sequence[str]) -> list[Child]:
+    """Two CDNs and an encoder."""
+    demo = _section(loaded, "demo", Demo)
+    edges = [
+        _child(edge.name, ["demo-edge", edge.name, *options], edge.admin_port)
+        for edge in demo.edges
+    ]
+    ingest_port = _section(loaded, "origin", origin.settings.Settings).ingest_port
+    ingest = f"http://127.0.0.1:{ingest_port}/ingest/{CHANNEL}"
+    font = str(demo.assets_dir / FONT)
+
+    def encode() -> tuple[float, Sequence[str]]:
+        launch = encoder.launch(imageio_ffmpeg.get_ffmpeg_exe(), ingest, font, time.time())
+        return launch.delay_s, launch.argv
+
+    return [*edges, Child("encoder", encode)]
+
+
+def demo_environment(demo: object) -> dict[str, str]:
+    """Settings that make the services know the demo's edges, said where the user has not."""
+    assert isinstance(demo, Demo)
+    pathways = [
+        {"id": edge.name, "base_url": f"http://localhost:{edge.port}"} for edge in demo.edges
+    ]
+    probed = [
+        {**pathway, "priority": place, "probe_url": f"{pathway['base_url']}/live/{CHANNEL}/probe"}
+        for place, pathway in enumerate(pathways)
+    ]
+    said = {
+        "HEADWATER_PROXY__PATHWAYS": json.dumps(pathways),
+        "HEADWATER_CONTROL__PATHWAYS": json.dumps(pathways),
+        "HEADWATER_ROUTER__PATHWAYS": json.dumps(probed),
+        "HEADWATER_ROUTER__TTL_S": "10",
+        "HEADWATER_CONTROL__CONTENT_TOKEN_S": "14400",
+    }
+    return {name: value for name, value in said.items() if name not in os.environ}
+
+
+def make_film(loaded: Loaded) -> None:
+    """Make and register the film, once."""
+    folder = _section(loaded, "data", Data).dir
+    if not (folder / "demo" / film.RUNGS[-1][0]).exists():
+        print("making the demo's film, once: about 20 s", file=sys.stderr, flush=True)
+    font = str(_section(loaded, "demo", Demo).assets_dir / FONT)
+    files = film.make(imageio_ffmpeg.get_ffmpeg_exe(), font, folder / "demo")
+    vod.register(folder, files, TITLE)
+
+
+def _child(name: str, arguments: Sequence[str], admin_port: int) -> Child:
+    argv = [sys.executable, "-m", "headwater.cli", *arguments]
+    return Child(name, lambda: (0.0, argv), f"http://127.0.0.1:{admin_port}/readyz")
+
+
+Kind = TypeVar("Kind")
+
+
+def _section(loaded: Loaded, name: str, kind: type[Kind]) -> Kind:
+    value = loaded.values[name]
+    assert isinstance(value, kind)
+    return value

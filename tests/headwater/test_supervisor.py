@@ -1,0 +1,88 @@
+"""The process tree, with real children: ready, restart, calm end, and what a bad start says."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from headwater import supervisor
+from headwater.supervisor import Child, Supervisor
+
+# A service in three lines: answers 200 on PORT, notes its pid in FILE, ends on SIGTERM.
+SERVICE = """
+import http.server, os, sys
+open(sys.argv[2], "a").write(f"{os.getpid()}\\n")
+http.server.HTTPServer.allow_reuse_address = True
+address = ("127.0.0.1", int(sys.argv[1]))
+http.server.HTTPServer(address, http.server.SimpleHTTPRequestHandler).serve_forever()
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def service(folder: Path) -> tuple[Child, Path]:
+    port, pids = free_port(), folder / "pids"
+    argv: Sequence[str] = (sys.executable, "-c", SERVICE, str(port), str(pids))
+    return Child("service", lambda: (0.0, argv), f"http://127.0.0.1:{port}/"), pids
+
+
+async def until(condition: object, limit_s: float = 20.0) -> None:
+    assert callable(condition)
+    async with asyncio.timeout(limit_s):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text().split() if path.exists() else []
+
+
+async def test_a_dead_child_comes_back_and_sigterm_ends_the_tree(tmp_path: Path) -> None:
+    child, pids = service(tmp_path)
+    ready = asyncio.Event()
+    running = asyncio.create_task(Supervisor([child], tmp_path / "log").run(ready.set))
+    await asyncio.wait_for(ready.wait(), 20)
+    os.kill(int(lines(pids)[0]), signal.SIGKILL)
+    await until(lambda: len(lines(pids)) == 2)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert await asyncio.wait_for(running, 20) == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(lines(pids)[1]), 0)
+
+
+async def test_a_child_that_cannot_start_ends_the_tree_with_its_last_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, pids = service(tmp_path)
+    argv = (sys.executable, "-c", "print('first'); print('port 1 is taken'); raise SystemExit(3)")
+    bad = Child("bad", lambda: (0.0, argv), f"http://127.0.0.1:{free_port()}/")
+    code = await asyncio.wait_for(Supervisor([good, bad], tmp_path / "log").run(lambda: None), 30)
+    assert code == supervisor.EXIT_FAILURE
+    assert "bad did not start: port 1 is taken" in capsys.readouterr().err
+    for pid in lines(pids):
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(pid), 0)
+
+
+async def test_who_ignores_sigterm_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "GRACE_S", 0.3)
+    stubborn = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True)\n"
+    argv = (sys.executable, "-c", stubborn + "while True: time.sleep(1)")
+    tree = Supervisor([Child("stubborn", lambda: (0.0, argv))], tmp_path / "log")
+    ready = asyncio.Event()
+    running = asyncio.create_task(tree.run(ready.set))
+    await asyncio.wait_for(ready.wait(), 20)
+    await until(lambda: "up" in lines(tmp_path / "log/stubborn.log"))
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert await asyncio.wait_for(running, 20) == 0
