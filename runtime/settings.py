@@ -45,7 +45,7 @@ class Section(BaseModel):
 
 @dataclass(frozen=True)
 class Loaded:
-    """The effective settings. `values["origin"]` is the model, `where["origin.port"]` its source."""
+    """The effective settings: `values["origin"]` is a model, `where["origin.port"]` its source."""
 
     values: Mapping[str, BaseModel]
     where: Mapping[str, str]

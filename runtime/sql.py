@@ -1,0 +1,226 @@
+"""The database: SQLAlchemy Core over SQLite (embedded) or PostgreSQL, with two kinds of transaction.
+
+    async with database.read() as connection: ...    # consistent snapshot; writing is an error
+    async with database.write() as connection: ...   # committed at the end, rolled back on error
+
+SQLite (CMP-11): WAL; one writer connection, entered through a lock and opened by BEGIN IMMEDIATE,
+so that writers queue instead of failing with "database is locked"; readers are separate and
+query-only. Errors of the statement itself (IntegrityError and the like) pass through as
+SQLAlchemy's; a database that is away or late is `SqlError`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from sqlalchemy import Connection, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from runtime import migrate
+
+Dialect = Literal["sqlite", "postgresql"]
+T = TypeVar("T")
+
+DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+PRAGMAS = (  # CMP-11
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA busy_timeout=5000",
+    "PRAGMA synchronous=NORMAL",
+)
+MIGRATION_LOCK = 0x4845_4144  # advisory lock: two processes that start together migrate one by one
+
+
+class SqlError(Exception):
+    """`code`: timeout or unavailable. A caller may serve a stale answer or 503 (CTL-188)."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+
+
+def parse(url: str) -> URL:
+    """The URL with our driver. Raises ValueError for another database or an unnamed SQLite file."""
+    parsed = make_url(url)
+    dialect = parsed.drivername.partition("+")[0]
+    if dialect == "postgres":
+        dialect = "postgresql"
+    if dialect not in DRIVERS:
+        raise ValueError("sql.url must begin with sqlite: or postgresql:")
+    if dialect == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise ValueError("sql.url must name a file: sqlite:////absolute/path")
+    return parsed.set(drivername=DRIVERS[dialect])
+
+
+class Database:
+    """A part. Give it the URL of `sql.url`, or `Database.embedded(folder)`."""
+
+    def __init__(self, url: str, *, timeout_ms: int = 1_000, pool_size: int = 8) -> None:
+        self.name = "sql"
+        self._url = parse(url)
+        self._timeout_s = timeout_ms / 1000
+        self._pool_size = pool_size
+        self._reader: AsyncEngine | None = None
+        self._writer: AsyncEngine | None = None
+        self._one_writer = asyncio.Lock()
+
+    @classmethod
+    def embedded(cls, folder: Path, **options: Any) -> "Database":
+        """The default: one SQLite file in the folder."""
+        return cls(f"sqlite:///{(folder / 'headwater.sqlite').absolute()}", **options)
+
+    @property
+    def dialect(self) -> Dialect:
+        return "sqlite" if self._url.get_backend_name() == "sqlite" else "postgresql"
+
+    async def start(self) -> None:
+        """Open the pools and prove them by a query; a database that is not there is an error."""
+        if self.dialect == "sqlite":
+            Path(self._url.database or "").parent.mkdir(parents=True, exist_ok=True)
+            self._writer = self._sqlite("PRAGMA foreign_keys=ON", pool_size=1)
+            self._reader = self._sqlite("PRAGMA query_only=ON", pool_size=self._pool_size)
+        else:
+            self._writer = self._reader = self._postgresql()
+        async with self.write() as connection:
+            await connection.execute(text("SELECT 1"))
+        async with self.read() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    def ready(self) -> str | None:
+        return None if self._reader is not None else "not started"
+
+    async def drain(self) -> None:
+        """Stays usable: requests in flight above may still need it."""
+
+    async def stop(self) -> None:
+        engines = {self._reader, self._writer} - {None}
+        self._reader = self._writer = None
+        for engine in engines:
+            if engine is not None:
+                await engine.dispose()
+
+    async def __aenter__(self) -> "Database":
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    @asynccontextmanager
+    async def read(self, *, timeout_ms: int | None = None) -> AsyncIterator[AsyncConnection]:
+        """One snapshot for the whole block; nothing in it can write."""
+        async with self._bounded(timeout_ms) as stack:
+            connection = await _opened(stack, _started(self._reader).connect())
+            if self.dialect == "postgresql":
+                await connection.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
+            yield connection
+
+    @asynccontextmanager
+    async def write(self, *, timeout_ms: int | None = None) -> AsyncIterator[AsyncConnection]:
+        """One transaction; on SQLite the only one that writes while it lasts."""
+        async with self._bounded(timeout_ms) as stack:
+            if self.dialect == "sqlite":
+                await stack.enter_async_context(self._one_writer)
+            yield await _opened(stack, _started(self._writer).begin())
+
+    async def upgrade(self, location: Path, revision: str = "head") -> None:
+        """Run a room's Alembic chain up to the revision, inside one transaction."""
+        await self._migrate(lambda connection: migrate.upgrade(connection, location, revision))
+
+    async def downgrade(self, location: Path, revision: str = "base") -> None:
+        """Run a room's Alembic chain down to the revision, inside one transaction."""
+        await self._migrate(lambda connection: migrate.downgrade(connection, location, revision))
+
+    async def revision(self) -> str | None:
+        """The revision this database is at; None before the first."""
+        async with _started(self._writer).connect() as connection:
+            return await connection.run_sync(migrate.current)
+
+    async def _migrate(self, step: Callable[[Connection], None]) -> None:
+        """Batch mode rebuilds tables, so SQLite's foreign keys rest until checked at the end."""
+        _started(self._writer)
+        sqlite = self.dialect == "sqlite"
+        engine = self._sqlite("PRAGMA foreign_keys=OFF") if sqlite else self._postgresql()
+        try:
+            async with self._one_writer, engine.begin() as connection:
+                if not sqlite:
+                    await connection.execute(
+                        text("SELECT pg_advisory_xact_lock(:id)"), {"id": MIGRATION_LOCK}
+                    )
+                await connection.run_sync(step)
+                if sqlite:
+                    broken = (await connection.execute(text("PRAGMA foreign_key_check"))).first()
+                    if broken is not None:
+                        raise ValueError(f"migration breaks a foreign key of table {broken[0]}")
+        finally:
+            await engine.dispose()
+
+    @asynccontextmanager
+    async def _bounded(self, timeout_ms: int | None) -> AsyncIterator[AsyncExitStack]:
+        limit_s = self._timeout_s if timeout_ms is None else timeout_ms / 1000
+        try:
+            async with asyncio.timeout(limit_s) as limit, AsyncExitStack() as stack:
+                yield stack
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise SqlError("timeout", f"no answer within {limit_s:g} s") from None
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            raise SqlError("unavailable", type(error.orig).__name__) from None
+
+    def _sqlite(self, pragma: str, pool_size: int = 0) -> AsyncEngine:
+        options: dict[str, Any] = (
+            {"pool_size": pool_size, "max_overflow": 0} if pool_size else {"poolclass": NullPool}
+        )
+        engine = create_async_engine(self._url, **options)
+        begin = "BEGIN" if "query_only" in pragma else "BEGIN IMMEDIATE"
+
+        @event.listens_for(engine.sync_engine, "connect")
+        def _connect(connection: Any, _: Any) -> None:
+            connection.isolation_level = None
+            cursor = connection.cursor()
+            for statement in (*PRAGMAS, pragma):
+                cursor.execute(statement)
+            cursor.close()
+
+        @event.listens_for(engine.sync_engine, "begin")
+        def _begin(connection: Connection) -> None:
+            connection.exec_driver_sql(begin)
+
+        return engine
+
+    def _postgresql(self) -> AsyncEngine:
+        return create_async_engine(
+            self._url,
+            pool_size=self._pool_size,
+            max_overflow=0,
+            pool_pre_ping=True,
+            pool_timeout=self._timeout_s,
+            connect_args={"timeout": 5.0, "server_settings": {"timezone": "UTC"}},
+        )
+
+
+def _started(engine: AsyncEngine | None) -> AsyncEngine:
+    if engine is None:
+        raise RuntimeError("Database.start() comes first")
+    return engine
+
+
+async def _opened(
+    stack: AsyncExitStack, connection: AbstractAsyncContextManager[AsyncConnection]
+) -> AsyncConnection:
+    """Enter a connection; whatever keeps it from opening is the database's absence."""
+    try:
+        return await stack.enter_async_context(connection)
+    except (PoolTimeout, DBAPIError, OSError) as error:
+        cause = getattr(error, "orig", None) or error
+        raise SqlError("unavailable", type(cause).__name__) from None
