@@ -34,7 +34,7 @@ class Uri:
     query: str
 
     def component(self, number: int, profile: Profile) -> tuple[str, ...]:
-        """The text of a component of CAT-41, then other texts that `exact` takes as equal (CAT-43)."""
+        """The text of a component of CAT-41, then others `exact` takes as equal (CAT-43)."""
         parent, _, filename = self.path.rpartition("/")
         stem, dot, extension = filename.rpartition(".")
         if not dot:

@@ -130,7 +130,7 @@ def _check_forms(case: Case) -> None:
 
 
 def _contested(claims: Mapping[Value, Value], profile: Profile, depth: int) -> Iterable[int]:
-    """Contested labels this profile does not define, at any depth of composition (CAT-63, CAT-65)."""
+    """Contested labels this profile does not define, at any depth (CAT-63, CAT-65)."""
     for label, value in claims.items():
         if not isinstance(label, int):
             continue

@@ -1,0 +1,194 @@
+"""`headwater token`: keys, tokens and verdicts on the command line (CONTRACT; specs/cat.md)."""
+
+import json
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+import cat
+from cat import cose, plain
+from cat.algorithms import BY_NAME, BY_NUMBER
+from cat.tables import PROFILES, REASONS
+from cat.text import normal_text, token_bytes
+
+OK, NO, USAGE, FAILURE = 0, 1, 2, 3  # CONTRACT: exit codes
+
+token_app = typer.Typer(no_args_is_help=True, help="Common Access Tokens (CTA-5007).")
+
+
+def _choice(name: str, allowed: Iterable[str]) -> str:
+    if name not in allowed:
+        raise typer.BadParameter(f"{name} is not one of {', '.join(allowed)}")
+    return name
+
+
+def _profile(name: str) -> str:
+    return _choice(name, PROFILES)
+
+
+def _alg(name: str) -> str:
+    return _choice(name, BY_NAME)
+
+
+def _fail(message: object) -> NoReturn:
+    typer.echo(f"headwater token: {message}", err=True)
+    raise typer.Exit(FAILURE)
+
+
+Keys = Annotated[Path, typer.Option(help="JSON file: a list of JWK members with kid and alg.")]
+ProfileName = Annotated[
+    str, typer.Option(callback=_profile, help=f"Dialect of labels: {', '.join(PROFILES)}.")
+]
+
+
+@token_app.command()
+def keygen(
+    kid: Annotated[str, typer.Option(help="Key id.")],
+    alg: Annotated[str, typer.Option(callback=_alg, help=", ".join(BY_NAME) + ".")] = "HS256",
+) -> None:
+    """Print a new key set with one key, secret included.
+
+    Example: headwater token keygen --kid 2026-11 > keys.json
+    """
+    typer.echo(json.dumps([cat.generate(alg, kid)], indent=1))
+
+
+@token_app.command()
+def issue(
+    keys: Keys,
+    kid: Annotated[str | None, typer.Option(help="Sign with this key; default the first.")] = None,
+    issuer: Annotated[str | None, typer.Option(help="iss.")] = None,
+    ttl: Annotated[int, typer.Option(min=1, help="Seconds until exp.")] = 3600,
+    path_prefix: Annotated[str | None, typer.Option(help="catu: the path starts so.")] = None,
+    method: Annotated[list[str] | None, typer.Option(help="catm, repeatable.")] = None,
+    claims: Annotated[
+        str, typer.Option(help='More claims as JSON by name or label; bytes as {"hex": ".."}.')
+    ] = "{}",
+    now: Annotated[float | None, typer.Option(help="Epoch seconds; default the clock.")] = None,
+    profile: ProfileName = "cta",
+) -> None:
+    """Issue a token and print its base64url text.
+
+    Example: headwater token issue --keys keys.json --issuer me --path-prefix /live/ --method GET
+    """
+    at = int(time.time() if now is None else now)
+    wanted: dict[str | int, Any] = {"iat": at, "nbf": at, "exp": at + ttl}
+    if issuer is not None:
+        wanted["iss"] = issuer
+    if path_prefix is not None:
+        wanted["catu"] = {"path": {"prefix": path_prefix}}
+    if method:
+        wanted["catm"] = method
+    try:
+        more = plain.from_plain(json.loads(claims))
+        wanted.update(more)
+    except (ValueError, TypeError):
+        raise typer.BadParameter("--claims is a JSON object of claims") from None
+    try:
+        text = cat.issue(wanted, cat.KeySet.from_json(keys).signer(kid), profile=profile)
+    except cat.CatError as error:
+        _fail(error)
+    typer.echo(text)
+
+
+@token_app.command()
+def verify(
+    token: Annotated[str, typer.Argument(help="base64url, base64 or hex; - reads one a line.")],
+    keys: Keys,
+    uri: Annotated[str, typer.Option(help="The viewer's URL.")],
+    method: Annotated[str, typer.Option(help="Request method.")] = "GET",
+    ip: Annotated[str | None, typer.Option(help="Client address.")] = None,
+    asn: Annotated[int | None, typer.Option(help="Client's autonomous system.")] = None,
+    country: Annotated[str | None, typer.Option(help="CC or CC-SUB.")] = None,
+    lat: Annotated[float | None, typer.Option(min=-90, max=90, help="Degrees north.")] = None,
+    lon: Annotated[float | None, typer.Option(min=-180, max=180, help="Degrees east.")] = None,
+    alpn: Annotated[str | None, typer.Option(help="Negotiated protocol, e.g. h2.")] = None,
+    header: Annotated[list[str] | None, typer.Option(help="'Name: value', repeatable.")] = None,
+    issuer: Annotated[list[str] | None, typer.Option(help="Issuer of ours, repeatable.")] = None,
+    audience: Annotated[list[str] | None, typer.Option(help="Name of ours, repeatable.")] = None,
+    now: Annotated[float | None, typer.Option(help="Epoch seconds; default the clock.")] = None,
+    profile: ProfileName = "cta",
+) -> None:
+    """Judge a token; exit 0 accepted, 1 refused, 3 when the keys cannot be read.
+
+    Example: headwater token verify 2D3R... --keys keys.json --uri https://cdn.example/live/a.m3u8
+    """
+    try:
+        known = cat.KeySet.from_json(keys)
+    except cat.CatError as error:
+        _fail(error)
+    context = cat.Context(
+        uri=uri,
+        now=time.time() if now is None else now,
+        method=method,
+        ip=ip,
+        asn=asn,
+        country=country,
+        lat=lat,
+        lon=lon,
+        alpn=alpn,
+        headers=_headers(header or []),
+    )
+    options = cat.Options(profile=profile, issuers=issuer or (), audiences=audience or ())
+    refused = False
+    for text in sys.stdin if token == "-" else [token]:
+        if not text.strip():
+            continue
+        verdict = cat.verify(normal_text(text), context, known, options)
+        refused = refused or not verdict.accept
+        typer.echo(json.dumps(_as_json(verdict, profile)))
+    raise typer.Exit(NO if refused else OK)
+
+
+@token_app.command()
+def inspect(
+    token: Annotated[str, typer.Argument(help="base64url, base64 or hex.")],
+    profile: ProfileName = "cta",
+) -> None:
+    """Print what a token says, in words, without checking its seal.
+
+    Example: headwater token inspect 2D3RhEOhAQWhBE...
+    """
+    try:
+        envelope = cose.parse(token_bytes(normal_text(token)))
+    except cat.Refused as refused:
+        typer.echo(f"{refused.reason}: {REASONS[refused.reason].meaning}")
+        raise typer.Exit(NO) from None
+    numbers = {algorithm.number: name for name, algorithm in BY_NAME.items()}
+    alg = numbers.get(envelope.alg, "unknown") if envelope.alg in BY_NUMBER else envelope.alg
+    kid = "none" if envelope.kid is None else envelope.kid.decode("utf-8", "backslashreplace")
+    typer.echo(f"algorithm {alg}, key id {kid}, {len(envelope.payload)} bytes of claims, unchecked")
+    for name, value in plain.to_plain(envelope.claims, PROFILES[profile]).items():
+        typer.echo(f"{name}: {json.dumps(value, ensure_ascii=False)}")
+
+
+def _headers(lines: list[str]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        name = name.strip().lower()
+        if not colon or not name:
+            raise typer.BadParameter(f"--header takes 'Name: value', not {line!r}")
+        headers[name] = ", ".join(filter(None, (headers.get(name), value.strip())))
+    return headers
+
+
+def _as_json(verdict: cat.Verdict, profile: str) -> dict[str, object]:
+    """The object of CONTRACT, `headwater token verify` (CAT-102)."""
+    respond = verdict.respond
+    if not verdict.accept:
+        answer = cat.refusal(verdict)
+        body = json.loads(answer.body)
+        respond = {"status": answer.status, "headers": dict(answer.headers), "body": body}
+    return {
+        "accept": verdict.accept,
+        "reason": verdict.reason,
+        "claim": verdict.claim,
+        "claims": plain.to_plain(verdict.claims, PROFILES[profile]),
+        "renew": verdict.renew,
+        "respond": respond,
+    }
