@@ -1,0 +1,108 @@
+"""The whole demo, started once as a user would, on free ports and a folder of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = "/usr/bin/chromium"
+CHROMIUM_FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update",
+    "--autoplay-policy=no-user-gesture-required",
+]  # fmt: skip
+START_LIMIT_S = 120  # the first start makes the film
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A running demo; `data` is its folder, the ports are free ones."""
+
+    url: str
+    delivery: str
+    ingest: str
+    proxy: str
+    router: str
+    edge_admin: dict[str, str]
+    data: Path
+    process: subprocess.Popen[str]
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def environment(ports: list[int]) -> dict[str, str]:
+    control, delivery, ingest, origin_admin, proxy, proxy_admin, router, a, a_admin, b, b_admin = (
+        ports
+    )
+    edges = (
+        f'[{{"name":"CDN-A","port":{a},"admin_port":{a_admin}}},'
+        f'{{"name":"CDN-B","port":{b},"admin_port":{b_admin}}}]'
+    )
+    said: dict[str, Any] = {
+        "CONTROL__PORT": control,
+        "CONTROL__PUBLIC_URL": f"http://localhost:{control}",
+        "CONTROL__PROXY_PUBLIC_URL": f"http://localhost:{proxy}",
+        "CONTROL__ROUTER_URL": f"http://127.0.0.1:{router}",
+        "ORIGIN__DELIVERY_PORT": delivery,
+        "ORIGIN__INGEST_PORT": ingest,
+        "ORIGIN__ADMIN_PORT": origin_admin,
+        "PROXY__PORT": proxy,
+        "PROXY__ADMIN_PORT": proxy_admin,
+        "PROXY__PUBLIC_URL": f"http://localhost:{proxy}",
+        "PROXY__ORIGIN_URL": f"http://127.0.0.1:{delivery}",
+        "PROXY__STEERING_URL": f"http://localhost:{router}/steer",
+        "ROUTER__PORT": router,
+        "ROUTER__PUBLIC_URL": f"http://localhost:{router}",
+        "DEMO__EDGES": edges,
+    }
+    return os.environ | {f"HEADWATER_{key}": str(value) for key, value in said.items()}
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    data = tmp_path_factory.mktemp("demo")
+    ports = free_ports(11)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "headwater.cli", "up", "--demo", "--data", str(data)],
+        cwd=ROOT, env=environment(ports), text=True, stdout=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()  # ends when the demo is ready, or when it gave up
+        assert line.startswith("ready http://"), line
+        yield Demo(
+            url=line.split()[1],
+            delivery=f"http://127.0.0.1:{ports[1]}",
+            ingest=f"http://127.0.0.1:{ports[2]}",
+            proxy=f"http://localhost:{ports[4]}",
+            router=f"http://localhost:{ports[6]}",
+            edge_admin={
+                "CDN-A": f"http://127.0.0.1:{ports[8]}",
+                "CDN-B": f"http://127.0.0.1:{ports[10]}",
+            },
+            data=data,
+            process=process,
+        )
+    finally:
+        process.send_signal(signal.SIGINT)
+        code = process.wait(timeout=20)
+        if process.stdout is not None:
+            process.stdout.close()
+    assert code == 0, "Ctrl-C ends the demo cleanly"

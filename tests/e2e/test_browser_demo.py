@@ -1,0 +1,124 @@
+"""Real players in a real browser on the demo page: live, film, and a CDN that dies under them."""
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from conftest import CHROMIUM, CHROMIUM_FLAGS, Demo
+from playwright.sync_api import Page, sync_playwright
+
+pytestmark = [pytest.mark.browser, pytest.mark.serial, pytest.mark.timeout(240)]
+
+PLAYERS = ("hls.js", "dash.js", "Shaka")
+LIVE_S = 20
+
+
+@pytest.fixture
+def page(demo: Demo) -> Iterator[Page]:
+    switch(demo, "ok")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        page = browser.new_page(viewport={"width": 1280, "height": 860})
+        wait_for_live(demo)
+        page.goto(demo.url)
+        yield page
+        browser.close()
+    switch(demo, "ok")
+
+
+def switch(demo: Demo, mode: str) -> None:
+    request = urllib.request.Request(
+        f"{demo.edge_admin['CDN-A']}/switch",
+        data=json.dumps({"mode": mode}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    urllib.request.urlopen(request, timeout=5).close()
+
+
+def wait_for_live(demo: Demo) -> None:
+    """Until the live playlist lists enough for a player to start (three target durations)."""
+    import time
+
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"{demo.delivery}/live/demo/v234/media.m3u8") as answer:
+                if answer.read().count(b"#EXTINF") >= 5:
+                    return
+        except OSError:
+            pass
+        time.sleep(0.2)
+    pytest.fail("no live segments within 60 s")
+
+
+def choose(page: Page, group: str, value: str) -> None:
+    page.check(f"input[name={group}][value='{value}']", force=True)
+
+
+def wait(page: Page, condition: str, limit_s: float = 60) -> None:
+    page.wait_for_function(
+        f"() => {{ const video = document.getElementById('video'), hw = window.headwater;"
+        f" return {condition}; }}",
+        timeout=limit_s * 1000,
+        polling=100,
+    )
+
+
+def watch(page: Page, seconds: float) -> None:
+    """Wait until the picture has moved on by so many seconds of media."""
+    here = page.evaluate("document.getElementById('video').currentTime")
+    wait(page, f"video.currentTime >= {here + seconds}", seconds * 2 + 30)
+
+
+def told(page: Page) -> dict[str, Any]:
+    state: dict[str, Any] = page.evaluate(
+        "({errors: headwater.errors, stalls: headwater.stalls, cdn: headwater.cdn,"
+        " segments: headwater.segments, latency: headwater.latency, bitrate: headwater.bitrate})"
+    )
+    return state
+
+
+@pytest.mark.parametrize("player", PLAYERS)
+def test_live_plays_without_error_or_stall(page: Page, player: str) -> None:
+    choose(page, "player", player)
+    wait(page, "hw.player === '%s' && hw.started && !video.paused" % player)
+    watch(page, LIVE_S)
+    state = told(page)
+    print(f"\n{player}: {state['latency']:.1f} s from burned-in clock to screen, {state['cdn']}")
+    assert state["errors"] == []
+    assert state["stalls"] == 0
+    assert set(state["segments"]) == {"CDN-A"}
+    assert state["bitrate"] > 0
+    assert 0 < state["latency"] < 30
+
+
+@pytest.mark.parametrize("player", PLAYERS)
+def test_film_seeks_twice_without_error_or_stall(page: Page, player: str) -> None:
+    choose(page, "content", "film")
+    choose(page, "player", player)
+    wait(page, "hw.player === '%s' && hw.content === 'film' && hw.started" % player)
+    watch(page, 2)
+    for target_s in (80, 25):
+        page.evaluate(f"document.getElementById('video').currentTime = {target_s}")
+        wait(page, f"!video.seeking && video.currentTime >= {target_s} && video.readyState >= 3")
+        watch(page, 3)
+    state = told(page)
+    assert state["errors"] == []
+    assert state["stalls"] == 0
+    assert page.evaluate("Math.round(document.getElementById('video').duration)") == 120
+
+
+@pytest.mark.parametrize("player", PLAYERS)
+def test_killing_cdn_a_moves_the_player_to_b(page: Page, player: str) -> None:
+    choose(page, "player", player)
+    wait(page, "hw.player === '%s' && hw.started && hw.cdn === 'CDN-A'" % player)
+    watch(page, 4)
+    page.click("button[data-switch=dead]")
+    wait(page, "hw.cdn === 'CDN-B'", 40)
+    watch(page, 10)
+    state = told(page)
+    assert state["cdn"] == "CDN-B"
+    assert [error for error in state["errors"] if error["fatal"]] == []
+    assert page.locator("#log").inner_text().count("CDN-B") >= 1
