@@ -6,8 +6,8 @@
       +---------------------success----------------------+
 
 While open, and while the one probe is out, every other call is refused at once. (purgatory 3.0.1
-lets all waiting calls through in half-open, CMP-30.) A call that is cancelled says nothing about the
-dependency; a cancelled probe leaves the next call to probe.
+lets all waiting calls through in half-open, CMP-30.) A call that is cancelled says nothing about
+the dependency; a cancelled probe leaves the next call to probe.
 """
 
 from collections.abc import Awaitable, Callable

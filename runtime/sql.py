@@ -1,4 +1,4 @@
-"""The database: SQLAlchemy Core over SQLite (embedded) or PostgreSQL, with two kinds of transaction.
+"""The database: SQLAlchemy Core over SQLite (embedded) or PostgreSQL; two kinds of transaction.
 
     async with database.read() as connection: ...    # consistent snapshot; writing is an error
     async with database.write() as connection: ...   # committed at the end, rolled back on error
