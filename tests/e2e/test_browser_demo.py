@@ -1,13 +1,13 @@
 """Real players in a real browser on the demo page: live, film, and a CDN that dies under them."""
 
 import json
+import time
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import CHROMIUM, CHROMIUM_FLAGS, Demo
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.serial, pytest.mark.timeout(240)]
 
@@ -16,19 +16,16 @@ LIVE_S = 20
 
 
 @pytest.fixture
-def page(demo: Demo) -> Iterator[Page]:
-    switch(demo, "ok")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 860})
-        wait_for_live(demo)
-        page.goto(demo.url)
-        yield page
-        browser.close()
+def page(demo: Any, browser: Browser) -> Iterator[Page]:
+    wait_for_live(demo)
+    page = browser.new_page(viewport={"width": 1280, "height": 860})
+    page.goto(demo.url)
+    yield page
+    page.close()
     switch(demo, "ok")
 
 
-def switch(demo: Demo, mode: str) -> None:
+def switch(demo: Any, mode: str) -> None:
     request = urllib.request.Request(
         f"{demo.edge_admin['CDN-A']}/switch",
         data=json.dumps({"mode": mode}).encode(),
@@ -37,10 +34,8 @@ def switch(demo: Demo, mode: str) -> None:
     urllib.request.urlopen(request, timeout=5).close()
 
 
-def wait_for_live(demo: Demo) -> None:
+def wait_for_live(demo: Any) -> None:
     """Until the live playlist lists enough for a player to start (three target durations)."""
-    import time
-
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
@@ -83,7 +78,7 @@ def told(page: Page) -> dict[str, Any]:
 @pytest.mark.parametrize("player", PLAYERS)
 def test_live_plays_without_error_or_stall(page: Page, player: str) -> None:
     choose(page, "player", player)
-    wait(page, "hw.player === '%s' && hw.started && !video.paused" % player)
+    wait(page, f"hw.player === '{player}' && hw.started && !video.paused")
     watch(page, LIVE_S)
     state = told(page)
     print(f"\n{player}: {state['latency']:.1f} s from burned-in clock to screen, {state['cdn']}")
@@ -98,7 +93,7 @@ def test_live_plays_without_error_or_stall(page: Page, player: str) -> None:
 def test_film_seeks_twice_without_error_or_stall(page: Page, player: str) -> None:
     choose(page, "content", "film")
     choose(page, "player", player)
-    wait(page, "hw.player === '%s' && hw.content === 'film' && hw.started" % player)
+    wait(page, f"hw.player === '{player}' && hw.content === 'film' && hw.started")
     watch(page, 2)
     for target_s in (80, 25):
         page.evaluate(f"document.getElementById('video').currentTime = {target_s}")
@@ -113,7 +108,7 @@ def test_film_seeks_twice_without_error_or_stall(page: Page, player: str) -> Non
 @pytest.mark.parametrize("player", PLAYERS)
 def test_killing_cdn_a_moves_the_player_to_b(page: Page, player: str) -> None:
     choose(page, "player", player)
-    wait(page, "hw.player === '%s' && hw.started && hw.cdn === 'CDN-A'" % player)
+    wait(page, f"hw.player === '{player}' && hw.started && hw.cdn === 'CDN-A'")
     watch(page, 4)
     page.click("button[data-switch=dead]")
     wait(page, "hw.cdn === 'CDN-B'", 40)

@@ -1,0 +1,119 @@
+"""The `headwater` command (CONTRACT). Exit codes: 0 ok, 1 a clean "no", 2 usage, 3 failure.
+
+Commands import their rooms when they run, so that `headwater --help` answers at once.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from headwater.token_cli import token_app
+from manifest_proxy.cli import manifest_app
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Edge-centric streaming delivery: origin, manifest proxy, tokens, router, control API.",
+)
+app.add_typer(token_app, name="token")
+app.add_typer(manifest_app, name="manifest")
+
+Config = Annotated[
+    Path | None, typer.Option("--config", help="Settings file; default: headwater.toml if there.")
+]
+Data = Annotated[Path | None, typer.Option("--data", help="Folder of the embedded defaults.")]
+
+
+@app.command()
+def up(
+    demo: Annotated[bool, typer.Option("--demo", help="Add a live channel and a film.")] = False,
+    config: Config = None,
+    data: Data = None,
+) -> None:
+    """All services in one supervised process tree.
+
+    Example: headwater up --demo
+    """
+    from headwater import up as tree
+
+    raise typer.Exit(tree.up(config, data, demo))
+
+
+def _service(name: str, config: Path | None, data: Path | None) -> None:
+    from headwater import services
+
+    raise typer.Exit(services.run(name, config, data))
+
+
+@app.command()
+def origin(config: Config = None, data: Data = None) -> None:
+    """Take in CMAF, answer HLS and DASH. Example: headwater origin --data /var/lib/headwater"""
+    _service("origin", config, data)
+
+
+@app.command()
+def proxy(config: Config = None, data: Data = None) -> None:
+    """Personal manifests in front of the origin. Example: headwater proxy"""
+    _service("proxy", config, data)
+
+
+@app.command()
+def router(config: Config = None, data: Data = None) -> None:
+    """Decide on CDNs and steer sessions. Example: headwater router"""
+    _service("router", config, data)
+
+
+@app.command()
+def control(config: Config = None, data: Data = None) -> None:
+    """The control API and the page at :8000. Example: headwater control"""
+    _service("control", config, data)
+
+
+@app.command("demo-edge", hidden=True)
+def demo_edge(name: str, config: Config = None, data: Data = None) -> None:
+    """One of the demo's CDNs. Example: headwater demo-edge CDN-A"""
+    _service(f"edge:{name}", config, data)
+
+
+@app.command()
+def package(
+    inputs: Annotated[list[Path], typer.Argument(help="MP4 files; several are one ladder.")],
+    title: Annotated[str, typer.Option("--title", help="Id of the title in URLs.")],
+    config: Config = None,
+    data: Data = None,
+) -> None:
+    """Register films without copying media.
+
+    Example: headwater package film-1080.mp4 film-540.mp4 --title film
+    """
+    from headwater import services
+
+    raise typer.Exit(services.package(inputs, title, config, data))
+
+
+@app.command("config")
+def show_config(config: Config = None, data: Data = None) -> None:
+    """The effective settings and where each comes from, secrets masked. Example: headwater config"""
+    from headwater.settings import effective
+
+    loaded = effective(config, data)
+    typer.echo(json.dumps({"settings": loaded.masked(), "from": dict(loaded.where)}, indent=2))
+
+
+def main() -> None:
+    """Console entry: errors are one line that says what to do."""
+    from runtime.settings import SettingsError
+
+    try:
+        app()
+    except SettingsError as error:
+        print(f"headwater: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
