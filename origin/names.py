@@ -11,7 +11,9 @@ from origin.errors import UnsupportedMedia, WrongPath
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_~-]{0,63}")
 EXTENSION = re.compile(r"\.([A-Za-z0-9]{1,8})$")
-MEDIA = frozenset("cmfv cmfa cmft cmfm m4v m4a m4s mp4 init header".split())  # I16
+MEDIA = frozenset(  # I16
+    ["cmfv", "cmfa", "cmft", "cmfm", "m4v", "m4a", "m4s", "mp4", "init", "header"]
+)
 
 # How encoders name one track's requests; `track` is the track, `number` marks a single segment.
 SHAPES = tuple(

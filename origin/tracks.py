@@ -85,7 +85,7 @@ def average_bps(segments: Sequence[Segment], timescale: int) -> int:
     return -(-bits * timescale // ticks) if ticks else 0
 
 
-def rate_s(ticks: int, samples: int, timescale: int) -> Fraction | None:
+def frame_rate(samples: int, ticks: int, timescale: int) -> Fraction | None:
     """The frame rate of a run of samples, snapped to n/1001 or an integer if it is one (TR-71)."""
     if ticks <= 0 or samples <= 0:
         return None

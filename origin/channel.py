@@ -1,0 +1,286 @@
+"""A live channel: its tracks in step, and the edge up to which segments are published.
+
+Theory of operation
+1. The grid (segment duration) is a setting, or learned from the first finished video segment, and
+   kept for the channel's life together with the target duration (HLS-2).
+2. Number n is published for all tracks together: when every track has it whole, or when some track
+   is AHEAD segments further on. What is missing then is a gap for ever, in every manifest (HLS-9,
+   I8, I14); later media for it is accepted and dropped.
+3. Both rules look only at media, never at a clock or at arrival order, and more media never makes
+   fewer numbers publishable: after a restart the same log yields the same edge (AB6).
+4. A number is a break when media before it is missing or does not touch it: EXT-X-DISCONTINUITY in
+   all playlists alike (HLS-10) and a new DASH Period (D13).
+"""
+
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import msgspec
+
+from native.bmff import parse_chunk, parse_init
+from native.bmff.model import Chunk
+from origin.describe import describe
+from origin.errors import BadMedia, UnsupportedMedia, WrongHeader
+from origin.hls import target_duration_s
+from origin.log import HEADER, TrackLog, replace_file
+from origin.records import INDEPENDENT
+from origin.settings import Settings
+from origin.track import TOUCH_S, LiveTrack
+from origin.tracks import Rendition, Segment
+
+AHEAD = 3  # segments: I13 lets a source resend this long after a lost connection
+EPOCH_SLACK_S = 86400  # media time this near to the wall clock is epoch time (AB1)
+FUTURE_S = 60  # media this far ahead of the wall clock is a broken clock, not a live edge
+SANE_S = (Fraction(1, 5), Fraction(30))  # segment durations that are believed
+VOLUMES = 8  # of the log within the retention
+OVERHANG_S = Fraction(1, 10)  # how much longer than the grid a segment may be within the target
+
+
+@dataclass(slots=True)
+class Kept:
+    """What a channel must remember beside its logs (`channel.json`)."""
+
+    segment: str = ""
+    target_s: int = 0
+    epoch_s: int = 0
+    first: int = -1
+    breaks: list[int] = field(default_factory=list)
+
+
+class LiveChannel:
+    """The tracks of one channel and its published edge; knows no socket and no clock."""
+
+    def __init__(self, name: str, folder: Path, settings: Settings) -> None:
+        self.name = name
+        self.folder = folder
+        self.tracks: dict[str, LiveTrack] = {}
+        self.edge = -1
+        self.late_chunks = 0
+        self._settings = settings
+        self._state = folder / "channel.json"
+        folder.mkdir(parents=True, exist_ok=True)
+        self.kept = Kept()
+        if self._state.exists():
+            self.kept = msgspec.json.decode(self._state.read_bytes(), type=Kept)
+        configured = settings.channels.get(name)
+        if not self.kept.segment and configured is not None and configured.segment_s:
+            self._set_grid(configured.segment_s)
+        for path in sorted(folder.glob(f"*/{HEADER}")):
+            track = self._open(path.parent.name, path.read_bytes())
+            track.recover(self.duration_s)
+        if self.duration_s:
+            self.edge = max(self.kept.first - 1, -1)
+            self.advance()
+
+    @property
+    def duration_s(self) -> Fraction | None:
+        return Fraction(self.kept.segment) if self.kept.segment else None
+
+    @property
+    def live_tracks(self) -> list[LiveTrack]:
+        """Tracks that ever had media, by name: video rungs first, then audio, then text."""
+        order = {"video": 0, "audio": 1, "text": 2}
+        tracks = [t for t in self.tracks.values() if any(s.whole for s in t)]
+        return sorted(tracks, key=lambda t: (order[t.rendition.kind], t.rendition.name))
+
+    def header(self, name: str, data: bytes) -> LiveTrack:
+        """A CMAF header: opens the track, or must equal the stored one (I6, I7, AB5)."""
+        if (track := self.tracks.get(name)) is not None:
+            if track.header != data:
+                raise WrongHeader("the header differs from the one this track began with")
+            return track
+        if len(self.tracks) >= self._settings.track_limit:
+            raise BadMedia("this channel has too many tracks", code="too_many_tracks")
+        track = self._open(name, data)
+        track.log.put_header(data)
+        return track
+
+    def chunk(self, track: LiveTrack, data: bytes, now_s: float) -> bool:
+        """Store one chunk; False when it was here already or came too late (I6, I8)."""
+        chunk = parse_chunk(data, track.track)
+        self._check(track, chunk, now_s)
+        if not track.wants(chunk, self.duration_s):
+            return False
+        if self.duration_s is not None:
+            if track.number_of(chunk.decode_time, self.duration_s) <= self.edge:
+                self.late_chunks += 1
+                return False
+            self._check_length(track, chunk)
+        elif not track.waiting and self.kept.epoch_s == 0:
+            self._anchor(Fraction(chunk.decode_time, track.timescale), now_s)
+        volume, record = track.log.append(
+            data,
+            decode_time=chunk.decode_time,
+            duration=chunk.duration,
+            earliest=chunk.earliest_pts,
+            independent=chunk.independent,
+        )
+        if self.duration_s is not None:
+            track.close_before(record, self.duration_s)
+        track.place(volume, record, self.duration_s)
+        if self.duration_s is not None and "lmsg" in chunk.brands:
+            track.close(force=True, duration_s=self.duration_s)
+        return True
+
+    def learn(self, track: LiveTrack, *, ended: bool) -> None:
+        """Take the grid from the first finished segment: the request that ended, or the span
+        between two independent chunks of an endless one.
+        """
+        if self.duration_s is not None or not track.waiting or not self._leads(track):
+            return
+        records = [record for _, record in track.waiting]
+        if ended:
+            length = records[-1].end - records[0].decode_time
+        else:
+            later = [r.decode_time for r in records[1:] if r.flags & INDEPENDENT]
+            length = later[0] - records[0].decode_time if later else 0
+        duration_s = Fraction(length, track.timescale)
+        if SANE_S[0] <= duration_s <= SANE_S[1]:
+            self._set_grid(duration_s)
+            for other in self.tracks.values():
+                other.settle(duration_s)
+
+    def finish(self, track: LiveTrack, *, end_of_track: bool) -> None:
+        """A body ended cleanly: its segment is whole if it reaches its boundary (I3, I7)."""
+        if self.duration_s is not None:
+            track.close(force=end_of_track, duration_s=self.duration_s)
+
+    def advance(self) -> list[int]:
+        """Publish what can be published; returns the new numbers, oldest first."""
+        tracks = [t for t in self.tracks.values() if t.rendition.kind != "text"]
+        whole = {t.rendition.name: [s.number for s in t if s.whole] for t in tracks}
+        top = max((max(numbers, default=-1) for numbers in whole.values()), default=-1)
+        if top < 0:
+            return []
+        if self.kept.first < 0:
+            have = [min(numbers) for numbers in whole.values() if numbers]
+            if len(have) < len(tracks) and top < min(have) + AHEAD:
+                return []
+            self.kept.first = max(have)
+            self.edge = self.kept.first - 1
+            self._save()
+        fresh = []
+        breaks = len(self.kept.breaks)
+        while self.edge < top:
+            number = self.edge + 1
+            if top < number + AHEAD and not all(t.whole(number) for t in tracks):
+                break
+            self.edge = number
+            fresh.append(number)
+            if self._breaks(number) and number not in self.kept.breaks:
+                self.kept.breaks.append(number)
+        if len(self.kept.breaks) != breaks:
+            self._save()
+        return fresh
+
+    def listed(self, track: LiveTrack, first: int, last: int) -> list[Segment]:
+        """The published segments of these numbers, gaps where media is missing."""
+        duration_s = self.duration_s
+        assert duration_s is not None
+        breaks = set(self.kept.breaks)
+        found = []
+        for number in range(max(first, self.kept.first), min(last, self.edge) + 1):
+            if (stored := track.whole(number)) is not None:
+                found.append(stored.segment(discontinuity=number in breaks))
+                continue
+            start = track.boundary(number, duration_s)
+            length = track.boundary(number + 1, duration_s) - start
+            found.append(Segment(number, start, length, gap=True, discontinuity=number in breaks))
+        return found
+
+    def expire(self) -> list[tuple[str, int]]:
+        """Let go of media older than the retention; returns (track, number) of what left."""
+        if self.duration_s is None or self.edge < 0:
+            return []
+        before_s = self.edge * self.duration_s - self._settings.retention_s
+        return [
+            (track.rendition.name, number)
+            for track in self.tracks.values()
+            for number in track.expire(before_s)
+        ]
+
+    def describe(self, track: LiveTrack) -> Rendition:
+        """The rendition with its frame rate once there is media to measure."""
+        rendition = track.rendition
+        if rendition.kind == "video" and rendition.frame_rate is None:
+            stored = next((s for s in track if s.whole), None)
+            if stored is not None:
+                chunks = [parse_chunk(track.log.read(*at), track.track) for at in stored.parts]
+                track.measure(sum(c.samples for c in chunks), sum(c.duration for c in chunks))
+        return track.rendition
+
+    def close(self) -> None:
+        for track in self.tracks.values():
+            track.log.close()
+
+    def _open(self, name: str, data: bytes) -> LiveTrack:
+        movie = parse_init(data)
+        if len(movie.tracks) != 1:
+            raise BadMedia("a CMAF header has exactly one track (C1)", code="not_one_track")
+        if not movie.fragmented:
+            raise UnsupportedMedia("the header has no mvex: not a fragmented file (C1)")
+        track = movie.tracks[0]
+        if track.timescale <= 0 or not track.entries:
+            raise BadMedia("the header has no timescale or no sample entry")
+        rendition = describe(name, track)
+        volume_ticks = self._settings.retention_s * track.timescale // VOLUMES
+        log = TrackLog(
+            self.folder / name, volume_ticks=volume_ticks, power_safe=self._settings.power_safe
+        )
+        self.tracks[name] = LiveTrack(rendition, track, data, log)
+        return self.tracks[name]
+
+    def _leads(self, track: LiveTrack) -> bool:
+        """Video sets the grid; audio only where there is no video."""
+        kinds = {t.rendition.kind for t in self.tracks.values()}
+        return track.rendition.kind == ("video" if "video" in kinds else "audio")
+
+    def _check(self, track: LiveTrack, chunk: Chunk, now_s: float) -> None:
+        end_s = Fraction(chunk.decode_time + chunk.duration, track.timescale)
+        known = self.duration_s is not None or self.kept.epoch_s
+        if known and end_s + self.kept.epoch_s > now_s + FUTURE_S:
+            raise BadMedia("the media time is ahead of the clock", code="time_in_future")
+        if chunk.samples == 0 or chunk.duration == 0:
+            raise BadMedia("the chunk holds no media", code="empty_chunk")
+
+    def _check_length(self, track: LiveTrack, chunk: Chunk) -> None:
+        """A segment that rounds above the target duration can never be listed (HLS-1)."""
+        stored = track.open
+        number = track.number_of(chunk.decode_time, self.duration_s or Fraction(1))
+        begins = stored is None or stored.number != number or stored.whole
+        start = chunk.decode_time if begins or stored is None else stored.start
+        limit = (self.kept.target_s + Fraction(1, 2)) * track.timescale
+        if chunk.decode_time + chunk.duration - start >= limit:
+            raise BadMedia("the segment is longer than the target duration", code="too_long")
+        if not begins and stored is not None:
+            size_bytes = stored.size_bytes + chunk.size
+            if size_bytes > self._settings.segment_bytes:
+                raise BadMedia("the segment has too many bytes", code="too_large")
+
+    def _anchor(self, media_s: Fraction, now_s: float) -> None:
+        """Media that does not count from 1970 gets the wall clock of its first arrival (AB1)."""
+        if abs(media_s - Fraction(now_s)) > EPOCH_SLACK_S:
+            self.kept.epoch_s = int(now_s - float(media_s))
+            self._save()
+
+    def _breaks(self, number: int) -> bool:
+        """Whether any track's media does not touch what was listed before it."""
+        if number == self.kept.first:
+            return False
+        for track in self.live_tracks:
+            here, before = track.whole(number), track.whole(number - 1)
+            if here is None:
+                continue
+            if before is None or abs(here.start - before.end) > TOUCH_S * track.timescale:
+                return True
+        return False
+
+    def _set_grid(self, duration_s: Fraction) -> None:
+        self.kept.segment = str(duration_s)
+        long_s = duration_s + OVERHANG_S
+        self.kept.target_s = target_duration_s([(long_s.numerator, long_s.denominator)])
+        self._save()
+
+    def _save(self) -> None:
+        replace_file(self._state, msgspec.json.encode(asdict(self.kept)))
