@@ -15,6 +15,7 @@ CODES: dict[str, int] = {
     "no_moov": 415,  # not a movie at all
     "wrong_track": 412,  # a fragment of another track than the header's (I5)
     "unsupported_edit": 415,  # an edit list that cannot be presented (TR-16)
+    "resolution_change": 415,  # a second sample description in use (TR-10)
 }
 
 

@@ -1,0 +1,105 @@
+"""Sample arrays to styp + moof + mdat header (TR-49..52)."""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from native.bmff.errors import BoxError
+
+cdef uint32_t SYNC = 0x02000000  # sample_depends_on = 2, TR-51
+cdef uint32_t OTHER = 0x01010000
+
+cdef enum:
+    DATA_OFFSET = 0x1  # trun flags, ISO/IEC 14496-12, 8.8.8
+    FIRST_FLAGS = 0x4
+    DURATIONS = 0x100
+    SIZES = 0x200
+    FLAGS = 0x400
+    CTOS = 0x800
+
+STYP = b"\0\0\0\x1cstypmsdh\0\0\0\0msdhmsixcmfs"  # TR-52
+cdef bytes _STYP = STYP
+
+
+cdef inline uint8_t* _u32(uint8_t* p, uint32_t value) noexcept:
+    p[0], p[1], p[2], p[3] = value >> 24, value >> 16 & 255, value >> 8 & 255, value & 255
+    return p + 4
+
+
+cdef inline uint8_t* _u64(uint8_t* p, uint64_t value) noexcept:
+    return _u32(_u32(p, value >> 32), value & 0xFFFFFFFF)
+
+
+cdef inline uint8_t* _box(uint8_t* p, uint64_t size, const char* name) noexcept:
+    p = _u32(p, <uint32_t>size)
+    memcpy(p, name, 4)
+    return p + 4
+
+
+cdef uint32_t _shape(
+    const int64_t[::1] durations, const int64_t[::1] ctos, const uint8_t[::1] syncs, bint video
+) noexcept:
+    """The smallest trun flags that say everything (TR-50)."""
+    cdef Py_ssize_t i
+    cdef bint even = True, shifted = False, lone = True
+    for i in range(durations.shape[0]):
+        even = even and durations[i] == durations[0]
+        shifted = shifted or ctos[i] != 0
+        lone = lone and (syncs[i] != 0) == (i == 0)
+    if not video:
+        return DATA_OFFSET | SIZES | (0 if even else DURATIONS) | (CTOS if shifted else 0)
+    if not even or not lone:
+        return DATA_OFFSET | SIZES | FLAGS | CTOS | DURATIONS
+    return DATA_OFFSET | SIZES | FIRST_FLAGS | (CTOS if shifted else 0)
+
+
+def segment(
+    uint32_t sequence,
+    uint64_t decode_time,
+    const int64_t[::1] sizes not None,
+    const int64_t[::1] durations not None,
+    const int64_t[::1] ctos not None,
+    const uint8_t[::1] syncs not None,
+    bint video,
+):
+    cdef Py_ssize_t count = sizes.shape[0], i
+    cdef uint64_t media = 0
+    if not count == durations.shape[0] == ctos.shape[0] == syncs.shape[0] or count == 0:
+        raise BoxError("bad_table", 0, "a fragment needs samples, and as many of each column")
+    for i in range(count):
+        if sizes[i] < 0 or durations[i] < 0 or sizes[i] >> 32 or durations[i] >> 32:
+            raise BoxError("bad_table", 0, f"sample {i} does not fit in 32 bits")
+        media += <uint64_t>sizes[i]
+    if media > 0xFFFFFF00:
+        raise BoxError("too_large", 0, f"a fragment of {media} bytes")
+    cdef uint32_t flags = _shape(durations, ctos, syncs, video)
+    cdef int width = 4 * (
+        1 + (flags & DURATIONS != 0) + (flags & FLAGS != 0) + (flags & CTOS != 0)
+    )
+    cdef Py_ssize_t trun = 20 + (4 if flags & FIRST_FLAGS else 0) + width * count
+    cdef Py_ssize_t traf = 8 + 24 + 20 + trun
+    cdef Py_ssize_t moof = 8 + 16 + traf
+    cdef Py_ssize_t styp = len(_STYP)
+    cdef Py_ssize_t head = styp + moof + 8
+    cdef bytearray out = bytearray(head + <Py_ssize_t>media)
+    cdef uint8_t* p = out
+    memcpy(p, <const char*>_STYP, styp)
+    p = _box(p + styp, moof, b"moof")
+    p = _u32(_u32(_box(p, 16, b"mfhd"), 0), sequence)
+    p = _box(p, traf, b"traf")
+    p = _u32(_u32(_box(p, 24, b"tfhd"), 0x020028), 1)  # base is moof, default duration, flags
+    p = _u32(_u32(p, <uint32_t>durations[0]), OTHER if video else SYNC)
+    p = _u64(_u32(_box(p, 20, b"tfdt"), 0x01000000), decode_time)
+    p = _u32(_u32(_box(p, trun, b"trun"), 0x01000000 | flags), <uint32_t>count)
+    p = _u32(p, <uint32_t>(moof + 8))
+    if flags & FIRST_FLAGS:
+        p = _u32(p, SYNC)
+    for i in range(count):
+        if flags & DURATIONS:
+            p = _u32(p, <uint32_t>durations[i])
+        p = _u32(p, <uint32_t>sizes[i])
+        if flags & FLAGS:
+            p = _u32(p, SYNC if syncs[i] else OTHER)
+        if flags & CTOS:
+            p = _u32(p, <uint32_t><int32_t>ctos[i])
+    _box(p, 8 + media, b"mdat")
+    return out, head

@@ -1,0 +1,12 @@
+"""Read scattered runs of a file straight into place: one preadv per span, gaps land in a scrap (TR-44)."""
+
+from collections.abc import Buffer
+
+def read_runs(
+    fd: int, out: bytearray, at: int, starts: Buffer, lengths: Buffer, wait: bool = True
+) -> bool:
+    """Fill `out` from `at` to its end with the runs (int64 starts and lengths, in bytes).
+
+    Gaps up to 64 KiB are read over, larger ones split the read. With wait=False nothing blocks on a
+    disk: False says that it would. A file that has become short is BoxError `truncated` (TR-7).
+    """
