@@ -15,7 +15,7 @@ from .moves import Move, Moves
 from .pathways import Admin, Pathway
 from .policy import Condition, Decision, Snapshot, decide
 from .reasons import SENTENCES, Reason
-from .sessions import Session, Sessions
+from .sessions import Session, Sessions, Viewer
 from .state import Signer, State
 
 MAX_SESSION_ID_CHARS = 64
@@ -110,12 +110,10 @@ class Router:
 
     # -- what reads it -----------------------------------------------------------------------------
 
-    def start(
-        self, session_id: str, content: str, country: str, asn: int | None, now_ms: int
-    ) -> tuple[Session, Decision]:
+    def start(self, session_id: str, viewer: Viewer, now_ms: int) -> tuple[Session, Decision]:
         """The first decision of a session; the manifest is written in this order (ST-5)."""
         session = self.sessions.seen(session_id or self._new_id(), now_ms)
-        session.content, session.country, session.asn = content, country, asn
+        session.viewer = viewer
         session.declared = self._decision.ids
         session.decided(self._decision, self._decision.ids)
         return session, self._decision

@@ -2,13 +2,13 @@
 
 import asyncio
 import secrets
-from collections.abc import Sequence
 from typing import TypeVar
 
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+import cat
 from runtime import logs, metrics
 from runtime.clock import SYSTEM, Clock
 from runtime.fetch import Fetcher
@@ -18,7 +18,8 @@ from .core import Router, Site, is_session_id
 from .errors import NotFound, RequestError, RouterError
 from .health import Limits
 from .pathways import Admin, Pathway
-from .prober import probe_once
+from .prober import Prober, Target
+from .sessions import Viewer
 from .settings import Settings
 from .state import Signer
 from .steering import CONTENT_TYPE
@@ -43,12 +44,13 @@ PREFLIGHT_HEADERS = STEER_HEADERS | {
 }
 
 
-class Start(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of POST /v1/decisions."""
+class Start(msgspec.Struct):
+    """Body of POST /v1/decisions; members we do not know are a newer caller's."""
 
     session_id: str = ""
     content: str = ""
     country: str = ""
+    device_class: str = ""
     asn: int | None = None
 
 
@@ -114,11 +116,13 @@ class Endpoints:
         start = _decoded(await request.read(), Start)
         if start.session_id and not is_session_id(start.session_id):
             raise RequestError("session_id", "at most 64 unreserved characters")
-        if len(start.content) > MAX_TEXT_CHARS or len(start.country) > 8:
-            raise RequestError("too_long", "content or country is too long")
+        if max(map(len, (start.content, start.country, start.device_class))) > MAX_TEXT_CHARS:
+            raise RequestError("too_long", f"at most {MAX_TEXT_CHARS} characters a text")
         now_ms = self._clock.now_ms()
         session, decision = self._router.start(
-            start.session_id, start.content, start.country, start.asn, now_ms
+            start.session_id,
+            Viewer(start.content, start.country, start.device_class, start.asn),
+            now_ms,
         )
         DECISIONS.labels(decision.ids[0], decision.reason).inc()
         log.info(
@@ -205,8 +209,15 @@ def build(settings: Settings, clock: Clock = SYSTEM) -> Router:
     )
 
 
-def parts(settings: Settings, *, clock: Clock = SYSTEM, reuse_port: bool = False) -> list[Part]:
-    """What `headwater router` runs: the probes and the listener."""
+def parts(
+    settings: Settings,
+    keys: cat.KeySet | None = None,
+    *,
+    issuer: str = "headwater",
+    clock: Clock = SYSTEM,
+    reuse_port: bool = False,
+) -> list[Part]:
+    """What `headwater router` runs: probes and listener. With `keys` probes carry a token."""
     router = build(settings, clock)
     endpoints = Endpoints(router, clock, settings.console_origin)
     listener = Web(
@@ -217,25 +228,20 @@ def parts(settings: Settings, *, clock: Clock = SYSTEM, reuse_port: bool = False
         admin_routes=True,
         reuse_port=reuse_port,
     )
-    targets = {p.id: p.probe_url for p in settings.pathways if p.probe_url}
-    return [*_probing(router, settings, targets, clock), listener]
-
-
-def _probing(
-    router: Router, settings: Settings, targets: dict[str, str], clock: Clock
-) -> Sequence[Part]:
+    targets = [Target(p.id, p.probe_url) for p in settings.pathways if p.probe_url]
     if not targets:
-        return []
+        return [listener]
     fetcher = Fetcher(
-        list(targets.values()),
+        [target.url for target in targets],
         name="probe-client",
         timeout_s=settings.probe_timeout_s,
         connect_timeout_s=settings.probe_timeout_s,
     )
+    prober = Prober(router, fetcher, targets, settings.slow_ms, clock, keys=keys, issuer=issuer)
 
     async def forever() -> None:
         while True:
-            await probe_once(router, fetcher, targets, settings.slow_ms, clock)
+            await prober.round()
             await asyncio.sleep(settings.probe_interval_s)
 
-    return [fetcher, Background("probes", forever)]
+    return [fetcher, Background("probes", forever), listener]

@@ -6,7 +6,7 @@ Source: steering ST-31, ST-33, ST-34, ST-41.
 
 from collections import OrderedDict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from .policy import Decision
 from .report import Report
@@ -14,13 +14,21 @@ from .report import Report
 KEPT_ISSUES = 8
 
 
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """What a start says of who watches what."""
+
+    content: str = ""
+    country: str = ""
+    device_class: str = ""
+    asn: int | None = None
+
+
 @dataclass(slots=True)
 class Session:
     id: str
     created_ms: int
-    content: str = ""
-    country: str = ""
-    asn: int | None = None
+    viewer: Viewer = field(default_factory=Viewer)
     declared: tuple[str, ...] = ()  # what its manifest names
     order: tuple[str, ...] = ()
     reason: str = ""
@@ -63,9 +71,7 @@ class Session:
         return {
             "session_id": self.id,
             "created_ms": self.created_ms,
-            "content": self.content,
-            "country": self.country,
-            "asn": self.asn,
+            **asdict(self.viewer),
             "decision": {
                 "pathways": list(self.order),
                 "reason": self.reason,

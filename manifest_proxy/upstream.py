@@ -2,8 +2,8 @@
 
 Rules
 1. A copy is fresh for its `s-maxage` or `max-age`; then it is revalidated by its ETag.
-2. While the origin fails, a copy is served for at most `stale_if_error_s` beyond that, and the origin
-   is asked again at most once per `RETRY_S`.
+2. While the origin fails, a copy is served for at most `stale_if_error_s` beyond that, and the
+   origin is asked again at most once per `RETRY_S`.
 3. What one origin version compiles to is kept with it: a new version forgets it.
 
 Source: manifest-proxy MP-24, MP-31, MP-34, MP-43, MP-44, MP-80; RFC 9111 section 4.2.
@@ -147,7 +147,7 @@ def _lifetime_s(answer: Fetched) -> int:
     control = answer.headers.get("cache-control", "").lower()
     if "no-store" in control or "no-cache" in control:
         return 0
-    found = dict(FRESHNESS.findall(control))
+    found: dict[str, str] = dict(FRESHNESS.findall(control))
     age = answer.headers.get("age", "0")
     lifetime_s = int(found.get("s-maxage", found.get("max-age", "0")))
     return max(0, lifetime_s - (int(age) if age.isdigit() and len(age) < 10 else 0))
