@@ -1,0 +1,30 @@
+"""Answers with their prebuilt heads."""
+
+cdef class Answer:
+    cdef readonly int status
+    cdef readonly bytes body
+    cdef bytes head  # up to the value of Date
+
+cdef class Entity(Answer):
+    cdef readonly str etag
+    cdef readonly str content_type
+    cdef readonly str cache_control
+    cdef readonly long long last_modified
+    cdef readonly bytes gzip
+    cdef bytes tag  # quoted
+    cdef bytes gzip_tag
+    cdef bytes modified  # IMF-fixdate or b""
+    cdef bytes gzip_head
+    cdef bytes head_304
+    cdef bytes gzip_head_304
+    cdef bytes head_206  # up to the end of the fields that all ranges share
+    cdef bint ranges
+    cdef int fd  # memfd with the body, -1 while there is none
+    cdef int hits
+    cdef int backing(self) noexcept
+
+cdef class Refusal(Answer):
+    cdef readonly str code
+
+cdef class Preflight(Answer):
+    pass

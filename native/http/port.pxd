@@ -1,0 +1,31 @@
+"""What all connections of one server share."""
+
+from libc.stdint cimport uint8_t, uint64_t
+
+from native.http.hot cimport Hot
+from native.http.worker cimport Worker
+
+cdef class Port:
+    cdef readonly object handler, on_answer, limits, loop
+    cdef Hot hot
+    cdef Worker worker
+    cdef list refusals  # by row of errors.REFUSALS
+    cdef object preflight
+    cdef readonly bint draining
+    cdef readonly set connections
+    cdef dict addresses
+    cdef list trusted
+    cdef frozenset hosts
+    cdef object emptied  # asyncio.Event: no connection is left
+    cdef size_t sendfile_bytes, queue_bytes, linger_bytes
+    cdef uint64_t rate_bytes
+    cdef double head_s, first_octet_s, idle_s, hold_s, gone_s, stall_s, rate_s, linger_s
+    cdef int connections_max
+    cdef uint64_t accepted, shed, requests, hot_hits, octets, client_gone, resets
+    cdef uint64_t head_timeouts, idle_timeouts, holds_expired, stalls, slow_readers, sources_cut
+    cdef uint64_t statuses[600]
+    cdef uint64_t faults[64]
+    cdef uint8_t input[32768]  # where reads land
+    cdef uint8_t path[8192]  # where paths are decoded
+    cdef bint admits(self, bytes address)
+    cdef void released(self, object connection, bytes address)

@@ -1,0 +1,201 @@
+"""Sockets, time and dates of one process: its own epoll set inside the event loop's.
+
+The loop watches one descriptor, ours; a wake-up hands out every ready socket in one pass. Timers
+are one wheel with 0.5 s slots (HT-129): a seat whose deadline moved on is filed again only when its
+old slot comes up, so a request costs no timer work.
+"""
+
+from libc.string cimport memcpy
+from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
+
+from native.http.kernel cimport (
+    EPOLL_CLOEXEC,
+    EPOLL_CTL_ADD,
+    EPOLL_CTL_MOD,
+    close,
+    epoll_create1,
+    epoll_ctl,
+    epoll_event,
+    epoll_wait,
+)
+
+from native.http import dates
+
+cdef enum:
+    BATCH = 256
+    SLOTS = 512
+
+cdef uint64_t NEVER = 0xFFFFFFFFFFFFFFFFu
+TICK_S = 0.5
+
+
+cdef class Seat:
+    """A descriptor in the set, with at most one deadline."""
+
+    def __cinit__(self):
+        self.fd = -1
+        self.deadline = NEVER
+
+    cdef int ready(self, uint32_t events) except -1:
+        raise NotImplementedError
+
+    cdef int expire(self) except -1:
+        raise NotImplementedError
+
+    cdef int want(self, uint32_t events) except -1:
+        """Be woken for `events` from now on."""
+        cdef epoll_event event
+        if events != self.wanted and self.fd >= 0:
+            event.events, event.data.ptr = events, <void*>self
+            if epoll_ctl(self.worker.epoll, EPOLL_CTL_MOD, self.fd, &event) < 0:
+                raise OSError("epoll_ctl")
+            self.wanted = events
+        return 0
+
+    cdef void due(self, double seconds) noexcept:
+        """Call expire() in `seconds`, or never if negative; replaces what was due."""
+        cdef uint64_t tick
+        if seconds < 0:
+            self.deadline = NEVER
+            return
+        tick = self.worker.now + 1 + <uint64_t>(seconds * 2)
+        self.deadline = tick
+        if self.slot == 0 or self.slot > tick:
+            self.worker.file(self, tick)
+
+    cdef void leave(self) noexcept:
+        """Close the descriptor; the object lives until this pass is over."""
+        if self.fd >= 0:
+            self.worker.unfile(self)
+            close(self.fd)
+            self.fd = -1
+            self.worker.seats.discard(self)
+            self.worker.gone.append(self)
+
+
+cdef class Worker:
+    """The set, the wheel and the date."""
+
+    def __cinit__(self, loop):
+        self.loop = loop
+        self.seats = set()
+        self.gone = []
+        self.epoll = epoll_create1(EPOLL_CLOEXEC)
+        if self.epoll < 0:
+            raise OSError("epoll_create1")
+        self.born = loop.time()
+        self.refresh()
+        loop.add_reader(self.epoll, self.on_ready)
+        self.timer = loop.call_later(TICK_S, self.on_tick)
+
+    cdef int admit(self, Seat seat, int fd) except -1:
+        """Put `seat` into the set for reading."""
+        cdef epoll_event event
+        seat.fd, seat.worker, seat.wanted = fd, self, 1
+        event.events, event.data.ptr = 1, <void*>seat
+        if epoll_ctl(self.epoll, EPOLL_CTL_ADD, fd, &event) < 0:
+            raise OSError("epoll_ctl")
+        self.seats.add(seat)
+        return 0
+
+    def on_ready(self) -> None:
+        """Hand out what is ready, one batch."""
+        cdef epoll_event events[BATCH]
+        cdef int i, count = epoll_wait(self.epoll, events, BATCH, 0)
+        cdef Seat seat
+        self.refresh()
+        for i in range(count):
+            seat = <Seat>events[i].data.ptr
+            if seat.fd >= 0:
+                try:
+                    seat.ready(events[i].events)
+                except Exception as error:
+                    self.failed(seat, error)
+        self.gone.clear()
+
+    def on_tick(self) -> None:
+        """Turn the wheel to the loop's time."""
+        cdef uint64_t now = <uint64_t>((self.loop.time() - self.born) / TICK_S)
+        self.refresh()
+        while self.now < now:
+            self.now += 1
+            self.turn()
+        self.gone.clear()
+        self.timer = self.loop.call_later(TICK_S, self.on_tick)
+
+    cdef int turn(self) except -1:
+        cdef void* at = self.slots[self.now % SLOTS]
+        cdef Seat seat
+        while at != NULL:
+            seat = <Seat>at
+            at = seat.following
+            self.unfile(seat)
+            if seat.deadline <= self.now:
+                seat.deadline = NEVER
+                try:
+                    seat.expire()
+                except Exception as error:
+                    self.failed(seat, error)
+            elif seat.deadline != NEVER:
+                self.file(seat, seat.deadline)
+        return 0
+
+    def failed(self, seat: Seat, error: Exception) -> None:
+        """A fault of ours must not take the port down: report it, close that connection."""
+        seat.leave()
+        self.loop.call_exception_handler({"message": "delivery connection", "exception": error})
+
+    cdef void file(self, Seat seat, uint64_t tick) noexcept:
+        cdef Seat head
+        self.unfile(seat)
+        if tick > self.now + SLOTS - 1:
+            tick = self.now + SLOTS - 1
+        seat.slot = tick
+        seat.following = self.slots[tick % SLOTS]
+        if seat.following != NULL:
+            head = <Seat>seat.following
+            head.previous = <void*>seat
+        self.slots[tick % SLOTS] = <void*>seat
+
+    cdef void unfile(self, Seat seat) noexcept:
+        cdef Seat other
+        if seat.slot == 0:
+            return
+        if seat.following != NULL:
+            other = <Seat>seat.following
+            other.previous = seat.previous
+        if seat.previous != NULL:
+            other = <Seat>seat.previous
+            other.following = seat.following
+        else:
+            self.slots[seat.slot % SLOTS] = seat.following
+        seat.previous = seat.following = NULL
+        seat.slot = 0
+
+    cdef void refresh(self) noexcept:
+        """Date, once per second (HT-76)."""
+        cdef timespec clock
+        cdef bytes text
+        clock_gettime(CLOCK_REALTIME, &clock)
+        if clock.tv_sec != self.second:
+            self.second = clock.tv_sec
+            text = dates.format_date(self.second) + b"\r\n"
+            set_text(self.date, text + b"\r\n")
+            set_text(self.closing, text + b"Connection: close\r\n\r\n")
+            set_text(self.keeping, text + b"Connection: keep-alive\r\n\r\n")
+
+    def shut(self) -> None:
+        """Close everything and stop watching."""
+        for seat in list(self.seats):
+            (<Seat>seat).leave()
+        self.gone.clear()
+        if self.epoll >= 0:
+            self.timer.cancel()
+            self.loop.remove_reader(self.epoll)
+            close(self.epoll)
+            self.epoll = -1
+
+
+cdef void set_text(char* room, bytes text) noexcept:
+    cdef const char* octets = text
+    memcpy(room, octets, len(text) + 1)
