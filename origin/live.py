@@ -66,7 +66,7 @@ class Presentation:
         renditions = [self._measured(t, first, last) for t in tracks]
         modified_s = self._modified_s(last)
         half = max(1, channel.kept.target_s // 2)
-        for track, _ in zip(tracks, renditions, strict=True):
+        for track in tracks:
             self._text(
                 f"{track.rendition.name}/media.m3u8",
                 self.media_playlist(track, channel.listed(track, first, last)),
@@ -89,6 +89,11 @@ class Presentation:
         duration_s = self.channel.duration_s or Fraction(1)
         count = max(-(-self._settings.window_s // duration_s), LEAST_SEGMENTS)
         return max(self.channel.kept.first, self.channel.edge - int(count) + 1)
+
+    @property
+    def edge_s(self) -> int:
+        """Wall clock of the end of the newest published segment."""
+        return self._modified_s(self.channel.edge)
 
     def media_playlist(self, track: LiveTrack, segments: list[Segment]) -> str:
         kept = self.channel.kept

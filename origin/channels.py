@@ -1,0 +1,68 @@
+"""The live channels of one origin process: opened from disk, created by a header, published."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from native.http import Hot
+from origin.channel import LiveChannel
+from origin.errors import BadMedia, UnknownChannel
+from origin.live import HotWindow, Presentation
+from origin.settings import Settings
+
+
+class Channels:
+    """Channels and their presentations by name; `on_publish` hears of every step of an edge."""
+
+    def __init__(self, folder: Path, settings: Settings, hot: Hot) -> None:
+        self.folder = folder
+        self.window = HotWindow(hot, settings.hot_bytes)
+        self.presentations: dict[str, Presentation] = {}
+        self.on_publish: Callable[[str], None] = lambda _: None
+        self._settings = settings
+
+    def open(self) -> None:
+        """Recover every channel on disk and publish where it left off."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for path in sorted(self.folder.glob("*/")):
+            if path.is_dir():
+                self._open(path.name)
+        for presentation in self.presentations.values():
+            if presentation.channel.edge >= 0:
+                first, last = presentation.first_listed, presentation.channel.edge
+                presentation.publish(list(range(first, last + 1)))
+
+    def known(self, name: str) -> LiveChannel | None:
+        """The channel, or None when it may be created; UnknownChannel when it may not (I5: 404)."""
+        if (presentation := self.presentations.get(name)) is not None:
+            return presentation.channel
+        if not self._settings.auto_channels and name not in self._settings.channels:
+            raise UnknownChannel("no such channel is configured")
+        return None
+
+    def create(self, name: str) -> LiveChannel:
+        if len(self.presentations) >= self._settings.channel_limit:
+            raise BadMedia("this origin has too many channels", code="too_many_channels")
+        return self._open(name)
+
+    def discard_empty(self, name: str) -> None:
+        """Forget a channel whose first header was refused."""
+        presentation = self.presentations.get(name)
+        if presentation is not None and not presentation.channel.tracks:
+            del self.presentations[name]
+            shutil.rmtree(presentation.channel.folder, ignore_errors=True)
+
+    def advance(self, channel: LiveChannel) -> None:
+        """Publish what became whole."""
+        if numbers := channel.advance():
+            self.presentations[channel.name].publish(numbers)
+            self.on_publish(channel.name)
+
+    def close(self) -> None:
+        for presentation in self.presentations.values():
+            presentation.channel.close()
+
+    def _open(self, name: str) -> LiveChannel:
+        channel = LiveChannel(name, self.folder / name, self._settings)
+        self.presentations[name] = Presentation(channel, self._settings, self.window)
+        return channel

@@ -1,0 +1,120 @@
+"""The CMAF receiver (DASH-IF Live Media Ingest v1.2, interface 1), free of sockets.
+
+Rule ids I* are those of specs/cmaf-ingest.md section 2. Both request styles end in the same calls:
+one segment a request, or one endless body a track. What is complete is stored before the next piece
+is read; what a cut body leaves behind is never stored (I14).
+"""
+
+from collections.abc import Callable
+
+from lxml import etree
+
+from native.bmff import BoxError, Splitter, Unit
+from origin.channels import Channels
+from origin.errors import BadMedia, OriginError, WrongHeader
+from origin.settings import Settings
+from origin.track import LiveTrack
+
+MANIFEST_BYTES = 2 << 20
+
+
+class TrackBody:
+    """One request body of one track, fed as it arrives.
+
+    A body that brings its own header and media is the endless form: its segments are told apart by
+    the channel's grid. Otherwise the body is one segment (I3).
+    """
+
+    def __init__(
+        self,
+        channels: Channels,
+        channel: str,
+        track: str,
+        settings: Settings,
+        clock: Callable[[], float],
+    ) -> None:
+        self.stored_bytes = 0
+        self.stored_chunks = 0
+        self._channels = channels
+        self._name = channel
+        self._track_name = track
+        self._clock = clock
+        self._splitter = Splitter(settings.chunk_bytes)
+        self._channel = channels.known(channel)
+        self._endless = False
+        self._ended = False
+
+    def feed(self, piece: bytes) -> None:
+        """Take some bytes; an OriginError says what to answer."""
+        try:
+            for unit in self._splitter.feed(piece):
+                self._take(unit)
+        except BoxError as error:
+            raise _refusal(error) from error
+
+    def finish(self) -> None:
+        """The body ended as HTTP says it should; an empty one was a probe (I2)."""
+        try:
+            self._splitter.finish()
+        except BoxError as error:
+            raise _refusal(error) from error
+        track = self._track()
+        if self._channel is not None and track is not None:
+            if not self._endless and self.stored_chunks:
+                self._channel.learn(track, ended=True)
+            self._channel.finish(track, end_of_track=self._ended)
+            self._channels.advance(self._channel)
+
+    def _track(self) -> LiveTrack | None:
+        return self._channel.tracks.get(self._track_name) if self._channel else None
+
+    def _take(self, unit: Unit) -> None:
+        if unit.kind == "header":
+            self._header(unit.data)
+        elif unit.kind == "end":
+            self._ended = True  # I7
+        else:
+            self._chunk(unit.data)
+
+    def _header(self, data: bytes) -> None:
+        self._endless = True
+        created = self._channel is None
+        if self._channel is None:
+            self._channel = self._channels.create(self._name)
+        try:
+            self._channel.header(self._track_name, data)
+        except (BoxError, OriginError):
+            if created:
+                self._channel = None
+                self._channels.discard_empty(self._name)
+            raise
+
+    def _chunk(self, data: bytes) -> None:
+        track = self._track()
+        if self._channel is None or track is None:
+            raise WrongHeader("send the track's CMAF header first", code="no_header")
+        if not self._channel.chunk(track, data, self._clock()):
+            return
+        self.stored_bytes += len(data)
+        self.stored_chunks += 1
+        if self._endless:
+            self._channel.learn(track, ended=False)
+            self._channels.advance(self._channel)
+
+
+def check_manifest(body: bytes) -> None:
+    """A pushed MPD names tracks that their headers name too; it only has to be one (I4)."""
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+    try:
+        root = etree.fromstring(body, parser)
+    except etree.XMLSyntaxError as error:
+        raise BadMedia("the manifest is not XML", code="bad_manifest") from error
+    if etree.QName(root).localname != "MPD":
+        raise BadMedia("the manifest is no MPD", code="bad_manifest")
+
+
+def _refusal(error: BoxError) -> OriginError:
+    """A box error with the status that I5 gives it: 412 and 415 where named, else 400."""
+    refusal = OriginError(f"byte {error.offset}: {error.detail}", code=error.code)
+    refusal.status = error.status if error.status in (412, 415) else 400
+    return refusal

@@ -1,0 +1,87 @@
+"""The origin as parts of a process: the delivery listener and the ingest listener."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from time import time
+
+from native.http import Hot, Server, serve
+from origin import metrics
+from origin.channels import Channels
+from origin.delivery import Delivery, Library
+from origin.receiver import application
+from origin.settings import Settings
+from runtime.service import Part, Web
+
+DRAIN_S = 7.5  # inside the process's own budget (HT-67)
+
+
+def parts(settings: Settings, data_dir: Path, library: Library | None = None) -> list[Part]:
+    """Delivery first, so that recovered channels are served before encoders are let in."""
+    hot = Hot()
+    channels = Channels(data_dir / "origin" / "live", settings, hot)
+    ingest = Web(
+        "ingest",
+        application(channels, settings, time),
+        host=settings.host,
+        port=settings.ingest_port,
+    )
+    return [Deliver(settings, hot, channels, library), ingest]
+
+
+class Deliver:
+    """The CDN-facing port: native protocol, hot objects, and a handler for the rest."""
+
+    name = "delivery"
+
+    def __init__(
+        self, settings: Settings, hot: Hot, channels: Channels, library: Library | None
+    ) -> None:
+        self.port = settings.delivery_port
+        self._settings = settings
+        self._hot = hot
+        self._channels = channels
+        self._delivery = Delivery(settings, hot, channels.presentations, library, time)
+        self._server: Server | None = None
+        self._unmeter: list[Callable[[], None]] = []
+
+    async def start(self) -> None:
+        channels = self._channels
+        channels.on_publish = self._delivery.wake
+        channels.open()
+        self._unmeter = [
+            metrics.HOT_BYTES.add(lambda: {(): float(channels.window.held_bytes)}),
+            metrics.EDGE_AGE.add(self._edge_ages),
+            metrics.LATE.add(self._late),
+        ]
+        self._server = await serve(
+            self._delivery.handle, host=self._settings.host, port=self.port, hot=self._hot
+        )
+        self.port = self._server.port
+
+    def ready(self) -> str | None:
+        return None if self._server is not None else "not listening"
+
+    async def drain(self) -> None:
+        if self._server is not None:
+            await self._server.drain(DRAIN_S)
+
+    async def stop(self) -> None:
+        for unmeter in self._unmeter:
+            unmeter()
+        self._unmeter = []
+        if self._server is not None:
+            await self._server.close()
+            self._server = None
+        self._channels.close()
+
+    def _edge_ages(self) -> Mapping[tuple[str, ...], float]:
+        return {
+            (name,): time() - p.edge_s
+            for name, p in self._channels.presentations.items()
+            if p.channel.edge >= 0
+        }
+
+    def _late(self) -> Mapping[tuple[str, ...], float]:
+        return {
+            (): float(sum(p.channel.late_chunks for p in self._channels.presentations.values()))
+        }
