@@ -1,6 +1,6 @@
 """Box headers: the walk that everything else stands on (ISO/IEC 14496-12:2022, 4.2)."""
 
-from collections.abc import Buffer
+from typing_extensions import Buffer
 
 from native.bmff.model import Box
 

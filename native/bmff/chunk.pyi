@@ -1,6 +1,6 @@
-"""One CMAF chunk, judged and measured in a single pass (ISO/IEC 14496-12:2022, 8.8; C1, C7, TR-6)."""
+"""One CMAF chunk, judged and measured in a single pass (ISO/IEC 14496-12:2022, 8.8)."""
 
-from collections.abc import Buffer
+from typing_extensions import Buffer
 
 from native.bmff.model import Chunk, Track
 

@@ -1,8 +1,9 @@
 """Numbers of many samples in few bytes: what the VOD index stores (TR-41)."""
 
 from array import array
-from collections.abc import Buffer
 from typing import final
+
+from typing_extensions import Buffer
 
 def pack(values: Buffer) -> bytes:
     """One column of int32, int64, uint8 or uint32 values; a whole number of 8 bytes."""

@@ -1,9 +1,9 @@
 """What can be wrong with boxes, as one error with a stable code.
 
-    BoxError (ValueError)
-        .code    one of CODES
-        .offset  byte, from the start of the data that was given, where the fault stands
-        .status  HTTP status hint for a receiver (cmaf-ingest.md I5), from CODES
+BoxError (ValueError)
+    .code    one of CODES
+    .offset  byte, from the start of the data that was given, where the fault stands
+    .status  HTTP status hint for a receiver (cmaf-ingest.md I5), from CODES
 """
 
 CODES: dict[str, int] = {

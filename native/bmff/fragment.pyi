@@ -1,6 +1,6 @@
 """Sample arrays to styp + moof + mdat header (TR-49..52)."""
 
-from collections.abc import Buffer
+from typing_extensions import Buffer
 
 STYP: bytes
 
@@ -12,8 +12,9 @@ def segment(
     ctos: Buffer,
     syncs: Buffer,
     video: bool,
-) -> tuple[bytearray, int]:
-    """A CMAF segment of track 1 whose media bytes are still zero, and where they start.
+) -> tuple[bytes, int]:
+    """A CMAF segment of track 1 and where its media starts.
 
+    The media bytes hold nothing yet: `read_runs` fills them before anybody sees the object.
     `sizes`, `durations`, `ctos`: int64, `syncs`: bytes, one each per sample, in decode order.
     """

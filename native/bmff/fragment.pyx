@@ -1,5 +1,6 @@
 """Sample arrays to styp + moof + mdat header (TR-49..52)."""
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
@@ -80,8 +81,8 @@ def segment(
     cdef Py_ssize_t moof = 8 + 16 + traf
     cdef Py_ssize_t styp = len(_STYP)
     cdef Py_ssize_t head = styp + moof + 8
-    cdef bytearray out = bytearray(head + <Py_ssize_t>media)
-    cdef uint8_t* p = out
+    cdef bytes out = PyBytes_FromStringAndSize(NULL, head + <Py_ssize_t>media)
+    cdef uint8_t* p = <uint8_t*>PyBytes_AS_STRING(out)
     memcpy(p, <const char*>_STYP, styp)
     p = _box(p + styp, moof, b"moof")
     p = _u32(_u32(_box(p, 16, b"mfhd"), 0), sequence)

@@ -1,11 +1,11 @@
-"""Read scattered runs of a file straight into place: one preadv per span, gaps land in a scrap (TR-44)."""
+"""Read scattered runs of a file straight into place (TR-44)."""
 
-from collections.abc import Buffer
+from typing_extensions import Buffer
 
 def read_runs(
-    fd: int, out: bytearray, at: int, starts: Buffer, lengths: Buffer, wait: bool = True
+    fd: int, out: bytes, at: int, starts: Buffer, lengths: Buffer, wait: bool = True
 ) -> bool:
-    """Fill `out` from `at` to its end with the runs (int64 starts and lengths, in bytes).
+    """Fill a fresh `out` from `at` to its end with the runs (int64 starts and lengths, in bytes).
 
     Gaps up to 64 KiB are read over, larger ones split the read. With wait=False nothing blocks on a
     disk: False says that it would. A file that has become short is BoxError `truncated` (TR-7).

@@ -1,6 +1,6 @@
 """Read scattered runs of a file straight into place: one preadv per span, gaps land in a scrap (TR-44)."""
 
-from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.errno cimport EAGAIN, EINTR, ENOSYS, EOPNOTSUPP, errno
 from libc.stdint cimport int64_t, uint8_t
 
@@ -49,7 +49,7 @@ cdef int _span(int fd, iovec* iov, int pieces, int64_t offset, int64_t want, bin
 
 def read_runs(
     int fd,
-    bytearray out not None,
+    bytes out not None,
     Py_ssize_t at,
     const int64_t[::1] starts not None,
     const int64_t[::1] lengths not None,
@@ -57,9 +57,9 @@ def read_runs(
 ):
     cdef iovec[PIECES] iov
     cdef int pieces = 0
-    cdef Py_ssize_t i = 0, runs = starts.shape[0], size = PyByteArray_GET_SIZE(out)
+    cdef Py_ssize_t i = 0, runs = starts.shape[0], size = PyBytes_GET_SIZE(out)
     cdef int64_t offset = 0, end = 0, gap
-    cdef char* target = PyByteArray_AS_STRING(out)
+    cdef char* target = PyBytes_AS_STRING(out)
     if lengths.shape[0] != runs:
         raise BoxError("bad_table", 0, "as many starts as lengths")
     while i < runs:

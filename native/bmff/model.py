@@ -53,6 +53,9 @@ class Colour(NamedTuple):
     full_range: bool
 
 
+NO_DEFAULTS = Defaults()
+
+
 @dataclass(frozen=True, slots=True)
 class SampleEntry:
     """One stsd entry. `config` is the body of the decoder configuration box `config_kind`."""
@@ -91,7 +94,7 @@ class Track:
     edits: tuple[Edit, ...] = ()
     kinds: tuple[Kind, ...] = ()
     references: tuple[str, ...] = ()  # tref types
-    defaults: Defaults = Defaults()
+    defaults: Defaults = NO_DEFAULTS
     tables: tuple[int, int] = (0, 0)  # where the body of stbl lies in the parsed data
 
     @property

@@ -1,6 +1,6 @@
 """ftyp and moov to a Movie (ISO/IEC 14496-12:2022, 8.1 to 8.8)."""
 
-from collections.abc import Buffer
+from typing_extensions import Buffer
 
 from native.bmff.model import Movie
 

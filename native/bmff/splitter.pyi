@@ -3,7 +3,7 @@
 from native.bmff.model import Unit
 
 class Splitter:
-    """Feed pieces of any size, get whole units: header (ftyp moov), chunk (.. moof mdat), end (mfra).
+    """Feed pieces of any size, get whole units: header (.. moov), chunk (.. mdat), end (mfra).
 
     Each byte is copied once at most. `max_bytes` bounds one unit and with it the memory held; a box
     that declares more is refused when its header arrives (`too_large`), a stream that does not look

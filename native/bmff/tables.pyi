@@ -1,8 +1,10 @@
-"""Sample tables of a progressive track to flat arrays (ISO/IEC 14496-12:2022, 8.6 and 8.7; TR-4..7)."""
+"""Sample tables of a progressive track to flat arrays (ISO/IEC 14496-12:2022, 8.6, 8.7)."""
 
 from array import array
-from collections.abc import Buffer, Iterable
+from collections.abc import Iterable
 from typing import final
+
+from typing_extensions import Buffer
 
 from native.bmff.model import Track
 
