@@ -4,14 +4,14 @@ import json
 import os
 import secrets
 import tempfile
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from joserfc.jwk import ECKey
 
-from control_api import ids
+import cat
 
 Jwk = dict[str, Any]
 
@@ -40,21 +40,25 @@ def load_or_create(path: Path, make: Callable[[], list[Jwk]]) -> list[Jwk]:
 
 def content_token_keys() -> list[Jwk]:
     """One fresh HS256 key for Common Access Tokens, 256 bits (cat CAT-24)."""
-    return [{"kid": _kid(), "alg": "HS256", "kty": "oct", "k": _random(32)}]
+    return [cat.generate("HS256", _kid())]
 
 
 def issuer_keys() -> list[Jwk]:
-    """One fresh P-256 key for the built-in issuer and one secret for what only we read back."""
-    signing = ECKey.generate_key("P-256", parameters={"kid": _kid(), "alg": "ES256", "use": "sig"})
-    return [
-        dict(signing.as_dict(private=True)),
-        {"kid": _kid(), "alg": "HS256", "kty": "oct", "k": _random(32)},
-    ]
+    """One fresh P-256 key for the built-in issuer."""
+    key = ECKey.generate_key("P-256", parameters={"kid": _kid(), "alg": "ES256", "use": "sig"})
+    return [dict(key.as_dict(private=True))]
+
+
+def sealing_keys() -> list[Jwk]:
+    """One fresh secret for what only we read back: cursors, termination codes."""
+    return [cat.generate("HS256", _kid())]
+
+
+def sealing_secret(keys: list[Jwk]) -> bytes:
+    """The secret's bytes: the first key's `k` (RFC 7518 section 6.4.1)."""
+    text = str(keys[0]["k"])
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def _kid() -> str:
-    return ids.uuid7(0, secrets.randbits(74))[-12:]
-
-
-def _random(size_bytes: int) -> str:
-    return urlsafe_b64encode(secrets.token_bytes(size_bytes)).rstrip(b"=").decode()
+    return secrets.token_hex(6)

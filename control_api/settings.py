@@ -8,9 +8,8 @@ from runtime.settings import Section
 class Timeouts(Section):
     """How long each dependency may take before the degraded answer is given (CTL-188)."""
 
+    request_ms: int = Field(default=5_000, gt=0, description="any request")
     start_ms: int = Field(default=1_000, gt=0, description="whole playback start")
-    access_sql_ms: int = Field(default=100, gt=0, description="the query behind CheckAccess")
-    sql_ms: int = Field(default=1_000, gt=0, description="any other query")
     router_ms: int = Field(default=30, gt=0, description="one router decision")
 
 

@@ -8,13 +8,12 @@ RFC 3339.
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import Meta, Struct, field
 
 from control_api import ids
 
 Id = Annotated[str, Meta(pattern=ids.PATTERN)]
-Line = Annotated[str, Meta(max_length=128)]
+Line = Annotated[str, Meta(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Milliseconds = Annotated[int, Meta(ge=0, le=2**53)]
 DeviceClass = Literal["tv", "stb", "mobile", "web", "cast"]
 Protocol = Literal["hls", "dash"]
@@ -46,7 +45,7 @@ class TokenRequest(Request):
     """Password grant of the built-in issuer (CTL-161)."""
 
     grant_type: Literal["password"]
-    username: Annotated[str, Meta(min_length=1, max_length=254)]
+    username: Annotated[str, Meta(min_length=1, max_length=254, pattern=r"^[^\x00-\x20\x7f]+$")]
     password: Annotated[str, Meta(min_length=1, max_length=1024)]
 
 
@@ -186,6 +185,7 @@ class Decision(Answer):
     """Why the pathways stand in this order."""
 
     reason: str
+    sentence: str
     ttl_s: int
 
 
@@ -233,7 +233,7 @@ class HeartbeatRequest(Request):
     bitrate_kbps: Annotated[int, Meta(ge=0, le=10_000_000)] | None = None
     buffer_ms: Milliseconds | None = None
     dropped: Annotated[int, Meta(ge=0, le=2**53)] | None = None
-    cdn: Annotated[str, Meta(max_length=32)] | None = None
+    cdn: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,32}$")] | None = None
 
 
 class RenewToken(Answer, tag_field="type", tag="renew_token"):
@@ -241,10 +241,14 @@ class RenewToken(Answer, tag_field="type", tag="renew_token"):
     expires_at: datetime
 
 
+class Stop(Answer, tag_field="type", tag="stop"):
+    reason: str
+
+
 class HeartbeatAnswer(Answer):
     next_in_s: int
     ttl_s: int
-    commands: list[RenewToken]
+    commands: list[RenewToken | Stop]
 
 
 class ActiveDevice(Answer):
@@ -257,7 +261,3 @@ class ActiveDevice(Answer):
     started_at: datetime
     last_seen: datetime
     termination_code: str
-
-
-def encode(value: object) -> bytes:
-    return msgspec.json.encode(value)

@@ -1,0 +1,35 @@
+"""Playback tokens: a Common Access Token for one title or channel and nothing else (CTL-112)."""
+
+from typing import Protocol
+
+import cat
+
+CTI_BYTES = 16
+METHODS = ["GET", "HEAD"]
+
+
+class Signer(Protocol):
+    """Makes playback tokens; raises when it cannot."""
+
+    def sign(self, origin_path: str, cti: bytes, now_s: int, expires_s: int) -> str:
+        """A token for everything below `origin_path`, valid in [now_s, expires_s)."""
+
+
+class CatSigner:
+    """HS256 over one shared key set; edges and proxy read the same file."""
+
+    def __init__(self, keys: cat.KeySet, issuer: str) -> None:
+        self._key = keys.signer()
+        self._issuer = issuer
+
+    def sign(self, origin_path: str, cti: bytes, now_s: int, expires_s: int) -> str:
+        claims: dict[str | int, object] = {
+            "iss": self._issuer,
+            "exp": expires_s,
+            "nbf": now_s,
+            "iat": now_s,
+            "cti": cti,
+            "catu": {"path": {"prefix": origin_path}},
+            "catm": METHODS,
+        }
+        return cat.issue(claims, self._key)

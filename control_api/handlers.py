@@ -1,0 +1,70 @@
+"""One function an operation: opens the database where needed, hands over to the noun's file."""
+
+from collections.abc import Awaitable, Callable
+
+from control_api import catalog, credentials, types
+from control_api.calls import Call, Reply
+from control_api.issuer import VIEWER_SCOPES
+
+
+async def issue_token(call: Call[types.TokenRequest]) -> types.TokenAnswer:
+    """Sign in with a user name and a password."""
+    services = call.services
+    async with services.database.read() as connection:
+        found = await credentials.by_password(connection, call.body.username)
+    stored = found.hash if found else None
+    if not await services.passwords.matches(call.body.password, stored) or found is None:
+        raise credentials.refused()
+    token = services.issuer.issue(found.account_id, VIEWER_SCOPES, call.now_ms // 1_000)
+    scope = " ".join(sorted(VIEWER_SCOPES))
+    return types.TokenAnswer(token, "Bearer", services.issuer.life_s, scope)
+
+
+async def key_set(call: Call[None]) -> types.KeySet:
+    """Public keys of the built-in issuer."""
+    return types.KeySet(call.services.issuer.public_keys())
+
+
+async def list_channels(call: Call[None]) -> types.ChannelList:
+    """Channels by number."""
+    async with call.services.database.read() as connection:
+        return await catalog.channels(connection, call.services.secret, call.query)
+
+
+async def list_contents(call: Call[None]) -> types.ContentList:
+    """Titles, the newest first."""
+    async with call.services.database.read() as connection:
+        return await catalog.contents(connection, call.services.secret, call.query)
+
+
+async def get_content(call: Call[None]) -> types.Content:
+    """One title."""
+    async with call.services.database.read() as connection:
+        return await catalog.one_content(connection, call.path["id"])
+
+
+async def check_access(call: Call[types.CheckRequest]) -> types.CheckAnswer:
+    """May the caller play this now, on this device?"""
+    return await call.services.playback.check(call.caller, call.body, call.now_ms)
+
+
+def start_playback(profile: str) -> Callable[[Call[types.StartRequest]], Awaitable[Reply]]:
+    """The three shapes differ in defaults only (CTL-30)."""
+
+    async def start(call: Call[types.StartRequest]) -> Reply:
+        answer = await call.services.playback.start(call.caller, call.body, profile, call.now_ms)
+        return Reply(answer, {"Location": f"/v1/sessions/{answer.session_id}"})
+
+    start.__doc__ = f"Start a playback session ({profile} defaults)."
+    return start
+
+
+async def heartbeat(call: Call[types.HeartbeatRequest]) -> types.HeartbeatAnswer:
+    """Keep a session alive."""
+    playback = call.services.playback
+    return await playback.heartbeat(call.caller, call.path["id"], call.body, call.now_ms)
+
+
+async def stop_session(call: Call[None]) -> None:
+    """End a session; ending it twice is fine."""
+    await call.services.playback.stop(call.caller, call.path["id"], call.now_ms)

@@ -1,0 +1,115 @@
+"""The built-in issuer: argon2id passwords in, ES256 access tokens out, and their verification.
+
+Sources: RFC 7519 (JWT), RFC 7517 (JWK Set), RFC 9106 (Argon2), RFC 8725 section 3 (the algorithm is
+ours to choose, never the token's); control-api CTL-160, CTL-161.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, KeySet
+
+from control_api.keys import Jwk
+
+ALGORITHMS = ["ES256"]
+VIEWER_SCOPES = frozenset({"playback", "entitlement:check"})
+MAX_TOKEN_CHARS = 8_192
+HASHES_AT_ONCE = 2  # each takes 64 MiB and a core
+
+
+class Passwords:
+    """Argon2id with the library's RFC 9106 low-memory profile, off the event loop."""
+
+    def __init__(self) -> None:
+        self._hasher = PasswordHasher()
+        self._gate = asyncio.Semaphore(HASHES_AT_ONCE)
+        self._nobody = self._hasher.hash(secrets.token_hex(16))
+
+    def hash(self, password: str) -> str:
+        return self._hasher.hash(password)
+
+    async def matches(self, password: str, stored: str | None) -> bool:
+        """Takes equally long when there is no such user (`stored` None)."""
+        async with self._gate:
+            good = await asyncio.to_thread(self._verify, password, stored or self._nobody)
+        return good and stored is not None
+
+    def _verify(self, password: str, stored: str) -> bool:
+        try:
+            return self._hasher.verify(stored, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, as a verified token says."""
+
+    account_id: str
+    scopes: frozenset[str]
+
+
+class BadToken(Exception):
+    """The bearer token is not one of ours, or no longer; tells the failed check, not the token."""
+
+
+class Issuer:
+    """Signs with the first of its keys, verifies with all: so keys rotate with overlap."""
+
+    def __init__(
+        self, keys: Sequence[Jwk], *, name: str, audience: str, life_s: int, leeway_s: int
+    ) -> None:
+        self._keys = [ECKey.import_key(key) for key in keys]
+        self._set = KeySet(list(self._keys))
+        self._name = name
+        self._audience = audience
+        self.life_s = life_s
+        self._leeway_s = leeway_s
+
+    def issue(self, account_id: str, scopes: frozenset[str], now_s: int) -> str:
+        """An access token for an account, good for `life_s` seconds."""
+        header = {"alg": "ES256", "kid": self._keys[0].kid, "typ": "at+jwt"}  # RFC 9068 2.1
+        claims: dict[str, Any] = {
+            "iss": self._name,
+            "aud": self._audience,
+            "sub": account_id,
+            "scope": " ".join(sorted(scopes)),
+            "iat": now_s,
+            "nbf": now_s,
+            "exp": now_s + self.life_s,
+            "jti": secrets.token_hex(16),
+        }
+        return jwt.encode(header, claims, self._keys[0], algorithms=ALGORITHMS)
+
+    def verify(self, token: str, now_s: int) -> Caller:
+        """The caller; raises `BadToken` for anything but a live token of this issuer for us."""
+        if len(token) > MAX_TOKEN_CHARS:
+            raise BadToken("too long")
+        rules = jwt.JWTClaimsRegistry(
+            now=now_s,
+            leeway=self._leeway_s,
+            iss={"essential": True, "value": self._name},
+            aud={"essential": True, "value": self._audience},
+            sub={"essential": True},
+            exp={"essential": True},
+            scope={"essential": True},
+        )
+        try:
+            claims = jwt.decode(token, self._set, algorithms=ALGORITHMS).claims
+            rules.validate(claims)
+        except (JoseError, ValueError, TypeError) as error:
+            raise BadToken(type(error).__name__) from None
+        if not isinstance(claims["sub"], str) or not isinstance(claims["scope"], str):
+            raise BadToken("claim type")
+        return Caller(claims["sub"], frozenset(claims["scope"].split()))
+
+    def public_keys(self) -> list[Jwk]:
+        """Members of the JWK Set, without private parts."""
+        return [dict(key.as_dict(private=False)) for key in self._keys]

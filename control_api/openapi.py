@@ -1,0 +1,102 @@
+"""The OpenAPI 3.1 document, from the route table and the types that decode requests (CTL-1)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from control_api import ids, problems, types
+from control_api.routes import Route
+
+API_VERSION = "1.0.0"
+REF = "#/components/schemas/{name}"
+SIGNED_IN = ("unauthenticated", "forbidden_scope")
+WITH_BODY = ("invalid", "too_large", "unsupported_media_type")
+
+
+def document(routes: Sequence[Route], server_url: str) -> dict[str, Any]:
+    """The whole document; serve it as JSON."""
+    shapes: list[Any] = [types.Problem]
+    for route in routes:
+        shapes += [shape for shape in (route.answer, route.body, route.query) if shape]
+    schemas, components = msgspec.json.schema_components(shapes, ref_template=REF)
+    named = dict(zip(shapes, schemas, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        operation = _operation(route, named, components)
+        paths.setdefault(route.path, {})[route.method.lower()] = operation
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Headwater control API", "version": API_VERSION},
+        "servers": [{"url": server_url}],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+            },
+        },
+    }
+
+
+def _operation(route: Route, named: dict[Any, Any], components: dict[str, Any]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": f"{route.method.lower()}{route.path.translate(_WORDS)}",
+        "summary": route.summary,
+        "parameters": _parameters(route, named, components),
+        "responses": _responses(route, named),
+    }
+    if route.body is not None:
+        content = {"application/json": {"schema": named[route.body]}}
+        operation["requestBody"] = {"required": True, "content": content}
+    if route.scope is not None:
+        operation["security"] = [{"bearer": []}]
+        operation["description"] = f"Scope: `{route.scope}`."
+    return operation
+
+
+def _parameters(
+    route: Route, named: dict[Any, Any], components: dict[str, Any]
+) -> list[dict[str, Any]]:
+    pattern = {"type": "string", "pattern": ids.PATTERN}
+    found: list[dict[str, Any]] = [
+        {"name": part[1:-1], "in": "path", "required": True, "schema": pattern}
+        for part in route.path.split("/")
+        if part.startswith("{")
+    ]
+    if route.query is not None:
+        shape = components[named[route.query]["$ref"].rpartition("/")[2]]
+        found += [
+            {"name": name, "in": "query", "required": False, "schema": schema}
+            for name, schema in shape["properties"].items()
+        ]
+    return found
+
+
+def _responses(route: Route, named: dict[Any, Any]) -> dict[str, Any]:
+    success: dict[str, Any] = {"description": "Done"}
+    if route.answer is not None:
+        success["content"] = {"application/json": {"schema": named[route.answer]}}
+    responses = {str(route.status): success}
+    if route.cache_s is not None:
+        responses["304"] = {"description": "Not modified"}
+    by_status: dict[int, list[str]] = {}
+    for code in _codes(route):
+        by_status.setdefault(problems.TABLE[code].status, []).append(code)
+    for status, codes in sorted(by_status.items()):
+        content = {problems.MEDIA_TYPE: {"schema": named[types.Problem]}}
+        responses[str(status)] = {"description": ", ".join(codes), "content": content}
+    return responses
+
+
+def _codes(route: Route) -> Sequence[str]:
+    """The codes of a row, and those that come with having a body, a query, a scope, an id."""
+    codes = [*route.errors, "unavailable"]
+    codes += SIGNED_IN if route.scope is not None else ()
+    codes += WITH_BODY if route.body is not None else ()
+    codes += ("invalid",) if route.query is not None else ()
+    codes += ("not_found",) if "{" in route.path else ()
+    return list(dict.fromkeys(codes))
+
+
+_WORDS = str.maketrans({"/": "_", "{": "", "}": "", ".": "", "-": "_"})

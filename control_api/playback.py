@@ -1,0 +1,294 @@
+"""Playback start, heartbeat and stop: what a player needs, from entitlement to manifest URL.
+
+Start (CTL-100): CheckAccess, then admission, then router decision and token side by side, then the
+URLs. Every allow and every deny is one line in the log with its reason (CTL-114).
+"""
+
+import asyncio
+import random
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from control_api import devices, rights, sessions, types
+from control_api.content_tokens import CTI_BYTES, Signer
+from control_api.entitlement import Allowed, Ask, Denied, check
+from control_api.issuer import Caller
+from control_api.problems import Problem
+from control_api.routerclient import Decision, Question, Router
+from control_api.settings import Settings
+from control_api.times import utc
+from runtime import logs
+from runtime.sql import Database
+
+log = logs.get("control")
+
+LEAVES = {"hls": "master.m3u8", "dash": "manifest.mpd"}
+JITTER = 0.1  # of the heartbeat interval, either way (CTL-106)
+BODY_PROFILES: dict[str, types.DeviceClass] = {"tv": "tv", "mobile": "mobile", "web": "web"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """A question that CheckAccess answered with yes."""
+
+    target: rights.Target
+    allowed: Allowed
+    device_id: str
+    device_class: types.DeviceClass
+    max_streams: int
+
+
+class Playback:
+    """The playback operations over their dependencies; holds no state of its own."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        router: Router,
+        signer: Signer,
+        secret: bytes,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._router = router
+        self._signer = signer
+        self._secret = secret
+        self._times = sessions.Clockwork(
+            settings.session_ttl_s, settings.terminated_kept_s, settings.termination_code_s
+        )
+
+    async def check(
+        self, caller: Caller, body: types.CheckRequest, now_ms: int
+    ) -> types.CheckAnswer:
+        """CheckAccess alone; a denial is a problem with its code (CTL-70..79)."""
+        cleared = await self._clear(caller, body, "web", now_ms)
+        async with self._database.read() as connection:
+            in_use = await sessions.count(connection, caller.account_id, self._times, now_ms)
+        return types.CheckAnswer(
+            allowed=True,
+            via=cleared.allowed.via,
+            licence=cleared.allowed.licence,
+            expires_at=utc(cleared.allowed.expires_ms),
+            constraints=_constraints(cleared.allowed),
+            streams=types.Streams(cleared.max_streams, in_use),
+            source="sql",
+        )
+
+    async def start(
+        self, caller: Caller, body: types.StartRequest, profile: str, now_ms: int
+    ) -> types.StartAnswer:
+        """A session with everything its player needs (CTL-101)."""
+        try:
+            async with asyncio.timeout(self._settings.timeouts.start_ms / 1_000):
+                return await self._start(caller, body, BODY_PROFILES[profile], now_ms)
+        except TimeoutError:
+            raise Problem("unavailable", headers={"Retry-After": "1"}) from None
+
+    async def _start(
+        self,
+        caller: Caller,
+        body: types.StartRequest,
+        default_class: types.DeviceClass,
+        now_ms: int,
+    ) -> types.StartAnswer:
+        cleared = await self._clear(caller, body, default_class, now_ms)
+        mode = "live" if cleared.target.kind == "channel" else "vod"
+        if body.mode not in (None, mode):
+            raise Problem("invalid", f"a {cleared.target.kind} is played in mode {mode}")
+        cti = secrets.token_bytes(CTI_BYTES)
+        newcomer = sessions.Newcomer(
+            account_id=caller.account_id,
+            device_id=cleared.device_id,
+            kind=mode,
+            target_id=cleared.target.id,
+            cti=cti.hex(),
+            limit=cleared.max_streams,
+            spends=cleared.allowed.spends,
+        )
+        async with self._database.write() as connection:
+            owner = await sessions.lock(connection, caller.account_id)
+            await devices.see(
+                connection, owner, cleared.device_id, body.device, cleared.device_class, now_ms
+            )
+            session_id, in_use = await sessions.admit(
+                connection, newcomer, body.terminate, self._secret, self._times, now_ms
+            )
+        with logs.bound(session_id=session_id):
+            try:
+                decision, (token, expires_ms) = await asyncio.gather(
+                    self._decide(session_id, cleared),
+                    self._token(cleared.target, cti, cleared.allowed.expires_ms, now_ms),
+                )
+            except BaseException:
+                await self._undo(caller, session_id, now_ms)
+                raise
+            log.info(
+                "playback_started",
+                account=caller.account_id,
+                target=cleared.target.id,
+                via=cleared.allowed.via,
+                cohort=decision.cohort,
+                reason=decision.reason,
+            )
+        protocol = (body.device.protocols or ["hls"])[0]
+        manifests = self._manifests(cleared.target, decision, token)
+        return types.StartAnswer(
+            session_id=session_id,
+            manifest_url=getattr(manifests, protocol),
+            protocol=protocol,
+            manifests=manifests,
+            token=token,
+            expires_at=utc(expires_ms),
+            cdns=[types.Cdn(choice.id, choice.base_url) for choice in decision.pathways],
+            decision=types.Decision(decision.reason, decision.sentence, decision.ttl_s),
+            steering=_steering(decision),
+            drm=[],
+            position_ms=0,
+            constraints=_constraints(cleared.allowed),
+            heartbeat=types.Heartbeat(
+                f"{self._settings.public_url}/v1/sessions/{session_id}/heartbeat",
+                self._settings.heartbeat_s,
+                self._settings.session_ttl_s,
+            ),
+            stop_url=f"{self._settings.public_url}/v1/sessions/{session_id}/stop",
+            limits=types.Limits(cleared.max_streams, in_use),
+        )
+
+    async def heartbeat(
+        self, caller: Caller, session_id: str, told: types.HeartbeatRequest, now_ms: int
+    ) -> types.HeartbeatAnswer:
+        """Keeps a session alive, and its token while the account may still watch (CTL-106)."""
+        async with self._database.write() as connection:
+            row = await sessions.beat(
+                connection, caller.account_id, session_id, told, self._times, now_ms
+            )
+        commands: list[types.RenewToken | types.Stop] = []
+        if self._renewal_due(row, now_ms):
+            commands.append(await self._renew(caller, row, now_ms))
+        jitter = random.uniform(1 - JITTER, 1 + JITTER)
+        next_in_s = max(1, round(self._settings.heartbeat_s * jitter))
+        return types.HeartbeatAnswer(next_in_s, self._settings.session_ttl_s, commands)
+
+    async def stop(self, caller: Caller, session_id: str, now_ms: int) -> None:
+        """Ends a session and frees its slot at once; twice is as good as once (CTL-109)."""
+        async with self._database.write() as connection:
+            await sessions.stop(connection, caller.account_id, session_id, "stopped", now_ms)
+
+    async def _clear(
+        self,
+        caller: Caller,
+        body: types.Subject,
+        default_class: types.DeviceClass,
+        now_ms: int,
+    ) -> Cleared:
+        kind: rights.Kind = "channel" if body.channel_id else "content"
+        target_id = body.channel_id or body.content_id or ""
+        device_class = body.device.device_class or default_class
+        device_id = rights.device_key(caller.account_id, body.device.id)
+        case, verdict = await self._judge(
+            caller.account_id, device_id, device_class, kind, target_id, now_ms
+        )
+        if isinstance(verdict, Denied):
+            log.info(
+                "playback_denied",
+                account=caller.account_id,
+                target=target_id,
+                reason=verdict.code,
+                rule=verdict.rule,
+            )
+            raise Problem(verdict.code, rule=verdict.rule, **verdict.members)
+        assert case.target is not None, "CTL-73 refuses what does not exist"
+        return Cleared(case.target, verdict, device_id, device_class, case.max_streams)
+
+    async def _judge(
+        self,
+        account_id: str,
+        device_id: str,
+        platform: str | None,
+        kind: rights.Kind,
+        target_id: str,
+        now_ms: int,
+    ) -> tuple[rights.Case, Allowed | Denied]:
+        async with self._database.read() as connection:
+            case = await rights.load(connection, account_id, device_id, kind, target_id)
+        if case is None:
+            raise Problem("unauthenticated", headers={"WWW-Authenticate": "Bearer"})
+        known = case.facts.device
+        platform = platform or (known.device_class if known else "web")
+        ask = Ask(now_ms, self._settings.default_country, platform)
+        return case, check(case.facts, ask)
+
+    async def _decide(self, session_id: str, cleared: Cleared) -> Decision:
+        question = Question(
+            session_id=session_id,
+            country=self._settings.default_country,
+            content=cleared.target.origin_path,
+        )
+        return await self._router.decide(question, self._settings.timeouts.router_ms / 1_000)
+
+    async def _token(
+        self, target: rights.Target, cti: bytes, access_ends_ms: int, now_ms: int
+    ) -> tuple[str, int]:
+        """A token and its end: after `content_token_s`, or when access ends (CTL-112)."""
+        expires_s = min(now_ms // 1_000 + self._settings.content_token_s, access_ends_ms // 1_000)
+        try:
+            token = self._signer.sign(target.origin_path, cti, now_ms // 1_000, expires_s)
+        except Exception as error:
+            log.error("token_failed", error=type(error).__name__)
+            raise Problem("token_unavailable", headers={"Retry-After": "1"}) from None
+        return token, 1_000 * expires_s
+
+    async def _undo(self, caller: Caller, session_id: str, now_ms: int) -> None:
+        """A session whose start failed must not hold a slot."""
+        async with self._database.write() as connection:
+            await sessions.stop(connection, caller.account_id, session_id, "failed", now_ms)
+
+    def _manifests(self, target: rights.Target, decision: Decision, token: str) -> types.Manifests:
+        base = f"{self._settings.proxy_public_url}/p/{decision.cohort}{target.origin_path}"
+        return types.Manifests(
+            **{protocol: f"{base}{leaf}?CAT={token}" for protocol, leaf in LEAVES.items()}
+        )
+
+    def _renewal_due(self, row: Any, now_ms: int) -> bool:
+        """Once per half life of the token, at the first heartbeat after it."""
+        half_ms = 500 * self._settings.content_token_s
+        before, after = row.last_seen_ms - row.started_ms, now_ms - row.started_ms
+        return bool(after // half_ms > before // half_ms)
+
+    async def _renew(self, caller: Caller, row: Any, now_ms: int) -> types.RenewToken | types.Stop:
+        """A fresh token for the same session, or the word to stop when access is gone."""
+        case, verdict = await self._judge(
+            caller.account_id,
+            row.device_id,
+            None,
+            sessions.TARGETS[row.kind],
+            row.target_id,
+            now_ms,
+        )
+        if isinstance(verdict, Denied) or case.target is None:
+            reason = verdict.code if isinstance(verdict, Denied) else "content_not_found"
+            log.info("playback_cut", account=caller.account_id, target=row.target_id, reason=reason)
+            async with self._database.write() as connection:
+                await sessions.stop(connection, caller.account_id, row.id, reason, now_ms)
+            return types.Stop(reason)
+        token, expires_ms = await self._token(
+            case.target, bytes.fromhex(row.cti), verdict.expires_ms, now_ms
+        )
+        return types.RenewToken(token, utc(expires_ms))
+
+
+def _steering(decision: Decision) -> types.Steering | None:
+    if decision.steering is None:
+        return None
+    return types.Steering(decision.steering.hls, decision.steering.dash)
+
+
+def _constraints(allowed: Allowed) -> types.Constraints:
+    return types.Constraints(
+        max_height=allowed.max_height,
+        hdcp=allowed.hdcp,
+        offline=allowed.offline,
+        ads="required" if allowed.ads == "required" else "none",
+    )

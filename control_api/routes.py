@@ -1,0 +1,133 @@
+"""Every operation, once: routing, validation, sign-in and the OpenAPI document read this table."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec import Struct
+
+from control_api import handlers, types
+from control_api.calls import Call, Reply
+
+Handler = Callable[[Call[Any]], Awaitable[Struct | Reply | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One row. A scope asks for sign-in, `cache_s` makes an answer public, `errors` come on top of
+    those that a body, a query, an id or a scope bring along.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    answer: type[Struct] | None
+    errors: tuple[str, ...] = ()
+    scope: str | None = None
+    query: type[Struct] | None = None
+    body: type[Struct] | None = None
+    status: int = 200
+    cache_s: int | None = None
+    decides_access: bool = False
+
+    @property
+    def summary(self) -> str:
+        return (self.handler.__doc__ or "").partition("\n")[0]
+
+
+DENIALS = (  # CTL-71..79
+    "account_suspended",
+    "device_revoked",
+    "device_limit",
+    "content_not_found",
+    "outside_window",
+    "geo_blocked",
+    "geo_unknown",
+    "not_entitled",
+    "rental_expired",
+    "uses_exhausted",
+    "entitlement_unavailable",
+)
+STARTS = (*DENIALS, "stream_limit", "token_unavailable")
+ENDED = ("session_not_found", "session_terminated", "stream_limit")
+
+
+def _start(path: str, profile: str) -> Route:
+    return Route(
+        "POST",
+        path,
+        handlers.start_playback(profile),
+        types.StartAnswer,
+        STARTS,
+        scope="playback",
+        body=types.StartRequest,
+        status=201,
+        decides_access=True,
+    )
+
+
+def _stop(method: str, path: str) -> Route:
+    return Route(
+        method,
+        path,
+        handlers.stop_session,
+        None,
+        ("session_not_found",),
+        scope="playback",
+        status=204,
+    )
+
+
+def _listing(path: str, handler: Handler, answer: type[Struct]) -> Route:
+    return _public(path, handler, answer, 30, query=types.Page, errors=("bad_cursor",))
+
+
+def _public(path: str, handler: Handler, answer: type[Struct], cache_s: int, **more: Any) -> Route:
+    return Route("GET", path, handler, answer, cache_s=cache_s, **more)
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "POST",
+        "/v1/auth/token",
+        handlers.issue_token,
+        types.TokenAnswer,
+        ("bad_credentials",),
+        body=types.TokenRequest,
+    ),
+    _public("/.well-known/jwks.json", handlers.key_set, types.KeySet, 300),
+    _listing("/v1/channels", handlers.list_channels, types.ChannelList),
+    _listing("/v1/catalog/contents", handlers.list_contents, types.ContentList),
+    _public(
+        "/v1/catalog/contents/{id}",
+        handlers.get_content,
+        types.Content,
+        30,
+        errors=("content_not_found",),
+    ),
+    Route(
+        "POST",
+        "/v1/entitlements/check",
+        handlers.check_access,
+        types.CheckAnswer,
+        DENIALS,
+        scope="entitlement:check",
+        body=types.CheckRequest,
+        decides_access=True,
+    ),
+    _start("/v1/playback/start", "web"),
+    _start("/v1/tv/playback/start", "tv"),
+    _start("/v1/mobile/playback/start", "mobile"),
+    _start("/v1/web/playback/start", "web"),
+    Route(
+        "POST",
+        "/v1/sessions/{id}/heartbeat",
+        handlers.heartbeat,
+        types.HeartbeatAnswer,
+        ENDED,
+        scope="playback",
+        body=types.HeartbeatRequest,
+    ),
+    _stop("POST", "/v1/sessions/{id}/stop"),  # a page that unloads can only POST
+    _stop("DELETE", "/v1/sessions/{id}"),
+)

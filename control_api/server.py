@@ -1,0 +1,133 @@
+"""The control API as parts of a process: schema, router client, listener.
+
+The composition starts the database before these parts, and passes in what other rooms own.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from aiohttp import web
+
+import cat
+from control_api import keys, openapi, seed
+from control_api.calls import Services
+from control_api.content_tokens import CatSigner, Signer
+from control_api.issuer import Issuer, Passwords
+from control_api.migrations import LOCATION
+from control_api.playback import Playback
+from control_api.routerclient import HttpRouter, Router
+from control_api.routes import ROUTES
+from control_api.settings import Settings
+from control_api.web import mount
+from runtime.fetch import Fetcher
+from runtime.service import Part, Web
+from runtime.sql import Database
+
+Pages = Callable[[web.Application], None]
+
+
+class Schema:
+    """The database at our revision before anybody is served, with the demo's rows when asked for."""
+
+    name = "control-schema"
+
+    def __init__(self, database: Database, passwords: Passwords, demo_password: str | None) -> None:
+        self._database = database
+        self._passwords = passwords
+        self._demo_password = demo_password
+        self._done = False
+
+    async def start(self) -> None:
+        await self._database.upgrade(LOCATION)
+        if self._demo_password is not None:
+            await seed.plant(self._database, self._passwords, self._demo_password)
+        self._done = True
+
+    def ready(self) -> str | None:
+        return None if self._done else "migrating"
+
+    async def drain(self) -> None:
+        """Nothing is in flight here."""
+
+    async def stop(self) -> None:
+        """The database belongs to the composition."""
+
+
+def signer(settings: Settings, keys_file: Path) -> CatSigner:
+    """Signs with the key file that edges and proxy read; makes the file if there is none."""
+    material = keys.load_or_create(keys_file, keys.content_token_keys)
+    return CatSigner(cat.KeySet.from_json(material), settings.content_token_issuer)
+
+
+def parts(
+    settings: Settings,
+    *,
+    database: Database,
+    folder: Path,
+    token_signer: Signer,
+    router: Router | None = None,
+    demo: bool = False,
+    pages: Pages | None = None,
+    reuse_port: bool = False,
+) -> list[Part]:
+    """What `headwater control` runs.
+
+    `database` is started by the composition, earlier; `folder` keeps the issuer's keys; `router`
+    None asks `settings.router_url` over HTTP; `demo` plants the demo household; `pages` mounts the
+    console on the listener's application.
+    """
+    found: list[Part] = []
+    if router is None:
+        fetcher = Fetcher([settings.router_url], name="router-client")
+        router = HttpRouter(settings.router_url, fetcher, settings.pathways)
+        found.append(fetcher)
+    passwords = Passwords()
+    demo_password = settings.demo_password.get_secret_value() if demo else None
+    found.append(Schema(database, passwords, demo_password))
+    app = application(settings, database, folder, token_signer, router, passwords)
+    if pages is not None:
+        pages(app)
+    found.append(
+        Web(
+            "control",
+            app,
+            host=settings.host,
+            port=settings.port,
+            admin_routes=True,
+            reuse_port=reuse_port,
+        )
+    )
+    return found
+
+
+def application(
+    settings: Settings,
+    database: Database,
+    folder: Path,
+    token_signer: Signer,
+    router: Router,
+    passwords: Passwords,
+) -> web.Application:
+    """The API's routes and its OpenAPI document."""
+    secret = keys.sealing_secret(
+        keys.load_or_create(folder / "sealing-key.json", keys.sealing_keys)
+    )
+    issuer = Issuer(
+        keys.load_or_create(folder / "issuer-keys.json", keys.issuer_keys),
+        name=settings.public_url,
+        audience=settings.audience,
+        life_s=settings.access_token_s,
+        leeway_s=settings.jwt_leeway_s,
+    )
+    playback = Playback(settings, database, router, token_signer, secret)
+    app = web.Application(client_max_size=settings.max_body_bytes)
+    mount(app, Services(settings, database, issuer, passwords, playback, secret), ROUTES)
+    described = openapi.document(ROUTES, settings.public_url)
+    document = msgspec.json.encode(described)
+
+    async def describe(_: web.Request) -> web.Response:
+        return web.Response(body=document, content_type="application/json")
+
+    app.router.add_get("/openapi.json", describe)
+    return app

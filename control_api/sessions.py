@@ -1,0 +1,259 @@
+"""Playback sessions: admission under the account's limit, heartbeat, stop.
+
+Rules of the file
+1. A session is live while `ended_ms` is null and it was seen within the TTL; one unseen for longer
+   counts nowhere and is closed as `expired` by the next admission of its account (CTL-102).
+2. Admission is one transaction under the account's row lock: close the expired, close those that a
+   termination code names, replace the same device's session, count, add. A refusal undoes all of it
+   (CTL-104).
+3. A session of another account does not exist (CTL-8).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import and_, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from control_api import ids, sealed, types
+from control_api.problems import Problem
+from control_api.rights import Kind, find_target
+from control_api.schema import account, device, entitlement, playback_session
+from control_api.times import utc
+
+LATE_S = 600  # a heartbeat up to so late takes its session up again (CTL-108)
+TARGETS: dict[str, Kind] = {"live": "channel", "vod": "content"}  # by kind of session
+session = playback_session.c
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """A session that asks to be admitted; `spends` is the entitlement it uses up, if any."""
+
+    account_id: str
+    device_id: str
+    kind: str
+    target_id: str
+    cti: str
+    limit: int
+    spends: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Clockwork:
+    """The times of sessions, from settings."""
+
+    ttl_s: int
+    terminated_kept_s: int
+    code_s: int
+
+
+async def admit(
+    connection: AsyncConnection,
+    newcomer: Newcomer,
+    codes: Sequence[str],
+    secret: bytes,
+    times: Clockwork,
+    now_ms: int,
+) -> tuple[str, int]:
+    """The new session's id and how many are in use now; else 409 `stream_limit` with the list.
+
+    The caller holds the account's `lock`.
+    """
+    mine = and_(session.account_id == newcomer.account_id, session.ended_ms.is_(None))
+    unseen = session.last_seen_ms <= now_ms - 1_000 * times.ttl_s
+    await _end(connection, and_(mine, unseen), "expired", now_ms)
+    for session_id in _named_by(codes, secret, newcomer.account_id, now_ms):
+        await _end(connection, and_(mine, session.id == session_id), "terminated", now_ms)
+    await _end(connection, and_(mine, session.device_id == newcomer.device_id), "replaced", now_ms)
+    in_use = await count(connection, newcomer.account_id, times, now_ms)
+    if in_use >= newcomer.limit:
+        active = await _active(connection, newcomer.account_id, secret, times, now_ms)
+        raise Problem("stream_limit", limit=newcomer.limit, active_devices=active)
+    if newcomer.spends is not None:
+        await _spend(connection, newcomer.spends, now_ms)
+    session_id = ids.new("session")
+    row = {
+        "id": session_id,
+        "account_id": newcomer.account_id,
+        "device_id": newcomer.device_id,
+        "kind": newcomer.kind,
+        "target_id": newcomer.target_id,
+        "cti": newcomer.cti,
+        "started_ms": now_ms,
+        "last_seen_ms": now_ms,
+    }
+    await connection.execute(insert(playback_session).values(row))
+    return session_id, in_use + 1
+
+
+async def lock(connection: AsyncConnection, account_id: str) -> Any:
+    """The account's row, held to the end of the transaction (SQLite has one writer anyway)."""
+    query = select(account).where(account.c.id == account_id).with_for_update()
+    return (await connection.execute(query)).one()
+
+
+async def count(connection: AsyncConnection, account_id: str, times: Clockwork, now_ms: int) -> int:
+    """Live sessions of an account."""
+    query = select(func.count()).where(_live(account_id, times, now_ms))
+    return int((await connection.execute(query)).scalar_one())
+
+
+async def find(connection: AsyncConnection, account_id: str, session_id: str) -> Any:
+    """The session's row, locked; 404 when it is unknown or another account's."""
+    query = (
+        select(playback_session)
+        .where(session.id == session_id, session.account_id == account_id)
+        .with_for_update()
+    )
+    row = (await connection.execute(query)).first()
+    if row is None:
+        raise Problem("session_not_found")
+    return row
+
+
+async def beat(
+    connection: AsyncConnection,
+    account_id: str,
+    session_id: str,
+    told: types.HeartbeatRequest,
+    times: Clockwork,
+    now_ms: int,
+) -> Any:
+    """Note that a session is alive; answers its row as it was before.
+
+    410 `session_terminated` once it was ended (CTL-105), 404 when that or the last sign of life is
+    long ago, 409 when a late one would break the limit (CTL-108).
+    """
+    owner = await lock(connection, account_id)
+    row = await find(connection, account_id, session_id)
+    refuse_ended(row, times, now_ms)
+    unseen_ms = now_ms - row.last_seen_ms
+    if unseen_ms > 1_000 * LATE_S:
+        raise Problem("session_not_found")
+    late = unseen_ms >= 1_000 * times.ttl_s
+    if late and await count(connection, account_id, times, now_ms) >= owner.max_streams:
+        raise Problem("stream_limit", limit=owner.max_streams, active_devices=[])
+    await connection.execute(
+        update(playback_session)
+        .where(session.id == session_id)
+        .values(
+            last_seen_ms=now_ms,
+            position_ms=told.position_ms,
+            cdn=told.cdn or row.cdn,
+            ended_ms=None,
+            end_reason=None,
+        )
+    )
+    return row
+
+
+def refuse_ended(row: Any, times: Clockwork, now_ms: int) -> None:
+    """410 for a session that was ended, 404 once forgotten; an expired one may come back."""
+    if row.ended_ms is None or row.end_reason == "expired":
+        return
+    if now_ms - row.ended_ms > 1_000 * times.terminated_kept_s:
+        raise Problem("session_not_found")
+    by = {"terminated": "account", "replaced": "device", "stopped": "device"}
+    raise Problem(
+        "session_terminated",
+        by=by.get(row.end_reason, "service"),
+        at=utc(row.ended_ms),
+        reason=row.end_reason,
+    )
+
+
+async def stop(
+    connection: AsyncConnection, account_id: str, session_id: str, reason: str, now_ms: int
+) -> None:
+    """End a session; ending it again changes nothing (CTL-109)."""
+    await find(connection, account_id, session_id)
+    await _end(
+        connection, and_(session.id == session_id, session.ended_ms.is_(None)), reason, now_ms
+    )
+
+
+async def _end(connection: AsyncConnection, which: Any, reason: str, now_ms: int) -> None:
+    await connection.execute(
+        update(playback_session).where(which).values(ended_ms=now_ms, end_reason=reason)
+    )
+
+
+def _live(account_id: str, times: Clockwork, now_ms: int) -> Any:
+    return and_(
+        session.account_id == account_id,
+        session.ended_ms.is_(None),
+        session.last_seen_ms > now_ms - 1_000 * times.ttl_s,
+    )
+
+
+async def _active(
+    connection: AsyncConnection, account_id: str, secret: bytes, times: Clockwork, now_ms: int
+) -> list[types.ActiveDevice]:
+    query = (
+        select(playback_session, device.c.name, device.c["class"].label("device_class"))
+        .outerjoin(device, device.c.id == session.device_id)
+        .where(_live(account_id, times, now_ms))
+        .order_by(session.started_ms, session.id)
+    )
+    active = []
+    for row in (await connection.execute(query)).all():
+        target = await find_target(connection, TARGETS[row.kind], row.target_id)
+        value: list[str | int] = [row.id, now_ms + 1_000 * times.code_s]
+        active.append(
+            types.ActiveDevice(
+                session_id=row.id,
+                device_name=row.name or "",
+                device_class=row.device_class or "web",
+                content_title=target.title if target else row.target_id,
+                started_at=utc(row.started_ms),
+                last_seen=utc(row.last_seen_ms),
+                termination_code=sealed.seal(secret, _purpose(account_id), value),
+            )
+        )
+    return active
+
+
+def _purpose(account_id: str) -> str:
+    return f"terminate:{account_id}"
+
+
+def _named_by(codes: Sequence[str], secret: bytes, account_id: str, now_ms: int) -> Sequence[str]:
+    """The sessions that unexpired codes of this account name.
+
+    CTL-103 wants codes random and of single use: ours are unguessable by their seal, and a second
+    use finds the session already ended; so they need no store.
+    """
+    named = []
+    for code in codes:
+        match sealed.unseal(secret, _purpose(account_id), code):
+            case [str(session_id), int(expires_ms)] if now_ms < expires_ms:
+                named.append(session_id)
+    return named
+
+
+async def _spend(connection: AsyncConnection, entitlement_id: str, now_ms: int) -> None:
+    """Count a use and open the viewing window once, however many start (CTL-81, CTL-82)."""
+    bought = entitlement.c
+    running = and_(
+        bought.first_played_ms.is_not(None),
+        bought.viewing_s.is_not(None),
+        now_ms < bought.first_played_ms + 1_000 * bought.viewing_s,
+    )
+    row = (
+        await connection.execute(
+            select(bought.id, running.label("running"), bought.max_uses, bought.uses)
+            .where(bought.id == entitlement_id)
+            .with_for_update()
+        )
+    ).one()
+    if row.running:
+        return
+    if row.max_uses is not None and row.uses >= row.max_uses:
+        raise Problem("uses_exhausted", upgrade_options=[])
+    await connection.execute(
+        update(entitlement)
+        .where(bought.id == entitlement_id)
+        .values(uses=bought.uses + 1, first_played_ms=func.coalesce(bought.first_played_ms, now_ms))
+    )

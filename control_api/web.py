@@ -1,0 +1,216 @@
+"""From a row of the route table to an answer: sign-in, validation, handler, encoding, problems.
+
+Nothing that a client sends makes a 5xx (CTL-4); every error has a code of `problems.TABLE` (CTL-5).
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from control_api import ids, problems
+from control_api.calls import Call, Reply, Services
+from control_api.issuer import BadToken, Caller
+from control_api.problems import Problem
+from control_api.routes import Route
+from control_api.times import now_ms
+from runtime import logs, metrics
+from runtime.sql import SqlError
+from runtime.web import REQUEST_ID
+
+log = logs.get("control")
+PROBLEMS = metrics.counter("control_problems", "answers that were problems", ("code",))
+
+CHUNK_BYTES = 16_384
+STATUS_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 400: "invalid"}
+ALLOW_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Request-Timeout-Ms"
+EXPOSE_HEADERS = "ETag, Location, Retry-After, X-Request-Id"
+
+
+def mount(app: web.Application, services: Services, routes: Sequence[Route]) -> None:
+    """Put the table's routes on an application, with CORS and problems around everything on it."""
+    app.middlewares.append(_cors(services.settings.cors_origins))
+    app.middlewares.append(_problems)
+    for route in routes:
+        endpoint = _Endpoint(route, services)
+        if route.method == "GET":
+            app.router.add_get(route.path, endpoint.handle)
+        else:
+            app.router.add_route(route.method, route.path, endpoint.handle)
+
+
+@dataclass(frozen=True, slots=True)
+class _Endpoint:
+    route: Route
+    services: Services
+
+    async def handle(self, request: web.Request) -> web.Response:
+        call = Call(
+            services=self.services,
+            now_ms=now_ms(),
+            caller=self._caller(request),
+            path=_path(request),
+            query=_query(request, self.route.query),
+            body=await self._body(request),
+        )
+        try:
+            async with asyncio.timeout(self._budget_s(request)):
+                result = await self.route.handler(call)
+        except (TimeoutError, SqlError) as error:
+            code = "entitlement_unavailable" if self.route.decides_access else "unavailable"
+            log.warning("late", path=self.route.path, error=str(error) or "request timeout")
+            raise Problem(code, headers={"Retry-After": "1"}) from None
+        return self._answer(request, result)
+
+    def _budget_s(self, request: web.Request) -> float:
+        """The setting, or less if the caller has less time (CTL-188)."""
+        limit_ms = self.services.settings.timeouts.request_ms
+        text = request.headers.get("X-Request-Timeout-Ms", "")
+        if text.isascii() and text.isdigit() and len(text) < 10:
+            limit_ms = min(limit_ms, max(int(text), 1))
+        return limit_ms / 1_000
+
+    def _caller(self, request: web.Request) -> Caller | None:
+        if self.route.scope is None:
+            return None
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        challenge = {"WWW-Authenticate": "Bearer"}  # RFC 6750 section 3
+        if scheme.lower() != "bearer" or not token:
+            raise Problem("unauthenticated", headers=challenge)
+        try:
+            caller = self.services.issuer.verify(token.strip(), now_ms() // 1_000)
+        except BadToken as error:
+            log.info("bad_token", reason=str(error))
+            challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+            raise Problem("unauthenticated", headers=challenge) from None
+        if self.route.scope not in caller.scopes:
+            raise Problem("forbidden_scope", scope=self.route.scope)
+        return caller
+
+    async def _body(self, request: web.Request) -> Any:
+        if self.route.body is None:
+            return None
+        if request.content_type != "application/json":
+            raise Problem("unsupported_media_type")
+        raw = await _read(request, self.services.settings.max_body_bytes)
+        try:
+            return msgspec.json.decode(raw, type=self.route.body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise Problem("invalid", str(error)) from None
+
+    def _answer(self, request: web.Request, result: Any) -> web.Response:
+        reply = result if isinstance(result, Reply) else Reply(result)
+        headers = dict(reply.headers)
+        if reply.value is None:
+            return web.Response(status=204, headers=headers | {"Cache-Control": "no-store"})
+        raw = msgspec.json.encode(reply.value)
+        if self.route.cache_s is None:
+            headers["Cache-Control"] = "private, no-store"  # CTL-7
+        else:
+            headers |= {
+                "Cache-Control": f"public, max-age={self.route.cache_s}",
+                "Vary": "Accept-Encoding, Accept-Language",
+                "ETag": f'"{hashlib.blake2b(raw, digest_size=12).hexdigest()}"',
+            }
+            if headers["ETag"] in _tags(request):
+                return web.Response(status=304, headers=headers)
+        return web.Response(
+            body=raw, status=self.route.status, content_type="application/json", headers=headers
+        )
+
+
+def _path(request: web.Request) -> Mapping[str, str]:
+    if not all(ids.VALID.fullmatch(value) for value in request.match_info.values()):
+        raise Problem("not_found")
+    return request.match_info
+
+
+def _query(request: web.Request, shape: type[msgspec.Struct] | None) -> Any:
+    """The query as the route's type; a name given twice or unknown is refused."""
+    if shape is None:
+        return None
+    pairs = request.query
+    if len(pairs) != len(set(pairs)):
+        raise Problem("invalid", "a parameter is given twice")
+    try:
+        return msgspec.convert(dict(pairs), shape, strict=False)
+    except msgspec.ValidationError as error:
+        raise Problem("invalid", str(error)) from None
+
+
+async def _read(request: web.Request, limit_bytes: int) -> bytes:
+    """The body, never holding more than one chunk beyond the limit."""
+    if (request.content_length or 0) > limit_bytes:
+        raise Problem("too_large")
+    body = bytearray()
+    while chunk := await request.content.read(CHUNK_BYTES):
+        body += chunk
+        if len(body) > limit_bytes:
+            raise Problem("too_large")
+    return bytes(body)
+
+
+def _tags(request: web.Request) -> list[str]:
+    """If-None-Match by weak comparison (RFC 9110 section 13.1.2); `*` gets the full answer."""
+    text = request.headers.get("If-None-Match", "")
+    return [tag.strip().removeprefix("W/") for tag in text.split(",")]
+
+
+@web.middleware
+async def _problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Errors as problem details; pages (no code of ours) keep their redirects."""
+    try:
+        return await handler(request)
+    except Problem as problem:
+        return _problem(request, problem)
+    except web.HTTPException as refusal:
+        if refusal.status not in STATUS_CODES:
+            raise
+        allow = {name: refusal.headers[name] for name in ("Allow",) if name in refusal.headers}
+        return _problem(request, Problem(STATUS_CODES[refusal.status], headers=allow))
+    except Exception:
+        log.exception("unexpected", path=request.path)
+        return _problem(request, Problem("internal"))
+
+
+def _problem(request: web.Request, problem: Problem) -> web.Response:
+    PROBLEMS.labels(problem.code).inc()
+    log.info("problem", code=problem.code, status=problem.status)
+    return web.Response(
+        body=msgspec.json.encode(problem.body(request.get(REQUEST_ID, ""))),
+        status=problem.status,
+        content_type=problems.MEDIA_TYPE,
+        headers={"Cache-Control": "no-store", **problem.headers},
+    )
+
+
+def _cors(origins: Sequence[str]) -> Any:
+    """Fetch standard, section 3.2: bearer tokens only, never credentials, so `*` is safe."""
+
+    @web.middleware
+    async def cors(request: web.Request, handler: Handler) -> web.StreamResponse:
+        preflight = (
+            request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+        )
+        response = web.Response(status=204) if preflight else await handler(request)
+        origin = request.headers.get("Origin")
+        if origin is None or response.prepared:
+            return response
+        if "*" not in origins:
+            response.headers.add("Vary", "Origin")
+            if origin not in origins:
+                return response
+        response.headers["Access-Control-Allow-Origin"] = "*" if "*" in origins else origin
+        response.headers["Access-Control-Expose-Headers"] = EXPOSE_HEADERS
+        if preflight:
+            response.headers["Access-Control-Allow-Methods"] = "GET, POST, DELETE"
+            response.headers["Access-Control-Allow-Headers"] = ALLOW_HEADERS
+            response.headers["Access-Control-Max-Age"] = "7200"
+        return response
+
+    return cors
