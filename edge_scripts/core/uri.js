@@ -1,0 +1,101 @@
+// The viewer's URI: token removed, normal form, components (CAT-41..CAT-43, CAT-90).
+
+import table from './claims.generated.js';
+import text from './text.js';
+
+const URI = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^\/?#]*)([^?#]*)(?:\?([^#]*))?$/;
+const AUTHORITY = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=-]+)(?::([0-9]{0,5}))?$/;
+const LEGAL = /^(?:[!$&-;=?-Z_a-z~|\[\]^`{}"<>]|%[0-9A-Fa-f]{2})*$/;
+const UNRESERVED = /[A-Za-z0-9._~-]/;
+const PORTS = { http: '80', https: '443' };
+const ENVELOPE = /^(?:[\xd0-\xd2]|\xd8=)/;
+
+function looksLikeToken(segment) {
+    const bytes = segment.length > 50 && segment.length <= table.LIMITS.encoded_chars
+        ? text.fromText(segment) : null;
+    return bytes !== null && ENVELOPE.test(String.fromCharCode(bytes[0], bytes[1]));
+}
+
+function withoutPathToken(path) {
+    const form = /^\/cat(?::|%3[Aa])[^\/]*/.exec(path);
+    if (form) {
+        return path.slice(form[0].length) || '/';
+    }
+    const end = path.indexOf('/', 1);
+    return end > 0 && looksLikeToken(path.slice(1, end)) ? path.slice(end) : path;
+}
+
+function withoutQueryToken(query) {
+    return query.split('&').filter((pair) => pair.split('=')[0].toLowerCase() !== 'cat').join('&');
+}
+
+// The parts of the normal URI, or null when it has no safe normal form (CAT-42).
+function parse(uri) {
+    const parts = URI.exec(uri);
+    const authority = parts && AUTHORITY.exec(parts[2]);
+    if (!authority) {
+        return null;
+    }
+    const scheme = parts[1].toLowerCase();
+    const path = normalPath(withoutPathToken(parts[3]));
+    const query = normalEscapes(withoutQueryToken(parts[4] || ''));
+    if (path === null || query === null) {
+        return null;
+    }
+    const port = authority[2] || PORTS[scheme] || '';
+    return {
+        scheme: scheme, host: authority[1].toLowerCase().replace(/\.$/, ''),
+        port: port && String(parseInt(port, 10)), path: path, query: query
+    };
+}
+
+function normalEscapes(raw) {
+    if (!LEGAL.test(raw)) {
+        return null;
+    }
+    const normal = raw.replace(/%[0-9A-Fa-f]{2}/g, (escape) => {
+        const char = String.fromCharCode(parseInt(escape.slice(1), 16));
+        return UNRESERVED.test(char) ? char : escape.toUpperCase();
+    });
+    return normal.indexOf('%00') < 0 ? normal : null;
+}
+
+function normalPath(raw) {
+    const path = normalEscapes(raw);
+    if (path === null || /%(?:2F|5C)/.test(path) || (path && path.charAt(0) !== '/')) {
+        return null;
+    }
+    const kept = [];
+    const segments = path.split('/').slice(1);
+    segments.forEach((segment, index) => {
+        const isDot = segment === '.' || segment === '..';
+        if (segment === '..') {
+            kept.pop();
+        } else if (!isDot) {
+            kept.push(segment);
+        }
+        if (isDot && index === segments.length - 1) {
+            kept.push('');
+        }
+    });
+    return kept.length ? '/' + kept.join('/') : '/';
+}
+
+// The text of a component, then others that `exact` takes as equal.
+function component(uri, number, profile) {
+    const slash = uri.path.lastIndexOf('/');
+    const parent = uri.path.slice(0, slash);
+    const filename = uri.path.slice(slash + 1);
+    const dot = filename.lastIndexOf('.');
+    const names = {
+        port: PORTS[uri.scheme] === uri.port ? [uri.port, ''] : [uri.port],
+        parent_path: profile.parent_slash ? [parent + '/'] : parent ? [parent] : ['', '/'],
+        filename: [filename],
+        stem: [dot < 0 ? filename : filename.slice(0, dot)],
+        extension: [dot < 0 ? '' : filename.slice(profile.extension_dot ? dot : dot + 1)]
+    };
+    const name = table.COMPONENTS[number];
+    return names[name] || [uri[name]];
+}
+
+export default { parse: parse, component: component };
