@@ -119,8 +119,10 @@ class LiveChannel:
         if self.duration_s is not None:
             track.close_before(record, self.duration_s)
         track.place(volume, record, self.duration_s)
-        if self.duration_s is not None and "lmsg" in chunk.brands:
-            track.close(force=True, duration_s=self.duration_s)
+        if self.duration_s is not None:
+            track.close_full(self.duration_s)
+            if "lmsg" in chunk.brands:
+                track.close(force=True, duration_s=self.duration_s)
         return True
 
     def learn(self, track: LiveTrack, *, ended: bool) -> None:

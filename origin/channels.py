@@ -41,6 +41,9 @@ class Channels:
         return None
 
     def create(self, name: str) -> LiveChannel:
+        """The channel of this name, new if no other request has made it meanwhile."""
+        if (presentation := self.presentations.get(name)) is not None:
+            return presentation.channel
         if len(self.presentations) >= self._settings.channel_limit:
             raise BadMedia("this origin has too many channels", code="too_many_channels")
         return self._open(name)

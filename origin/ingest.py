@@ -78,16 +78,13 @@ class TrackBody:
 
     def _header(self, data: bytes) -> None:
         self._endless = True
-        created = self._channel is None
-        if self._channel is None:
-            self._channel = self._channels.create(self._name)
+        channel = self._channel or self._channels.create(self._name)
         try:
-            self._channel.header(self._track_name, data)
+            channel.header(self._track_name, data)
         except (BoxError, OriginError):
-            if created:
-                self._channel = None
-                self._channels.discard_empty(self._name)
+            self._channels.discard_empty(self._name)
             raise
+        self._channel = channel
 
     def _chunk(self, data: bytes) -> None:
         track = self._track()

@@ -16,6 +16,7 @@ from origin.tracks import Rendition, Segment, frame_rate
 
 EARLY = Fraction(1, 8)  # of a segment
 EARLY_AUDIO_S = Fraction(1, 20)  # two packets of the longest codec
+FULL_SLACK_S = Fraction(1, 1000)  # rounding of the last sample's duration
 TOUCH_S = Fraction(1, 50)  # two segments closer than this follow each other
 
 
@@ -88,6 +89,7 @@ class LiveTrack:
             if not record.flags & END:
                 done += self.close_before(record, duration_s)
             self.place(volume, record, duration_s)
+            done += self.close_full(duration_s)
         return done
 
     def wants(self, chunk: Chunk, duration_s: Fraction | None) -> bool:
@@ -110,6 +112,19 @@ class LiveTrack:
             return []
         touches = abs(record.decode_time - self.open.end) <= TOUCH_S * self.timescale
         return self.close(force=touches, duration_s=duration_s)
+
+    def close_full(self, duration_s: Fraction) -> list[Stored]:
+        """The open segment is whole as soon as nothing more can belong to it: audio once the next
+        packet counts for the next number, other media at the length of the grid.
+        """
+        stored = self.open
+        if stored is None:
+            return []
+        if self.rendition.kind == "audio":
+            return self.close(force=False, duration_s=duration_s)
+        length_s = Fraction(stored.end - stored.start, self.timescale)
+        full = length_s >= duration_s - FULL_SLACK_S
+        return self.close(force=True, duration_s=duration_s) if full else []
 
     def close(self, *, force: bool, duration_s: Fraction) -> list[Stored]:
         """Seal the open segment if it is forced or reaches its boundary."""

@@ -1,0 +1,164 @@
+"""The index of one input file: a compact binary that is mapped, checked and used in place.
+
+Layout (TR-41; little-endian, 8-byte aligned)
+    magic "HWVODIDX", u32 format version, u32 CRC-32 of all that follows
+    u64 size, u64 mtime_ns, u64 inode of the source (TR-42)
+    u32 bytes of the description, u32 reserved, the description (JSON: constants and the byte of
+    each column), padding, the columns of native.bmff.columns
+A new FORMAT rebuilds, never misreads. Writers race harmlessly: temporary name, fsync, rename.
+"""
+
+import contextlib
+import json
+import mmap
+import os
+import struct
+import zlib
+from array import array
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from native.bmff import BoxError
+from native.bmff.columns import Column, pack
+from native.bmff.runs import find_runs
+from origin.tracks import Rendition
+from origin.vod.errors import VodError
+from origin.vod.source import Identity, Source
+from origin.vod.timeline import Placed
+
+MAGIC = b"HWVODIDX"
+FORMAT = 1
+_HEAD = struct.Struct("<8sII3QII")
+SAMPLE_COLUMNS = ("size", "duration", "cto", "sync")
+RUN_COLUMNS = ("run_samples", "run_gap")
+SEGMENT_COLUMNS = ("first_sample", "decode_time", "start", "first_run", "first_byte", "bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """One output track: where it is cut and what players are told."""
+
+    rendition: Rendition
+    placed: Placed
+    bounds: list[int]  # first sample of each segment, and the end
+    init: bytes
+
+
+def pack_track(cut: Cut) -> dict[str, bytes]:
+    """The columns of one track, from the first kept sample on."""
+    placed, samples = cut.placed, cut.placed.edited.samples
+    first, stop = placed.first, placed.stop
+    bounds = array("q", cut.bounds)
+    counts, gaps, first_run, first_byte, sizes = find_runs(samples.offset, samples.size, bounds)
+    shift = placed.cto_shift
+    cto = samples.cto[first:stop]
+    if shift:
+        cto = array("i", [value - shift for value in cto])
+    filled = [b < stop for b in cut.bounds[:-1]]
+    starts = [max(0, placed.time(b)) if ok else 0 for b, ok in zip(bounds, filled, strict=False)]
+    decode = [placed.decode_time(b) if ok else 0 for b, ok in zip(bounds, filled, strict=False)]
+    return {
+        "size": pack(samples.size[first:stop]),
+        "duration": pack(samples.duration[first:stop]),
+        "cto": pack(cto),
+        "sync": pack(samples.sync[first:stop]),
+        "run_samples": pack(counts),
+        "run_gap": pack(gaps),
+        "first_sample": pack(array("q", [b - first for b in cut.bounds])),
+        "decode_time": pack(array("q", decode)),
+        "start": pack(array("q", [*starts, max(0, placed.end)])),
+        "first_run": pack(first_run),
+        "first_byte": pack(first_byte),
+        "bytes": pack(sizes),
+    }
+
+
+def write(path: Path, source: Source, cuts: list[Cut]) -> None:
+    """Write the index of one source."""
+    tracks: list[dict[str, Any]] = []
+    body = bytearray()
+    for cut in cuts:
+        columns: dict[str, int] = {}
+        for name, data in pack_track(cut).items():
+            columns[name] = len(body)
+            body += data
+        rendition = asdict(cut.rendition)
+        tracks.append({"rendition": rendition, "init": cut.init.hex(), "columns": columns})
+    about = {"source": str(source.path.resolve()), "digest": source.digest, "tracks": tracks}
+    text = json.dumps(about, default=str, separators=(",", ":")).encode()
+    i = source.identity
+    text += b" " * (-(_HEAD.size + len(text)) % 8)
+    tail = struct.pack("<3QII", i.size, i.mtime_ns, i.inode, len(text), 0) + text + bytes(body)
+    save(path, struct.pack("<8sII", MAGIC, FORMAT, zlib.crc32(tail)) + tail)
+
+
+def save(path: Path, data: bytes) -> None:
+    """Replace a file as a whole or not at all (TR-42)."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    try:
+        with temporary.open("wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class TrackIndex:
+    """The columns of one track, ready to slice."""
+
+    rendition: Rendition
+    init: bytes
+    columns: dict[str, Column]
+
+    @property
+    def segments(self) -> int:
+        return self.columns["bytes"].rows
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A mapped index."""
+
+    source: Path
+    digest: str
+    identity: Identity
+    tracks: list[TrackIndex]
+
+
+def load(path: Path) -> Index:
+    """Map an index; VodError `unreadable` for one that is absent, damaged or of another format."""
+    try:
+        with path.open("rb") as file:
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError) as error:
+        raise VodError("unreadable", path.name, f"the index cannot be mapped: {error}") from error
+    view = memoryview(data)
+    try:
+        magic, version, crc, size, mtime_ns, inode, length, _ = _HEAD.unpack_from(view)
+        if (magic, version) != (MAGIC, FORMAT) or zlib.crc32(view[16:]) != crc:
+            raise ValueError("another format, or damaged")
+        about = json.loads(bytes(view[_HEAD.size : _HEAD.size + length]))
+        base = _HEAD.size + length
+        tracks = [_track(view, base, item) for item in about["tracks"]]
+    except (struct.error, ValueError, KeyError, TypeError, BoxError) as error:
+        raise VodError("unreadable", path.name, f"the index is unusable: {error}") from error
+    identity = Identity(size, mtime_ns, inode)
+    return Index(Path(about["source"]), about["digest"], identity, tracks)
+
+
+def _track(view: memoryview, base: int, item: dict[str, Any]) -> TrackIndex:
+    fields = dict(item["rendition"])
+    fields["sample_aspect"] = Fraction(fields["sample_aspect"])
+    fields["frame_rate"] = Fraction(fields["frame_rate"]) if fields["frame_rate"] else None
+    fields["roles"] = tuple(fields["roles"])
+    columns = {name: Column(view, base + at) for name, at in item["columns"].items()}
+    if set(columns) != {*SAMPLE_COLUMNS, *RUN_COLUMNS, *SEGMENT_COLUMNS}:
+        raise ValueError("columns are missing")
+    return TrackIndex(Rendition(**fields), bytes.fromhex(item["init"]), columns)

@@ -1,0 +1,95 @@
+"""Do the files of a ladder belong together? Every fault is told, with its remedy (TR-38, TR-39)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from origin.vod.cutting import rap_times_s
+from origin.vod.errors import VodError
+from origin.vod.timeline import Placed
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One video track of a ladder and the file it came from."""
+
+    name: str
+    placed: Placed
+    frame_rate: Fraction | None
+
+    @property
+    def duration_s(self) -> Fraction:
+        return Fraction(self.placed.end, self.placed.edited.track.timescale)
+
+
+def common_raps(rungs: Sequence[Rung], target_s: Fraction, notes: list[str]) -> list[Fraction]:
+    """Key frame times that all rungs share; VodError `misaligned` lists all faults of all rungs."""
+    if not rungs:
+        return []
+    first, *others = rungs
+    reference = rap_times_s(first.placed)
+    common = set(reference)
+    faults: list[str] = []
+    for rung in others:
+        faults += _differences(rung, first)
+        common &= set(rap_times_s(rung.placed))
+    for rung in others:
+        faults += _key_frames(rung, first, common, target_s, notes)
+    if faults:
+        raise VodError("misaligned", f"{len(faults)} fault(s)", "; ".join(faults))
+    return sorted(common)
+
+
+def _differences(rung: Rung, first: Rung) -> list[str]:
+    """What must be equal but for its time of key frames."""
+    mine, theirs = rung.placed.edited.track.entry, first.placed.edited.track.entry
+    faults = []
+    if mine.fourcc != theirs.fourcc:
+        faults.append(f"{rung.name}: codec {mine.fourcc}, {first.name} has {theirs.fourcc}")
+    if mine.pixel_aspect != theirs.pixel_aspect:
+        a, b = mine.pixel_aspect, theirs.pixel_aspect
+        faults.append(f"{rung.name}: sample aspect {a[0]}:{a[1]}, {first.name} has {b[0]}:{b[1]}")
+    if rung.frame_rate != first.frame_rate:
+        faults.append(
+            f"{rung.name}: {rung.frame_rate} frames/s, {first.name} has {first.frame_rate}. "
+            f"Re-encode with -r {first.frame_rate}"
+        )
+    start, other = (r.placed.edited.start_s for r in (rung, first))
+    if start != other:
+        faults.append(
+            f"{rung.name}: starts at {float(start):.3f} s, {first.name} at {float(other):.3f} s. "
+            "Remux with an edit list (no -use_editlist 0)"
+        )
+    frame_s = 1 / (first.frame_rate or Fraction(1))
+    if abs(rung.duration_s - first.duration_s) > frame_s:
+        faults.append(
+            f"{rung.name}: lasts {float(rung.duration_s):.3f} s, {first.name} "
+            f"{float(first.duration_s):.3f} s. Cut both to one length"
+        )
+    return faults
+
+
+def _key_frames(
+    rung: Rung, first: Rung, common: set[Fraction], target_s: Fraction, notes: list[str]
+) -> list[str]:
+    """A fault if too few key frames are common, a note if there are only extra ones."""
+    mine, theirs = rap_times_s(rung.placed), rap_times_s(first.placed)
+    if mine == theirs:
+        return []
+    number, a, b = next(
+        ((n, a, b) for n, (a, b) in enumerate(zip(mine, theirs, strict=False), 1) if a != b),
+        (min(len(mine), len(theirs)), mine[-1], theirs[-1]),
+    )
+    ends = [*sorted(common), min(rung.duration_s, first.duration_s)]
+    longest = max((b - a for a, b in zip(ends, ends[1:], strict=False)), default=target_s * 3)
+    shared = len(set(mine) & set(theirs))
+    what = (
+        f"{rung.name}: key frame {number} at {float(a):.3f} s, {first.name} has {float(b):.3f} s; "
+        f"{shared} of {len(theirs)} key frames {'is' if shared == 1 else 'are'} common"
+    )
+    if longest <= 2 * target_s:
+        notes.append(what)
+        return []
+    gap = theirs[1] - theirs[0] if len(theirs) > 1 else target_s
+    g = round(gap * (first.frame_rate or 1))
+    return [f"{what}. Re-encode with -g {g} -keyint_min {g} -sc_threshold 0 (x265: open-gop=0)"]

@@ -1,0 +1,181 @@
+"""Registration: from input files to a title whose segments can be made on request."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+
+from native.bmff import Track
+from native.bmff.write import header
+from origin.describe import describe
+from origin.errors import OriginError
+from origin.tracks import Rendition, Segment, average_bps, frame_rate, peak_bps
+from origin.vod import index
+from origin.vod.catalog import Record, folder, save_record, title_name
+from origin.vod.cutting import boundaries_s, first_samples
+from origin.vod.errors import VodError
+from origin.vod.ladder import Rung, common_raps
+from origin.vod.source import Source
+from origin.vod.timeline import Edited, Placed, apply_edits, place, title_zero_s
+
+SEGMENT_S = Fraction(4)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `headwater package` tells its user."""
+
+    title: str
+    renditions: list[Rendition]
+    segments: int
+    duration_s: Fraction
+    notes: list[str] = field(default_factory=list)
+
+
+def register(
+    data_dir: Path, inputs: Sequence[Path], title: str, *, segment_s: Fraction = SEGMENT_S
+) -> Report:
+    """Make a title of one file or of a ladder of files; media stays where it is.
+
+    Writes {data_dir}/vod/{title}/. Raises VodError with TR-28's code; then nothing is registered.
+    """
+    title_name(title)
+    sources: list[Source] = []
+    try:
+        for path in inputs:
+            sources.append(Source.open(path))
+        if not sources:
+            raise VodError("unreadable", title, "no input file was given")
+        return _register(data_dir, sources, title, segment_s)
+    finally:
+        for source in sources:
+            source.close()
+
+
+def _register(data_dir: Path, sources: list[Source], title: str, segment_s: Fraction) -> Report:
+    edited = [(source, _edited(source)) for source in sources]
+    everything = [track for _, tracks in edited for track in tracks]
+    if not everything:
+        raise VodError("unsupported_codec", title, "there is neither video nor audio in the input")
+    zero_s = title_zero_s(everything)
+    chosen = [
+        (source, place(track, zero_s))
+        for source, tracks in edited
+        for track in _wanted(source, tracks, sources[0])
+    ]
+    notes = [note for source in sources for note in source.notes]
+    rungs = [
+        Rung(source.name, placed, _rate(placed))
+        for source, placed in chosen
+        if placed.edited.track.handler == "vide"
+    ]
+    common = common_raps(rungs, segment_s, notes)
+    duration_s = max(Fraction(p.end, p.edited.track.timescale) for _, p in chosen)
+    cuts = boundaries_s(common, duration_s, segment_s, title)
+    taken: set[str] = set()
+    made = [(source, _cut(source, placed, cuts, taken)) for source, placed in chosen]
+    made = _measured(made, segment_s)
+    _save(data_dir, title, sources, made, duration_s, segment_s)
+    return Report(title, [cut.rendition for _, cut in made], len(cuts), duration_s, notes)
+
+
+def _edited(source: Source) -> list[Edited]:
+    tracks = []
+    for track in source.media_tracks():
+        samples = source.samples(track)
+        raps = source.closed_raps(track, samples) if track.handler == "vide" else []
+        timescale = source.movie.timescale
+        tracks.append(apply_edits(track, samples, raps, timescale, source.name))
+    return tracks
+
+
+def _wanted(source: Source, tracks: list[Edited], first: Source) -> list[Edited]:
+    """Video of every file; audio of the first file, for rungs usually repeat it."""
+    if source is first:
+        return tracks
+    left_out = [t for t in tracks if t.track.handler == "soun"]
+    if left_out:
+        source.notes.append(f"{source.name}: audio is taken from {first.name}")
+    return [t for t in tracks if t.track.handler == "vide"]
+
+
+def _rate(placed: Placed) -> Fraction | None:
+    track = placed.edited.track
+    count = placed.stop - placed.first
+    ticks = placed.end - placed.time(placed.first)
+    return frame_rate(count, ticks, track.timescale)
+
+
+def _cut(source: Source, placed: Placed, cuts: Sequence[Fraction], taken: set[str]) -> index.Cut:
+    track = placed.edited.track
+    name = _name(track, taken)
+    try:
+        rendition = describe(name, track, frame_rate=_rate(placed))
+    except OriginError as error:
+        raise VodError("unsupported_codec", source.name, error.detail) from error
+    is_first_audio = track.handler == "soun" and not any(n.startswith("a") for n in taken - {name})
+    return index.Cut(
+        replace(rendition, default=is_first_audio),
+        placed,
+        first_samples(placed, cuts),
+        header(track, elst_media_time=placed.preroll),
+    )
+
+
+def _name(track: Track, taken: set[str]) -> str:
+    """The URL folder of a track: v360, a-eng, a-eng-2."""
+    stem = f"v{track.entry.height}" if track.handler == "vide" else f"a-{track.language}"
+    name, number = stem, 1
+    while name in taken:
+        number += 1
+        name = f"{stem}-{number}"
+    taken.add(name)
+    return name
+
+
+def segments_of(cut: index.Cut) -> list[Segment]:
+    """The media sizes of a cut, for bit rates; moof bytes are a per mille and counted as 12 each."""
+    placed, sizes = cut.placed, cut.placed.edited.samples.size
+    out = []
+    for number, (a, b) in enumerate(zip(cut.bounds, cut.bounds[1:], strict=False), 1):
+        if a < b:
+            end = placed.time(b) if b < placed.stop else placed.end
+            start = max(0, placed.time(a))
+            out.append(Segment(number, start, end - start, sum(sizes[a:b]) + 12 * (b - a) + 140))
+    return out
+
+
+def _measured(
+    made: list[tuple[Source, index.Cut]], segment_s: Fraction
+) -> list[tuple[Source, index.Cut]]:
+    """Bit rates from the segments themselves (TR-67)."""
+    out = []
+    for source, cut in made:
+        timescale = cut.rendition.timescale
+        segments = segments_of(cut)
+        rendition = replace(
+            cut.rendition,
+            bandwidth=peak_bps(segments, timescale, max(1, round(segment_s))),
+            average_bandwidth=average_bps(segments, timescale),
+        )
+        out.append((source, replace(cut, rendition=rendition)))
+    return out
+
+
+def _save(
+    data_dir: Path,
+    title: str,
+    sources: list[Source],
+    made: list[tuple[Source, index.Cut]],
+    duration_s: Fraction,
+    segment_s: Fraction,
+) -> None:
+    home = folder(data_dir, title)
+    home.mkdir(parents=True, exist_ok=True)
+    names = []
+    for number, source in enumerate(sources):
+        cuts = [cut for owner, cut in made if owner is source]
+        names.append(f"{number}-{source.digest[:16]}.idx")
+        index.write(home / names[-1], source, cuts)
+    inputs = [str(source.path.resolve()) for source in sources]
+    save_record(home, Record(title, inputs, names, str(duration_s), str(segment_s)))

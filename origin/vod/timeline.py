@@ -1,0 +1,145 @@
+"""Edits and pre-roll: where a track's samples lie on the title's clock (TR-16..20, 27..30).
+
+A sample's output time is `dts + cto - shift`. The first picture of the title is at 0. Audio keeps
+the packets before 0 that prime its decoder; the header's edit list cuts them (`Placed.preroll`).
+Dropping them instead (TR-30's default) was tried: an AAC decoder then overlaps its first packet
+with silence, so the first 1,024 decoded samples differ from the source's in every decoder.
+"""
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from fractions import Fraction
+
+from native.bmff import Track
+from native.bmff.tables import Samples
+from origin.vod.errors import VodError
+
+# Longest priming kept: CoreAudio's 2,112 and HE-AAC's double, in samples (TR-20)
+MAX_PREROLL = 4224
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """A track after its edit list, before the title's zero is known; ticks of the track."""
+
+    track: Track
+    samples: Samples
+    raps: list[int]  # decode-order numbers
+    shift: int  # presentation = dts + cto - shift
+    first: int  # first sample that is presented
+    stop: int
+    start: int  # when presentation starts; priming does not count
+    mid_gop: bool  # pictures before the first RAP were lost (TR-17)
+
+    def time(self, sample: int) -> int:
+        return self.samples.dts[sample] + self.samples.cto[sample] - self.shift
+
+    @property
+    def start_s(self) -> Fraction:
+        return Fraction(self.start, self.track.timescale)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A track on the title's clock."""
+
+    edited: Edited
+    zero: int  # the title's zero in ticks of the track's presentation time
+    first: int  # first sample kept, pre-roll included
+    stop: int
+    preroll: int  # ticks between the first kept sample and 0
+
+    @property
+    def cto_shift(self) -> int:
+        """What the composition offsets lose so that the first one is 0 (TR-29)."""
+        return self.edited.samples.cto[self.first]
+
+    def decode_time(self, sample: int) -> int:
+        """tfdt of a segment that starts there: never negative."""
+        base = self.edited.samples.dts[sample] - self.edited.shift - self.zero
+        return base + self.cto_shift + self.preroll
+
+    def time(self, sample: int) -> int:
+        """Presentation time on the title's clock; negative in the pre-roll."""
+        return self.edited.time(sample) - self.zero
+
+    @property
+    def end(self) -> int:
+        last = self.stop - 1
+        samples = self.edited.samples
+        return self.decode_time(last) - self.preroll + samples.duration[last]
+
+
+def edit_of(track: Track, where: str, movie_timescale: int) -> tuple[int, int, int]:
+    """media_time, delay and length of the one real edit, in media ticks; length 0 = to the end."""
+    delay = 0
+    found: tuple[int, int] | None = None
+    for edit in track.edits:
+        if edit.media_time == -1 and found is None:
+            delay += edit.duration
+        elif edit.media_time < 0 or edit.rate != 0x10000 or found is not None:
+            what = "a second edit" if found is not None else "a dwell or a rate"
+            raise VodError(
+                "unsupported_edit",
+                where,
+                f"track {track.id} has {what} in its edit list; re-encode it flat",
+            )
+        else:
+            found = (edit.media_time, edit.duration)
+    media_time, length = found or (0, 0)
+    return (
+        media_time,
+        _rescale(delay, track, movie_timescale),
+        _rescale(length, track, movie_timescale),
+    )
+
+
+def _rescale(value: int, track: Track, movie_timescale: int) -> int:
+    return (2 * value * track.timescale + movie_timescale) // (2 * movie_timescale)
+
+
+def apply_edits(
+    track: Track, samples: Samples, raps: list[int], movie_timescale: int, where: str
+) -> Edited:
+    """The samples that the edit list presents."""
+    media_time, delay, length = edit_of(track, where, movie_timescale)
+    stop = len(samples)
+    dts, cto, duration = samples.dts, samples.cto, samples.duration
+    tolerance = duration[stop - 1] + -(-track.timescale // movie_timescale)
+    if length and dts[stop - 1] + duration[stop - 1] - media_time - length > tolerance:  # TR-16
+        while stop > 1 and dts[stop - 1] + cto[stop - 1] >= media_time + length:
+            stop -= 1
+    first = 0
+    lost = False
+    if track.handler == "vide":
+        usable = [i for i in raps if i < stop and dts[i] + cto[i] >= media_time]
+        if not usable:
+            raise VodError("no_rap", where, f"track {track.id} has no IDR picture after its edit")
+        first = usable[0]
+        lost = first > 0 and any(dts[i] + cto[i] >= media_time for i in range(first))
+        start = dts[first] + cto[first] - media_time + delay
+    else:
+        first = min(bisect_left(dts, media_time, 0, stop), stop - 1)
+        start = delay
+    return Edited(track, samples, raps, media_time - delay, first, stop, start, lost)
+
+
+def place(edited: Edited, zero_s: Fraction) -> Placed:
+    """Put a track on the title's clock, pre-roll and all."""
+    track = edited.track
+    ticks = zero_s * track.timescale
+    zero = (2 * ticks.numerator + ticks.denominator) // (2 * ticks.denominator)
+    first = edited.first
+    if track.handler == "vide":
+        return Placed(edited, zero, first, edited.stop, 0)
+    while first < edited.stop - 1 and edited.time(first) < zero:
+        first += 1
+    while first > 0 and edited.time(first - 1) >= zero - MAX_PREROLL:
+        first -= 1
+    return Placed(edited, zero, first, edited.stop, max(0, zero - edited.time(first)))
+
+
+def title_zero_s(tracks: list[Edited]) -> Fraction:
+    """The earliest presented time (TR-27), or the first RAP where an edit cut a GOP (TR-17)."""
+    cut = [t.start_s for t in tracks if t.mid_gop]
+    return max(cut) if cut else min(t.start_s for t in tracks)
