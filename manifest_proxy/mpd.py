@@ -120,7 +120,7 @@ class _Reader:
         self.parser.CharacterDataHandler = None
         tag = START_TAG.match(self.data, element.start)
         element.inner_start = tag.end() if tag else at
-        if at == element.start:  # an empty-element tag
+        if tag and tag[0].endswith(b"/>"):
             element.inner_end = element.end = element.inner_start
         else:
             element.inner_end = at

@@ -1,7 +1,7 @@
 """A viewer's request to a personal manifest: path, token, origin version, cohort, one join.
 
-Answers straight from memory need no task; only a miss awaits the origin. A refusal carries a code and
-an explicit lifetime. Source: manifest-proxy MP-40..MP-45, CAT-90..CAT-92, CAT-110.
+An answer from memory needs no task; only a miss awaits the origin. A refusal carries a code and an
+explicit lifetime. Source: manifest-proxy MP-40..MP-45, CAT-90..CAT-92, CAT-110.
 """
 
 import re

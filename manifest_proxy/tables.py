@@ -49,6 +49,7 @@ URI_ATTRIBUTES: dict[bytes, tuple[bytes, ...]] = {
     b"EXT-X-DATERANGE": (b"X-ASSET-URI", b"X-ASSET-LIST"),  # appendix D.2
     b"EXT-X-PRELOAD-HINT": (b"URI",),  # 4.4.5.3
     b"EXT-X-MEDIA": (b"URI",),  # 4.4.6.1
+    b"EXT-X-STREAM-INF": (b"URI",),  # 4.4.6.2 has none, some packagers write one
     b"EXT-X-I-FRAME-STREAM-INF": (b"URI",),  # 4.4.6.3
     b"EXT-X-SESSION-DATA": (b"URI",),  # 4.4.6.4
     b"EXT-X-SESSION-KEY": (b"URI",),  # 4.4.6.5

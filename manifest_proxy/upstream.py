@@ -117,7 +117,7 @@ class Upstream:
             held.fresh_until_s = fresh_until_s
             return held
         if answer.status in PASSED_ON:
-            raise UpstreamError("origin_refused", f"status {answer.status}", status=answer.status)
+            raise UpstreamError("origin_status", f"status {answer.status}", status=answer.status)
         if answer.status != 200:
             raise UpstreamError("origin_failed", f"status {answer.status}")
         FETCHES.labels("ok").inc()
@@ -129,7 +129,7 @@ class Upstream:
 
     def _may_be_stale(self, held: Version, failure: UpstreamError) -> bool:
         """A refusal with a meaning is no outage; anything else is one, for a bounded time."""
-        if failure.code == "origin_refused" and failure.status != 503:
+        if failure.code == "origin_status" and failure.status != 503:
             return False
         return self._clock.monotonic_s() < held.fresh_until_s + self._stale_if_error_s
 
