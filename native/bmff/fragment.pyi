@@ -16,5 +16,5 @@ def segment(
     """A CMAF segment of track 1 and where its media starts.
 
     The media bytes hold nothing yet: `read_runs` fills them before anybody sees the object.
-    `sizes`, `durations`, `ctos`: int64, `syncs`: bytes, one each per sample, in decode order.
+    All four are int64 with one row a sample, in decode order.
     """

@@ -37,7 +37,7 @@ cdef inline uint8_t* _box(uint8_t* p, uint64_t size, const char* name) noexcept:
 
 
 cdef uint32_t _shape(
-    const int64_t[::1] durations, const int64_t[::1] ctos, const uint8_t[::1] syncs, bint video
+    const int64_t[::1] durations, const int64_t[::1] ctos, const int64_t[::1] syncs, bint video
 ) noexcept:
     """The smallest trun flags that say everything (TR-50)."""
     cdef Py_ssize_t i
@@ -59,7 +59,7 @@ def segment(
     const int64_t[::1] sizes not None,
     const int64_t[::1] durations not None,
     const int64_t[::1] ctos not None,
-    const uint8_t[::1] syncs not None,
+    const int64_t[::1] syncs not None,
     bint video,
 ):
     cdef Py_ssize_t count = sizes.shape[0], i

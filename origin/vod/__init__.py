@@ -1,4 +1,4 @@
-"""Video on demand, packaged on request: plain MP4 files in, one set of CMAF segments out (tracks.md).
+"""Video on demand, packaged on request: plain MP4 files in, one set of CMAF segments out.
 
 `register` reads the files once and writes a small index; `Library` answers HLS, DASH and media from
 the index and the untouched files.

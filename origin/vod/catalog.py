@@ -1,4 +1,4 @@
-"""Which titles there are: one folder each under {data_dir}/vod, with a small record and the indexes."""
+"""Which titles there are: a folder each under {data_dir}/vod, with a record and the indexes."""
 
 import re
 from dataclasses import dataclass

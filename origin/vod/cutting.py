@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 from origin.vod.errors import VodError
 from origin.vod.timeline import Placed
@@ -25,7 +26,7 @@ def boundaries_s(
     Beyond the last RAP, and in titles without video, boundaries fall on the multiples themselves.
     """
     cuts = [Fraction(0)]
-    for previous, rap in zip(common, common[1:], strict=False):
+    for previous, rap in pairwise(common):
         _bounded_gop(previous, rap, target_s, where)
         if rap >= cuts[-1] // target_s * target_s + target_s:
             cuts.append(rap)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 from origin.vod.cutting import rap_times_s
 from origin.vod.errors import VodError
@@ -81,7 +82,7 @@ def _key_frames(
         (min(len(mine), len(theirs)), mine[-1], theirs[-1]),
     )
     ends = [*sorted(common), min(rung.duration_s, first.duration_s)]
-    longest = max((b - a for a, b in zip(ends, ends[1:], strict=False)), default=target_s * 3)
+    longest = max((b - a for a, b in pairwise(ends)), default=target_s * 3)
     shared = len(set(mine) & set(theirs))
     what = (
         f"{rung.name}: key frame {number} at {float(a):.3f} s, {first.name} has {float(b):.3f} s; "

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 from native.bmff import Track
@@ -134,10 +135,10 @@ def _name(track: Track, taken: set[str]) -> str:
 
 
 def segments_of(cut: index.Cut) -> list[Segment]:
-    """The media sizes of a cut, for bit rates; moof bytes are a per mille and counted as 12 each."""
+    """Segments of a cut with their sizes, moof bytes estimated at 12 a sample."""
     placed, sizes = cut.placed, cut.placed.edited.samples.size
     out = []
-    for number, (a, b) in enumerate(zip(cut.bounds, cut.bounds[1:], strict=False), 1):
+    for number, (a, b) in enumerate(pairwise(cut.bounds), 1):
         if a < b:
             end = placed.time(b) if b < placed.stop else placed.end
             start = max(0, placed.time(a))

@@ -127,7 +127,7 @@ class Title:
             sizes,
             columns["duration"].slice(first, stop),
             columns["cto"].slice(first, stop),
-            bytes(columns["sync"].slice(first, stop)),
+            columns["sync"].slice(first, stop),
             track.index.rendition.kind == "video",
         )
         low, high = columns["first_run"].slice(k, k + 2)
