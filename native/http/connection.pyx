@@ -3,7 +3,7 @@
 Rules
 1. At most one request is in the making; what is pipelined behind it waits as octets (HT-63).
 2. The next request is looked at when the answer before it has left for the kernel: nothing but the
-   rest of one answer is ever queued, as references into its immutable body (HT-131, HT-141).
+   rest of one answer is ever queued.
 3. A request in the making keeps its head at the front of `input`, so that conditions and ranges are
    judged on octets when the entity is there.
 4. settle() is the only place that decides what is waited for: events and the deadline.
@@ -11,67 +11,31 @@ Rules
 
 import asyncio
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.errno cimport EAGAIN, EINTR, errno
-from libc.stdint cimport int64_t
-from libc.stdio cimport snprintf
+from libc.stdint cimport uint32_t
 from libc.stdlib cimport free, realloc
-from libc.string cimport memchr, memcpy, memmove, memset, strlen
+from libc.string cimport memchr, memcpy, memmove
 
-from native.http.conditions cimport accepts_gzip, conditional, judge, same_version
-from native.http.kernel cimport (
-    EPOLLERR,
-    EPOLLHUP,
-    EPOLLIN,
-    EPOLLOUT,
-    MSG_MORE,
-    MSG_NOSIGNAL,
-    SHUT_WR,
-    SO_LINGER,
-    SOL_SOCKET,
-    iovec,
-    linger,
-    msghdr,
-    recv,
-    sendmsg,
-    setsockopt,
-    shutdown,
+from native.http.entity cimport Answer, Entity
+from native.http.kernel cimport EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, SHUT_WR, recv, shutdown
+from native.http.parser cimport FAULT, MORE, OPTIONS, begin, scan
+from native.http.target cimport read_path, read_query
+from native.http.wire cimport (
+    HOLDING,
+    IDLE,
+    LEAVING,
+    LINGERING,
+    NEW,
+    READING,
+    STREAMING,
+    WRITING,
+    Wire,
 )
-from native.http.outbox cimport BROKEN
-from native.http.parser cimport (
-    DONE,
-    F_RANGE,
-    FAULT,
-    GET,
-    HEAD,
-    MORE,
-    OPTIONS,
-    Field,
-    begin,
-    find,
-    scan,
-)
-from native.http.entity cimport Refusal
-from native.http.ranges cimport SATISFIED, UNSATISFIABLE, read_range
-from native.http.target cimport Target, read_path, read_query
 
 from native.http import errors, stream, tables
-from native.http.answered import Answered
 from native.http.request import Request
 
-cdef enum:  # what the deadline is for
-    NEW = 0
-    IDLE = 1
-    READING = 2
-    HOLDING = 3
-    LEAVING = 4  # the client half-closed while its answer is in the making
-    WRITING = 5
-    STREAMING = 6
-    LINGERING = 7
-
 cdef size_t INPUT_MAX = tables.INPUT_BYTES_MAX
-cdef size_t LOW_WATER = 65536
-cdef int PRECONDITION_FAILED = errors.NUMBER["precondition_failed"]
 cdef int BAD_PATH = errors.NUMBER["bad_path"]
 cdef int BAD_QUERY = errors.NUMBER["bad_query"]
 cdef int MISDIRECTED = errors.NUMBER["misdirected"]
@@ -81,13 +45,8 @@ cdef int DRAINING = errors.NUMBER["draining"]
 cdef int INTERNAL = errors.NUMBER["internal"]
 
 
-cdef class Connection(Seat):
+cdef class Connection(Replies):
     """A client, from accept to close."""
-
-    def __cinit__(self, port, peer, address):
-        self.port, self.peer, self.address = port, peer, address
-        self.outbox = Outbox()
-        begin(&self.head)
 
     def __dealloc__(self):
         free(self.input)
@@ -221,10 +180,6 @@ cdef class Connection(Seat):
             self.want(events)
         return 0
 
-    cdef void enter(self, int phase, double seconds) noexcept:
-        self.phase = phase
-        self.due(seconds)
-
     cdef int expire(self) except -1:
         if self.phase == READING:
             self.port.head_timeouts += 1
@@ -279,6 +234,7 @@ cdef class Connection(Seat):
             entity = port.hot.find(target.path, target.path_size)
             if entity is not None:
                 port.hot_hits += 1
+                self.hit = True
                 if port.on_answer is not None:
                     self.request = self.cut_request(d, &target)
                 return self.give_entity(d, entity)
@@ -305,12 +261,10 @@ cdef class Connection(Seat):
 
     cdef int give(self, const uint8_t* d, object result) except -1:
         """Answer the request at `d` with what a handler returned."""
-        cdef Answer answer
         if isinstance(result, Entity):
             return self.give_entity(d, <Entity>result)
         if isinstance(result, Answer):
-            answer = <Answer>result
-            return self.send(None, answer.status, answer.head, b"", answer.body, 0, len(answer.body))
+            return self.give_answer(<Answer>result)
         if isinstance(result, stream.Stream):
             return self.begin_stream(result)
         if self.busy:
@@ -339,8 +293,7 @@ cdef class Connection(Seat):
         self.busy = False
         self.consume()
 
-    def consume(self) -> None:
-        """Drop the head of the answered request and go on."""
+    cdef int consume(self) except -1:
         if self.fd >= 0 and not self.streaming:
             self.size -= self.head.at
             memmove(self.input, self.input + self.head.at, self.size)
@@ -348,7 +301,12 @@ cdef class Connection(Seat):
             self.phase = NEW
             if self.outbox.queued == 0:
                 self.proceed()
-        self.settle()
+        return self.settle()
+
+    cdef void leave(self) noexcept:
+        self.busy = self.streaming = False
+        self.size = 0
+        Wire.leave(self)
 
     def give_up(self, number: int) -> None:
         """Answer a request in the making with a refusal instead."""
@@ -358,267 +316,18 @@ cdef class Connection(Seat):
         self.refuse(number)
         self.consume()
 
+    # -- shutdown (HT-67) --------------------------------------------------------------------------
+
     def is_idle(self) -> bool:
         """Nothing received that is not answered, nothing to send."""
         return not (self.busy or self.streaming or self.ending or self.outbox.queued or self.size)
 
     def drain(self) -> None:
-        """HT-67, at its start."""
+        """At its start."""
         if self.is_idle():
             self.leave()
 
     def release(self) -> None:
-        """HT-67, shortly before its limit: a parked request gets 503."""
+        """Shortly before its limit: a parked request gets 503."""
         if self.busy:
             self.give_up(DRAINING)
-
-    def finish(self) -> None:
-        """HT-67, at its limit."""
-        if self.streaming and self.head.minor == 0:
-            self.abort()
-        else:
-            self.leave()
-
-    # -- answers -----------------------------------------------------------------------------------
-
-    cdef int refuse(self, int number) except -1:
-        """A row of errors.REFUSALS; class F ends the connection."""
-        cdef Answer answer = <Answer>self.port.refusals[number]
-        self.port.faults[number] += 1
-        return self.send(None, answer.status, answer.head, b"", answer.body, 0, len(answer.body))
-
-    cdef int give_entity(self, const uint8_t* d, Entity entity) except -1:
-        """Coding, conditions, range, in this order (HT-81, HT-100)."""
-        cdef bytes tag = entity.tag, head = entity.head, body = entity.body
-        cdef bint coded = entity.gzip is not None and accepts_gzip(&self.head, d)
-        cdef int64_t first = 0, last = 0, length = PyBytes_GET_SIZE(body)
-        cdef int verdict
-        cdef char extra[128]
-        cdef Field* field
-        if coded:
-            tag, head, body = entity.gzip_tag, entity.gzip_head, entity.gzip
-        if conditional(&self.head) and 200 <= entity.status < 300:
-            verdict = judge(&self.head, d, entity, tag)
-            if verdict == 412:
-                return self.refuse(PRECONDITION_FAILED)
-            if verdict == 304:
-                head = entity.gzip_head_304 if coded else entity.head_304
-                return self.send(None, 304, head, b"", b"", 0, 0)
-        if (
-            self.head.seen >> F_RANGE & 1
-            and entity.ranges
-            and self.head.method == GET
-            and same_version(&self.head, d, entity)
-        ):
-            field = find(&self.head, F_RANGE)
-            verdict = read_range(d + field.value, field.value_size, length, &first, &last)
-            if verdict == SATISFIED:
-                snprintf(
-                    extra, sizeof(extra),
-                    "Content-Range: bytes %lld-%lld/%lld\r\nContent-Length: %lld\r\nDate: ",
-                    <long long>first, <long long>last, <long long>length, <long long>(last - first + 1),
-                )
-                return self.send(entity, 206, entity.head_206, extra, body, first, last - first + 1)
-            if verdict == UNSATISFIABLE:
-                return self.give(d, unsatisfiable(length))
-        return self.send(
-            None if coded else entity, entity.status, head, b"", body, 0, PyBytes_GET_SIZE(body)
-        )
-
-    cdef int send(
-        self, Entity backed, int status, bytes head, const char* extra, bytes body, size_t offset, size_t size
-    ) except -1:
-        """One answer in at most four buffers (HT-132): head, extra fields, date and end, body.
-
-        `backed`: the entity whose body this is part of, which a large body may leave by sendfile.
-        """
-        cdef iovec parts[4]
-        cdef msghdr message
-        cdef const char* end = self.worker.date
-        cdef ssize_t done
-        cdef int i, file = -1
-        cdef bint keep = self.head.keep_alive and not self.port.draining
-        if not keep:
-            self.ending = True
-            end = self.worker.closing
-        elif self.head.minor == 0:
-            end = self.worker.keeping
-        self.port.statuses[status if status < 600 else 599] += 1
-        if self.port.on_answer is not None:
-            self.report(status, size)
-        if self.head.method == HEAD:
-            size = 0
-        self.port.octets += size
-        if backed is not None and size >= self.port.sendfile_bytes and self.port.sendfile_bytes:
-            file = backed.backing()
-        parts[0].iov_base, parts[0].iov_len = PyBytes_AS_STRING(head), PyBytes_GET_SIZE(head)
-        parts[1].iov_base, parts[1].iov_len = <void*>extra, strlen(extra)
-        parts[2].iov_base, parts[2].iov_len = <void*>end, strlen(end)
-        parts[3].iov_base, parts[3].iov_len = PyBytes_AS_STRING(body) + offset, size
-        done = 0
-        if self.outbox.queued == 0:
-            memset(&message, 0, sizeof(message))
-            message.msg_iov, message.msg_iovlen = parts, 3 if file >= 0 else 4
-            done = sendmsg(self.fd, &message, MSG_NOSIGNAL | MSG_MORE if file >= 0 else MSG_NOSIGNAL)
-            if done < 0:
-                if errno != EAGAIN and errno != EINTR:
-                    self.port.resets += 1
-                    self.leave()
-                    return 0
-                done = 0
-        self.sent += done
-        for i in range(3):
-            if <size_t>done >= parts[i].iov_len:
-                done -= parts[i].iov_len
-                continue
-            self.queue((<const char*>parts[i].iov_base)[done : parts[i].iov_len])
-            done = 0
-        if file >= 0:
-            self.outbox.add(backed, NULL, size, file, offset)
-            return self.flush()
-        if <size_t>done < size:
-            self.outbox.add(body, <const uint8_t*>PyBytes_AS_STRING(body) + offset + done, size - done, -1, 0)
-        return 0
-
-    def report(self, status: int, octets: int) -> None:
-        """Tell on_answer; the request was cut out before if there was a well-formed one."""
-        request, self.request = self.request, None
-        if request is None:
-            answered = Answered(self.peer, "", "", "", status, octets, "protocol")
-        else:
-            answered = Answered(
-                self.peer, request.method, request.path, request.query, status, octets, "handler"
-            )
-        self.port.on_answer(answered)
-
-    cdef int flush(self) except -1:
-        """Go on with the queue; wakes a stream that waits for room."""
-        cdef size_t before = self.outbox.queued
-        cdef double now = self.worker.now * 0.5
-        if self.outbox.flush(self.fd) == BROKEN:
-            self.port.resets += 1
-            self.leave()
-            return 0
-        self.sent += before - self.outbox.queued
-        if self.outbox.queued == 0:
-            self.phase = NEW
-        elif self.phase == WRITING and self.outbox.queued < before:
-            self.due(self.port.stall_s)
-            if now - self.window >= self.port.rate_s:
-                if self.sent - self.window_sent < self.port.rate_bytes:
-                    self.port.slow_readers += 1
-                    self.abort()
-                    return 0
-                self.window, self.window_sent = now, self.sent
-        if self.waiter is not None and self.outbox.queued <= LOW_WATER and not self.waiter.done():
-            self.waiter.set_result(None)
-        return 0
-
-    cdef void abort(self) noexcept:
-        """Close with RST, so that a length-less or stalled body cannot pass for complete (HT-114)."""
-        cdef linger now
-        now.l_onoff, now.l_linger = 1, 0
-        setsockopt(self.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now))
-        self.leave()
-
-    cdef void leave(self) noexcept:
-        if self.fd < 0:
-            return
-        task, self.task, self.busy, self.streaming = self.task, None, False, False
-        if task is not None:
-            task.cancel()
-        if self.waiter is not None:
-            self.waiter.cancel()
-        self.outbox.clear()
-        self.size = 0
-        Seat.leave(self)
-        self.port.released(self, self.address)
-
-    # -- streams (specs/http1.md section 12) -------------------------------------------------------
-
-    cdef int begin_stream(self, object made) except -1:
-        """Send the head and start the pump; chunked to 1.1 peers, to 1.0 until the end (HT-112)."""
-        cdef bytes head = made.head
-        if self.head.minor:
-            head += b"Transfer-Encoding: chunked\r\n"
-        else:
-            self.head.keep_alive = False
-        head += b"Date: "
-        self.send(None, made.status, head, b"", b"", 0, 0)
-        if self.fd < 0:
-            return 0
-        if self.head.method == HEAD:
-            closing = getattr(made.chunks, "aclose", None)
-            if closing is not None:
-                self.port.loop.create_task(closing())
-            return 0
-        self.streaming, self.ending = True, False
-        self.task = self.port.loop.create_task(stream.pump(made.chunks, Sink(self)))
-        self.task.add_done_callback(self.streamed)
-        return 0
-
-    cdef int queue(self, bytes octets) except -1:
-        return self.outbox.add(octets, <const uint8_t*>PyBytes_AS_STRING(octets), PyBytes_GET_SIZE(octets), -1, 0)
-
-    def streamed(self, task) -> None:
-        """The pump is done: cleanly, or the body is cut (HT-114)."""
-        failure = None if task.cancelled() else task.exception()
-        if task is not self.task:
-            return
-        self.task = None
-        if task.cancelled() or failure is not None:
-            self.port.sources_cut += 1
-            self.finish()
-            return
-        self.streaming = False
-        self.ending = not self.head.keep_alive or self.port.draining
-        self.consume()
-
-
-cdef class Sink:
-    """The connection as a pump sees it, for one answer."""
-
-    cdef Connection connection
-
-    def __cinit__(self, connection):
-        self.connection = connection
-
-    def send(self, chunks: list[bytes], last: bool) -> None:
-        """stream.Sink.send: one HTTP chunk per item, one write for all (HT-110)."""
-        cdef Connection connection = self.connection
-        cdef bint chunked = connection.head.minor == 1
-        if connection.fd < 0:
-            raise ConnectionResetError("client gone")
-        for chunk in chunks:
-            if chunked:
-                connection.queue(b"%x\r\n" % len(chunk))
-            connection.queue(chunk)
-            connection.port.octets += len(chunk)
-            if chunked:
-                connection.queue(b"\r\n")
-        if last and chunked:
-            connection.queue(b"0\r\n\r\n")
-        connection.flush()
-        if connection.outbox.queued > connection.port.queue_bytes:
-            connection.port.slow_readers += 1
-            connection.finish()
-        if connection.fd < 0:
-            raise ConnectionResetError("client gone")
-        connection.settle()
-
-    async def room(self) -> None:
-        """stream.Sink.room"""
-        cdef Connection connection = self.connection
-        if connection.outbox.queued > LOW_WATER:
-            connection.waiter = connection.port.loop.create_future()
-            try:
-                await connection.waiter
-            finally:
-                connection.waiter = None
-
-
-cdef Refusal unsatisfiable(long long length):
-    """HT-93."""
-    return Refusal(
-        416, "range_not_satisfiable", headers=[("Content-Range", f"bytes */{length}")]
-    )

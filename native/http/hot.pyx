@@ -68,7 +68,7 @@ cdef class Hot:
         """Publish `entity` under the decoded `path`, in place of what was there."""
         cdef bytes key = path.encode()
         cdef Entity checked = entity
-        if key not in self.owned and (len(self.owned) + 1) * 2 > self.mask:
+        if key not in self.owned and <size_t>(len(self.owned) + 1) * 2 > self.mask:
             self.grow((self.mask + 1) * 2)
         self.insert(key, checked)
         self.owned[key] = checked

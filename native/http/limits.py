@@ -22,4 +22,5 @@ class Limits:
     connections: int = 0  # HT-128: per worker; 0 = RLIMIT_NOFILE - 256, at most 20,000
     hosts: tuple[str, ...] = ()  # HT-42: lower-case names answered; empty = all
     queue_bytes: int = 8 << 20  # HT-115, HT-141: a stream's reader further behind is cut
-    sendfile_bytes: int = 65536  # HT-130: hot bodies from this size leave by sendfile; 0 = never
+    sendfile_from_bytes: int = 16384  # HT-130: bodies of these sizes leave by sendfile once
+    sendfile_to_bytes: int = 524288  # they are hot; larger ones are faster from memory; 0 = never

@@ -32,7 +32,8 @@ cdef class Port:
         self.hosts = frozenset(host.lower().encode() for host in limits.hosts)
         self.emptied = asyncio.Event()
         self.emptied.set()
-        self.sendfile_bytes = limits.sendfile_bytes
+        self.sendfile_from = limits.sendfile_from_bytes
+        self.sendfile_to = limits.sendfile_to_bytes
         self.queue_bytes, self.linger_bytes = limits.queue_bytes, limits.linger_bytes
         self.head_s, self.first_octet_s = limits.head_s, limits.first_octet_s
         self.idle_s, self.hold_s, self.gone_s = limits.idle_s, limits.hold_s, limits.gone_s

@@ -1,0 +1,20 @@
+"""Answers of one connection."""
+
+from libc.stdint cimport uint8_t
+
+from native.http.entity cimport Answer, Entity
+from native.http.parser cimport Head
+from native.http.wire cimport Wire
+
+cdef class Replies(Wire):
+    cdef Head head
+    cdef bint streaming, ending, hit
+    cdef object request
+    cdef int consume(self) except -1
+    cdef int refuse(self, int number) except -1
+    cdef int give_answer(self, Answer answer) except -1
+    cdef int give_entity(self, const uint8_t* data, Entity entity) except -1
+    cdef int send(
+        self, Entity backed, int status, bytes head, const char* extra, bytes body, size_t offset, size_t size
+    ) except -1
+    cdef int begin_stream(self, object made) except -1

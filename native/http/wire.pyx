@@ -1,0 +1,181 @@
+"""The way out of one connection: one answer at a time, nothing copied, nothing unbounded.
+
+A body is queued as a reference into its immutable octets (HT-131); a peer that takes nothing, or
+too little over a window, is cut (HT-124, HT-125).
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.errno cimport EAGAIN, EINTR, errno
+from libc.string cimport memset, strlen
+
+from native.http.kernel cimport (
+    MSG_MORE,
+    MSG_NOSIGNAL,
+    SO_LINGER,
+    SOL_SOCKET,
+    iovec,
+    linger,
+    msghdr,
+    sendmsg,
+    setsockopt,
+)
+from native.http.outbox cimport BROKEN
+
+cdef size_t LOW_WATER = 65536  # HT-133: a stream goes on below it
+
+
+cdef class Wire(Seat):
+    """A seat that owes octets."""
+
+    def __cinit__(self, port, peer, address):
+        self.port, self.peer, self.address = port, peer, address
+        self.outbox = Outbox()
+
+    cdef int settle(self) except -1:
+        """Choose what to wait for."""
+        raise NotImplementedError
+
+    cdef bint close_delimited(self) noexcept:
+        """Whether the body on its way ends with the connection."""
+        return False
+
+    cdef void enter(self, int phase, double seconds) noexcept:
+        self.phase = phase
+        self.due(seconds)
+
+    cdef int queue(self, bytes octets) except -1:
+        return self.outbox.add(octets, <const uint8_t*>PyBytes_AS_STRING(octets), PyBytes_GET_SIZE(octets), -1, 0)
+
+    cdef int gather(
+        self, bytes head, const char* extra, const char* end, bytes body, size_t offset, size_t size, Entity backed
+    ) except -1:
+        """Give one answer away: head, extra fields, date and end, body; the rest is queued (HT-132).
+
+        A body of middle size leaves from the memfd of `backed`, if it has one (HT-130): the kernel
+        then hands out pages instead of copying. Small and very large ones are faster from memory.
+        """
+        cdef iovec parts[4]
+        cdef msghdr message
+        cdef ssize_t done
+        cdef int i, file = -1
+        if backed is not None and self.port.sendfile_from <= size <= self.port.sendfile_to:
+            file = backed.backing()
+        parts[0].iov_base, parts[0].iov_len = PyBytes_AS_STRING(head), PyBytes_GET_SIZE(head)
+        parts[1].iov_base, parts[1].iov_len = <void*>extra, strlen(extra)
+        parts[2].iov_base, parts[2].iov_len = <void*>end, strlen(end)
+        parts[3].iov_base, parts[3].iov_len = PyBytes_AS_STRING(body) + offset, size
+        done = 0
+        if self.outbox.queued == 0:
+            memset(&message, 0, sizeof(message))
+            message.msg_iov, message.msg_iovlen = parts, 3 if file >= 0 else 4
+            done = sendmsg(self.fd, &message, MSG_NOSIGNAL | MSG_MORE if file >= 0 else MSG_NOSIGNAL)
+            if done < 0:
+                if errno != EAGAIN and errno != EINTR:
+                    self.port.resets += 1
+                    self.leave()
+                    return 0
+                done = 0
+        self.sent += done
+        for i in range(3):
+            if <size_t>done >= parts[i].iov_len:
+                done -= parts[i].iov_len
+                continue
+            self.queue((<const char*>parts[i].iov_base)[done : parts[i].iov_len])
+            done = 0
+        if file >= 0:
+            self.outbox.add(backed, NULL, size, file, offset)
+            return self.flush()
+        if <size_t>done < size:
+            self.outbox.add(body, <const uint8_t*>PyBytes_AS_STRING(body) + offset + done, size - done, -1, 0)
+        return 0
+
+    cdef int flush(self) except -1:
+        """Go on with the queue; wakes a stream that waits for room."""
+        cdef size_t before = self.outbox.queued
+        cdef double now = self.worker.now * 0.5
+        if self.outbox.flush(self.fd) == BROKEN:
+            self.port.resets += 1
+            self.leave()
+            return 0
+        self.sent += before - self.outbox.queued
+        if self.outbox.queued == 0:
+            self.phase = NEW
+        elif self.phase == WRITING and self.outbox.queued < before:
+            self.due(self.port.stall_s)
+            if now - self.window >= self.port.rate_s:
+                if self.sent - self.window_sent < self.port.rate_bytes:
+                    self.port.slow_readers += 1
+                    self.abort()
+                    return 0
+                self.window, self.window_sent = now, self.sent
+        if self.waiter is not None and self.outbox.queued <= LOW_WATER and not self.waiter.done():
+            self.waiter.set_result(None)
+        return 0
+
+    cdef void abort(self) noexcept:
+        """Close with RST, so that a length-less or stalled body cannot pass for complete (HT-114)."""
+        cdef linger now
+        now.l_onoff, now.l_linger = 1, 0
+        setsockopt(self.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now))
+        self.leave()
+
+    cdef void leave(self) noexcept:
+        if self.fd < 0:
+            return
+        task, self.task = self.task, None
+        if task is not None:
+            task.cancel()
+        if self.waiter is not None:
+            self.waiter.cancel()
+        self.outbox.clear()
+        Seat.leave(self)
+        self.port.released(self, self.address)
+
+    def finish(self) -> None:
+        """Close now; a body without an end must not look complete (HT-114)."""
+        if self.close_delimited():
+            self.abort()
+        else:
+            self.leave()
+
+
+cdef class Sink:
+    """The connection as a pump sees it, for one answer."""
+
+    cdef Wire wire
+    cdef bint chunked
+
+    def __cinit__(self, wire, chunked):
+        self.wire, self.chunked = wire, chunked
+
+    def send(self, chunks: list[bytes], last: bool) -> None:
+        """stream.Sink.send: one HTTP chunk per item, one write for all (HT-110)."""
+        cdef Wire wire = self.wire
+        if wire.fd < 0:
+            raise ConnectionResetError("client gone")
+        for chunk in chunks:
+            if self.chunked:
+                wire.queue(b"%x\r\n" % len(chunk))
+            wire.queue(chunk)
+            wire.port.octets += len(chunk)
+            if self.chunked:
+                wire.queue(b"\r\n")
+        if last and self.chunked:
+            wire.queue(b"0\r\n\r\n")
+        wire.flush()
+        if wire.outbox.queued > wire.port.queue_bytes:
+            wire.port.slow_readers += 1
+            wire.finish()
+        if wire.fd < 0:
+            raise ConnectionResetError("client gone")
+        wire.settle()
+
+    async def room(self) -> None:
+        """stream.Sink.room"""
+        cdef Wire wire = self.wire
+        if wire.outbox.queued > LOW_WATER:
+            wire.waiter = wire.port.loop.create_future()
+            try:
+                await wire.waiter
+            finally:
+                wire.waiter = None
