@@ -1,0 +1,175 @@
+"""Objects in S3 or anything that speaks it; the only module that knows the driver (CMP-20).
+
+One client for the life of the process (CMP-21): path addressing, signature v4, explicit timeouts,
+and checksums only where the API demands them, because third-party stores reject the newer kinds.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from runtime import sections
+from runtime.objects.interface import (
+    Object,
+    ObjectError,
+    ObjectInfo,
+    check_name,
+    check_prefix,
+    check_range,
+)
+
+CODES = {
+    "404": "not_found",
+    "NoSuchKey": "not_found",
+    "NotFound": "not_found",
+    "InvalidRange": "bad_range",
+    "416": "bad_range",
+}
+PAGE = 1000  # the most that one ListObjectsV2 answers
+
+
+class S3Store:
+    """One bucket, made at start if it is missing."""
+
+    def __init__(self, settings: sections.Objects) -> None:
+        self.name = "objects"
+        self._settings = settings
+        self._bucket = settings.bucket
+        self._client: Any = None
+        self._open = AsyncExitStack()
+
+    async def start(self) -> None:
+        """Open the client and prove it on the bucket."""
+        import aioboto3  # half a second and 60 MB that a folder store does not pay
+        from aiobotocore.config import AioConfig
+
+        settings = self._settings
+        session = aioboto3.Session(
+            aws_access_key_id=settings.access_key.get_secret_value() or None,
+            aws_secret_access_key=settings.secret_key.get_secret_value() or None,
+            region_name=settings.region,
+        )
+        config = AioConfig(
+            signature_version="s3v4",
+            s3={"addressing_style": "path"},
+            connect_timeout=settings.connect_timeout_s,
+            read_timeout=settings.read_timeout_s,
+            retries={"total_max_attempts": 2, "mode": "standard"},
+            request_checksum_calculation=settings.checksums,
+            response_checksum_validation=settings.checksums,
+        )
+        client = session.client("s3", endpoint_url=settings.url, config=config)
+        self._client = await self._open.enter_async_context(client)
+        try:
+            await self._call("head_bucket")
+        except ObjectError as error:
+            if error.code != "not_found":
+                raise
+            await self._call("create_bucket")
+
+    def ready(self) -> str | None:
+        return None if self._client is not None else "not connected"
+
+    async def drain(self) -> None:
+        """Stays usable."""
+
+    async def stop(self) -> None:
+        self._client = None
+        await self._open.aclose()
+
+    async def put(
+        self,
+        name: str,
+        body: bytes,
+        *,
+        content_type: str = "application/octet-stream",
+        if_absent: bool = False,
+        if_match: str | None = None,
+    ) -> ObjectInfo:
+        check_name(name)
+        condition: dict[str, str] = {}
+        if if_absent:
+            condition["IfNoneMatch"] = "*"
+        if if_match is not None:
+            condition["IfMatch"] = f'"{if_match}"'
+        failed = "exists" if if_absent else "changed"
+        await self._call(
+            "put_object", failed, Key=name, Body=body, ContentType=content_type, **condition
+        )
+        return await self.head(name)
+
+    async def get(self, name: str, *, start: int = 0, end: int | None = None) -> Object:
+        check_name(name)
+        check_range(start, end)
+        wanted = {} if not start and end is None else {"Range": _range(start, end)}
+        try:
+            answer = await self._call("get_object", Key=name, **wanted)
+        except ObjectError as error:
+            if error.code != "bad_range" or start:
+                raise
+            return Object(await self.head(name), b"")  # any range of an empty body
+        async with _errors():
+            async with answer["Body"] as stream:
+                body = await stream.read()
+        _, _, whole = answer.get("ContentRange", "").partition("/")
+        return Object(_info(name, answer, int(whole or answer["ContentLength"])), body)
+
+    async def head(self, name: str) -> ObjectInfo:
+        check_name(name)
+        answer = await self._call("head_object", Key=name)
+        return _info(name, answer, answer["ContentLength"])
+
+    async def list(
+        self, prefix: str = "", *, after: str = "", limit: int = 1000
+    ) -> list[ObjectInfo]:
+        check_prefix(prefix)
+        found: list[ObjectInfo] = []
+        while len(found) < limit:
+            answer = await self._call(
+                "list_objects_v2",
+                Prefix=prefix,
+                StartAfter=found[-1].name if found else after,
+                MaxKeys=min(limit - len(found), PAGE),
+            )
+            rows = answer.get("Contents", [])
+            found += [_info(row["Key"], row, row["Size"]) for row in rows]
+            if not rows or not answer.get("IsTruncated"):
+                break
+        return found
+
+    async def delete(self, name: str) -> None:
+        check_name(name)
+        await self._call("delete_object", Key=name)
+
+    async def _call(self, operation: str, failed: str = "changed", **arguments: Any) -> Any:
+        if self._client is None:
+            raise RuntimeError("S3Store.start() comes first")
+        async with _errors(failed):
+            return await getattr(self._client, operation)(Bucket=self._bucket, **arguments)
+
+
+def _range(start: int, end: int | None) -> str:
+    return f"bytes={start}-" if end is None else f"bytes={start}-{end - 1}"
+
+
+def _info(name: str, row: Any, size: int) -> ObjectInfo:
+    modified_ms = int(row["LastModified"].timestamp() * 1000)
+    return ObjectInfo(name, size, row["ETag"].strip('"'), modified_ms)
+
+
+@asynccontextmanager
+async def _errors(failed: str = "changed") -> AsyncIterator[None]:
+    """The driver's errors as ours; no message of the server is passed on, it may quote the request."""
+    from botocore import exceptions
+
+    try:
+        yield
+    except exceptions.ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in ("PreconditionFailed", "412", "ConditionalRequestConflict"):
+            raise ObjectError(failed, code) from None
+        raise ObjectError(CODES.get(code, "unavailable"), code) from None
+    except (exceptions.ConnectTimeoutError, exceptions.ReadTimeoutError, TimeoutError):
+        raise ObjectError("timeout", "no answer from the object store in time") from None
+    except (exceptions.BotoCoreError, exceptions.HTTPClientError, OSError) as error:
+        raise ObjectError("unavailable", type(error).__name__) from None

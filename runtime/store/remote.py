@@ -1,0 +1,315 @@
+"""The store in Redis or Valkey, 7.0 and up: one command or one script per operation.
+
+Traps kept away from (CMP-17): no WATCH; blocking reads and subscriptions have connections of their
+own; every call has a time limit; replies are read in RESP2 and RESP3 shape alike. Nothing is
+retried here, because a count or an append that timed out may have happened.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from redis import asyncio as driver
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as ServerGone
+from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as ServerLate
+
+from runtime import clock
+from runtime.store import keys, scripts
+from runtime.store.interface import (
+    Admission,
+    Ended,
+    Limit,
+    Message,
+    Pulse,
+    Session,
+    SessionPolicy,
+    StoreError,
+)
+
+T = TypeVar("T")
+LEASE_MS = 15_000  # a dead reaper's accounts are looked at again after so long (CTL-108)
+
+
+class RedisStore:
+    """One server by URL: redis://host:port/db, rediss://..., unix:///path."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_ms: int = 100,
+        max_connections: int = 64,
+        protocol: int = 3,
+        clock: clock.Clock = clock.SYSTEM,
+        policy: SessionPolicy | None = None,
+    ) -> None:
+        self.name = "store"
+        self._url = url
+        self._timeout_s = timeout_ms / 1000
+        self._max_connections = max_connections
+        self._protocol = protocol
+        self._clock = clock
+        self._policy = policy or SessionPolicy()
+        self._quick: Any = None
+        self._waiting: Any = None
+        self._scripts: dict[str, Any] = {}
+
+    async def start(self) -> None:
+        """Connect, load the scripts (CMP-33); a server that is not there is an error."""
+        self._quick = self._client(self._max_connections, self._timeout_s)
+        self._waiting = self._client(self._max_connections, None)
+        async with asyncio.timeout(max(self._timeout_s, 5.0)):
+            await self._ask(self._quick.ping(), within_s=5.0)
+            for name in dir(scripts):
+                if name.isupper() and not name.startswith("_"):
+                    body = getattr(scripts, name)
+                    self._scripts[name] = self._quick.register_script(body)
+                    await self._ask(self._quick.script_load(body), within_s=5.0)
+
+    def _client(self, connections: int, timeout_s: float | None) -> Any:
+        pool = driver.BlockingConnectionPool.from_url(
+            self._url,
+            max_connections=connections,
+            timeout=self._timeout_s,
+            protocol=self._protocol,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=max(self._timeout_s, 1.0),
+            retry=Retry(NoBackoff(), 0),
+        )
+        return driver.Redis.from_pool(pool)
+
+    def ready(self) -> str | None:
+        return None if self._scripts else "not connected"
+
+    async def drain(self) -> None:
+        """Stays usable: requests in flight above may still need it."""
+
+    async def stop(self) -> None:
+        for client in (self._quick, self._waiting):
+            if client is not None:
+                await client.aclose()
+        self._scripts.clear()
+
+    async def _ask(self, work: Awaitable[T], *, within_s: float | None = None) -> T:
+        try:
+            async with asyncio.timeout(within_s or self._timeout_s):
+                return await work
+        except (ServerLate, TimeoutError):
+            raise StoreError("timeout", "no answer from the store in time") from None
+        except (ServerGone, OSError) as error:
+            raise StoreError("unavailable", type(error).__name__) from None
+
+    async def _run(self, script: str, on: Sequence[str], *arguments: Any) -> Any:
+        return await self._ask(self._scripts[script](keys=on, args=arguments))
+
+    # -- values
+
+    async def get(self, key: str) -> bytes | None:
+        value: bytes | None = await self._ask(self._quick.get(key))
+        return value
+
+    async def mget(self, keys: Sequence[str]) -> list[bytes | None]:
+        return list(await self._ask(self._quick.mget(list(keys)))) if keys else []
+
+    async def put(self, key: str, value: bytes, ttl_ms: int | None = None) -> None:
+        await self._ask(self._quick.set(key, value, px=ttl_ms))
+
+    async def put_if_absent(self, key: str, value: bytes, ttl_ms: int) -> bool:
+        return bool(await self._ask(self._quick.set(key, value, px=ttl_ms, nx=True)))
+
+    async def delete(self, key: str) -> bool:
+        return bool(await self._ask(self._quick.delete(key)))
+
+    async def renew(self, key: str, value: bytes, ttl_ms: int) -> bool:
+        return bool(await self._run("RENEW", [key], value, ttl_ms))
+
+    async def release(self, key: str, value: bytes) -> bool:
+        return bool(await self._run("RELEASE", [key], value))
+
+    # -- counting and telling
+
+    async def incr_and_publish(self, key: str, channel: str, message: bytes) -> int:
+        return int(await self._run("INCR_AND_PUBLISH", [key], channel, message))
+
+    async def publish(self, channel: str, message: bytes) -> None:
+        await self._ask(self._quick.publish(channel, message))
+
+    @asynccontextmanager
+    async def subscribe(self, channel: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        subscription = self._waiting.pubsub()
+
+        async def messages() -> AsyncIterator[bytes]:
+            while True:
+                try:
+                    message = await subscription.get_message(
+                        ignore_subscribe_messages=True, timeout=None
+                    )
+                except (ServerGone, OSError) as error:
+                    raise StoreError("unavailable", type(error).__name__) from None
+                if message is not None:
+                    yield message["data"]
+
+        try:
+            await self._ask(subscription.subscribe(channel))
+            await self._ask(subscription.get_message(timeout=self._timeout_s))
+            yield messages()
+        finally:
+            await subscription.aclose()
+
+    async def gcra(
+        self, key: str, *, limit: int, period_ms: int, burst: int = 1, cost: int = 1
+    ) -> Limit:
+        allowed, remaining, retry_ms = await self._run(
+            "GCRA", [key], self._clock.now_ms(), limit, period_ms, burst, cost
+        )
+        return Limit(bool(allowed), remaining, retry_ms)
+
+    # -- streams
+
+    async def append(self, stream: str, body: bytes, *, max_len: int = 100_000) -> str:
+        added = self._quick.xadd(stream, {"b": body}, maxlen=max_len, approximate=False)
+        return str((await self._ask(added)).decode())
+
+    async def read(
+        self, stream: str, group: str, consumer: str, *, count: int = 100, block_ms: int = 0
+    ) -> list[Message]:
+        client = self._waiting if block_ms else self._quick
+        within_s = self._timeout_s + block_ms / 1000
+
+        def ask() -> Awaitable[Any]:
+            return self._ask(
+                client.xreadgroup(group, consumer, {stream: ">"}, count, block_ms or None),
+                within_s=within_s,
+            )
+
+        try:
+            reply = await ask()
+        except ResponseError as error:
+            if not str(error).startswith("NOGROUP"):
+                raise
+            await self._group(stream, group)
+            reply = await ask()
+        return [Message(id_, body, 1) for id_, body in _entries(reply)]
+
+    async def _group(self, stream: str, group: str) -> None:
+        try:
+            await self._ask(self._quick.xgroup_create(stream, group, id="0", mkstream=True))
+        except ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+
+    async def ack(self, stream: str, group: str, ids: Sequence[str]) -> int:
+        return int(await self._ask(self._quick.xack(stream, group, *ids))) if ids else 0
+
+    async def claim(
+        self, stream: str, group: str, consumer: str, *, min_idle_ms: int, count: int = 100
+    ) -> list[Message]:
+        try:
+            idle = await self._ask(
+                self._quick.xpending_range(stream, group, "-", "+", count, idle=min_idle_ms)
+            )
+        except ResponseError as error:
+            if str(error).startswith("NOGROUP"):
+                return []
+            raise
+        delivered = {row["message_id"].decode(): row["times_delivered"] for row in idle}
+        if not delivered:
+            return []
+        rows = await self._ask(
+            self._quick.xclaim(stream, group, consumer, min_idle_ms, list(delivered))
+        )
+        return [Message(id_, body, delivered[id_] + 1) for id_, body in _rows(rows)]
+
+    async def pending(self, stream: str, group: str) -> int:
+        try:
+            return int((await self._ask(self._quick.xpending(stream, group)))["pending"])
+        except ResponseError as error:
+            if str(error).startswith("NOGROUP"):
+                return 0
+            raise
+
+    # -- playback sessions
+
+    async def _sessions(self, script: str, account: str, *own: Any) -> Any:
+        policy = self._policy
+        now_ms = self._clock.now_ms()
+        on = keys.account_keys(account)
+        return await self._run(script, on, now_ms, policy.ttl_ms, policy.kept_ms, *own)
+
+    async def admit(
+        self,
+        account: str,
+        session: str,
+        *,
+        device: str,
+        detail: bytes,
+        limit: int,
+        terminate: Sequence[str] = (),
+    ) -> Admission:
+        admitted, rows, ended = await self._sessions(
+            "ADMIT", account, limit, session, device, keys.packed(device, detail), *terminate
+        )
+        live = tuple(
+            Session(id_.decode(), *keys.unpacked(value), last_seen_ms=int(score))
+            for id_, score, value in rows
+        )
+        if live:
+            due_ms = live[0].last_seen_ms + self._policy.ttl_ms
+            await self._ask(self._quick.zadd(keys.live_key(account), {account: due_ms}))
+        return Admission(bool(admitted), live, _ended(account, ended))
+
+    async def heartbeat(
+        self, account: str, session: str, *, limit: int, detail: bytes | None = None
+    ) -> Pulse:
+        given = (0, b"") if detail is None else (1, detail)
+        beat, reason = await self._sessions(
+            "HEARTBEAT", account, limit, session, self._policy.late_ms, *given
+        )
+        if beat == b"readmitted":
+            due_ms = self._clock.now_ms() + self._policy.ttl_ms
+            await self._ask(self._quick.zadd(keys.live_key(account), {account: due_ms}, nx=True))
+        return Pulse(beat.decode(), reason.decode())
+
+    async def end(self, account: str, session: str, reason: str) -> Ended | None:
+        ended = _ended(account, await self._sessions("END", account, session, reason))
+        return ended[0] if ended else None
+
+    async def reap(self, *, count: int = 100) -> list[Ended]:
+        ended: list[Ended] = []
+        now_ms = self._clock.now_ms()
+        lease = now_ms + LEASE_MS + 0.5  # no admission ever writes a half millisecond
+        for shard in keys.live_keys():
+            due = await self._run("CLAIM_DUE", [shard], now_ms, lease, max(count - len(ended), 0))
+            for account in (name.decode() for name in due):
+                rows, next_ms = await self._sessions("REAP_ACCOUNT", account)
+                ended += _ended(account, rows)
+                if int(next_ms) < 0:
+                    await self._run("FORGET", [shard], account, lease)
+                else:
+                    await self._ask(self._quick.zadd(shard, {account: int(next_ms)}))
+        return ended
+
+
+def _ended(account: str, rows: Sequence[Any]) -> tuple[Ended, ...]:
+    return tuple(
+        Ended(account, id_.decode(), *keys.unpacked(value), reason=reason.decode())
+        for id_, reason, value in rows
+    )
+
+
+def _entries(reply: Any) -> list[tuple[str, bytes]]:
+    """XREADGROUP over one stream: RESP2 a list of pairs, RESP3 a map (CMP-17)."""
+    if not reply:
+        return []
+    rows = next(iter(reply.values())) if isinstance(reply, dict) else reply[0][1]
+    if rows and isinstance(rows[0], list) and rows[0] and isinstance(rows[0][0], list | tuple):
+        rows = rows[0]
+    return _rows(rows)
+
+
+def _rows(rows: Any) -> list[tuple[str, bytes]]:
+    return [(id_.decode(), fields[b"b"]) for id_, fields in rows if fields]

@@ -1,0 +1,104 @@
+"""Starting a real server for the tests (CMP-8): free ports, a folder of its own, ready by a real
+command, stopped by its pid, nothing left behind."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+START_S = 60.0
+
+
+def missing(reason: str) -> None:
+    """CMP-5: without its server a test fails in `make test` and skips in a bare pytest."""
+    if os.environ.get("HEADWATER_TWINS") == "required":
+        pytest.fail(f"twin required: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+def needs(binary: str) -> str:
+    """The path of a program, or no test."""
+    found = shutil.which(binary) or shutil.which(binary, path=str(Path(sys.executable).parent))
+    if found is None:
+        missing(f"{binary} is not installed")
+    return str(found)
+
+
+def free_ports(count: int, *, twins_at: int = 0) -> list[int]:
+    """Ports nobody listens on; with `twins_at`, port + that offset is free as well."""
+    held: list[socket.socket] = []
+    ports: list[int] = []
+    try:
+        while len(ports) < count:
+            first = socket.socket()
+            held.append(first)
+            first.bind(("127.0.0.1", 0))
+            port = first.getsockname()[1]
+            if twins_at:
+                second = socket.socket()
+                held.append(second)
+                try:
+                    second.bind(("127.0.0.1", port + twins_at))
+                except (OSError, OverflowError):
+                    continue
+            ports.append(port)
+    finally:
+        for each in held:
+            each.close()
+    return ports
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A short path of its own (a Unix socket's is limited to 107 bytes, CMP-12)."""
+    path = Path(tempfile.mkdtemp(prefix="hw-"))
+    path.chmod(0o755)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def running(
+    command: Sequence[str], ready: Callable[[], bool], log: Path, cwd: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The server, from the moment `ready` says so until the block ends."""
+    with log.open("wb") as out:
+        server = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            cwd=cwd,
+            start_new_session=True,
+        )
+    try:
+        deadline = time.monotonic() + START_S
+        while not ready():
+            if server.poll() is not None or time.monotonic() > deadline:
+                tail = log.read_text(errors="replace")[-800:]
+                missing(f"{Path(command[0]).name} did not start: {tail}")
+            time.sleep(0.02)
+        yield server
+    finally:
+        server.terminate()
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def answers(command: Sequence[str], expected: bytes) -> bool:
+    """Did the command print what a ready server makes it print?"""
+    done = subprocess.run(command, capture_output=True, timeout=10, check=False)
+    return expected in done.stdout
