@@ -103,8 +103,7 @@ class Router:
         before, self._decision = self._decision, decide(self._pathways, self.snapshot())
         old, new = before.ids[0], self._decision.ids[0]
         if old != new:
-            subject = "" if site.pathway.id in why else f"{site.pathway.id}: "
-            sentence = f"moved from {old} to {new}: {subject}{why}"
+            sentence = f"moved from {old} to {new}: {why}"
             move = Move(now_ms, site.pathway.id, reason, sentence, old, new, self._version)
             self.moves.add(move)
 
