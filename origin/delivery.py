@@ -8,24 +8,18 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Protocol
 
 from native.http import Answer, Entity, Hot, Refusal, Request
 from origin.errors import OriginError
 from origin.live import Presentation
 from origin.settings import Settings
 from origin.track import LiveTrack
+from origin.vod import Library
 
 SEGMENT = re.compile(r"(\d{1,18})\.m4s")
 EARLY = "max-age=1"  # O5: an early 404 must not be pinned
 GONE = "max-age=60"  # O6
 SOON = 2  # segments after the edge that a player may ask for and we hold
-
-
-class Library(Protocol):
-    """Video on demand, by title and leaf."""
-
-    def answer(self, title: str, leaf: str, query: str) -> Answer | Awaitable[Answer]: ...
 
 
 class Delivery:
@@ -36,7 +30,7 @@ class Delivery:
         settings: Settings,
         hot: Hot,
         presentations: dict[str, Presentation],
-        library: Library | None,
+        library: Library,
         clock: Callable[[], float],
     ) -> None:
         self._settings = settings
@@ -62,7 +56,7 @@ class Delivery:
                 return self._live(channel, track, leaf)
             case ["live", _, leaf] if leaf in ("master.m3u8", "manifest.mpd"):
                 return Refusal(404, "no_media_yet", cache_control=EARLY)
-            case ["vod", title, *rest] if rest and self._library is not None:
+            case ["vod", title, *rest] if rest:
                 return self._library.answer(title, "/".join(rest), request.query)
         return Refusal(404, "not_found", cache_control=GONE)
 

@@ -7,9 +7,10 @@ from time import time
 from native.http import Hot, Server, serve
 from origin import metrics
 from origin.channels import Channels
-from origin.delivery import Delivery, Library
+from origin.delivery import Delivery
 from origin.receiver import application
 from origin.settings import Settings
+from origin.vod import Library
 from runtime.service import Part, Web
 
 DRAIN_S = 7.5  # inside the process's own budget (HT-67)
@@ -25,7 +26,7 @@ def parts(settings: Settings, data_dir: Path, library: Library | None = None) ->
         host=settings.host,
         port=settings.ingest_port,
     )
-    return [Deliver(settings, hot, channels, library), ingest]
+    return [Deliver(settings, hot, channels, library or Library(data_dir)), ingest]
 
 
 class Deliver:
@@ -33,13 +34,12 @@ class Deliver:
 
     name = "delivery"
 
-    def __init__(
-        self, settings: Settings, hot: Hot, channels: Channels, library: Library | None
-    ) -> None:
+    def __init__(self, settings: Settings, hot: Hot, channels: Channels, library: Library) -> None:
         self.port = settings.delivery_port
         self._settings = settings
         self._hot = hot
         self._channels = channels
+        self._library = library
         self._delivery = Delivery(settings, hot, channels.presentations, library, time)
         self._server: Server | None = None
         self._unmeter: list[Callable[[], None]] = []
@@ -73,6 +73,7 @@ class Deliver:
             await self._server.close()
             self._server = None
         self._channels.close()
+        self._library.close()
 
     def _edge_ages(self) -> Mapping[tuple[str, ...], float]:
         return {

@@ -90,7 +90,8 @@ def frame_rate(samples: int, ticks: int, timescale: int) -> Fraction | None:
     if ticks <= 0 or samples <= 0:
         return None
     rate = Fraction(samples * timescale, ticks)
-    for snapped in (Fraction(round(rate)), Fraction(round(rate * 1001 / 1000) * 1000, 1001)):
-        if snapped and abs(1 / rate - 1 / snapped) * timescale <= 1:
-            return snapped
+    whole, ntsc = Fraction(round(rate)), Fraction(round(rate * 1001 / 1000) * 1000, 1001)
+    snapped = min((whole, ntsc), key=lambda candidate: abs(rate - candidate))
+    if snapped and abs(1 / rate - 1 / snapped) * timescale <= 1:
+        return snapped
     return rate.limit_denominator(1001)
