@@ -1,4 +1,4 @@
-"""The proxy over real sockets: token, origin, cohort, answer; the origin is one of our own servers."""
+"""The proxy over real sockets: token, origin, cohort, answer. The origin is a server of ours."""
 
 import gzip
 import json
