@@ -1,7 +1,7 @@
 """The delivery protocol: HTTP/1.1 GET and HEAD on uvloop, strict, without a copy of a body.
 
-A handler maps a Request to an Entity, a Refusal or a Stream; CORS, OPTIONS, HEAD, conditions, ranges,
-coding choice, dates, keep-alive, pipelining, limits and drain are the protocol's work
+A handler maps a Request to an Entity, a Refusal or a Stream; CORS, OPTIONS, HEAD, conditions,
+ranges, coding choice, dates, keep-alive, pipelining, limits and drain are the protocol's work
 (specs/http1.md). Objects put into a Hot table are answered without the handler.
 """
 

@@ -1,3 +1,4 @@
+# cython: auto_pickle=False
 """One connection of the delivery port: requests in, answers out, in order (specs/http1.md).
 
 Rules
@@ -18,8 +19,9 @@ from libc.string cimport memchr, memcpy, memmove
 
 from native.http.entity cimport Answer, Entity
 from native.http.kernel cimport EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, SHUT_WR, recv, shutdown
-from native.http.parser cimport FAULT, MORE, OPTIONS, begin, scan
-from native.http.target cimport read_path, read_query
+from native.http.parser cimport FAULT, MORE, OPTIONS, Head, begin, scan
+from native.http.port cimport Port
+from native.http.target cimport Target, read_path, read_query
 from native.http.wire cimport (
     HOLDING,
     IDLE,

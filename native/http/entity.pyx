@@ -1,3 +1,4 @@
+# cython: auto_pickle=False
 """Entity and Refusal: answers whose heads are built once and served many times (HT-77)."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -23,9 +24,6 @@ ETAG_TEXT = re.compile(r"[\x21\x23-\x7e]*")
 
 cdef class Answer:
     """Base of what is sent in one piece."""
-
-    def __init__(self):
-        raise TypeError("make an Entity or a Refusal")
 
 
 cdef class Entity(Answer):

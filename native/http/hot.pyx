@@ -1,3 +1,4 @@
+# cython: auto_pickle=False
 """Objects answered without the handler: decoded path -> Entity, looked up without Python objects.
 
 Open addressing with linear probing, at most half full; removal shifts back, so there are no tombstones.

@@ -1,3 +1,4 @@
+# cython: auto_pickle=False
 """The listening socket: accept what is there, within the caps (HT-127, HT-128, HT-139)."""
 
 import socket

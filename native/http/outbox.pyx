@@ -1,3 +1,4 @@
+# cython: auto_pickle=False
 """What the kernel did not take yet: references into immutable bodies, never copies (HT-131, HT-134)."""
 
 from cpython.ref cimport Py_DECREF, Py_INCREF

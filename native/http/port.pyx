@@ -1,3 +1,4 @@
+# cython: auto_pickle=False
 """One delivery port: handler, hot table, limits, ready-made refusals, counters."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# cython: auto_pickle=False
 """Answers of one connection: entity, refusal or stream, as its request asks (specs/http1.md 8 to 12)."""
 
 from cpython.bytes cimport PyBytes_GET_SIZE

@@ -1,3 +1,4 @@
+# cython: auto_pickle=False
 """The parser for Python eyes: tests, tools, logs."""
 
 from libc.stdint cimport uint8_t

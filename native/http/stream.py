@@ -2,13 +2,13 @@
 
 import types
 from collections.abc import AsyncIterator, Generator, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from native.http import heads
 
 
 class Stream:
-    """A body in the making: one HTTP chunk per item of `chunks`; an exception there cuts it (HT-114)."""
+    """A body in the making, one HTTP chunk per item; an exception there cuts it (HT-114)."""
 
     __slots__ = ("chunks", "head", "status")
 
@@ -38,7 +38,7 @@ class Sink(Protocol):
 
 
 @types.coroutine
-def _rest(step: Generator[Any, Any, bytes], waiting: Any) -> Generator[Any, Any, bytes]:
+def _rest(step: Generator[Any, Any, bytes], waiting: object) -> Generator[Any, Any, bytes]:
     """Finish an awaitable that was stepped once by hand and then had to wait."""
     while True:
         try:
@@ -47,12 +47,12 @@ def _rest(step: Generator[Any, Any, bytes], waiting: Any) -> Generator[Any, Any,
             try:
                 waiting = step.throw(err)
             except StopIteration as done:
-                return done.value
+                return cast(bytes, done.value)
         else:
             try:
                 waiting = step.send(sent)
             except StopIteration as done:
-                return done.value
+                return cast(bytes, done.value)
 
 
 async def pump(chunks: AsyncIterator[bytes], sink: Sink) -> None:

@@ -1,6 +1,6 @@
 """What RFC 9110, 9112 and 3986 say in lists: octet classes, known names, reasons, fixed fields.
 
-The kernels copy the octet classes into 256-entry arrays at import; nothing here is asked per request.
+The kernels copy the octet classes into 256-entry arrays at import; no request asks here.
 """
 
 from typing import NamedTuple

@@ -1,3 +1,4 @@
+# cython: auto_pickle=False
 """The way out of one connection: one answer at a time, nothing copied, nothing unbounded.
 
 A body is queued as a reference into its immutable octets (HT-131); a peer that takes nothing, or
@@ -6,6 +7,7 @@ too little over a window, is cut (HT-124, HT-125).
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.errno cimport EAGAIN, EINTR, errno
+from libc.stdint cimport uint8_t
 from libc.string cimport memset, strlen
 
 from native.http.kernel cimport (

@@ -1,3 +1,4 @@
+# cython: auto_pickle=False
 """Sockets, time and dates of one process: its own epoll set inside the event loop's.
 
 The loop watches one descriptor, ours; a wake-up hands out every ready socket in one pass. Timers
@@ -76,7 +77,7 @@ cdef class Seat:
 cdef class Worker:
     """The set, the wheel and the date."""
 
-    def __cinit__(self, loop):
+    def __init__(self, loop):
         self.loop = loop
         self.seats = set()
         self.gone = []

@@ -1,0 +1,3 @@
+"""Preconditions, If-Range, coding choice (C face: conditions.pxd)."""
+
+__pyx_capi__: dict[str, object]  # what other kernels call

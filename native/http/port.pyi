@@ -1,0 +1,52 @@
+"""What all connections of one server share (C face: port.pxd)."""
+
+import asyncio
+from collections.abc import Callable
+
+from typing_extensions import disjoint_base
+
+from native.http.answered import Answered
+from native.http.connection import Connection
+from native.http.entity import Refusal
+from native.http.errors import Row
+from native.http.hot import Hot
+from native.http.limits import Limits
+from native.http.worker import Worker
+
+def refusal(row: Row) -> Refusal:
+    """The constant answer of one row of errors.REFUSALS."""
+
+@disjoint_base
+class Port:
+    """Shared by the connections of one server; all of it on one event loop."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        worker: Worker,
+        handler: Callable[..., object],
+        hot: Hot | None,
+        limits: Limits,
+        on_answer: Callable[[Answered], None] | None,
+    ) -> None: ...
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop: ...
+    @property
+    def handler(self) -> Callable[..., object]: ...
+    @property
+    def on_answer(self) -> Callable[[Answered], None] | None: ...
+    @property
+    def limits(self) -> Limits: ...
+    @property
+    def draining(self) -> bool: ...
+    @property
+    def connections(self) -> set[Connection]: ...
+    @property
+    def emptied(self) -> asyncio.Event:
+        """Set while no connection is open."""
+    def is_trusted(self, address: bytes) -> bool:
+        """Whether the IPv4 address or IPv6 /64 prefix lies in a trusted range."""
+    def start_drain(self) -> None:
+        """HT-67: idle connections close, running answers end with Connection: close."""
+    def counters(self) -> dict[str, int]:
+        """Everything counted since start, by flat name (HT-162)."""

@@ -1,0 +1,23 @@
+"""Sockets, time and dates of one process (C face: worker.pxd)."""
+
+import asyncio
+
+from typing_extensions import disjoint_base
+
+TICK_S: float
+
+@disjoint_base
+class Seat:
+    """A descriptor in the set, with at most one deadline."""
+
+@disjoint_base
+class Worker:
+    """The epoll set, the timer wheel and the date."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None: ...
+    def on_ready(self) -> None: ...
+    def on_tick(self) -> None: ...
+    def failed(self, seat: Seat, error: Exception) -> None:
+        """A fault of ours must not take the port down: report it, close that connection."""
+    def shut(self) -> None:
+        """Close everything and stop watching."""
