@@ -156,7 +156,8 @@ function simple(reader, info) {
         throw CborError('reserved or unassigned simple value');
     }
     const bytes = take(reader, 1 << info - 24);
-    const view = new DataView(new Uint8Array(bytes).buffer);
+    const view = new DataView(new ArrayBuffer(8));
+    bytes.forEach((octet, at) => view.setUint8(at, octet)); // njs 0.7.9 copies a subarray from its buffer's start
     const value = info === 25 ? half(bytes) : info === 26 ? view.getFloat32(0) : view.getFloat64(0);
     if (!isFinite(value) || (value === 0 && 1 / value < 0)) {
         throw CborError('not a finite number, or negative zero');

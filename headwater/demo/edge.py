@@ -28,6 +28,7 @@ DRAIN_S = 5.0
 AGE_FROM_LIFETIME_S = 60.0  # objects kept longer change so rarely that their age matters to nobody
 MIN_GZIP_BYTES = 512
 _TEXTS = ("text/", "application/vnd.apple.mpegurl", "application/dash+xml", "application/json")
+_pause = asyncio.sleep
 _OWN_HEADERS = frozenset({"content-type", "cache-control"})  # Entity writes these itself
 
 
@@ -123,7 +124,7 @@ class Edge:
         self.state.verdicts["ok"] += 1
         slow = self.state.mode is Mode.SLOW
         if slow:
-            await asyncio.sleep(SLOW_LATENCY_S)
+            await _pause(SLOW_LATENCY_S)
         try:
             looked = await self.cache.look(admitted.target, self._fetch(admitted.target))
         except FetchError as error:
@@ -189,7 +190,7 @@ async def _paced(body: bytes) -> AsyncIterator[bytes]:
     for start in range(0, len(body), SLOW_CHUNK_BYTES):
         chunk = body[start : start + SLOW_CHUNK_BYTES]
         yield chunk
-        await asyncio.sleep(len(chunk) / SLOW_BYTES_S)
+        await _pause(len(chunk) / SLOW_BYTES_S)
 
 
 def _refusal(verdict: cat.Verdict, name: str) -> Entity:

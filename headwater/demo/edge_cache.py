@@ -22,7 +22,7 @@ Fetch = Callable[[str | None], Awaitable[Fetched]]  # takes the tag to revalidat
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One answer of the origin as it is kept; times are monotonic seconds, `tag` is without quotes."""
+    """One answer of the origin as it is kept; times are monotonic seconds, `tag` has no quotes."""
 
     status: int
     body: bytes

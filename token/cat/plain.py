@@ -32,8 +32,8 @@ def _plain(value: object) -> object:
 
 
 def from_plain(value: Any) -> Any:
-    """The inverse for issuing: `{"hex": "00ff"}` is bytes, `{"tag": 52, "value": ..}` a tag, decimal
-    keys are labels. Raises ValueError.
+    """The inverse for issuing: `{"hex": "00ff"}` is bytes, `{"tag": 52, "value": ..}` a tag,
+    decimal keys are labels. Raises ValueError.
     """
     if isinstance(value, list):
         return [from_plain(item) for item in value]

@@ -1,0 +1,327 @@
+"""The demo's CDN: token gate, cache against a counting origin, and its switch."""
+
+import asyncio
+import time
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+import cat
+from headwater.demo import edge
+from headwater.demo.edge_cache import Cache, lifetime_s
+from runtime.fetch import Fetched, FetchError
+
+KEY = {"kid": "demo", "alg": "HS256", "k": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}
+KEYS = cat.KeySet.from_json([KEY])
+
+
+def token(**changes):
+    now = int(time.time())
+    claims = {
+        "iss": "headwater",
+        "exp": now + 600,
+        "nbf": now - 5,
+        "catu": {"path": {"prefix": "/live/demo/"}},
+        "catm": ["GET", "HEAD"],
+        **changes,
+    }
+    return cat.issue(claims, KEYS.signer())
+
+
+class Origin:
+    """Counts what reaches it; `gate` holds answers back until set."""
+
+    def __init__(self):
+        self.seen = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.cache_control = "max-age=60"
+        self.body = bytes(range(256)) * 40
+        self.status = 200
+        self.content_type = "video/mp4"
+
+    async def answer(self, request):
+        self.seen.append(request)
+        await self.gate.wait()
+        headers = {"Cache-Control": self.cache_control, "ETag": '"v1"'}
+        if request.headers.get("If-None-Match") == '"v1"':
+            return web.Response(status=304, headers=headers)
+        if self.status != 200:
+            return web.json_response({"error": "no"}, status=self.status, headers=headers)
+        headers["Last-Modified"] = "Sat, 21 Nov 2026 04:00:00 GMT"
+        return web.Response(body=self.body, headers=headers, content_type=self.content_type)
+
+
+@pytest.fixture
+async def origin(aiohttp_server):
+    origin = Origin()
+    app = web.Application()
+    app.router.add_get("/{rest:.*}", origin.answer)
+    origin.server = await aiohttp_server(app)
+    yield origin
+    origin.gate.set()
+
+
+@pytest.fixture
+async def cdn(origin):
+    url = f"http://127.0.0.1:{origin.server.port}"
+    parts = edge.parts("CDN-A", "127.0.0.1", 0, 0, url, KEYS, ["headwater"])
+    for part in parts:
+        await part.start()
+    yield parts[1], parts[2]
+    for part in reversed(parts):
+        await part.stop()
+
+
+@pytest.fixture
+async def get(cdn):
+    async with aiohttp.ClientSession() as session:
+
+        async def get(path, **options):
+            url = f"http://127.0.0.1:{cdn[0].port}{path}"
+            async with session.get(url, **options) as response:
+                response.body = await response.read()
+                return response
+
+        yield get
+
+
+async def switch(cdn, mode):
+    async with aiohttp.ClientSession() as session:
+        url = f"http://127.0.0.1:{cdn[1].port}/switch"
+        async with session.post(url, json={"mode": mode}) as response:
+            return response.status, response.headers, await response.json()
+
+
+async def state(cdn):
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{cdn[1].port}/state") as response,
+    ):
+        return await response.json()
+
+
+@pytest.mark.parametrize("form", ["path", "query", "header"])
+async def test_a_token_passes_and_is_taken_out(origin, get, form):
+    text = token()
+    leaf = "/live/demo/v/1.m4s"
+    path = f"/cat:{text}{leaf}" if form == "path" else leaf
+    path += f"?CAT={text}" if form == "query" else ""
+    headers = {"CTA-Common-Access-Token": text} if form == "header" else {}
+    response = await get(path, headers=headers)
+    assert (response.status, response.body) == (200, origin.body)
+    assert response.headers["X-Cache"] == "MISS"
+    assert response.headers["ETag"] == '"v1"'
+    assert response.headers["Last-Modified"] == "Sat, 21 Nov 2026 04:00:00 GMT"
+    assert response.headers["Content-Type"] == "video/mp4"
+    (seen,) = origin.seen
+    assert seen.raw_path == leaf
+    assert text not in str(dict(seen.headers))
+
+
+REFUSED = [
+    (None, "/live/demo/x", 401, "missing"),
+    ({"exp": 1000}, "/live/demo/x", 401, "expired"),
+    ({"iss": "other"}, "/live/demo/x", 401, "issuer"),
+    ({}, "/live/other/x", 403, "uri"),
+    ({"catm": ["HEAD"]}, "/live/demo/x", 403, "method"),
+    ({"catreplay": 1}, "/live/demo/x", 403, "claim_unsupported"),
+]
+
+
+@pytest.mark.parametrize(("changes", "path", "status", "reason"), REFUSED)
+async def test_refusals(origin, cdn, get, changes, path, status, reason):
+    """CAT-110, and E-51: no origin traffic."""
+    prefix = "" if changes is None else f"/cat:{token(**changes)}"
+    response = await get(prefix + path)
+    assert response.status == status
+    assert response.headers["CAT-Reason"] == reason
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+    assert b'"error":"cat"' in response.body
+    assert origin.seen == []
+    assert (await state(cdn))["verdicts"] == {reason: 1}
+
+
+async def test_two_viewers_one_origin_fetch(origin, cdn, get):
+    """E-43: token and CMCD are in no key; known parameters are."""
+    for text in (token(), token()):
+        await get(f"/cat:{text}/live/demo/a.m4s?CMCD=sid%3D%22{text[-8:]}%22")
+    again = await get(f"/live/demo/a.m4s?CAT={token()}")
+    assert again.headers["X-Cache"] == "HIT"
+    assert len(origin.seen) == 1
+    await get(f"/live/demo/a.m4s?CAT={token()}&_HLS_msn=4&x=1")
+    assert [request.raw_path for request in origin.seen[1:]] == ["/live/demo/a.m4s?_HLS_msn=4"]
+    counts = await state(cdn)
+    assert (counts["hits"], counts["misses"]) == (2, 2)
+    assert counts["bytes"] == 4 * len(origin.body)
+
+
+async def test_single_flight(origin, cdn, get):
+    origin.gate.clear()
+    path = f"/cat:{token()}/live/demo/b.m4s"
+    waiting = [asyncio.create_task(get(path)) for _ in range(10)]
+    async with asyncio.timeout(5):
+        while (await state(cdn))["verdicts"].get("ok") != 10:
+            await asyncio.sleep(0.01)
+    origin.gate.set()
+    bodies = {(await task).body for task in waiting}
+    assert bodies == {origin.body}
+    assert len(origin.seen) == 1
+
+
+async def test_ranges_and_head_come_from_the_cache(origin, get):
+    path = f"/cat:{token()}/live/demo/c.m4s"
+    await get(path)
+    part = await get(path, headers={"Range": "bytes=10-19"})
+    assert (part.status, part.body) == (206, origin.body[10:20])
+    assert part.headers["Content-Range"] == f"bytes 10-19/{len(origin.body)}"
+    unchanged = await get(path, headers={"If-None-Match": '"v1"'})
+    assert unchanged.status == 304
+    assert len(origin.seen) == 1
+
+
+async def test_stale_objects_are_revalidated(origin, cdn, get):
+    path = f"/cat:{token()}/live/demo/d.m3u8"
+    await get(path)
+    (stored,) = cdn[0].cache._stored.values()
+    object.__setattr__(stored, "stored_at_s", stored.stored_at_s - 61)
+    response = await get(path)
+    assert response.headers["X-Cache"] == "REVALIDATED"
+    assert response.body == origin.body
+    assert origin.seen[1].headers["If-None-Match"] == '"v1"'
+    assert (await get(path)).headers["X-Cache"] == "HIT"
+
+
+async def test_what_may_not_be_stored_is_not(origin, get):
+    origin.cache_control = "no-store"
+    path = f"/cat:{token()}/live/demo/e.m4s"
+    for _ in range(2):
+        assert (await get(path)).headers["X-Cache"] == "MISS"
+    assert len(origin.seen) == 2
+
+
+async def test_errors_pass_with_their_freshness(origin, get):
+    origin.status, origin.cache_control = 404, "max-age=1"
+    response = await get(f"/cat:{token()}/live/demo/none.m4s")
+    assert (response.status, response.headers["Cache-Control"]) == (404, "max-age=1")
+
+
+async def test_origin_down(origin, get):
+    await origin.server.close()
+    response = await get(f"/cat:{token()}/live/demo/f.m4s")
+    assert response.status == 502
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+async def test_playlists_are_coded(origin, get):
+    origin.body, origin.content_type = b"#EXTM3U\n" * 200, "application/vnd.apple.mpegurl"
+    path = f"/cat:{token()}/live/demo/g.m3u8"
+    coded = await get(path, headers={"Accept-Encoding": "gzip"})
+    assert coded.headers["Content-Encoding"] == "gzip"
+    plain = await get(path, headers={"Accept-Encoding": "identity"})
+    assert "Content-Encoding" not in plain.headers
+    assert coded.body == plain.body == origin.body
+
+
+async def test_dead_and_back(cdn, get):
+    path = f"/cat:{token()}/live/demo/h.m4s"
+    assert (await get(path)).status == 200
+    status, headers, body = await switch(cdn, "dead")
+    assert (status, body["mode"]) == (200, "dead")
+    assert headers["Access-Control-Allow-Origin"] == "*"
+    with pytest.raises(aiohttp.ClientError):
+        await get(path)
+    port = cdn[0].port
+    await switch(cdn, "ok")
+    assert cdn[0].port == port
+    assert (await get(path)).status == 200
+
+
+async def test_dead_cuts_what_is_under_way(origin, cdn, get):
+    origin.gate.clear()
+    task = asyncio.create_task(get(f"/cat:{token()}/live/demo/i.m4s"))
+    async with asyncio.timeout(5):
+        while not origin.seen:
+            await asyncio.sleep(0.01)
+    await switch(cdn, "dead")
+    with pytest.raises(aiohttp.ClientError):
+        await task
+
+
+async def test_slow_is_paced_and_late(origin, cdn, get, monkeypatch):
+    naps = []
+
+    async def nap(seconds):
+        naps.append(seconds)
+
+    await switch(cdn, "slow")
+    monkeypatch.setattr(edge, "_pause", nap)
+    response = await get(f"/cat:{token()}/live/demo/j.m4s")
+    assert response.body == origin.body
+    assert naps[0] == edge.SLOW_LATENCY_S
+    assert sum(naps[1:]) == pytest.approx(len(origin.body) / edge.SLOW_BYTES_S)
+
+
+@pytest.mark.parametrize("body", ["{}", '{"mode": "off"}', "[1]", "nonsense"])
+async def test_an_unknown_mode_is_refused(cdn, body):
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"http://127.0.0.1:{cdn[1].port}/switch", data=body) as response,
+    ):
+        assert response.status == 400
+        assert (await response.json())["error"] == "bad_mode"
+    assert (await state(cdn))["mode"] == "ok"
+
+
+LIFETIMES = [
+    ("max-age=3", 3),
+    ("public, max-age=31536000, immutable", 31536000),
+    ("max-age=3, s-maxage=9", 9),
+    ("private, max-age=3", 0),
+    ("no-store", 0),
+    ("no-cache, max-age=5", 0),
+    ("", 0),
+]
+
+
+@pytest.mark.parametrize(("text", "seconds"), LIFETIMES)
+def test_lifetimes(text, seconds):
+    assert lifetime_s(text) == seconds
+
+
+def fetched(body, max_age=10):
+    return Fetched(200, {"cache-control": f"max-age={max_age}"}, body)
+
+
+async def test_the_cache_is_bounded_by_bytes():
+    cache = Cache(lambda: 0.0, max_bytes=1000)
+
+    async def fetch(_):
+        return fetched(bytes(250))
+
+    for name in "abcdefgh":
+        await cache.look(name, fetch)
+        await cache.look("a", fetch)
+    assert cache.size_bytes <= 1000
+    assert len(cache) == 4
+    assert cache.fresh("a") and not cache.fresh("b")
+
+
+async def test_an_old_answer_bridges_a_short_failure_only():
+    now = [0.0]
+    cache = Cache(lambda: now[0])
+
+    async def fetch(_):
+        return fetched(b"old")
+
+    async def fail(_):
+        raise FetchError("unreachable", "origin")
+
+    await cache.look("k", fetch)
+    now[0] = 12.0
+    assert (await cache.look("k", fail)).how == "STALE"
+    now[0] = 15.0
+    with pytest.raises(FetchError):
+        await cache.look("k", fail)
