@@ -11,7 +11,7 @@ import typer
 
 import cat
 from cat import cose, plain
-from cat.algorithms import BY_NAME, BY_NUMBER
+from cat.algorithms import BY_NAME
 from cat.tables import PROFILES, REASONS
 from cat.text import normal_text, token_bytes
 
@@ -158,8 +158,8 @@ def inspect(
     except cat.Refused as refused:
         typer.echo(f"{refused.reason}: {REASONS[refused.reason].meaning}")
         raise typer.Exit(NO) from None
-    numbers = {algorithm.number: name for name, algorithm in BY_NAME.items()}
-    alg = numbers.get(envelope.alg, "unknown") if envelope.alg in BY_NUMBER else envelope.alg
+    names = [name for name, known in BY_NAME.items() if known.number == envelope.alg]
+    alg = names[0] if names else "not ours"
     kid = "none" if envelope.kid is None else envelope.kid.decode("utf-8", "backslashreplace")
     typer.echo(f"algorithm {alg}, key id {kid}, {len(envelope.payload)} bytes of claims, unchecked")
     for name, value in plain.to_plain(envelope.claims, PROFILES[profile]).items():
