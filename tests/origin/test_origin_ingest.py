@@ -133,7 +133,7 @@ def test_statuses_of_i5(
         ("412 other header", V, other_media.header, 412, "wrong_header"),
         ("400 truncated", V, cut, 400, "truncated"),
         ("400 ten gigabytes", V, huge, 400, "too_large"),
-        ("400 nonsense", V, b"not a box at all, just text....", 400, "bad_box"),
+        ("400 nonsense", V, b"not a box at all, just text....", 400, ""),
         ("400 no samples", V, lie, 400, ""),
         ("400 manifest", "/ingest/demo/manifest.mpd", b"<MPD", 400, "bad_manifest"),
         ("200 manifest", "/ingest/demo/manifest.mpd", b"<MPD/>", 200, ""),
