@@ -157,7 +157,10 @@ def test_public_key_bytes_are_no_mac_secret(alg):
 
 def test_the_algorithm_of_a_kid_is_fixed():
     """CAT-21: naming an ES256 key in an HS256 token does not fall back to other keys."""
-    keys = cat.KeySet.from_json([HS, cat.generate("ES256", "signer")])
+    signer = cat.generate("ES256", "signer")
+    for kid in ({}, {4: b"signer"}, {4: b"stranger"}):
+        assert verdict(token(unprotected=kid), cat.KeySet.from_json([signer])).reason == "alg"
+    keys = cat.KeySet.from_json([HS, signer])
     assert verdict(token(kid=b"signer"), keys).reason == "alg"
     assert verdict(token(), keys).accept
 
