@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 
 import cat
+import cat.cbor
 from headwater.demo import edge
 from headwater.demo.edge_cache import Cache, lifetime_s
 from runtime.fetch import Fetched, FetchError
@@ -142,6 +143,24 @@ async def test_refusals(origin, cdn, get, changes, path, status, reason):
     assert b'"error":"cat"' in response.body
     assert origin.seen == []
     assert (await state(cdn))["verdicts"] == {reason: 1}
+
+
+async def test_the_client_address_is_the_connections(get):
+    """CAT-45: never a bare X-Forwarded-For."""
+    here, there = (
+        (cat.cbor.Tag(52, bytes(octets)),) for octets in ([127, 0, 0, 1], [192, 0, 2, 1])
+    )
+    headers = {"X-Forwarded-For": "192.0.2.1"}
+    inside = await get(f"/cat:{token(catnip=here)}/live/demo/n.m4s", headers=headers)
+    outside = await get(f"/cat:{token(catnip=there)}/live/demo/n.m4s", headers=headers)
+    assert (inside.status, outside.status) == (200, 403)
+
+
+async def test_an_older_candidate_does_not_mask_a_good_one(get):
+    """CAT-91."""
+    path = f"/live/demo/m.m4s?CAT={token(exp=1000)}"
+    response = await get(path, headers={"CTA-Common-Access-Token": token()})
+    assert response.status == 200
 
 
 async def test_two_viewers_one_origin_fetch(origin, cdn, get):
