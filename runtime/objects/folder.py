@@ -1,4 +1,4 @@
-"""Objects as files of a folder. A body is written beside its place, synced, and moved in at once."""
+"""Objects as files of a folder. A body is written beside its place, synced, and moved in whole."""
 
 import asyncio
 import contextlib
@@ -59,7 +59,7 @@ class FolderStore:
         content_type: str = "application/octet-stream",
         if_absent: bool = False,
         if_match: str | None = None,
-    ) -> ObjectInfo:
+    ) -> str:
         del content_type  # a file has none; the name says it
         path = self._path(name)
         return await asyncio.to_thread(self._put, name, path, body, if_absent, if_match)
@@ -71,7 +71,7 @@ class FolderStore:
     async def head(self, name: str) -> ObjectInfo:
         return await asyncio.to_thread(self._head, name, self._path(name))
 
-    async def list(
+    async def find(
         self, prefix: str = "", *, after: str = "", limit: int = 1000
     ) -> list[ObjectInfo]:
         check_prefix(prefix)
@@ -95,13 +95,14 @@ class FolderStore:
 
     def _put(
         self, name: str, path: Path, body: bytes, if_absent: bool, if_match: str | None
-    ) -> ObjectInfo:
+    ) -> str:
         temporary = self._root / TEMPORARY / secrets.token_hex(12)
         try:
             with temporary.open("xb") as file:
                 file.write(body)
                 file.flush()
                 os.fsync(file.fileno())
+                etag = _info(name, os.fstat(file.fileno())).etag
             with self._locked():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 if if_absent and path.exists():
@@ -110,7 +111,7 @@ class FolderStore:
                     raise ObjectError("changed", name)
                 temporary.replace(path)
                 _sync(path.parent)
-                return self._head(name, path)
+                return etag
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
             raise ObjectError("bad_name", f"{name} meets a folder or a file of that name") from None
         except OSError as error:

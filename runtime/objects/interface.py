@@ -75,15 +75,17 @@ class ObjectStore(Protocol):
         content_type: str = "application/octet-stream",
         if_absent: bool = False,
         if_match: str | None = None,
-    ) -> ObjectInfo:
-        """Store durably. At most one of the two conditions; `exists` or `changed` if it fails."""
+    ) -> str:
+        """Store durably; the new etag. At most one of the two conditions; `exists` or `changed` if
+        it fails.
+        """
 
     async def get(self, name: str, *, start: int = 0, end: int | None = None) -> Object:
         """The bytes [start, end) or all of them; `end` may lie beyond the body."""
 
     async def head(self, name: str) -> ObjectInfo: ...
 
-    async def list(
+    async def find(
         self, prefix: str = "", *, after: str = "", limit: int = 1000
     ) -> list[ObjectInfo]:
         """Objects whose name begins with `prefix` and sorts behind `after`, by name in byte order."""

@@ -2,6 +2,7 @@
 
 One client for the life of the process (CMP-21): path addressing, signature v4, explicit timeouts,
 and checksums only where the API demands them, because third-party stores reject the newer kinds.
+Nothing is retried here: a conditional put that timed out may have happened.
 """
 
 from collections.abc import AsyncIterator
@@ -54,7 +55,7 @@ class S3Store:
             s3={"addressing_style": "path"},
             connect_timeout=settings.connect_timeout_s,
             read_timeout=settings.read_timeout_s,
-            retries={"total_max_attempts": 2, "mode": "standard"},
+            retries={"total_max_attempts": 1, "mode": "standard"},
             request_checksum_calculation=settings.checksums,
             response_checksum_validation=settings.checksums,
         )
@@ -85,7 +86,7 @@ class S3Store:
         content_type: str = "application/octet-stream",
         if_absent: bool = False,
         if_match: str | None = None,
-    ) -> ObjectInfo:
+    ) -> str:
         check_name(name)
         condition: dict[str, str] = {}
         if if_absent:
@@ -93,10 +94,10 @@ class S3Store:
         if if_match is not None:
             condition["IfMatch"] = f'"{if_match}"'
         failed = "exists" if if_absent else "changed"
-        await self._call(
+        answer = await self._call(
             "put_object", failed, Key=name, Body=body, ContentType=content_type, **condition
         )
-        return await self.head(name)
+        return str(answer["ETag"]).strip('"')
 
     async def get(self, name: str, *, start: int = 0, end: int | None = None) -> Object:
         check_name(name)
@@ -108,9 +109,8 @@ class S3Store:
             if error.code != "bad_range" or start:
                 raise
             return Object(await self.head(name), b"")  # any range of an empty body
-        async with _errors():
-            async with answer["Body"] as stream:
-                body = await stream.read()
+        async with _errors(), answer["Body"] as stream:
+            body = await stream.read()
         _, _, whole = answer.get("ContentRange", "").partition("/")
         return Object(_info(name, answer, int(whole or answer["ContentLength"])), body)
 
@@ -119,7 +119,7 @@ class S3Store:
         answer = await self._call("head_object", Key=name)
         return _info(name, answer, answer["ContentLength"])
 
-    async def list(
+    async def find(
         self, prefix: str = "", *, after: str = "", limit: int = 1000
     ) -> list[ObjectInfo]:
         check_prefix(prefix)
@@ -159,7 +159,7 @@ def _info(name: str, row: Any, size: int) -> ObjectInfo:
 
 @asynccontextmanager
 async def _errors(failed: str = "changed") -> AsyncIterator[None]:
-    """The driver's errors as ours; no message of the server is passed on, it may quote the request."""
+    """The driver's errors as ours, without the server's message: it may quote the request."""
     from botocore import exceptions
 
     try:

@@ -1,0 +1,228 @@
+"""One contract for both databases: transactions, one writer, migrations (CMP-11, CTL-20)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from runtime.sql import Database, SqlError, parse
+
+FIRST = '''
+"""first"""
+import sqlalchemy as sa
+from alembic import op
+revision, down_revision = "0001", None
+def upgrade():
+    op.create_table("parent", sa.Column("id", sa.BigInteger, primary_key=True))
+    op.create_table(
+        "counter",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("n", sa.BigInteger, nullable=False),
+        sa.Column("parent_id", sa.BigInteger, sa.ForeignKey("parent.id")),
+    )
+def downgrade():
+    op.drop_table("counter")
+    op.drop_table("parent")
+'''
+SECOND = '''
+"""second"""
+import sqlalchemy as sa
+from alembic import op
+revision, down_revision = "0002", "0001"
+def upgrade():
+    with op.batch_alter_table("counter") as table:
+        table.add_column(sa.Column("note", sa.String(20), nullable=True))
+        table.create_check_constraint("ck_n", "n >= 0")
+def downgrade():
+    with op.batch_alter_table("counter") as table:
+        table.drop_constraint("ck_n", type_="check")
+        table.drop_column("note")
+'''
+BROKEN = '''
+"""broken"""
+from alembic import op
+revision, down_revision = "0003", "0002"
+def upgrade():
+    op.execute("CREATE TABLE half (id INTEGER)")
+    op.execute("CREATE NONSENSE")
+def downgrade():
+    pass
+'''
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Path:
+    versions = tmp_path / "migrations" / "versions"
+    versions.mkdir(parents=True)
+    (versions / "v0001.py").write_text(FIRST)
+    (versions / "v0002.py").write_text(SECOND)
+    return versions.parent
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.twin)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/deep/er/t.sqlite"
+    return str(request.getfixturevalue("postgresql_url"))
+
+
+@pytest.fixture
+async def database(url: str, chain: Path) -> AsyncIterator[Database]:
+    async with Database(url, timeout_ms=20_000) as opened:
+        await opened.upgrade(chain)
+        async with opened.write() as connection:
+            await connection.execute(text("INSERT INTO counter (id, n) VALUES (1, 0)"))
+        yield opened
+
+
+async def count(database: Database) -> int:
+    async with database.read() as connection:
+        return int((await connection.execute(text("SELECT n FROM counter"))).scalar_one())
+
+
+async def test_fifty_read_then_write_transactions_lose_nothing(database: Database) -> None:
+    """CMP-11: a plain BEGIN loses 44 of these 50 on SQLite."""
+    lock = "" if database.dialect == "sqlite" else " FOR UPDATE"
+
+    async def increment() -> None:
+        async with database.write() as connection:
+            found = await connection.execute(text(f"SELECT n FROM counter WHERE id = 1{lock}"))
+            await connection.execute(
+                text("UPDATE counter SET n = :n"), {"n": found.scalar_one() + 1}
+            )
+
+    await asyncio.gather(*(increment() for _ in range(50)))
+    assert await count(database) == 50
+
+
+async def test_two_processes_worth_of_writers(database: Database, url: str) -> None:
+    async with Database(url, timeout_ms=20_000) as other:
+
+        async def add(target: Database) -> None:
+            async with target.write() as connection:
+                await connection.execute(text("UPDATE counter SET n = n + 1"))
+
+        await asyncio.gather(*(add((database, other)[n % 2]) for n in range(20)))
+    assert await count(database) == 20
+
+
+async def test_a_failed_block_leaves_nothing(database: Database) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with database.write() as connection:
+            await connection.execute(text("UPDATE counter SET n = 9"))
+            raise ZeroDivisionError
+    assert await count(database) == 0
+
+
+async def test_a_read_cannot_write_and_sees_one_moment(database: Database) -> None:
+    with pytest.raises(DBAPIError):
+        async with database.read() as connection:
+            await connection.execute(text("UPDATE counter SET n = 9"))
+    async with database.read() as connection:
+        first = (await connection.execute(text("SELECT n FROM counter"))).scalar_one()
+        async with database.write() as writer:
+            await writer.execute(text("UPDATE counter SET n = 5"))
+        assert (await connection.execute(text("SELECT n FROM counter"))).scalar_one() == first == 0
+    assert await count(database) == 5
+
+
+async def test_constraints_hold_and_pass_through(database: Database) -> None:
+    for statement in (
+        "INSERT INTO counter (id, n, parent_id) VALUES (2, 0, 77)",
+        "INSERT INTO counter (id, n) VALUES (1, 0)",
+        "UPDATE counter SET n = -1",
+    ):
+        with pytest.raises(IntegrityError):
+            async with database.write() as connection:
+                await connection.execute(text(statement))
+
+
+async def test_big_numbers_fit(database: Database) -> None:
+    async with database.write() as connection:
+        await connection.execute(text("UPDATE counter SET n = 1700000000000"))
+    assert await count(database) == 1_700_000_000_000
+
+
+async def test_the_chain_goes_up_and_down_with_data(database: Database, chain: Path) -> None:
+    async def columns() -> set[str]:
+        async with database.write() as connection:
+            return await connection.run_sync(
+                lambda c: {each["name"] for each in inspect(c).get_columns("counter")}
+            )
+
+    assert await database.revision() == "0002"
+    assert "note" in await columns()
+    await database.downgrade(chain, "0001")
+    assert await database.revision() == "0001"
+    assert "note" not in await columns()
+    assert await count(database) == 0
+    await database.upgrade(chain)
+    await database.upgrade(chain)
+    assert "note" in await columns()
+    await database.downgrade(chain)
+    assert await database.revision() is None
+
+
+async def test_a_broken_migration_changes_nothing(database: Database, chain: Path) -> None:
+    (chain / "versions" / "v0003.py").write_text(BROKEN)
+    with pytest.raises(DBAPIError):
+        await database.upgrade(chain)
+    assert await database.revision() == "0002"
+    async with database.write() as connection:
+        assert not await connection.run_sync(lambda c: inspect(c).has_table("half"))
+
+
+async def test_processes_that_start_together_migrate_once(url: str, chain: Path) -> None:
+    async with Database(url, timeout_ms=20_000) as one, Database(url, timeout_ms=20_000) as two:
+        await asyncio.gather(one.upgrade(chain), two.upgrade(chain))
+        assert await one.revision() == await two.revision() == "0002"
+
+
+async def test_a_late_database_is_a_timeout(database: Database) -> None:
+    entered = asyncio.Event()
+
+    async def hold() -> None:
+        async with database.write() as connection:
+            await connection.execute(text("UPDATE counter SET n = n + 1"))
+            entered.set()
+            await asyncio.Event().wait()
+
+    holder = asyncio.create_task(hold())
+    await entered.wait()
+    with pytest.raises(SqlError) as caught:
+        async with database.write(timeout_ms=50) as connection:
+            await connection.execute(text("UPDATE counter SET n = n + 1"))
+    assert caught.value.code == "timeout"
+    holder.cancel()
+    await asyncio.wait([holder])
+    async with database.write() as connection:
+        await connection.execute(text("UPDATE counter SET n = n + 1"))
+    assert await count(database) == 1
+
+
+async def test_the_callers_own_timeout_is_not_the_databases(database: Database) -> None:
+    with pytest.raises(TimeoutError):
+        async with database.read():
+            raise TimeoutError
+
+
+async def test_an_absent_server_is_unavailable() -> None:
+    database = Database("postgresql://nobody@127.0.0.1:9/none")
+    with pytest.raises(SqlError) as caught:
+        await database.start()
+    assert caught.value.code == "unavailable"
+    await database.stop()
+
+
+@pytest.mark.parametrize("bad", ["mysql://h/x", "sqlite://", "sqlite:///:memory:"])
+def test_other_databases_are_refused(bad: str) -> None:
+    with pytest.raises(ValueError, match=r"sql\.url"):
+        parse(bad)
+
+
+def test_embedded_is_one_file(tmp_path: Path) -> None:
+    assert Database.embedded(tmp_path).dialect == "sqlite"
+    assert Database("postgres://h/x").dialect == "postgresql"
