@@ -1,13 +1,13 @@
 """The proxy's listener: the delivery protocol over one `Service`, and its client for the origin."""
 
 import cat
-from native.http import Server, serve
+from native.http import Handler, Server, serve
 from runtime.clock import SYSTEM, Clock
 from runtime.fetch import Fetcher
 from runtime.service import DRAIN_S, Part
 
 from .policy import Pathway
-from .service import Handler, Service
+from .service import Service
 from .settings import Settings
 from .upstream import Upstream
 

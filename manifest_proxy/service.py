@@ -6,7 +6,7 @@ explicit lifetime. Source: manifest-proxy MP-40..MP-45, CAT-90..CAT-92, CAT-110.
 
 import re
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
@@ -216,6 +216,3 @@ def _denied(verdict: cat.Verdict) -> Answer:
         status=answer.status,
         ranges=False,
     )
-
-
-Handler = Callable[[Request], Answer | Awaitable[Answer]]
