@@ -24,6 +24,7 @@ from native.http import dates
 
 cdef enum:
     BATCH = 256
+    BATCHES = 8  # before the loop gets its turn
     SLOTS = 512
 
 cdef uint64_t NEVER = 0xFFFFFFFFFFFFFFFFu
@@ -100,19 +101,23 @@ cdef class Worker:
         return 0
 
     def on_ready(self) -> None:
-        """Hand out what is ready, one batch."""
+        """Hand out what is ready, and what became ready meanwhile, a few batches at most."""
         cdef epoll_event events[BATCH]
-        cdef int i, count = epoll_wait(self.epoll, events, BATCH, 0)
+        cdef int i, count, batch
         cdef Seat seat
         self.refresh()
-        for i in range(count):
-            seat = <Seat>events[i].data.ptr
-            if seat.fd >= 0:
-                try:
-                    seat.ready(events[i].events)
-                except Exception as error:
-                    self.failed(seat, error)
-        self.gone.clear()
+        for batch in range(BATCHES):
+            count = epoll_wait(self.epoll, events, BATCH, 0)
+            for i in range(count):
+                seat = <Seat>events[i].data.ptr
+                if seat.fd >= 0:
+                    try:
+                        seat.ready(events[i].events)
+                    except Exception as error:
+                        self.failed(seat, error)
+            self.gone.clear()
+            if count <= 0:
+                break
 
     def on_tick(self) -> None:
         """Turn the wheel to the loop's time."""

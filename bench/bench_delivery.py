@@ -1,0 +1,119 @@
+"""Hot objects of four sizes from native.http and from nginx with sendfile, one core each.
+
+    python -m bench.bench_delivery --json
+
+32 keep-alive connections on loopback. nginx: one worker, sendfile, tcp_nopush, open_file_cache, no
+access log. The head of ours carries CORS and validators as in production, nginx's its default.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from bench import harness
+
+SIZES = {"2KB": 2048, "20KB": 20480, "200KB": 204800, "1.5MB": 1572864}
+CONNECTIONS = 32
+SECONDS = 2
+
+NGINX = """
+worker_processes 1;
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    sendfile on;
+    tcp_nopush on;
+    keepalive_requests 1000000000;
+    open_file_cache max=100;
+    types {{ }}
+    default_type video/mp4;
+    server {{ listen 127.0.0.1:{port}; root {folder}/objects; }}
+}}
+"""
+
+
+def serve(port: int, folder: Path) -> None:
+    """Our side: every object of `folder` hot, until terminated."""
+    import uvloop
+
+    from native.http import Entity, Hot, Limits, Refusal
+    from native.http import serve as serve_http
+
+    async def run() -> None:
+        hot = Hot()
+        for path in folder.iterdir():
+            entity = Entity(
+                path.read_bytes(),
+                content_type="video/mp4",
+                cache_control="max-age=1209600, immutable",
+                last_modified=1767225600,
+            )
+            hot.put(f"/{path.name}", entity)
+        missing = Refusal(404, "not_found")
+        await serve_http(
+            lambda request: missing,
+            host="127.0.0.1",
+            port=port,
+            hot=hot,
+            limits=Limits(per_address=0),
+        )
+        await asyncio.Event().wait()
+
+    uvloop.run(run())
+
+
+def measure(seconds: int) -> list[str]:
+    """One line per size."""
+    lines = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # nginx's worker is another user
+        objects = folder / "objects"
+        objects.mkdir()
+        for case, size in SIZES.items():
+            (objects / case).write_bytes(os.urandom(size))
+        mine, its = harness.free_port(), harness.free_port()
+        config = harness.write(folder / "nginx.conf", NGINX.format(folder=folder, port=its))
+        command = [sys.executable, "-m", "bench.bench_delivery", "--serve", str(mine), str(objects)]
+        servers = [
+            harness.start(command, mine),
+            harness.start([harness.tool("nginx"), "-c", str(config)], its),
+        ]
+        try:
+            for case in SIZES:
+                ours, peer = harness.alternate(
+                    lambda case=case: harness.wrk(  # type: ignore[misc]
+                        f"http://127.0.0.1:{mine}/{case}", connections=CONNECTIONS, seconds=seconds
+                    ),
+                    lambda case=case: harness.wrk(  # type: ignore[misc]
+                        f"http://127.0.0.1:{its}/{case}", connections=CONNECTIONS, seconds=seconds
+                    ),
+                )
+                lines.append(harness.line("delivery", case, ours, "req/s", "nginx", peer))
+        finally:
+            for server in servers:
+                harness.stop(server)
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="JSON lines instead of a table")
+    parser.add_argument("--seconds", type=int, default=SECONDS, help="length of one round")
+    parser.add_argument("--serve", nargs=2, metavar=("PORT", "FOLDER"), help="be the server")
+    args = parser.parse_args()
+    if args.serve:
+        serve(int(args.serve[0]), Path(args.serve[1]))
+        return
+    lines = measure(args.seconds)
+    print("\n".join(lines) if args.json else harness.table(lines))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""Measuring side by side: server on core 0, load on core 1, rounds in turn (CONTRACT)."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+SERVER_CORE, LOAD_CORE = 0, 1
+PINNED_LOAD = ("taskset", "-c", str(LOAD_CORE))
+ROUNDS = 3
+START_S = 10.0
+
+
+def free_port() -> int:
+    """A TCP port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def tool(name: str) -> str:
+    """Path of a program the bench needs."""
+    path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if path is None:
+        raise SystemExit(f"{name} is not installed: run make test once, or apt-get install {name}")
+    return path
+
+
+def start(command: Sequence[str], port: int, core: int = SERVER_CORE) -> subprocess.Popen[bytes]:
+    """Run a server pinned to one core; returns when it accepts connections."""
+    process = subprocess.Popen(
+        ["taskset", "-c", str(core), *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return process
+        except OSError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                process.kill()
+                raise SystemExit(f"did not start: {' '.join(command)}") from None
+            time.sleep(0.02)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a server that start() began."""
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def wrk(url: str, *, connections: int, seconds: int) -> float:
+    """Requests per second of one round; an answer that is not 2xx or 3xx fails the bench."""
+    done = subprocess.run(
+        [*PINNED_LOAD, tool("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", url],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rate = re.search(r"Requests/sec:\s+([0-9.]+)", done.stdout)
+    if rate is None or "Non-2xx" in done.stdout:
+        raise SystemExit(f"{url}: {done.stdout}")
+    return float(rate[1])
+
+
+def alternate(
+    ours: Callable[[], float], peer: Callable[[], float], rounds: int = ROUNDS
+) -> tuple[float, float]:
+    """Medians of both, measured in turn so that the machine's mood is shared."""
+    a, b = [], []
+    for _ in range(rounds):
+        a.append(ours())
+        b.append(peer())
+    return statistics.median(a), statistics.median(b)
+
+
+def line(
+    bench: str, case: str, value: float, unit: str, peer: str | None, peer_value: float | None
+) -> str:
+    """One result as CONTRACT words it."""
+    ratio = None if not peer_value else round(value / peer_value, 3)
+    return json.dumps(
+        {
+            "bench": bench,
+            "case": case,
+            "value": round(value, 3),
+            "unit": unit,
+            "peer": peer,
+            "peer_value": None if peer_value is None else round(peer_value, 3),
+            "ratio": ratio,
+        }
+    )
+
+
+def table(lines: Sequence[str]) -> str:
+    """The same results for eyes."""
+    rows = [json.loads(text) for text in lines]
+    return "\n".join(
+        f"{r['bench']:<10} {r['case']:<12} {r['value']:>12,.1f} {r['unit']:<6}"
+        + (f" {r['peer']} {r['peer_value']:,.1f}  ratio {r['ratio']:.2f}" if r["peer"] else "")
+        for r in rows
+    )
+
+
+def write(path: Path, text: str) -> Path:
+    """A configuration file for a peer."""
+    path.write_text(text)
+    return path
