@@ -12,9 +12,11 @@ def segment(
     ctos: Buffer,
     syncs: Buffer,
     video: bool,
+    extra: bytes = b"",
 ) -> tuple[bytes, int]:
     """A CMAF segment of track 1 and where its media starts.
 
     The media bytes hold nothing yet: `read_runs` fills them before anybody sees the object.
-    All four are int64 with one row a sample, in decode order.
+    All four are int64 with one row a sample, in decode order. `extra`: whole boxes for the end of
+    the moof.
     """

@@ -61,6 +61,7 @@ def segment(
     const int64_t[::1] ctos not None,
     const int64_t[::1] syncs not None,
     bint video,
+    bytes extra=b"",
 ):
     cdef Py_ssize_t count = sizes.shape[0], i
     cdef uint64_t media = 0
@@ -78,7 +79,7 @@ def segment(
     )
     cdef Py_ssize_t trun = 20 + (4 if flags & FIRST_FLAGS else 0) + width * count
     cdef Py_ssize_t traf = 8 + 24 + 20 + trun
-    cdef Py_ssize_t moof = 8 + 16 + traf
+    cdef Py_ssize_t moof = 8 + 16 + traf + len(extra)
     cdef Py_ssize_t styp = len(_STYP)
     cdef Py_ssize_t head = styp + moof + 8
     cdef bytes out = PyBytes_FromStringAndSize(NULL, head + <Py_ssize_t>media)
@@ -102,5 +103,6 @@ def segment(
             p = _u32(p, SYNC if syncs[i] else OTHER)
         if flags & CTOS:
             p = _u32(p, <uint32_t><int32_t>ctos[i])
-    _box(p, 8 + media, b"mdat")
+    memcpy(p, <const char*>extra, len(extra))
+    _box(p + len(extra), 8 + media, b"mdat")
     return out, head

@@ -41,20 +41,14 @@ def _brands(kind: str, brands: Sequence[str]) -> bytes:
     return box(kind, names[0], bytes(4), *names)
 
 
-def header(track: Track, *, elst_media_time: int = 0) -> bytes:
-    """The CMAF header of one track, renumbered to track 1 with media timescale everywhere.
-
-    `elst_media_time`: ticks of pre-roll that every player must cut from the front; 0 writes no edit
-    list (TR-29, TR-30).
+def header(track: Track) -> bytes:
+    """The CMAF header of one track, renumbered to track 1 with media timescale everywhere and no
+    edit list (TR-29).
     """
-    edits = b""
-    if elst_media_time:
-        edit = struct.pack(">IQqI", 1, 0, elst_media_time, 0x10000)  # duration 0: to the end
-        edits = box("edts", full("elst", 1, 0, edit))
     moov = box(
         "moov",
         _movie_header(track.timescale),
-        box("trak", _track_header(track), edits, _media(track), _roles(track)),
+        box("trak", _track_header(track), _media(track), _roles(track)),
         box("mvex", full("trex", 0, 0, struct.pack(">5I", 1, 1, 0, 0, 0))),
     )
     return _brands("ftyp", ("cmf2", "cmf2", "cmfc", "iso6", "mp41")) + moov  # TR-52
@@ -104,6 +98,23 @@ def _roles(track: Track) -> bytes:
         for kind in track.kinds
     )
     return box("udta", *kinds)
+
+
+def gapless(priming: int, padding: int, samples: int) -> bytes:
+    """A udta with iTunes' gapless note: samples that a decoder drops first and last, and between.
+
+    Readers: ffmpeg, AVFoundation; format as in Apple's "iTunSMPB" metadata item (8.10 and 8.11 for
+    the boxes around it).
+    """
+    numbers = f" 00000000 {priming:08X} {padding:08X} {samples:016X}" + " 00000000" * 8
+    item = box(
+        "----",
+        full("mean", 0, 0, b"com.apple.iTunes"),
+        full("name", 0, 0, b"iTunSMPB"),
+        box("data", struct.pack(">II", 1, 0), numbers.encode()),
+    )
+    handler = full("hdlr", 0, 0, bytes(4), b"mdirappl", bytes(9))
+    return box("udta", full("meta", 0, 0, handler, box("ilst", item)))
 
 
 def sidx(

@@ -29,7 +29,7 @@ from origin.vod.source import Identity, Source
 from origin.vod.timeline import Placed
 
 MAGIC = b"HWVODIDX"
-FORMAT = 1
+FORMAT = 2
 _HEAD = struct.Struct("<8sII3QII")
 SAMPLE_COLUMNS = ("size", "duration", "cto", "sync")
 RUN_COLUMNS = ("run_samples", "run_gap")
@@ -44,6 +44,7 @@ class Cut:
     placed: Placed
     bounds: list[int]  # first sample of each segment, and the end
     init: bytes
+    note: bytes  # boxes for the moof of the first segment
 
 
 def pack_track(cut: Cut) -> dict[str, bytes]:
@@ -85,7 +86,14 @@ def write(path: Path, source: Source, cuts: list[Cut]) -> None:
             columns[name] = len(body)
             body += data
         rendition = asdict(cut.rendition)
-        tracks.append({"rendition": rendition, "init": cut.init.hex(), "columns": columns})
+        tracks.append(
+            {
+                "rendition": rendition,
+                "init": cut.init.hex(),
+                "note": cut.note.hex(),
+                "columns": columns,
+            }
+        )
     about = {"source": str(source.path.resolve()), "digest": source.digest, "tracks": tracks}
     text = json.dumps(about, default=str, separators=(",", ":")).encode()
     i = source.identity
@@ -115,6 +123,7 @@ class TrackIndex:
 
     rendition: Rendition
     init: bytes
+    note: bytes
     columns: dict[str, Column]
 
     @property
@@ -161,4 +170,5 @@ def _track(view: memoryview, base: int, item: dict[str, Any]) -> TrackIndex:
     columns = {name: Column(view, base + at) for name, at in item["columns"].items()}
     if set(columns) != {*SAMPLE_COLUMNS, *RUN_COLUMNS, *SEGMENT_COLUMNS}:
         raise ValueError("columns are missing")
-    return TrackIndex(Rendition(**fields), bytes.fromhex(item["init"]), columns)
+    init, note = bytes.fromhex(item["init"]), bytes.fromhex(item["note"])
+    return TrackIndex(Rendition(**fields), init, note, columns)

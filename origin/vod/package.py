@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from native.bmff import Track
-from native.bmff.write import header
+from native.bmff.write import gapless, header
 from origin.describe import describe
 from origin.errors import OriginError
 from origin.tracks import Rendition, Segment, average_bps, frame_rate, peak_bps
@@ -17,7 +17,7 @@ from origin.vod.cutting import boundaries_s, first_samples
 from origin.vod.errors import VodError
 from origin.vod.ladder import Rung, common_raps
 from origin.vod.source import Source
-from origin.vod.timeline import Edited, Placed, apply_edits, place, title_zero_s
+from origin.vod.timeline import Edited, Placed, apply_edits, place
 
 SEGMENT_S = Fraction(4)
 
@@ -58,12 +58,9 @@ def _register(data_dir: Path, sources: list[Source], title: str, segment_s: Frac
     everything = [track for _, tracks in edited for track in tracks]
     if not everything:
         raise VodError("unsupported_codec", title, "there is neither video nor audio in the input")
-    zero_s = title_zero_s(everything)
-    chosen = [
-        (source, place(track, zero_s))
-        for source, tracks in edited
-        for track in _wanted(source, tracks, sources[0])
-    ]
+    wanted = [(s, track) for s, tracks in edited for track in _wanted(s, tracks, sources[0])]
+    placed_tracks = place([track for _, track in wanted])
+    chosen = [(source, p) for (source, _), p in zip(wanted, placed_tracks, strict=True)]
     notes = [note for source in sources for note in source.notes]
     rungs = [
         Rung(source.name, placed, _rate(placed))
@@ -115,11 +112,16 @@ def _cut(source: Source, placed: Placed, cuts: Sequence[Fraction], taken: set[st
     except OriginError as error:
         raise VodError("unsupported_codec", source.name, error.detail) from error
     is_first_audio = track.handler == "soun" and not any(n.startswith("a") for n in taken - {name})
+    note = b""
+    if placed.preroll and track.entry.fourcc == "mp4a":
+        length = placed.end - placed.time(placed.first) - placed.preroll
+        note = gapless(placed.preroll, 0, length)
     return index.Cut(
         replace(rendition, default=is_first_audio),
         placed,
         first_samples(placed, cuts),
-        header(track, elst_media_time=placed.preroll),
+        header(track),
+        note,
     )
 
 

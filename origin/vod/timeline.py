@@ -1,14 +1,23 @@
 """Edits and pre-roll: where a track's samples lie on the title's clock (TR-16..20, 27..30).
 
-A sample's output time is `dts + cto - shift`. The first picture of the title is at 0. Audio keeps
-the packets before 0 that prime its decoder; the header's edit list cuts them (`Placed.preroll`).
-Dropping them instead (TR-30's default) was tried: an AAC decoder then overlaps its first packet
-with silence, so the first 1,024 decoded samples differ from the source's in every decoder.
+Theory of operation
+    Audio packets that only prime the decoder lie before the first picture. They are kept, and the
+    whole title starts later by the longest priming (21 ms for AAC), pictures included: all decode
+    times are >= 0, no edit list is needed and sync is exact to half an audio tick. The first audio
+    segment carries a note of how many samples a decoder drops (native.bmff.write.gapless).
+
+Why not TR-30's default, or its option (both run, ffmpeg 5.1.9 and 9.0.2 over our HLS and DASH)
+    drop       the first packet kept is decoded without its predecessor: 1,024 wrong samples
+    elst       9.0.2 over DASH opens each segment anew and drops 1,024 samples of every one of them;
+               5.1.9 ignores the list in fragments and plays the priming
+    this form  decoded audio equals the source's, frame for frame, in all four. A last packet that
+               the source cuts in its middle is whole again in 9.0.2: fragments have no place for it
 """
 
 from bisect import bisect_left
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil, gcd
 
 from native.bmff import Track
 from native.bmff.tables import Samples
@@ -47,7 +56,7 @@ class Placed:
     zero: int  # the title's zero in ticks of the track's presentation time
     first: int  # first sample kept, pre-roll included
     stop: int
-    preroll: int  # ticks between the first kept sample and 0
+    preroll: int  # ticks of priming before presentation starts
 
     @property
     def cto_shift(self) -> int:
@@ -55,19 +64,19 @@ class Placed:
         return self.edited.samples.cto[self.first]
 
     def decode_time(self, sample: int) -> int:
-        """tfdt of a segment that starts there: never negative."""
+        """tfdt of a segment that starts there."""
         base = self.edited.samples.dts[sample] - self.edited.shift - self.zero
-        return base + self.cto_shift + self.preroll
+        return base + self.cto_shift
 
     def time(self, sample: int) -> int:
-        """Presentation time on the title's clock; negative in the pre-roll."""
+        """Presentation time on the title's clock."""
         return self.edited.time(sample) - self.zero
 
     @property
     def end(self) -> int:
         last = self.stop - 1
         samples = self.edited.samples
-        return self.decode_time(last) - self.preroll + samples.duration[last]
+        return self.decode_time(last) + samples.duration[last]
 
 
 def edit_of(track: Track, where: str, movie_timescale: int) -> tuple[int, int, int]:
@@ -124,19 +133,37 @@ def apply_edits(
     return Edited(track, samples, raps, media_time - delay, first, stop, start, lost)
 
 
-def place(edited: Edited, zero_s: Fraction) -> Placed:
-    """Put a track on the title's clock, pre-roll and all."""
-    track = edited.track
-    ticks = zero_s * track.timescale
-    zero = (2 * ticks.numerator + ticks.denominator) // (2 * ticks.denominator)
+def place(tracks: list[Edited]) -> list[Placed]:
+    """Put tracks on one clock, whose 0 is the first sample of the longest pre-roll."""
+    zero_s = title_zero_s(tracks)
+    primed = [_priming(track, _round(zero_s * track.track.timescale)) for track in tracks]
+    longest_s = max(
+        (Fraction(p, t.track.timescale) for t, (_, p) in zip(tracks, primed, strict=True)),
+        default=Fraction(0),
+    )
+    grid = gcd(*(t.track.timescale for t in tracks if t.track.handler == "vide"))
+    if grid:  # rungs must stay aligned to the tick (TR-38)
+        longest_s = Fraction(ceil(longest_s * grid), grid)
+    return [
+        Placed(t, _round((zero_s - longest_s) * t.track.timescale), first, t.stop, priming)
+        for t, (first, priming) in zip(tracks, primed, strict=True)
+    ]
+
+
+def _priming(edited: Edited, zero: int) -> tuple[int, int]:
+    """The first sample to keep, and the ticks from it to the start of the presentation."""
     first = edited.first
-    if track.handler == "vide":
-        return Placed(edited, zero, first, edited.stop, 0)
+    if edited.track.handler == "vide":
+        return first, 0
     while first < edited.stop - 1 and edited.time(first) < zero:
         first += 1
     while first > 0 and edited.time(first - 1) >= zero - MAX_PREROLL:
         first -= 1
-    return Placed(edited, zero, first, edited.stop, max(0, zero - edited.time(first)))
+    return first, max(0, zero - edited.time(first))
+
+
+def _round(ticks: Fraction) -> int:
+    return (2 * ticks.numerator + ticks.denominator) // (2 * ticks.denominator)
 
 
 def title_zero_s(tracks: list[Edited]) -> Fraction:

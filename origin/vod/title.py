@@ -129,6 +129,7 @@ class Title:
             columns["cto"].slice(first, stop),
             columns["sync"].slice(first, stop),
             track.index.rendition.kind == "video",
+            track.index.note if columns["first_sample"].slice(0, 1)[0] == first else b"",
         )
         low, high = columns["first_run"].slice(k, k + 2)
         starts, lengths = place_runs(
