@@ -36,7 +36,7 @@ class Settings(Section):
     state_ttl_s: Annotated[int, Field(ge=60)] = 86_400
     probe_interval_s: Annotated[float, Field(gt=0, le=300)] = 1.0
     probe_timeout_s: Annotated[float, Field(gt=0, le=30)] = 2.0
-    slow_ms: Annotated[float, Field(gt=0)] = 400.0
+    slow_ms: Annotated[float, Field(gt=0)] = 700.0
     failures: Annotated[int, Field(ge=1)] = 3
     recovery: Annotated[int, Field(ge=1)] = 3
     out_s: Annotated[float, Field(ge=0)] = 10.0
