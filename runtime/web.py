@@ -144,17 +144,20 @@ async def _around(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             response = await handler(request)
         except web.HTTPException as refusal:
-            response = _coded(refusal)
+            coded = _coded(refusal)
+            if coded is None:
+                raise
+            response = coded
         except Exception:
             log.exception("unexpected", path=request.path)
             response = web.json_response({"error": "internal"}, status=500)
     return response
 
 
-def _coded(refusal: web.HTTPException) -> web.StreamResponse:
+def _coded(refusal: web.HTTPException) -> web.Response | None:
     """Give aiohttp's own plain-text refusals a code; a room's refusals stay as they are."""
     if refusal.status < 400 or refusal.content_type != "text/plain":
-        return refusal
+        return None
     code = re.sub(r"[^a-z]+", "_", HTTPStatus(refusal.status).phrase.lower())
     response = web.json_response({"error": code}, status=refusal.status)
     for name in ("Allow", "Retry-After", "Location"):

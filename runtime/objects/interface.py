@@ -88,7 +88,10 @@ class ObjectStore(Protocol):
     async def find(
         self, prefix: str = "", *, after: str = "", limit: int = 1000
     ) -> list[ObjectInfo]:
-        """Objects whose name begins with `prefix` and sorts behind `after`, by name in byte order."""
+        """Objects whose name begins with `prefix`, from behind `after` on, a name of an earlier page.
+
+        Byte order, as S3 has it; SeaweedFS walks folder by folder, so that `a/1` precedes `a-b`.
+        """
 
     async def delete(self, name: str) -> None:
         """Gone afterwards, whether or not it was there."""

@@ -100,11 +100,15 @@ async def test_a_replacement_must_know_what_it_replaces(objects: ObjectStore) ->
     assert (await objects.get("state")).body == b"2"
 
 
-async def test_listing_pages_in_name_order(objects: ObjectStore) -> None:
+async def test_listing_pages_through_every_name_once(objects: ObjectStore) -> None:
     names = ["a/1", "a/10", "a/2", "a-b", "b/c/d", "b/c/e"]
     for name in names:
         await objects.put(name, name.encode())
-    assert [each.name for each in await objects.find()] == sorted(names)
+    paged: list[str] = []
+    while page := await objects.find(after=paged[-1] if paged else "", limit=4):
+        paged += [each.name for each in page]
+    assert sorted(paged) == sorted(names)
+    assert paged == [each.name for each in await objects.find()]
     assert [each.name for each in await objects.find("a/")] == ["a/1", "a/10", "a/2"]
     assert [each.name for each in await objects.find("a/1")] == ["a/1", "a/10"]
     assert [each.name for each in await objects.find("a/", limit=2)] == ["a/1", "a/10"]
