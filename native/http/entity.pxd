@@ -25,6 +25,3 @@ cdef class Entity(Answer):
 
 cdef class Refusal(Answer):
     cdef readonly str code
-
-cdef class Preflight(Answer):
-    pass

@@ -65,5 +65,5 @@ class Refusal(Answer):
     @property
     def code(self) -> str: ...
 
-class Preflight(Answer):
+def preflight() -> Answer:
     """What every OPTIONS gets (HT-75): 204, no look-up, nothing of the request."""

@@ -136,9 +136,9 @@ cdef class Refusal(Answer):
         return f"<Refusal {self.status} {self.code}>"
 
 
-cdef class Preflight(Answer):
+def preflight() -> Answer:
     """What every OPTIONS gets (HT-75): 204, no look-up, nothing of the request."""
-
-    def __init__(self):
-        self.status, self.body = 204, b""
-        self.head = heads.head(204, heads.fields(tables.PREFLIGHT), None)
+    cdef Answer answer = Answer.__new__(Answer)
+    answer.status, answer.body = 204, b""
+    answer.head = heads.head(204, heads.fields(tables.PREFLIGHT), None)
+    return answer

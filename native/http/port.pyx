@@ -6,7 +6,7 @@ import ipaddress
 import resource
 
 from native.http import errors, tables
-from native.http.entity import Preflight, Refusal
+from native.http.entity import Refusal, preflight
 
 
 def refusal(row: errors.Row) -> Refusal:
@@ -27,7 +27,7 @@ cdef class Port:
         self.loop, self.worker, self.handler, self.hot = loop, worker, handler, hot
         self.limits, self.on_answer = limits, on_answer
         self.refusals = [refusal(row) for row in errors.REFUSALS]
-        self.preflight = Preflight()
+        self.preflight = preflight()
         self.connections, self.addresses = set(), {}
         self.trusted = [ipaddress.ip_network(text) for text in limits.trusted]
         self.hosts = frozenset(host.lower().encode() for host in limits.hosts)
