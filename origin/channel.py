@@ -8,7 +8,9 @@ Theory of operation
    I8, I14); later media for it is accepted and dropped.
 3. Both rules look only at media, never at a clock or at arrival order, and more media never makes
    fewer numbers publishable: after a restart the same log yields the same edge (AB6).
-4. A number is a break when media before it is missing or does not touch it: EXT-X-DISCONTINUITY in
+4. While no media comes, `fill` publishes gaps, so that playlists keep moving (HLS-6); how far it
+   went is remembered, because no log shows it.
+5. A number is a break when media before it is missing or does not touch it: EXT-X-DISCONTINUITY in
    all playlists alike (HLS-10) and a new DASH Period (D13).
 """
 
@@ -45,6 +47,7 @@ class Kept:
     target_s: int = 0
     epoch_s: int = 0
     first: int = -1
+    filled: int = -1
     breaks: list[int] = field(default_factory=list)
 
 
@@ -164,9 +167,10 @@ class LiveChannel:
             self._save()
         fresh = []
         breaks = len(self.kept.breaks)
-        while self.edge < top:
+        while self.edge < max(top, self.kept.filled):
             number = self.edge + 1
-            if top < number + AHEAD and not all(t.whole(number) for t in tracks):
+            forced = number <= max(self.kept.filled, top - AHEAD)
+            if not forced and not all(t.whole(number) for t in tracks):
                 break
             self.edge = number
             fresh.append(number)
@@ -175,6 +179,12 @@ class LiveChannel:
         if len(self.kept.breaks) != breaks:
             self._save()
         return fresh
+
+    def fill(self, last: int) -> list[int]:
+        """Publish up to this number whatever is missing; returns the new numbers."""
+        self.kept.filled = last
+        self._save()
+        return self.advance()
 
     def listed(self, track: LiveTrack, first: int, last: int) -> list[Segment]:
         """The published segments of these numbers, gaps where media is missing."""

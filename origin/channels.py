@@ -14,12 +14,15 @@ from origin.settings import Settings
 class Channels:
     """Channels and their presentations by name; `on_publish` hears of every step of an edge."""
 
-    def __init__(self, folder: Path, settings: Settings, hot: Hot) -> None:
+    def __init__(
+        self, folder: Path, settings: Settings, hot: Hot, clock: Callable[[], float]
+    ) -> None:
         self.folder = folder
         self.window = HotWindow(hot, settings.hot_bytes)
         self.presentations: dict[str, Presentation] = {}
         self.on_publish: Callable[[str], None] = lambda _: None
         self._settings = settings
+        self._clock = clock
 
     def open(self) -> None:
         """Recover every channel on disk and publish where it left off."""
@@ -58,8 +61,18 @@ class Channels:
     def advance(self, channel: LiveChannel) -> None:
         """Publish what became whole."""
         if numbers := channel.advance():
-            self.presentations[channel.name].publish(numbers)
+            presentation = self.presentations[channel.name]
+            presentation.stepped(self._clock())
+            presentation.publish(numbers)
             self.on_publish(channel.name)
+
+    def fill_gaps(self) -> None:
+        """Keep the playlists of silent channels moving; call it several times a second (HLS-6)."""
+        for name, presentation in self.presentations.items():
+            last = presentation.due(self._clock())
+            if last > presentation.channel.edge:
+                presentation.publish(presentation.channel.fill(last))
+                self.on_publish(name)
 
     def close(self) -> None:
         for presentation in self.presentations.values():
@@ -68,4 +81,5 @@ class Channels:
     def _open(self, name: str) -> LiveChannel:
         channel = LiveChannel(name, self.folder / name, self._settings)
         self.presentations[name] = Presentation(channel, self._settings, self.window)
+        self.presentations[name].stepped(self._clock())
         return channel

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from native.http import Entity, Hot
 from origin import dash, hls
-from origin.channel import LiveChannel
+from origin.channel import AHEAD, LiveChannel
 from origin.settings import Settings
 from origin.track import LiveTrack
 from origin.tracks import Rendition, Segment, average_bps, peak_bps
@@ -52,6 +52,7 @@ class Presentation:
         self._rates: dict[str, tuple[int, int]] = {}
         self._master = ""
         self._headers: set[str] = set()
+        self._step = (0.0, -1)
 
     def publish(self, numbers: list[int]) -> None:
         """Make these new numbers visible: media first, then the manifests that name it (HLS-11)."""
@@ -84,11 +85,32 @@ class Presentation:
             self._window.hot.drop(f"{self._base}/{name}/{number}.m4s")
 
     @property
+    def window_segments(self) -> int:
+        duration_s = self.channel.duration_s or Fraction(1)
+        return max(int(-(-self._settings.window_s // duration_s)), LEAST_SEGMENTS)
+
+    @property
     def first_listed(self) -> int:
         """The number that heads every playlist now."""
-        duration_s = self.channel.duration_s or Fraction(1)
-        count = max(-(-self._settings.window_s // duration_s), LEAST_SEGMENTS)
-        return max(self.channel.kept.first, self.channel.edge - int(count) + 1)
+        return max(self.channel.kept.first, self.channel.edge - self.window_segments + 1)
+
+    def stepped(self, now_s: float) -> None:
+        """Media moved the edge at this time."""
+        self._step = (now_s, self.channel.edge)
+
+    def due(self, now_s: float) -> int:
+        """The number that should be published by now, with gaps if need be.
+
+        A source may resend for AHEAD segments after a lost connection (I13), so a gap comes that
+        much later than HLS-6 asks; the next ones follow in step. A window of nothing but gaps
+        stays as it is: the channel is dead.
+        """
+        duration_s = self.channel.duration_s
+        at_s, edge = self._step
+        if duration_s is None or edge < 0:
+            return -1
+        gaps = int((now_s - at_s) / float(duration_s)) - AHEAD
+        return edge + min(max(gaps, 0), self.window_segments)
 
     @property
     def edge_s(self) -> int:

@@ -1,5 +1,6 @@
 """The origin as parts of a process: the delivery listener and the ingest listener."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import time
@@ -11,22 +12,30 @@ from origin.delivery import Delivery
 from origin.receiver import application
 from origin.settings import Settings
 from origin.vod import Library
-from runtime.service import Part, Web
+from runtime.service import Background, Part, Web
 
+GAP_CHECK_S = 0.25
 DRAIN_S = 7.5  # inside the process's own budget (HT-67)
 
 
 def parts(settings: Settings, data_dir: Path, library: Library | None = None) -> list[Part]:
     """Delivery first, so that recovered channels are served before encoders are let in."""
     hot = Hot()
-    channels = Channels(data_dir / "origin" / "live", settings, hot)
+    channels = Channels(data_dir / "origin" / "live", settings, hot, time)
+
+    async def fill_gaps() -> None:
+        while True:
+            channels.fill_gaps()
+            await asyncio.sleep(GAP_CHECK_S)
+
+    gaps = Background("gaps", fill_gaps)
     ingest = Web(
         "ingest",
         application(channels, settings, time),
         host=settings.host,
         port=settings.ingest_port,
     )
-    return [Deliver(settings, hot, channels, library or Library(data_dir)), ingest]
+    return [Deliver(settings, hot, channels, library or Library(data_dir)), gaps, ingest]
 
 
 class Deliver:

@@ -113,6 +113,32 @@ def test_an_encoder_that_stops_and_returns_leaves_gaps_and_a_break(
     assert start_s == (now_number + 7) * GRID_S, "the new Period starts where its media does (D13)"
 
 
+def test_a_silent_encoder_does_not_stop_the_playlists(
+    start: Callable[..., Any],
+    wait: Callable[..., Any],
+    video_media: Any,
+    audio_media: Any,
+    now_number: int,
+) -> None:
+    """HLS-6: gaps keep coming by the clock, survive kill -9, and are gaps for ever (I8)."""
+    origin = start(channels={"demo": {"segment_s": "48/25"}})
+    encoder = Encoder(origin, video_media, audio_media)
+    encoder.push(now_number)
+    wait(lambda: len(playlist(origin, "v").segments) >= 2, "a gap by the clock", 30)
+    older = playlist(origin, "v")
+    origin.kill()
+    origin.start()
+    lawful(older, playlist(origin, "v"))
+    assert len(playlist(origin, "v").segments) >= len(older.segments)
+    encoder.push(now_number + 1)
+    edge = numbers(playlist(origin, "v"))[-1]
+    encoder.push(edge + 1)
+    text = playlist(origin, "v")
+    assert [bool(s.gap_tag) for s in text.segments][:2] == [False, True]
+    assert text.segments[-1].discontinuity and not text.segments[-1].gap_tag
+    assert numbers(playlist(origin, "a")) == numbers(text)
+
+
 def test_kill_9_loses_nothing_acknowledged(
     start: Callable[..., Any], video_media: Any, audio_media: Any, now_number: int
 ) -> None:
