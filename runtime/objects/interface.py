@@ -88,7 +88,7 @@ class ObjectStore(Protocol):
     async def find(
         self, prefix: str = "", *, after: str = "", limit: int = 1000
     ) -> list[ObjectInfo]:
-        """Objects whose name begins with `prefix`, from behind `after` on, a name of an earlier page.
+        """Objects whose name begins with `prefix`, from behind `after` on, an earlier page's last.
 
         Byte order, as S3 has it; SeaweedFS walks folder by folder, so that `a/1` precedes `a-b`.
         """
@@ -98,7 +98,7 @@ class ObjectStore(Protocol):
 
 
 def check_name(name: str) -> None:
-    """Letters, digits and ._~=+:@,!- in parts of 1..200, none of them `.` or `..`. Raises
+    """Letters, digits and ._~=+:@,!- in parts of 1..200, none `.` or `..`. Raises
     `bad_name`.
     """
     if len(name) > MAX_NAME_BYTES or not all(map(_PART.fullmatch, name.split("/"))):

@@ -53,7 +53,6 @@ def test_depth_is_bounded() -> None:
 @pytest.fixture
 def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[str]]:
     handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
-    logs.setup("test", "info")
     yield capsys
     structlog.reset_defaults()
     logging.getLogger().handlers[:] = handlers
@@ -61,6 +60,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[
 
 
 def test_a_line_is_json_with_ids_and_no_secret(lines: pytest.CaptureFixture[str]) -> None:
+    logs.setup("test", "info")  # here: each phase of a test has a stdout of its own
     log = logs.get("room")
     with logs.bound(request_id="r1", session_id="s1"):
         log.info("issued", token="hunter2", url=f"http://h/?CAT={TOKEN}", n=3)
