@@ -20,7 +20,7 @@ from control_api.keys import Jwk
 
 ALGORITHMS = ["ES256"]
 VIEWER_SCOPES = frozenset({"playback", "entitlement:check"})
-MAX_TOKEN_CHARS = 8_192
+MAX_TOKEN_CHARS = 4_096
 HASHES_AT_ONCE = 2  # each takes 64 MiB and a core
 
 

@@ -1,0 +1,167 @@
+"""A control API on a real listener over each database, with hand-made routers and a real signer."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from sqlalchemy import insert
+
+import cat
+from control_api import keys, seed, server
+from control_api.issuer import Issuer
+from control_api.migrations import LOCATION
+from control_api.routerclient import Choice, Decision, Question, SteeringUrls
+from control_api.schema import account, entitlement
+from control_api.settings import Settings
+from control_api.times import now_ms
+from runtime.sql import Database
+
+PASSWORD = "headwater-demo"
+
+
+class FixedRouter:
+    """Answers B before A, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[Question] = []
+
+    async def decide(self, question: Question, timeout_s: float) -> Decision:
+        self.asked.append(question)
+        order = [Choice("CDN-B", "http://b.example"), Choice("CDN-A", "http://a.example")]
+        urls = SteeringUrls("http://r.example/steer/hls?ss=1", "http://r.example/steer/dash?ss=1")
+        return Decision(order, "probe_failed", "probes of CDN-A failed", 10, urls)
+
+
+class Api:
+    """A client of a running control API, signed in as the demo user unless told otherwise."""
+
+    def __init__(self, url: str, client: aiohttp.ClientSession, home: Path, router: Any) -> None:
+        self.url = url
+        self.client = client
+        self.home = home
+        self.router = router
+        self.settings = Settings(port=0)
+        self.database: Database
+
+    def bearer(self, account_id: str = seed.ACCOUNT, **claims: Any) -> dict[str, str]:
+        """A header with a token of the built-in issuer's own key."""
+        scopes = claims.pop("scopes", frozenset({"playback", "entitlement:check"}))
+        now_s = claims.pop("now_s", now_ms() // 1_000)
+        token = self.issuer(**claims).issue(account_id, scopes, now_s)
+        return {"Authorization": f"Bearer {token}"}
+
+    def issuer(self, **changed: Any) -> Issuer:
+        options: dict[str, Any] = {
+            "name": self.settings.public_url,
+            "audience": self.settings.audience,
+            "life_s": 900,
+            "leeway_s": 30,
+        }
+        material = keys.load_or_create(self.home / "issuer-keys.json", keys.issuer_keys)
+        return Issuer(material, **(options | changed))
+
+    def token_keys(self) -> cat.KeySet:
+        return cat.KeySet.from_json(self.home / "token-keys.json")
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        account_id: str = seed.ACCOUNT,
+        **more: Any,
+    ) -> tuple[int, Any]:
+        """Status and decoded body of one call."""
+        headers = self.bearer(account_id) | more.pop("headers", {})
+        if body is not None:
+            more["json"] = body
+        async with self.client.request(
+            method, self.url + path, headers=headers, **more
+        ) as response:
+            raw = await response.read()
+            return response.status, await response.json(content_type=None) if raw else None
+
+    async def start(self, device: Any = "one", **body: Any) -> tuple[int, Any]:
+        body = body or {"channel_id": "ch_demo"}
+        account_id = body.pop("account_id", seed.ACCOUNT)
+        profile = body.pop("profile", "")
+        return await self.send(
+            "POST",
+            f"/v1{profile}/playback/start",
+            {"device": device if isinstance(device, dict) else {"id": device}, **body},
+            account_id=account_id,
+        )
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.twin)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each engine; every data test runs on both (CMP-10)."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'control.sqlite'}"
+    return str(request.getfixturevalue("postgresql_url"))
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with Database(database_url, timeout_ms=10_000) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def migrated(database: Database) -> Database:
+    await database.upgrade(LOCATION)
+    return database
+
+
+@pytest.fixture
+async def make_api(tmp_path: Path) -> AsyncIterator[Any]:
+    """Starts APIs; what was started is stopped."""
+    async with AsyncExitStack() as stack:
+
+        async def make(database: Database, router: Any = None, **changed: Any) -> Api:
+            settings = Settings(
+                port=0, timeouts={"start_ms": 10_000, "request_ms": 10_000}, **changed
+            )
+            router = router or FixedRouter()
+            parts = server.parts(
+                settings,
+                database=database,
+                folder=tmp_path,
+                token_signer=server.signer(settings, tmp_path / "token-keys.json"),
+                router=None if router == "http" else router,
+                demo=True,
+            )
+            for part in parts:
+                await part.start()
+                stack.push_async_callback(part.stop)
+            client = await stack.enter_async_context(aiohttp.ClientSession())
+            api = Api(parts[-1].url, client, tmp_path, router)  # type: ignore[attr-defined]
+            api.settings, api.database = settings, database
+            return api
+
+        yield make
+
+
+@pytest.fixture
+async def api(database: Database, make_api: Any) -> Api:
+    started: Api = await make_api(database)
+    return started
+
+
+@pytest.fixture
+async def neighbour(api: Api) -> str:
+    """Another household with the same package."""
+    row = dict(seed.ROWS[0][1]) | {"id": "acc_neighbour", "max_streams": 2}
+    grant = dict(seed.ROWS[-1][1]) | {
+        "id": "ent_n",
+        "account_id": "acc_neighbour",
+        "source_ref": "n",
+    }
+    async with api.database.write() as connection:
+        await connection.execute(insert(account).values(row))
+        await connection.execute(insert(entitlement).values(grant))
+    return "acc_neighbour"
