@@ -1,3 +1,4 @@
+# cython: auto_pickle=False
 """Numbers of many samples in few bytes: what the VOD index stores (TR-41).
 
 A column is a constant, a palette of at most 256 values with one byte a row, or plain rows of two,

@@ -1,3 +1,4 @@
+# cython: auto_pickle=False
 """Cut an endless stream of bytes into the units of a CMAF track.
 
 Rules of the file

@@ -1,3 +1,4 @@
+# cython: auto_pickle=False
 """Sample tables of a progressive track to flat arrays (ISO/IEC 14496-12:2022, 8.6 and 8.7; TR-4..7).
 
 Every count is compared with the bytes that carry it and with the other tables before anything is

@@ -20,7 +20,8 @@ class Rung:
 
     @property
     def duration_s(self) -> Fraction:
-        return Fraction(self.placed.end, self.placed.edited.track.timescale)
+        length = self.placed.end - self.placed.time(self.placed.first)
+        return Fraction(length, self.placed.edited.track.timescale)
 
 
 def common_raps(rungs: Sequence[Rung], target_s: Fraction, notes: list[str]) -> list[Fraction]:
@@ -81,11 +82,13 @@ def _key_frames(
         ((n, a, b) for n, (a, b) in enumerate(zip(mine, theirs, strict=False), 1) if a != b),
         (min(len(mine), len(theirs)), mine[-1], theirs[-1]),
     )
-    ends = [*sorted(common), min(rung.duration_s, first.duration_s)]
+    ends = [*sorted(common), theirs[0] + min(rung.duration_s, first.duration_s)]
     longest = max((b - a for a, b in pairwise(ends)), default=target_s * 3)
+    zero = theirs[0]
     shared = len(set(mine) & set(theirs))
     what = (
-        f"{rung.name}: key frame {number} at {float(a):.3f} s, {first.name} has {float(b):.3f} s; "
+        f"{rung.name}: key frame {number} at {float(a - zero):.3f} s, {first.name} has "
+        f"{float(b - zero):.3f} s; "
         f"{shared} of {len(theirs)} key frames {'is' if shared == 1 else 'are'} common"
     )
     if longest <= 2 * target_s:
