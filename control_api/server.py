@@ -28,7 +28,7 @@ Pages = Callable[[web.Application], None]
 
 
 class Schema:
-    """The database at our revision before anybody is served, with the demo's rows when asked for."""
+    """The database at our revision before anybody is served, and the demo's rows if asked for."""
 
     name = "control-schema"
 

@@ -124,7 +124,9 @@ async def make_api(tmp_path: Path) -> AsyncIterator[Any]:
 
         async def make(database: Database, router: Any = None, **changed: Any) -> Api:
             settings = Settings(
-                port=0, timeouts={"start_ms": 10_000, "request_ms": 10_000}, **changed
+                port=0,
+                timeouts={"start_ms": 10_000, "request_ms": 10_000, "router_ms": 1_000},
+                **changed,
             )
             router = router or FixedRouter()
             parts = server.parts(

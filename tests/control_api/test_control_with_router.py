@@ -1,0 +1,39 @@
+"""Control and router over a real socket: `POST /v1/decisions` as one asks and the other answers."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+import cdn_router.server
+import cdn_router.settings
+from runtime.service import Web
+
+
+@pytest.fixture
+async def router_url() -> AsyncIterator[str]:
+    settings = cdn_router.settings.Settings(port=0)
+    parts = cdn_router.server.parts(settings)
+    for part in parts:
+        await part.start()
+    yield next(part.url for part in parts if isinstance(part, Web))
+    for part in reversed(parts):
+        await part.stop()
+
+
+async def test_control_plays_in_the_order_of_the_real_router(
+    database: Any, make_api: Any, router_url: str
+) -> None:
+    api = await make_api(database, router="http", router_url=router_url)
+    status, answer = await api.start()
+    assert status == 201
+    assert answer["decision"]["reason"] == "priority"
+    assert answer["steering"]["hls"].startswith("http://localhost:8004/steer/hls?ss=")
+    assert "/p/CDN-A~CDN-B/live/demo/" in answer["manifest_url"]
+    async with api.client.put(
+        f"{router_url}/v1/pathways/CDN-A", json={"state": "drained"}
+    ) as response:
+        assert response.status == 200
+    _, answer = await api.start("other")
+    assert answer["decision"]["reason"] == "drained"
+    assert "/p/CDN-B/live/demo/" in answer["manifest_url"]
