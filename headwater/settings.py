@@ -16,8 +16,7 @@ from runtime.settings import Loaded, Section, load
 class Token(Section):
     """Who signs playback tokens; every service and edge reads the same key file."""
 
-    keys_file: Path | None = Field(None, description="JWK list; None: keys.json under data.dir")
-    issuer: str = "headwater"
+    keys_file: Path | None = Field(None, description="JWK list; None: made under data.dir")
 
 
 class Edge(Section):
@@ -31,6 +30,7 @@ class Edge(Section):
 class Demo(Section):
     """What `headwater up --demo` adds."""
 
+    enabled: bool = False
     host: str = "127.0.0.1"
     edges: list[Edge] = Field(
         default_factory=lambda: [

@@ -36,7 +36,7 @@ class Child:
 
     name: str
     launch: Callable[[], tuple[float, Sequence[str]]]
-    ready_url: str | None = None  # answers 200 when ready; None: not waited for
+    ready_url: str | None = None  # answers 200 when ready; None: starts when the others are ready
 
 
 class ChildFailed(Exception):
@@ -56,7 +56,8 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stopping.set)
         self._log_dir.mkdir(parents=True, exist_ok=True)
-        tasks = [asyncio.create_task(self._first_start(child)) for child in self._children]
+        waited_for = [child for child in self._children if child.ready_url is not None]
+        tasks = [asyncio.create_task(self._first_start(child)) for child in waited_for]
         stop = asyncio.create_task(self._stopping.wait())
         started = asyncio.gather(*tasks)
         await asyncio.wait((started, stop), return_when=asyncio.FIRST_COMPLETED)
@@ -79,9 +80,8 @@ class Supervisor:
         return EXIT_FAILURE
 
     async def _first_start(self, child: Child) -> None:
+        assert child.ready_url is not None
         process = await self._start(child)
-        if child.ready_url is None:
-            return
         async with asyncio.timeout(START_LIMIT_S), aiohttp.ClientSession() as session:
             while not await _is_ready(session, child.ready_url):
                 if process.returncode is not None:
@@ -91,7 +91,8 @@ class Supervisor:
     async def _keep(self, child: Child) -> None:
         """Start the child again whenever it ends."""
         loop = asyncio.get_running_loop()
-        process, attempt = self._running[child.name], 0
+        process = self._running.get(child.name) or await self._start(child)
+        attempt = 0
         while True:
             begun = loop.time()
             code = await process.wait()

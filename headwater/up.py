@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import imageio_ffmpeg
 
@@ -17,7 +16,7 @@ import manifest_proxy.settings
 import origin.settings
 from cdn_router.settings import Settings as RouterSettings
 from headwater.demo import encoder, film
-from headwater.services import keys_file
+from headwater.services import keys_file, section
 from headwater.settings import Demo, effective
 from headwater.supervisor import Child, Supervisor
 from origin import vod
@@ -34,7 +33,7 @@ def up(config: Path | None, data: Path | None, demo: bool) -> int:
     if demo:
         os.environ.update(demo_environment(effective(config, data).values["demo"]))
     loaded = effective(config, data)
-    folder = _section(loaded, "data", Data).dir
+    folder = section(loaded, "data", Data).dir
     control_api.keys.load_or_create(keys_file(loaded), control_api.keys.content_token_keys)
     options = [
         *(["--config", str(config)] if config else []),
@@ -44,7 +43,7 @@ def up(config: Path | None, data: Path | None, demo: bool) -> int:
     if demo:
         make_film(loaded)
         children += demo_children(loaded, options)
-    port = _section(loaded, "control", control_api.settings.Settings).port
+    port = section(loaded, "control", control_api.settings.Settings).port
 
     def ready() -> None:
         print(f"ready http://localhost:{port}/", flush=True)
@@ -55,22 +54,22 @@ def up(config: Path | None, data: Path | None, demo: bool) -> int:
 def services(loaded: Loaded, options: Sequence[str]) -> list[Child]:
     """The four services; each is its own process, ready when its /readyz says so."""
     admin = {
-        "origin": _section(loaded, "origin", origin.settings.Settings).admin_port,
-        "proxy": _section(loaded, "proxy", manifest_proxy.settings.Settings).admin_port,
-        "router": _section(loaded, "router", RouterSettings).port,
-        "control": _section(loaded, "control", control_api.settings.Settings).port,
+        "origin": section(loaded, "origin", origin.settings.Settings).admin_port,
+        "proxy": section(loaded, "proxy", manifest_proxy.settings.Settings).admin_port,
+        "router": section(loaded, "router", RouterSettings).port,
+        "control": section(loaded, "control", control_api.settings.Settings).port,
     }
     return [_child(name, [name, *options], port) for name, port in admin.items()]
 
 
 def demo_children(loaded: Loaded, options: Sequence[str]) -> list[Child]:
     """Two CDNs and an encoder."""
-    demo = _section(loaded, "demo", Demo)
+    demo = section(loaded, "demo", Demo)
     edges = [
         _child(edge.name, ["demo-edge", edge.name, *options], edge.admin_port)
         for edge in demo.edges
     ]
-    ingest_port = _section(loaded, "origin", origin.settings.Settings).ingest_port
+    ingest_port = section(loaded, "origin", origin.settings.Settings).ingest_port
     ingest = f"http://127.0.0.1:{ingest_port}/ingest/{CHANNEL}"
     font = str(demo.assets_dir / FONT)
 
@@ -88,10 +87,11 @@ def demo_environment(demo: object) -> dict[str, str]:
         {"id": edge.name, "base_url": f"http://localhost:{edge.port}"} for edge in demo.edges
     ]
     probed = [
-        {**pathway, "priority": place, "probe_url": f"{pathway['base_url']}/live/{CHANNEL}/probe"}
+        {**pathway, "priority": place, "probe_url": f"{pathway['base_url']}/time"}
         for place, pathway in enumerate(pathways)
     ]
     said = {
+        "HEADWATER_DEMO__ENABLED": "true",
         "HEADWATER_PROXY__PATHWAYS": json.dumps(pathways),
         "HEADWATER_CONTROL__PATHWAYS": json.dumps(pathways),
         "HEADWATER_ROUTER__PATHWAYS": json.dumps(probed),
@@ -103,10 +103,10 @@ def demo_environment(demo: object) -> dict[str, str]:
 
 def make_film(loaded: Loaded) -> None:
     """Make and register the film, once."""
-    folder = _section(loaded, "data", Data).dir
+    folder = section(loaded, "data", Data).dir
     if not (folder / "demo" / film.RUNGS[-1][0]).exists():
         print("making the demo's film, once: about 20 s", file=sys.stderr, flush=True)
-    font = str(_section(loaded, "demo", Demo).assets_dir / FONT)
+    font = str(section(loaded, "demo", Demo).assets_dir / FONT)
     files = film.make(imageio_ffmpeg.get_ffmpeg_exe(), font, folder / "demo")
     vod.register(folder, files, TITLE)
 
@@ -116,10 +116,3 @@ def _child(name: str, arguments: Sequence[str], admin_port: int) -> Child:
     return Child(name, lambda: (0.0, argv), f"http://127.0.0.1:{admin_port}/readyz")
 
 
-Kind = TypeVar("Kind")
-
-
-def _section(loaded: Loaded, name: str, kind: type[Kind]) -> Kind:
-    value = loaded.values[name]
-    assert isinstance(value, kind)
-    return value

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 from aiohttp import ClientError, ClientSession, ClientTimeout, web
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
-import cat
+from cat import cose, plain, tables, text
 from headwater.demo.story import Story
 
 HERE = Path(__file__).resolve().parent
@@ -131,8 +131,14 @@ class Page:
                 _get(session, f"{self._around.router}/steer/{protocol}"),
             )
         return web.json_response(
-            {"token": cat.describe(token), "before": before, "after": after, "steering": steering}
+            {"token": _claims(token), "before": before, "after": after, "steering": steering}
         )
+
+
+def _claims(token: str) -> dict[str, object]:
+    """What the token says, label by label; its seal is the edges' business."""
+    envelope = cose.parse(text.token_bytes(text.normal_text(token)))
+    return plain.to_plain(envelope.claims, tables.PROFILES["cta"])
 
 
 async def _get(session: ClientSession, url: str) -> str:

@@ -68,7 +68,7 @@ def tell(answers: Answers) -> dict[str, Any]:
 
 
 def _encoder(samples: Samples | None) -> Box:
-    age_s = None if samples is None else samples.get("origin_live_edge_age_seconds")
+    age_s = None if samples is None else samples.get("headwater_origin_live_edge_age_seconds")
     if age_s is None:
         return Box("idle", NOTHING, "no live segment yet")
     if age_s > LATE_EDGE_S:
@@ -79,7 +79,7 @@ def _encoder(samples: Samples | None) -> Box:
 def _origin(samples: Samples | None) -> Box:
     if samples is None:
         return Box("bad", NOTHING, "no answer")
-    return Box("ok", f"{samples.get('origin_ingest_chunks_total', 0):.0f}", "chunks taken in")
+    return Box("ok", f"{samples.get('headwater_origin_ingest_chunks_total', 0):.0f}", "chunks taken in")
 
 
 def _edge(state: Mapping[str, Any] | None, health: Mapping[str, Any] | None) -> Box:

@@ -32,6 +32,6 @@ def test_silence_is_told_as_silence() -> None:
 
 
 def test_an_old_live_edge_is_the_encoders_fault() -> None:
-    told = tell(Answers({"origin_live_edge_age_seconds": 31.0}, ()))
+    told = tell(Answers({"headwater_origin_live_edge_age_seconds": 31.0}, ()))
     assert told["encoder"]["state"] == "bad"
     assert told["encoder"]["value"] == "31 s"

@@ -24,11 +24,19 @@ window.headwater = state; // for those who look under the bonnet, and for tests
 // -- talking to the control API ---------------------------------------------------------------
 
 let bearer = null;
+let heart = 0;
+
+const device = {
+  id: (localStorage.device ??= `dev_${crypto.randomUUID()}`),
+  class: "web",
+  name: "Demo page",
+};
 
 async function call(method, path, body) {
   const headers = { "Content-Type": "application/json" };
   if (bearer) headers.Authorization = `Bearer ${bearer}`;
-  const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
+  const keepalive = method === "POST"; // a stop sent while the page goes away still arrives
+  const answer = await fetch(path, { method, headers, keepalive, body: body && JSON.stringify(body) });
   const json = answer.status === 204 ? null : await answer.json();
   if (!answer.ok) throw Object.assign(new Error(json.detail || json.title), { problem: json });
   return json;
@@ -41,13 +49,18 @@ async function signIn() {
 
 // -- playing ------------------------------------------------------------------------------------
 
+let turn = 0; // of two starts in flight, only the later one may attach a player
+
 async function play() {
   stop();
+  const mine = ++turn;
   const content = setup.contents.find(({ id }) => id === state.content);
   tell(`Starting ${content.title} in ${state.player}`);
   try {
     if (!bearer) await signIn();
-    state.session = await call("POST", "/v1/web/playback/start", content.request);
+    const session = await call("POST", "/v1/web/playback/start", { ...content.request, device });
+    if (mine !== turn) return end(session);
+    state.session = session;
   } catch (error) {
     tell(`Refused: ${error.message}`, error.problem?.code);
     show("start", error.problem ?? String(error));
@@ -55,17 +68,20 @@ async function play() {
   }
   Object.assign(state, { cdn: null, segments: {}, errors: [], stalls: 0, started: false });
   state.playing = PLAYERS[state.player](video, urlsOf(state.session), { segment, error });
-  video.play().catch(() => {}); // the browser may want a click first; the controls are there
+  heart = setInterval(beat, state.session.heartbeat.interval_s * 1000);
   showSession();
 }
 
 function stop() {
   state.playing?.destroy();
   state.playing = null;
-  if (state.session) {
-    call("POST", new URL(state.session.stop_url, location.href).pathname, {}).catch(() => {});
-    state.session = null;
-  }
+  clearInterval(heart);
+  if (state.session) end(state.session);
+  state.session = null;
+}
+
+function end(session) {
+  call("POST", new URL(session.stop_url).pathname, {}).catch(() => {});
 }
 
 function urlsOf(session) {
@@ -105,6 +121,12 @@ function tell(sentence, reason) {
   }
   $("log").prepend(line);
   while ($("log").children.length > 8) $("log").lastChild.remove();
+}
+
+function beat() {
+  const position_ms = state.content === setup.live ? 0 : Math.round(video.currentTime * 1000);
+  const report = { position_ms, state: video.paused ? "paused" : "playing", cdn: state.cdn ?? undefined };
+  call("POST", new URL(state.session.heartbeat.url).pathname, report).catch((error) => tell(error.message));
 }
 
 const lastMove = () => state.story?.moves[0];

@@ -1,10 +1,15 @@
 // One face over three players: attach(video, urls, hooks) -> { stats(), destroy() }.
 // hooks.segment(url) is called for each media segment loaded, hooks.error(text, fatal) for each error.
+// Each starts playing by its own means: dash.js refreshes live manifests only if it saw `play` itself.
 
 const BEHIND_S = 6; // how far behind the live edge each player aims to stay
 
+/** The browser may want a click first; the controls are there. */
+const start = (video) => video.play().catch(() => {});
+
 function attachHls(video, urls, hooks) {
   const hls = new window.Hls({ liveSyncDuration: BEHIND_S, liveMaxLatencyDuration: 20, backBufferLength: 30 });
+  hls.on(window.Hls.Events.MANIFEST_PARSED, () => start(video));
   hls.on(window.Hls.Events.FRAG_LOADED, (_, data) => hooks.segment(data.frag.url));
   hls.on(window.Hls.Events.ERROR, (_, data) => {
     hooks.error(`${data.details}${data.response?.code ? " " + data.response.code : ""}`, data.fatal);
@@ -49,7 +54,7 @@ function attachShaka(video, urls, hooks) {
   player
     .attach(video)
     .then(() => player.load(urls.dash))
-    .then(() => video.play())
+    .then(() => start(video))
     .catch((error) => hooks.error(`${error.category ?? ""}/${error.code ?? error.message}`, true));
   return {
     stats: () => ({ bitrate: player.getStats().streamBandwidth || 0 }),

@@ -1,0 +1,179 @@
+"""Each service as the parts of one process: the rooms build them, settings and neighbours meet here."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import cat
+import cdn_router.server
+import cdn_router.settings
+import control_api.keys
+import control_api.server
+import control_api.settings
+import manifest_proxy.server
+import manifest_proxy.settings
+import origin.server
+import origin.settings
+from headwater.demo import edge, page
+from headwater.demo.story import Sources, Story
+from headwater.settings import Demo, Token, effective
+from origin import vod
+from runtime import logs, service
+from runtime.sections import Data, Log, Sql
+from runtime.service import Background, Part
+from runtime.settings import Loaded
+from runtime.sql import Database
+
+Kind = TypeVar("Kind")
+
+
+def section(loaded: Loaded, name: str, kind: type[Kind]) -> Kind:
+    """One section's model, as its own type."""
+    value = loaded.values[name]
+    assert isinstance(value, kind)
+    return value
+
+
+def keys_file(loaded: Loaded) -> Path:
+    """The token keys that control, proxy, router and edges share."""
+    configured = section(loaded, "token", Token).keys_file
+    return configured or section(loaded, "data", Data).dir / "token-keys.json"
+
+
+def run(name: str, config: Path | None, data: Path | None) -> int:
+    """Run one service to its end; the exit code."""
+    loaded = effective(config, data)
+    logs.setup(name, section(loaded, "log", Log).level)
+    kind, _, instance = name.partition(":")
+    parts, admin = BUILDERS[kind](loaded, instance)
+    return service.run(name, parts, admin=admin)
+
+
+def package(inputs: Sequence[Path], title: str, config: Path | None, data: Path | None) -> int:
+    """Register a title; 0, or 1 with the reasons when its files do not fit."""
+    folder = section(effective(config, data), "data", Data).dir
+    try:
+        report = vod.register(folder, list(inputs), title)
+    except vod.VodError as error:
+        print(f"headwater package: {error}", file=sys.stderr)
+        return 1
+    print(report)
+    return 0
+
+
+Built = tuple[list[Part], tuple[str, int] | None]
+
+
+def _keys(loaded: Loaded) -> cat.KeySet:
+    made = control_api.keys.load_or_create(keys_file(loaded), control_api.keys.content_token_keys)
+    return cat.KeySet.from_json(made)
+
+
+def _issuer(loaded: Loaded) -> str:
+    return section(loaded, "control", control_api.settings.Settings).content_token_issuer
+
+
+def _origin(loaded: Loaded, _: str) -> Built:
+    settings = section(loaded, "origin", origin.settings.Settings)
+    folder = section(loaded, "data", Data).dir
+    parts = origin.server.parts(settings, folder, vod.Library(folder))
+    return parts, (settings.host, settings.admin_port)
+
+
+def _proxy(loaded: Loaded, _: str) -> Built:
+    settings = section(loaded, "proxy", manifest_proxy.settings.Settings)
+    issuers = (_issuer(loaded),)
+    parts = manifest_proxy.server.parts(settings, _keys(loaded), issuers=issuers)
+    return parts, (settings.host, settings.admin_port)
+
+
+def _router(loaded: Loaded, _: str) -> Built:
+    settings = section(loaded, "router", cdn_router.settings.Settings)
+    return cdn_router.server.parts(settings, _keys(loaded), issuer=_issuer(loaded)), None
+
+
+def _control(loaded: Loaded, _: str) -> Built:
+    settings = section(loaded, "control", control_api.settings.Settings)
+    folder = section(loaded, "data", Data).dir / "control"
+    database = _database(loaded, folder)
+    demo = section(loaded, "demo", Demo)
+    story = _story(loaded, demo)
+    parts = control_api.server.parts(
+        settings,
+        database=database,
+        folder=folder,
+        token_signer=control_api.server.signer(settings, keys_file(loaded)),
+        demo=demo.enabled,
+        pages=_page(loaded, demo, story).mount if demo.enabled else None,
+    )
+    telling: list[Part] = [Background("story", story.forever)] if demo.enabled else []
+    return [database, *telling, *parts], None
+
+
+def _edge(loaded: Loaded, name: str) -> Built:
+    demo = section(loaded, "demo", Demo)
+    settings = section(loaded, "origin", origin.settings.Settings)
+    mine = next(each for each in demo.edges if each.name == name)
+    parts = edge.parts(
+        name,
+        demo.host,
+        mine.port,
+        mine.admin_port,
+        f"http://127.0.0.1:{settings.delivery_port}",
+        _keys(loaded),
+        (_issuer(loaded),),
+    )
+    return parts, None
+
+
+BUILDERS: dict[str, Callable[[Loaded, str], Built]] = {
+    "origin": _origin,
+    "proxy": _proxy,
+    "router": _router,
+    "control": _control,
+    "edge": _edge,
+}
+
+
+def _database(loaded: Loaded, folder: Path) -> Database:
+    sql = section(loaded, "sql", Sql)
+    url = sql.url.get_secret_value()
+    if url:
+        return Database(url, timeout_ms=sql.timeout_ms, pool_size=sql.pool_size)
+    folder.mkdir(parents=True, exist_ok=True)
+    return Database.embedded(folder, timeout_ms=sql.timeout_ms, pool_size=sql.pool_size)
+
+
+def _story(loaded: Loaded, demo: Demo) -> Story:
+    around = _around(loaded, demo)
+    admin_port = section(loaded, "origin", origin.settings.Settings).admin_port
+    return Story(Sources(f"http://127.0.0.1:{admin_port}", around.router, around.edges))
+
+
+def _around(loaded: Loaded, demo: Demo) -> page.Around:
+    delivery_port = section(loaded, "origin", origin.settings.Settings).delivery_port
+    return page.Around(
+        origin=f"http://127.0.0.1:{delivery_port}",
+        proxy=section(loaded, "control", control_api.settings.Settings).proxy_public_url,
+        router=section(loaded, "control", control_api.settings.Settings).router_url,
+        edges={each.name: f"http://127.0.0.1:{each.admin_port}" for each in demo.edges},
+    )
+
+
+def _page(loaded: Loaded, demo: Demo, story: Story) -> page.Page:
+    settings = section(loaded, "control", control_api.settings.Settings)
+    setup = page.Setup(
+        user=control_api.seed.USERNAME,
+        password=settings.demo_password.get_secret_value(),
+        live="live",
+        contents=[
+            {"id": "live", "title": "Live", "request": {"channel_id": "ch_demo"}},
+            {"id": "film", "title": "Film", "request": {"content_id": "cnt_film"}},
+            {"id": "arena", "title": "Arena (not bought)", "request": {"channel_id": "ch_arena"}},
+        ],
+        edges=[
+            {"id": each.name, "base_url": f"http://localhost:{each.port}"} for each in demo.edges
+        ],
+    )
+    return page.Page(setup, _around(loaded, demo), story, demo.assets_dir)
