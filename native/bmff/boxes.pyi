@@ -15,3 +15,5 @@ def walk(data: Buffer, start: int = 0, end: int | None = None) -> list[Box]:
 
 def tree(data: Buffer) -> list[tuple[int, Box]]:
     """Every box with its depth, containers opened, in file order. At most MAX_DEPTH levels."""
+
+__pyx_capi__: dict[str, object]  # what the .pxd shares with other kernels

@@ -1,7 +1,10 @@
 """Cut an endless stream of bytes into the units of a CMAF track."""
 
+from typing import final
+
 from native.bmff.model import Unit
 
+@final
 class Splitter:
     """Feed pieces of any size, get whole units: header (.. moov), chunk (.. mdat), end (mfra).
 

@@ -19,22 +19,23 @@ def rap_times_s(placed: Placed) -> list[Fraction]:
 
 
 def boundaries_s(
-    common: Sequence[Fraction], end_s: Fraction, target_s: Fraction, where: str
+    common: Sequence[Fraction],
+    video_end_s: Fraction,
+    end_s: Fraction,
+    target_s: Fraction,
+    where: str,
 ) -> list[Fraction]:
     """Starts of the segments: the first common RAP at or after each multiple of the target (TR-33).
 
-    Beyond the last RAP, and in titles without video, boundaries fall on the multiples themselves.
+    Where audio outlasts the pictures, and without any, boundaries fall a target apart.
     """
     cuts = [Fraction(0)]
-    for previous, rap in pairwise(common):
+    for previous, rap in pairwise([*common, video_end_s] if common else []):
         _bounded_gop(previous, rap, target_s, where)
-        if rap >= cuts[-1] // target_s * target_s + target_s:
+        if rap >= cuts[-1] // target_s * target_s + target_s and rap < video_end_s:
             cuts.append(rap)
-    if common:
-        last = common[-1]
-        video_end = end_s
-        _bounded_gop(last, min(video_end, last + target_s), target_s, where)
-    while end_s - cuts[-1] > 2 * target_s if common else end_s - cuts[-1] > target_s:
+    longest_s = 2 * target_s if common else target_s
+    while end_s - cuts[-1] > longest_s:
         cuts.append(cuts[-1] + target_s)
     return cuts
 

@@ -19,6 +19,10 @@ class Rung:
     frame_rate: Fraction | None
 
     @property
+    def end_s(self) -> Fraction:
+        return Fraction(self.placed.end, self.placed.edited.track.timescale)
+
+    @property
     def duration_s(self) -> Fraction:
         length = self.placed.end - self.placed.time(self.placed.first)
         return Fraction(length, self.placed.edited.track.timescale)

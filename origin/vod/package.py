@@ -69,7 +69,8 @@ def _register(data_dir: Path, sources: list[Source], title: str, segment_s: Frac
     ]
     common = common_raps(rungs, segment_s, notes)
     duration_s = max(Fraction(p.end, p.edited.track.timescale) for _, p in chosen)
-    cuts = boundaries_s(common, duration_s, segment_s, title)
+    video_end_s = min((rung.end_s for rung in rungs), default=Fraction(0))
+    cuts = boundaries_s(common, video_end_s, duration_s, segment_s, title)
     taken: set[str] = set()
     made = [(source, _cut(source, placed, cuts, taken)) for source, placed in chosen]
     made = _measured(made, segment_s)

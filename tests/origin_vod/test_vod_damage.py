@@ -84,6 +84,13 @@ def test_any_damage_to_the_moov_ends_cleanly(
         assert error.code and 400 <= error.status < 600
 
 
+def test_one_key_frame_is_not_enough(encode: Encode, tmp_path: Path) -> None:
+    path = encode(tmp_path / "huge_gop.mp4", seconds=10, gop=999)
+    with pytest.raises(VodError, match="between 0.021 s and 10.021 s.*-g") as caught:
+        register(tmp_path, [path], "film")
+    assert caught.value.code == "no_rap"
+
+
 @pytest.fixture(scope="module")
 def rungs(tmp_path_factory: pytest.TempPathFactory, encode: Encode) -> dict[str, Path]:
     home = tmp_path_factory.mktemp("rungs")
