@@ -3,10 +3,10 @@
     async with database.read() as connection: ...    # consistent snapshot; writing is an error
     async with database.write() as connection: ...   # committed at the end, rolled back on error
 
-SQLite (CMP-11): WAL; one writer connection, entered through a lock and opened by BEGIN IMMEDIATE,
-so that writers queue instead of failing with "database is locked"; readers are separate and
-query-only. Errors of the statement itself (IntegrityError and the like) pass through as
-SQLAlchemy's; a database that is away or late is `SqlError`.
+SQLite (CMP-11): WAL; a pool of one writer connection, so that writers queue, and BEGIN IMMEDIATE,
+so that another process's writer is waited for instead of failing with "database is locked"; readers
+are separate and query-only. Errors of the statement itself (IntegrityError and the like) pass
+through as SQLAlchemy's; a database that is away or late is `SqlError`.
 """
 
 import asyncio
@@ -67,7 +67,6 @@ class Database:
         self._pool_size = pool_size
         self._reader: AsyncEngine | None = None
         self._writer: AsyncEngine | None = None
-        self._one_writer = asyncio.Lock()
 
     @classmethod
     def embedded(cls, folder: Path, **options: Any) -> "Database":
@@ -126,8 +125,6 @@ class Database:
     async def write(self, *, timeout_ms: int | None = None) -> AsyncIterator[AsyncConnection]:
         """One transaction; on SQLite the only one that writes while it lasts."""
         async with self._bounded(timeout_ms) as stack:
-            if self.dialect == "sqlite":
-                await stack.enter_async_context(self._one_writer)
             yield await _opened(stack, _started(self._writer).begin())
 
     async def upgrade(self, location: Path, revision: str = "head") -> None:
@@ -149,7 +146,7 @@ class Database:
         sqlite = self.dialect == "sqlite"
         engine = self._sqlite("PRAGMA foreign_keys=OFF") if sqlite else self._postgresql()
         try:
-            async with self._one_writer, engine.begin() as connection:
+            async with engine.begin() as connection:
                 if not sqlite:
                     await connection.execute(
                         text("SELECT pg_advisory_xact_lock(:id)"), {"id": MIGRATION_LOCK}

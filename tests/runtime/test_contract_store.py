@@ -8,6 +8,8 @@ import pytest
 
 from runtime.clock import ManualClock
 from runtime.store import MemoryStore, RedisStore, SessionPolicy, Store
+from runtime.store.keys import live_key
+from runtime.store.remote import LEASE_MS
 
 POLICY = SessionPolicy(ttl_ms=90_000, late_ms=600_000, kept_ms=86_400_000)
 DEADLINE_S = 10
@@ -343,3 +345,42 @@ async def test_a_subscriber_that_leaves_is_forgotten(store: Store) -> None:
         async with store.subscribe("x"):
             raise ZeroDivisionError
     await store.publish("x", b"nobody listens")
+
+
+@pytest.mark.twin
+async def test_ended_sessions_leave_no_details_and_no_index(
+    redis_url: str, clock: ManualClock
+) -> None:
+    """CTL-102: from set and details alike; the index forgets an account without sessions."""
+    store = RedisStore(redis_url, timeout_ms=5_000, clock=clock, policy=POLICY)
+    await store.start()
+    await store._quick.flushall()
+    for account in ("one", "two"):
+        await store.admit(account, "s", device="tv", detail=b"x", limit=1)
+        await store.admit(account, "t", device="tv", detail=b"x", limit=1)
+    await store.end("one", "t", "stopped")
+    clock.advance(90)
+    assert [ended.account for ended in await store.reap()] == ["two"]
+    kept = {key.decode() for key in await store._quick.keys("*")}
+    assert kept == {"{a:one}:g", "{a:two}:g"}
+    await store.stop()
+
+
+@pytest.mark.twin
+async def test_an_admission_beside_a_reaper_stays_indexed(
+    redis_url: str, clock: ManualClock
+) -> None:
+    """A reaper claims an account and finds nobody; a session starts; the reaper forgets."""
+    store = RedisStore(redis_url, timeout_ms=5_000, clock=clock, policy=POLICY)
+    await store.start()
+    await store._quick.flushall()
+    await store.admit("acc", "s", device="tv", detail=b"", limit=1)
+    await store.end("acc", "s", "stopped")
+    clock.advance(90)
+    lease = clock.now_ms() + LEASE_MS + 0.5
+    assert await store._run("CLAIM_DUE", [live_key("acc")], clock.now_ms(), lease, 9) == [b"acc"]
+    await store.admit("acc", "t", device="tv", detail=b"", limit=1)
+    await store._run("FORGET", [live_key("acc")], "acc", lease)
+    clock.advance(90)
+    assert [ended.id for ended in await store.reap()] == ["t"]
+    await store.stop()
