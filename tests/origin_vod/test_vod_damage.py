@@ -86,7 +86,7 @@ def test_any_damage_to_the_moov_ends_cleanly(
 
 def test_one_key_frame_is_not_enough(encode: Encode, tmp_path: Path) -> None:
     path = encode(tmp_path / "huge_gop.mp4", seconds=10, gop=999)
-    with pytest.raises(VodError, match="between 0.021 s and 10.021 s.*-g") as caught:
+    with pytest.raises(VodError, match=r"between 0\.021 s and 10\.021 s.*-g") as caught:
         register(tmp_path, [path], "film")
     assert caught.value.code == "no_rap"
 
