@@ -1,4 +1,4 @@
-"""Which titles there are: a folder each under {data_dir}/vod, with a record and the indexes."""
+"""Which titles there are: a folder each in {data_dir}/origin/vod, with a record and the indexes."""
 
 import re
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ def title_name(title: str) -> str:
 
 
 def folder(data_dir: Path, title: str) -> Path:
-    return data_dir / "vod" / title_name(title)
+    return data_dir / "origin" / "vod" / title_name(title)
 
 
 def save_record(home: Path, record: Record) -> None:

@@ -38,7 +38,7 @@ def register(
 ) -> Report:
     """Make a title of one file or of a ladder of files; media stays where it is.
 
-    Writes {data_dir}/vod/{title}/. Raises VodError with TR-28's code; then nothing is registered.
+    Writes {data_dir}/origin/vod/{title}/. Raises VodError with TR-28's code; then nothing is registered.
     """
     title_name(title)
     sources: list[Source] = []

@@ -41,7 +41,7 @@ def refused(tmp_path: Path, data: bytes) -> VodError:
         register(tmp_path / "data", [path], "bad")
     assert time.process_time() - started < 2  # a runaway loop, not a measurement
     assert "bad.mp4" in str(caught.value)
-    assert not (tmp_path / "data" / "vod" / "bad").exists()
+    assert not (tmp_path / "data" / "origin" / "vod" / "bad").exists()
     return caught.value
 
 
@@ -125,4 +125,4 @@ def test_a_misaligned_ladder_is_refused_in_words(
         register(tmp_path, [rungs["good"], rungs[name]], "ladder")
     assert caught.value.code == "misaligned"
     assert words in str(caught.value)
-    assert not (tmp_path / "vod").exists()
+    assert not (tmp_path / "origin").exists()

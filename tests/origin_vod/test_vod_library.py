@@ -120,7 +120,7 @@ async def test_a_changed_source_is_indexed_again_and_a_cut_one_refused(
 
 async def test_a_damaged_index_is_built_again(film: Path, tmp_path: Path) -> None:
     register(tmp_path, [film], "film")
-    (path,) = (tmp_path / "vod" / "film").glob("*.idx")
+    (path,) = (tmp_path / "origin" / "vod" / "film").glob("*.idx")
     damaged = bytearray(path.read_bytes())
     damaged[-5] ^= 1
     path.write_bytes(damaged)
