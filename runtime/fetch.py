@@ -5,7 +5,7 @@ Redirects are never followed: a redirect would leave the allow-list. Errors are 
 code; no message contains the query, which may carry a token.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -28,9 +28,7 @@ class FetchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A complete answer; header names are lower-case, repeated fields joined by comma (RFC 9110,
-    5.3).
-    """
+    """A complete answer, its body decoded and its header names lower-case."""
 
     status: int
     headers: Mapping[str, str]
@@ -184,10 +182,7 @@ class Fetcher:
                 timeout=timeout,
                 allow_redirects=False,
             ) as response:
-                named: dict[str, str] = {}
-                for name, value in response.headers.items():
-                    name = name.lower()
-                    named[name] = f"{named[name]}, {value}" if name in named else value
+                named = _named(response.headers.items())
                 limit = self._max_bytes if max_bytes is None else max_bytes
                 yield Opened(response.status, named, _capped(response, limit, where))
         except TimeoutError:
@@ -196,6 +191,20 @@ class Fetcher:
             raise FetchError("refused", f"{where} ({error.os_error.strerror})") from None
         except aiohttp.ClientError as error:
             raise FetchError("unreachable", f"{where} ({type(error).__name__})") from None
+
+
+def _named(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Lower-case names, repeated fields joined by comma (RFC 9110, 5.3).
+
+    A coded body is decoded before it gets here, so the fields that describe the coded one go.
+    """
+    named: dict[str, str] = {}
+    for name, value in ((name.lower(), value) for name, value in fields):
+        named[name] = f"{named[name]}, {value}" if name in named else value
+    if "content-encoding" in named:
+        del named["content-encoding"]
+        named.pop("content-length", None)
+    return named
 
 
 def _below(url: URL, base: URL) -> bool:

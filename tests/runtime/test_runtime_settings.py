@@ -62,9 +62,9 @@ def test_tables_of_models(tmp_path: Path) -> None:
     windows = {name: c.window_s for name, c in loaded.values["origin"].channels.items()}
     assert windows == {"demo": 7, "other": 60, "news": 30}
     assert loaded.where["origin.channels.news.window_s"].startswith("env ")
-    replaced = read(tmp_path, toml, ORIGIN__CHANNELS='{"x": {"window_s": 1}}')
-    assert list(replaced.values["origin"].channels) == ["x"]
-    assert replaced.where["origin.channels.x.window_s"] == "env HEADWATER_ORIGIN__CHANNELS"
+    replaced = read(tmp_path, toml, ORIGIN__CHANNELS='{"demo": {"window_s": 1}}')
+    assert list(replaced.values["origin"].channels) == ["demo"]
+    assert replaced.where["origin.channels.demo.window_s"] == "env HEADWATER_ORIGIN__CHANNELS"
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,12 @@ async def hang(_: web.Request) -> web.Response:
     return web.Response()
 
 
+async def coded(_: web.Request) -> web.Response:
+    response = web.Response(body=b"x" * 5_000)
+    response.enable_compression()
+    return response
+
+
 async def away(_: web.Request) -> web.Response:
     raise web.HTTPFound("http://169.254.169.254/")
 
@@ -56,6 +62,7 @@ async def server() -> AsyncIterator[Web]:
         ("/drip", drip),
         ("/hang", hang),
         ("/away", away),
+        ("/coded", coded),
     ]:
         app.router.add_get(path, handler)
     listener = Web("test", app, host="127.0.0.1", port=0, admin_routes=True)
@@ -141,6 +148,15 @@ async def test_the_client_is_bounded(server: Web, fetcher: Fetcher) -> None:
     async with fetcher.open(f"{url}/drip", idle_timeout_s=5) as opened:
         assert sum([len(chunk) async for chunk in opened.chunks]) == 100_000
     assert b'"n": 3' in (await fetcher.post(f"{url}/a/x", b"[1]")).body
+
+
+async def test_a_coded_body_arrives_plain_and_so_do_its_headers(
+    server: Web, fetcher: Fetcher
+) -> None:
+    answer = await fetcher.get(f"{server.url}/coded", {"Accept-Encoding": "gzip"})
+    assert answer.body == b"x" * 5_000
+    assert not {"content-encoding", "content-length"} & set(answer.headers)
+    assert await code(fetcher.get(f"{server.url}/coded", max_bytes=4_999)) == "too_large"
 
 
 async def test_only_listed_bases_are_reached(server: Web) -> None:
