@@ -26,12 +26,13 @@ from origin.describe import describe
 from origin.errors import BadMedia, UnsupportedMedia, WrongHeader
 from origin.hls import target_duration_s
 from origin.log import HEADER, TrackLog, replace_file
-from origin.records import INDEPENDENT
+from origin.records import Record
 from origin.settings import Settings
 from origin.track import TOUCH_S, LiveTrack
 from origin.tracks import Rendition, Segment
 
 AHEAD = 3  # segments: I13 lets a source resend this long after a lost connection
+BIRTH = 1  # segments that a new channel's first track waits for headers of the others
 EPOCH_SLACK_S = 86400  # media time this near to the wall clock is epoch time (AB1)
 FUTURE_S = 60  # media this far ahead of the wall clock is a broken clock, not a live edge
 SANE_S = (Fraction(1, 5), Fraction(30))  # segment durations that are believed
@@ -99,16 +100,16 @@ class LiveChannel:
         track.log.put_header(data)
         return track
 
-    def chunk(self, track: LiveTrack, data: bytes, now_s: float) -> bool:
-        """Store one chunk; False when it was here already or came too late (I6, I8)."""
+    def chunk(self, track: LiveTrack, data: bytes, now_s: float) -> Record | None:
+        """Store one chunk; None when it was here already or came too late (I6, I8)."""
         chunk = parse_chunk(data, track.track)
         self._check(track, chunk, now_s)
         if not track.wants(chunk, self.duration_s):
-            return False
+            return None
         if self.duration_s is not None:
             if track.number_of(chunk.decode_time, self.duration_s) <= self.edge:
                 self.late_chunks += 1
-                return False
+                return None
             self._check_length(track, chunk)
         elif not track.waiting and self.kept.epoch_s == 0:
             self._anchor(Fraction(chunk.decode_time, track.timescale), now_s)
@@ -126,20 +127,12 @@ class LiveChannel:
             track.close_full(self.duration_s)
             if "lmsg" in chunk.brands:
                 track.close(force=True, duration_s=self.duration_s)
-        return True
+        return record
 
-    def learn(self, track: LiveTrack, *, ended: bool) -> None:
-        """Take the grid from the first finished segment: the request that ended, or the span
-        between two independent chunks of an endless one.
-        """
-        if self.duration_s is not None or not track.waiting or not self._leads(track):
+    def learn(self, track: LiveTrack, length: int) -> None:
+        """Take the grid from the length (ticks) of the first finished segment."""
+        if self.duration_s is not None or not self._leads(track):
             return
-        records = [record for _, record in track.waiting]
-        if ended:
-            length = records[-1].end - records[0].decode_time
-        else:
-            later = [r.decode_time for r in records[1:] if r.flags & INDEPENDENT]
-            length = later[0] - records[0].decode_time if later else 0
         duration_s = Fraction(length, track.timescale)
         if SANE_S[0] <= duration_s <= SANE_S[1]:
             self._set_grid(duration_s)
@@ -160,7 +153,8 @@ class LiveChannel:
             return []
         if self.kept.first < 0:
             have = [min(numbers) for numbers in whole.values() if numbers]
-            if len(have) < len(tracks) and top < min(have) + AHEAD:
+            patience = BIRTH if len(have) == len(tracks) else AHEAD
+            if top < min(have) + patience:
                 return []
             self.kept.first = max(have)
             self.edge = self.kept.first - 1

@@ -12,6 +12,7 @@ from lxml import etree
 from native.bmff import BoxError, Splitter, Unit
 from origin.channels import Channels
 from origin.errors import BadMedia, OriginError, WrongHeader
+from origin.records import INDEPENDENT
 from origin.settings import Settings
 from origin.track import LiveTrack
 
@@ -43,6 +44,7 @@ class TrackBody:
         self._channel = channels.known(channel)
         self._endless = False
         self._ended = False
+        self._start = self._end = 0  # ticks: what this body stored
 
     def feed(self, piece: bytes) -> None:
         """Take some bytes; an OriginError says what to answer."""
@@ -61,7 +63,7 @@ class TrackBody:
         track = self._track()
         if self._channel is not None and track is not None:
             if not self._endless and self.stored_chunks:
-                self._channel.learn(track, ended=True)
+                self._channel.learn(track, self._end - self._start)
             self._channel.finish(track, end_of_track=self._ended)
             self._channels.advance(self._channel)
 
@@ -90,12 +92,17 @@ class TrackBody:
         track = self._track()
         if self._channel is None or track is None:
             raise WrongHeader("send the track's CMAF header first", code="no_header")
-        if not self._channel.chunk(track, data, self._clock()):
+        record = self._channel.chunk(track, data, self._clock())
+        if record is None:
             return
+        if not self.stored_chunks:
+            self._start = record.decode_time
+        elif self._endless and record.flags & INDEPENDENT:
+            self._channel.learn(track, record.decode_time - self._start)
+        self._end = record.end
         self.stored_bytes += len(data)
         self.stored_chunks += 1
         if self._endless:
-            self._channel.learn(track, ended=False)
             self._channels.advance(self._channel)
 
 

@@ -83,7 +83,8 @@ class LiveTrack:
 
     def settle(self, duration_s: Fraction) -> list[Stored]:
         """The grid is known: place what waited for it; returns segments that became whole."""
-        waiting, self.waiting = self.waiting, []
+        waiting = sorted(self.waiting, key=lambda entry: entry[1].decode_time)
+        self.waiting = []
         done = []
         for volume, record in waiting:
             if not record.flags & END:
@@ -97,8 +98,8 @@ class LiveTrack:
         of a segment reaches its first independent chunk (C3).
         """
         if duration_s is None:
-            last = self.waiting[-1][1] if self.waiting else None
-            return chunk.independent if last is None else chunk.decode_time >= last.end
+            known = {record.decode_time for _, record in self.waiting}
+            return chunk.decode_time not in known if known else chunk.independent
         number, fresh = self._seat(chunk.decode_time, chunk.independent, duration_s)
         if fresh:
             return chunk.independent

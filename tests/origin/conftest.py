@@ -27,7 +27,9 @@ from pathlib import Path
 from origin.server import parts
 from origin.settings import Settings
 from runtime import service
-sys.exit(service.run("origin", parts(Settings(**json.loads(sys.argv[2])), Path(sys.argv[1]))))
+settings = Settings(**json.loads(sys.argv[2]))
+admin = (settings.host, settings.admin_port)
+sys.exit(service.run("origin", parts(settings, Path(sys.argv[1])), admin=admin))
 """
 
 
@@ -52,9 +54,11 @@ class Origin:
     def __init__(self, data: Path, **settings: Any) -> None:
         self.data = data
         self.delivery_port, self.ingest_port = free_port(), free_port()
+        self.admin_port = free_port()
         self.settings = settings | {
             "delivery_port": self.delivery_port,
             "ingest_port": self.ingest_port,
+            "admin_port": self.admin_port,
         }
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -80,6 +84,11 @@ class Origin:
 
     def get(self, path: str, method: str = "GET", **headers: str) -> Answered:
         return exchange(self.delivery_port, method, path, None, headers)
+
+    def metric(self, name: str) -> float:
+        """The value of one line of /metrics."""
+        text = exchange(self.admin_port, "GET", "/metrics", None, {}).text
+        return next(float(x.split()[-1]) for x in text.splitlines() if x.startswith(name))
 
     def push(self, path: str, body: bytes = b"", method: str = "PUT", **headers: str) -> Answered:
         named = {name.replace("_", "-"): value for name, value in headers.items()}

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from origin.records import RECORD_BYTES
+
 V = "/ingest/demo/Streams(v.cmfv)"
 A = "/ingest/demo/Streams(a.cmfa)"
 
@@ -87,8 +89,9 @@ def test_a_repeat_is_accepted_and_ignored(
 def test_gzip_is_undone(start: Callable[..., Any], video_media: Any, now_number: int) -> None:
     origin = start()
     origin.push(V, gzip.compress(video_media.header), Content_Encoding="gzip")
-    body = gzip.compress(video_media.segment(now_number))
-    assert origin.push(V, body, Content_Encoding="gzip").status == 200
+    for number in (now_number, now_number + 1):
+        body = gzip.compress(video_media.segment(number))
+        assert origin.push(V, body, Content_Encoding="gzip").status == 200
     assert origin.get(f"/live/demo/v/{now_number}.m4s").body == video_media.segment(now_number)
 
 
@@ -154,7 +157,8 @@ def test_statuses_of_i5(
     assert origin.push(V, b"x", Content_Encoding="br").status == 415
     assert origin.push("/ingest/demo/chunk-stream0-00001.m4s", method="DELETE").status == 200
     assert origin.push("/ingest/demo/../x", method="DELETE").status == 403
-    assert listed(origin, "v") == [now_number]
+    assert origin.push(V, video_media.segment(now_number + 1)).status == 200
+    assert listed(origin, "v") == [now_number, now_number + 1]
 
 
 def test_a_declared_box_too_large_is_refused_before_its_bytes_come(
@@ -168,3 +172,55 @@ def test_a_declared_box_too_large_is_refused_before_its_bytes_come(
         )
         encoder.sendall(b"\0\0\0\1mdat" + (10 << 30).to_bytes(8, "big"))
         assert encoder.recv(4096).startswith(b"HTTP/1.1 400")
+
+
+def records(origin: Any) -> list[int]:
+    """Index records of each track of the demo channel."""
+    folder = origin.data / "origin/live/demo"
+    return [path.stat().st_size // RECORD_BYTES for path in folder.glob("*/*.index")]
+
+
+def test_tracks_that_open_a_channel_together_share_it(
+    start: Callable[..., Any],
+    wait: Callable[..., Any],
+    video_media: Any,
+    audio_media: Any,
+    now_number: int,
+) -> None:
+    """All requests are open before the first header arrives, as with an encoder's endless form."""
+    origin = start(channels={"demo": {"segment_s": "48/25"}})
+    encoders = []
+    for path in (V, A):
+        encoder = socket.create_connection(("127.0.0.1", origin.ingest_port), timeout=10)
+        head = f"POST {path} HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: chunked\r\n\r\n"
+        encoder.sendall(head.encode() + b"1\r\n\0\r\n")
+        encoders.append(encoder)
+    for round_, end in ((0, b""), (1, b"0\r\n\r\n")):
+        for encoder, media in zip(encoders, (video_media, audio_media), strict=True):
+            header = b"" if round_ else media.header[1:]
+            body = header + media.segment(now_number + round_)
+            encoder.sendall(b"%x\r\n%s\r\n%s" % (len(body), body, end))
+        least = 2 * round_ + 1  # a chunk, its END, the next chunk
+        wait(lambda n=least: len(r := records(origin)) == 2 and min(r) >= n, "both tracks")
+    for encoder in encoders:
+        assert encoder.recv(4096).startswith(b"HTTP/1.1 200")
+        encoder.close()
+    assert listed(origin, "v") == listed(origin, "a") == [now_number, now_number + 1]
+
+
+def test_what_happens_is_counted(
+    start: Callable[..., Any], video_media: Any, now_number: int
+) -> None:
+    origin = start(channels={"demo": {"segment_s": "48/25"}})
+    origin.push(V, video_media.segment(now_number))
+    origin.push(V, video_media.header)
+    for number in (now_number, now_number + 1, now_number - 1):
+        origin.push(V, video_media.segment(number))
+    stored = sum(len(video_media.segment(now_number + i)) for i in range(2))
+    assert origin.metric("headwater_origin_ingest_bytes_total") == stored
+    assert origin.metric("headwater_origin_ingest_chunks_total") == 2
+    assert origin.metric("headwater_origin_hot_bytes") == stored
+    assert origin.metric("headwater_origin_late_chunks_total") == 1
+    refused = 'headwater_origin_ingest_refusals_total{code="no_header",status="412"}'
+    assert origin.metric(refused) == 1
+    assert origin.metric('headwater_origin_live_edge_age_seconds{channel="demo"}') > 200

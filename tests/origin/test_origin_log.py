@@ -1,0 +1,91 @@
+"""The track log on disk: what a crash may leave behind is found and cut, nothing else is lost."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from origin.errors import DamagedLog
+from origin.log import TrackLog
+from origin.records import END, RECORD_BYTES, Record, pack, unpack
+
+CHUNKS = [bytes([65 + n]) * (100 + n) for n in range(6)]
+CASES = st.builds(
+    Record,
+    *(st.integers(0, 2**bits - 1) for bits in (64, 32, 32, 64, 64, 64, 32)),
+)
+
+
+def write(folder: Path, *, volume_ticks: int = 10**9) -> TrackLog:
+    log = TrackLog(folder, volume_ticks=volume_ticks)
+    assert list(log.recover()) == []
+    for number, chunk in enumerate(CHUNKS):
+        log.append(chunk, decode_time=number * 10, duration=10, earliest=0, independent=True)
+    return log
+
+
+def recovered(folder: Path) -> list[bytes]:
+    log = TrackLog(folder, volume_ticks=10**9)
+    media = [log.read(volume, r) for volume, r in list(log.recover()) if not r.flags & END]
+    log.close()
+    return media
+
+
+@given(st.lists(CASES, max_size=5), st.integers(0, 300))
+def test_records_survive_up_to_the_torn_one(records: list[Record], cut: int) -> None:
+    data = b"".join(map(pack, records))
+    assert unpack(data) == records
+    assert unpack(data[:cut]) == records[: min(cut, len(data)) // RECORD_BYTES]
+
+
+def test_a_tail_torn_at_any_byte_is_cut(tmp_path: Path) -> None:
+    """Media or index may end anywhere; what is left is a prefix, and the log can be written on."""
+    write(tmp_path / "whole").close()
+    media = (tmp_path / "whole/00000001.cmaf").read_bytes()
+    index = (tmp_path / "whole/00000001.index").read_bytes()
+    for cut in range(0, len(media), 13):
+        for kept, (m, i) in ((0, (media[:cut], index)), (1, (media, index[:cut]))):
+            folder = tmp_path / f"{cut}-{kept}"
+            folder.mkdir()
+            (folder / "00000001.cmaf").write_bytes(m)
+            (folder / "00000001.index").write_bytes(i)
+            found = recovered(folder)
+            assert found == CHUNKS[: len(found)]
+            assert (folder / "00000001.cmaf").stat().st_size == sum(map(len, found))
+            assert (folder / "00000001.index").stat().st_size == len(found) * RECORD_BYTES
+            again = TrackLog(folder, volume_ticks=10**9)
+            list(again.recover())
+            again.append(b"next", decode_time=90, duration=1, earliest=0, independent=False)
+            again.seal(90)
+            again.close()
+            assert recovered(folder) == [*found, b"next"]
+
+
+def test_lost_media_under_a_good_index_is_noticed(tmp_path: Path) -> None:
+    """A power cut may persist the index before the media (zeros in between)."""
+    write(tmp_path).close()
+    path = tmp_path / "00000001.cmaf"
+    path.write_bytes(path.read_bytes()[:250] + b"\0" * 1000)
+    assert recovered(tmp_path) == CHUNKS[:2]
+
+
+def test_damage_while_running_is_an_error_not_a_body(tmp_path: Path) -> None:
+    log = write(tmp_path)
+    volume, record = log.append(b"x" * 50, decode_time=60, duration=1, earliest=0, independent=True)
+    path = tmp_path / "00000001.cmaf"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(DamagedLog):
+        log.read(volume, record)
+    log.close()
+
+
+def test_retention_removes_whole_volumes(tmp_path: Path) -> None:
+    log = write(tmp_path, volume_ticks=20)
+    assert len(list(tmp_path.glob("*.cmaf"))) == 3
+    assert log.expire(before=41) == [1, 2]
+    assert [p.stem for p in tmp_path.glob("*.cmaf")] == ["00000003"]
+    assert log.expire(before=10**9) == [], "the volume being written stays"
+    log.close()
