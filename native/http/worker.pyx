@@ -25,6 +25,7 @@ from native.http import dates
 cdef enum:
     BATCH = 256
     BATCHES = 8  # before the loop gets its turn
+    CROWD = 8  # so many at once: more have come meanwhile
     SLOTS = 512
 
 cdef uint64_t NEVER = 0xFFFFFFFFFFFFFFFFu
@@ -116,7 +117,7 @@ cdef class Worker:
                     except Exception as error:
                         self.failed(seat, error)
             self.gone.clear()
-            if count <= 0:
+            if count < CROWD:
                 break
 
     def on_tick(self) -> None:
