@@ -3,6 +3,7 @@ command, stopped by its pid, nothing left behind."""
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -92,9 +93,9 @@ def running(
     finally:
         server.terminate()
         try:
-            server.wait(10)
+            server.wait(5)
         except subprocess.TimeoutExpired:
-            server.kill()
+            os.killpg(server.pid, signal.SIGKILL)  # its own session: helpers go with it
             server.wait()
 
 
