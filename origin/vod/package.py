@@ -38,7 +38,8 @@ def register(
 ) -> Report:
     """Make a title of one file or of a ladder of files; media stays where it is.
 
-    Writes {data_dir}/origin/vod/{title}/. Raises VodError with TR-28's code; then nothing is registered.
+    Writes {data_dir}/origin/vod/{title}/. Raises VodError with TR-28's code; then nothing is
+    registered.
     """
     title_name(title)
     sources: list[Source] = []
@@ -61,7 +62,7 @@ def _register(data_dir: Path, sources: list[Source], title: str, segment_s: Frac
     wanted = [(s, track) for s, tracks in edited for track in _wanted(s, tracks, sources[0])]
     placed_tracks = place([track for _, track in wanted])
     chosen = [(source, p) for (source, _), p in zip(wanted, placed_tracks, strict=True)]
-    notes = [note for source in sources for note in source.notes]
+    notes: list[str] = []
     rungs = [
         Rung(source.name, placed, _rate(placed))
         for source, placed in chosen
@@ -75,6 +76,7 @@ def _register(data_dir: Path, sources: list[Source], title: str, segment_s: Frac
     made = [(source, _cut(source, placed, cuts, taken)) for source, placed in chosen]
     made = _measured(made, segment_s)
     _save(data_dir, title, sources, made, duration_s, segment_s)
+    notes += [note for source in sources for note in source.notes]
     return Report(title, [cut.rendition for _, cut in made], len(cuts), duration_s, notes)
 
 
@@ -113,6 +115,11 @@ def _cut(source: Source, placed: Placed, cuts: Sequence[Fraction], taken: set[st
     except OriginError as error:
         raise VodError("unsupported_codec", source.name, error.detail) from error
     is_first_audio = track.handler == "soun" and not any(n.startswith("a") for n in taken - {name})
+    durations = placed.edited.samples.duration
+    if track.handler == "soun" and durations[placed.stop - 1] < durations[placed.first]:
+        source.notes.append(
+            f"{source.name}: the last packet of {name} is cut short; players may play it whole"
+        )
     note = b""
     if placed.preroll and track.entry.fourcc == "mp4a":
         length = placed.end - placed.time(placed.first) - placed.preroll
