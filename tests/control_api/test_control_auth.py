@@ -1,15 +1,17 @@
 """Sign-in and bearer tokens, and what attackers try (CTL-160..162)."""
 
 import base64
+import hmac
 import json
 import stat
 from typing import Any
 
 import pytest
 from joserfc import jwt
-from joserfc.jwk import ECKey, OctKey
+from joserfc.jwk import ECKey
 
 from control_api import keys, seed
+from control_api.routes import ROUTES
 from control_api.times import now_ms
 
 SIGN_IN = {"grant_type": "password", "username": seed.USERNAME, "password": "headwater-demo"}
@@ -81,7 +83,6 @@ def attacks(api: Any) -> dict[str, str]:
     now_s = now_ms() // 1_000
     [own] = keys.load_or_create(api.home / "issuer-keys.json", keys.issuer_keys)
     key = ECKey.import_key(own)
-    pem = key.as_pem(private=False)
     claims = good_claims(api)
 
     def signed(changed: dict[str, Any], header: dict[str, Any] | None = None) -> str:
@@ -89,13 +90,15 @@ def attacks(api: Any) -> dict[str, str]:
         return jwt.encode({"alg": "ES256", "kid": key.kid} | (header or {}), body, key)
 
     stranger = ECKey.generate_key("P-256")
-    confused = OctKey.import_key(b"x" * 32 if pem is None else pem.replace(b"-----", b"====="))
+    pem = key.as_pem(private=False)  # public, so anybody can use it as a MAC secret
+    confused = f"{part({'alg': 'HS256', 'kid': key.kid})}.{part(claims)}"
+    mac = base64.urlsafe_b64encode(hmac.digest(pem, confused.encode(), "sha256"))
     whole = signed({})
     head, body, tail = whole.split(".")
     return {
         "none": f"{part({'alg': 'none'})}.{part(claims)}.",
         "none, signature kept": f"{part({'alg': 'none', 'kid': key.kid})}.{body}.{tail}",
-        "key confusion": jwt.encode({"alg": "HS256", "kid": key.kid}, claims, confused),
+        "key confusion": f"{confused}.{mac.rstrip(b'=').decode()}",
         "stranger's key": jwt.encode({"alg": "ES256", "kid": key.kid}, claims, stranger),
         "stranger's key in the header": jwt.encode(
             {"alg": "ES256", "jwk": stranger.as_dict(private=False)}, claims, stranger
@@ -128,8 +131,6 @@ async def test_forged_tokens_are_refused(api: Any) -> None:
 
 async def test_every_scoped_route_refuses_without_it(api: Any) -> None:
     """CTL-162: no token, another scheme, no scope."""
-    from control_api.routes import ROUTES
-
     scoped = [route for route in ROUTES if route.scope]
     assert len(scoped) == 8
     for route in scoped:

@@ -4,12 +4,12 @@ import json
 from typing import Any
 
 import msgspec
-import pytest
 from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from sqlalchemy import insert
+from yarl import URL
 
 from control_api import openapi, problems, sealed, seed, server
 from control_api.routes import ROUTES
@@ -23,36 +23,35 @@ def good() -> dict[str, Any]:
     return {"channel_id": "ch_demo", "device": {"id": "x"}}
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"{",
-        b"[]",
-        b"null",
-        b'{"channel_id": "ch_demo"}',
-        b'{"device": {"id": "x"}}',
-        b'{"device": {"id": "x"}, "channel_id": "a", "content_id": "b"}',
-        b'{"device": {"id": "x"}, "channel_id": "ch_demo", "surprise": 1}',
-        b'{"device": {"id": "x", "account_id": "acc_other"}, "channel_id": "ch_demo"}',
-        b'{"device": {"id": "../x"}, "channel_id": "ch_demo"}',
-        b'{"device": {"id": "x"}, "channel_id": "ch\\u0000"}',
-        b'{"device": {"id": "x", "name": "a\\u0000b"}, "channel_id": "ch_demo"}',
-        b'{"device": {"id": "x"}, "channel_id": 7}',
-        b'{"device": {"id": "x", "class": "fridge"}, "channel_id": "ch_demo"}',
-        b'{"device": {"id": "x", "name": "\xff\xfe"}, "channel_id": "ch_demo"}',
-        b'{"device": {"id": "x", "name": "\\ud800"}, "channel_id": "ch_demo"}',
-        b"[" * 60_000,
-    ],
-    ids=range(17),
-)
-async def test_bad_bodies_are_400(api: Any, body: bytes) -> None:
+BAD_BODIES = [
+    b"",
+    b"{",
+    b"[]",
+    b"null",
+    b'{"channel_id": "ch_demo"}',
+    b'{"device": {"id": "x"}}',
+    b'{"device": {"id": "x"}, "channel_id": "a", "content_id": "b"}',
+    b'{"device": {"id": "x"}, "channel_id": "ch_demo", "surprise": 1}',
+    b'{"device": {"id": "x", "account_id": "acc_other"}, "channel_id": "ch_demo"}',
+    b'{"device": {"id": "../x"}, "channel_id": "ch_demo"}',
+    b'{"device": {"id": "x"}, "channel_id": "ch\\u0000"}',
+    b'{"device": {"id": "x", "name": "a\\u0000b"}, "channel_id": "ch_demo"}',
+    b'{"device": {"id": "x"}, "channel_id": 7}',
+    b'{"device": {"id": "x", "class": "fridge"}, "channel_id": "ch_demo"}',
+    b'{"device": {"id": "x", "name": "\xff\xfe"}, "channel_id": "ch_demo"}',
+    b'{"device": {"id": "x", "name": "\\ud800"}, "channel_id": "ch_demo"}',
+    b"[" * 60_000,
+]
+
+
+async def test_bad_bodies_are_400(api: Any) -> None:
     """CTL-4: unknown fields (mass assignment included), types, encodings, depth."""
     headers = api.bearer() | {"Content-Type": "application/json"}
-    async with api.client.post(api.url + START, data=body, headers=headers) as response:
-        problem = json.loads(await response.read())
-        assert (response.status, problem["code"]) == (400, "invalid")
-        assert response.content_type == "application/problem+json"
+    for body in BAD_BODIES:
+        async with api.client.post(api.url + START, data=body, headers=headers) as response:
+            problem = json.loads(await response.read())
+            assert (response.status, problem["code"]) == (400, "invalid"), body[:99]
+            assert response.content_type == "application/problem+json"
 
 
 async def test_size_and_media_type(api: Any) -> None:
@@ -228,8 +227,6 @@ async def test_walk_of_the_document_finds_no_5xx_and_nothing_undeclared(api: Any
         cases.append((operation, segment, body, query, signed_in))
 
     collect()
-    from yarl import URL
-
     for (method, path, operation), segment, body, query, signed_in in cases:
         raw = api.url + path.replace("{id}", "") if "{id}" in path else api.url + path
         url = (
