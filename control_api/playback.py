@@ -118,7 +118,7 @@ class Playback:
         with logs.bound(session_id=session_id):
             try:
                 decision, (token, expires_ms) = await asyncio.gather(
-                    self._decide(session_id, cleared),
+                    self._decide(cti, cleared),
                     self._token(cleared.target, cti, cleared.allowed.expires_ms, now_ms),
                 )
             except BaseException:
@@ -220,9 +220,10 @@ class Playback:
         ask = Ask(now_ms, self._settings.default_country, platform)
         return case, check(case.facts, ask)
 
-    async def _decide(self, session_id: str, cleared: Cleared) -> Decision:
+    async def _decide(self, cti: bytes, cleared: Cleared) -> Decision:
+        """Asked under the token's id, the name under which the session will poll."""
         question = Question(
-            session_id=session_id,
+            session_id=cti.hex(),
             country=self._settings.default_country,
             content=cleared.target.origin_path,
         )

@@ -97,7 +97,10 @@ def package(
 
 @app.command("config")
 def show_config(config: Config = None, data: Data = None) -> None:
-    """The effective settings and where each comes from, secrets masked. Example: headwater config"""
+    """The effective settings and where each comes from, secrets masked.
+
+    Example: headwater config
+    """
     from headwater.settings import effective
 
     loaded = effective(config, data)

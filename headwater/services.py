@@ -1,4 +1,4 @@
-"""Each service as the parts of one process: the rooms build them, settings and neighbours meet here."""
+"""Each service as the parts of one process: rooms build them, settings and neighbours meet here."""
 
 import sys
 from collections.abc import Callable, Sequence

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 import cdn_router.settings
 import control_api.settings
@@ -44,7 +44,7 @@ class Demo(Section):
     )
 
 
-SECTIONS = {
+SECTIONS: dict[str, type[BaseModel]] = {
     **RUNTIME,
     "token": Token,
     "origin": origin.settings.Settings,

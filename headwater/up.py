@@ -96,6 +96,7 @@ def demo_environment(demo: object) -> dict[str, str]:
         "HEADWATER_CONTROL__PATHWAYS": json.dumps(pathways),
         "HEADWATER_ROUTER__PATHWAYS": json.dumps(probed),
         "HEADWATER_ROUTER__TTL_S": "10",
+        "HEADWATER_CONTROL__TIMEOUTS__ROUTER_MS": "300",  # two cores also encode and decode
         "HEADWATER_CONTROL__CONTENT_TOKEN_S": "14400",
     }
     return {name: value for name, value in said.items() if name not in os.environ}
@@ -114,5 +115,3 @@ def make_film(loaded: Loaded) -> None:
 def _child(name: str, arguments: Sequence[str], admin_port: int) -> Child:
     argv = [sys.executable, "-m", "headwater.cli", *arguments]
     return Child(name, lambda: (0.0, argv), f"http://127.0.0.1:{admin_port}/readyz")
-
-

@@ -79,7 +79,8 @@ def _encoder(samples: Samples | None) -> Box:
 def _origin(samples: Samples | None) -> Box:
     if samples is None:
         return Box("bad", NOTHING, "no answer")
-    return Box("ok", f"{samples.get('headwater_origin_ingest_chunks_total', 0):.0f}", "chunks taken in")
+    chunks = samples.get("headwater_origin_ingest_chunks_total", 0.0)
+    return Box("ok", f"{chunks:.0f}", "chunks taken in")
 
 
 def _edge(state: Mapping[str, Any] | None, health: Mapping[str, Any] | None) -> Box:

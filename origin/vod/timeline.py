@@ -6,7 +6,7 @@ Theory of operation
     times are >= 0, no edit list is needed and sync is exact to half an audio tick. The first audio
     segment carries a note of how many samples a decoder drops (native.bmff.write.gapless).
 
-Why not TR-30's default, or its option (both run, ffmpeg 5.1.9 and 9.0.2 over our HLS and DASH)
+Why not TR-30's default (reasoned) or its option (run, ffmpeg 5.1.9 and 9.0.2, our HLS and DASH)
     drop       the first packet kept is decoded without its predecessor: 1,024 wrong samples
     elst       9.0.2 over DASH opens each segment anew and drops 1,024 samples of every one of them;
                5.1.9 ignores the list in fragments and plays the priming

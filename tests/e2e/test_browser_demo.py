@@ -117,3 +117,15 @@ def test_killing_cdn_a_moves_the_player_to_b(page: Page, player: str) -> None:
     assert state["cdn"] == "CDN-B"
     assert [error for error in state["errors"] if error["fatal"]] == []
     assert page.locator("#log").inner_text().count("CDN-B") >= 1
+
+
+@pytest.mark.parametrize("player", PLAYERS)
+def test_steering_leaves_a_slow_cdn_and_says_why(page: Page, player: str) -> None:
+    choose(page, "player", player)
+    wait(page, f"hw.player === '{player}' && hw.started && hw.cdn === 'CDN-A'")
+    watch(page, 4)
+    page.click("button[data-switch=slow]")
+    wait(page, "hw.cdn === 'CDN-B'", 60)
+    watch(page, 8)
+    assert told(page)["cdn"] == "CDN-B"
+    assert "probe_slow" in page.locator("#log").inner_text()

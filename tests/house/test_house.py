@@ -11,7 +11,15 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Arrows point down only; siblings meet over HTTP, events or the store, never by import.
 MAY_IMPORT: dict[str, set[str]] = {
-    "headwater": {"control_api", "cdn_router", "manifest_proxy", "origin", "cat", "runtime", "native"},
+    "headwater": {
+        "control_api",
+        "cdn_router",
+        "manifest_proxy",
+        "origin",
+        "cat",
+        "runtime",
+        "native",
+    },
     "control_api": {"cat", "runtime", "native"},
     "cdn_router": {"cat", "runtime", "native"},
     "manifest_proxy": {"cat", "runtime", "native"},

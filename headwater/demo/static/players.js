@@ -24,6 +24,9 @@ function attachHls(video, urls, hooks) {
   };
 }
 
+// dash.js reports each download that it gave up; it then tries the next CDN by itself.
+const DASH_DOWNLOADS = new Set([25, 26, 27, 28, 29]);
+
 function attachDash(video, urls, hooks) {
   const dash = window.dashjs.MediaPlayer().create();
   const { events } = window.dashjs.MediaPlayer;
@@ -31,7 +34,10 @@ function attachDash(video, urls, hooks) {
   dash.on(events.FRAGMENT_LOADING_COMPLETED, (event) => {
     if (event.request.type === "MediaSegment" && !event.error) hooks.segment(event.request.url);
   });
-  dash.on(events.ERROR, (event) => hooks.error(`${event.error.code} ${event.error.message ?? ""}`, true));
+  dash.on(events.ERROR, ({ error }) => {
+    const text = `${error.code} ${error.message ?? ""}`.replace(/cat:[\w-]+/, "cat:…");
+    hooks.error(text, !DASH_DOWNLOADS.has(error.code));
+  });
   dash.initialize(video, urls.dash, true);
   return {
     stats: () => {
