@@ -7,7 +7,7 @@ from setuptools import Extension, setup
 
 setup(
     ext_modules=cythonize(
-        [Extension("*", ["native/**/*.pyx"], extra_compile_args=["-O3"])],
+        [Extension("*", ["native/**/*.pyx"], extra_compile_args=["-O3", "-Wno-maybe-uninitialized"])],
         build_dir="build/cython",  # keep generated C out of native/
         annotate=bool(os.environ.get("CYTHON_ANNOTATE")),
         compiler_directives={"language_level": "3", "embedsignature": True, "autotestdict": False},
