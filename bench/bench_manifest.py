@@ -1,0 +1,135 @@
+"""Manifests of the proxy: compiled once per origin version, rendered once per viewer; one core.
+
+    python -m bench.bench_manifest --json
+
+Microseconds, so a ratio below 1 is a win. Peers: `m3u8` reading the same playlist, lxml reading and
+writing the same MPD: the least that a proxy without holes does per viewer. Source: MP-40, MP-53.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+
+import m3u8
+from lxml import etree
+
+from bench import harness
+from manifest_proxy.manifest import Format, compile_manifest
+from manifest_proxy.policy import Pathway, Policy
+from manifest_proxy.urls import Origin, Url
+
+ROUND_S = 0.1
+ORIGIN = Origin("http://127.0.0.1:8001")
+HLS_URL = Url.parse("http://127.0.0.1:8001/live/demo/v720/media.m3u8")
+DASH_URL = Url.parse("http://127.0.0.1:8001/live/demo/manifest.mpd")
+POLICY = Policy(
+    (Pathway("CDN-A", "https://a.cdn.example"), Pathway("CDN-B", "https://b.cdn.example")),
+    steering_url="https://steer.example/hls?sid=",
+    refresh_url="https://proxy.example/p/CDN-A~CDN-B",
+    clock_url="https://proxy.example/time",
+)
+TOKEN = b"t" * 214  # an HS256 token with the claims of a playback session
+SESSION = b"0123456789abcdef"
+
+
+def playlist(segments: int) -> bytes:
+    """A live media playlist: an init section, then time, duration and name per segment."""
+    head = (
+        "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:885000\n"
+        '#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-MAP:URI="init_7f3a.mp4"\n'
+    )
+    body = "".join(
+        f"#EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:{at // 60 % 60:02}:{at % 60:02}.000Z\n"
+        f"#EXTINF:1.00000,\n{885000 + at}.m4s\n"
+        for at in range(segments)
+    )
+    return (head + body).encode()
+
+
+def mpd(periods: int, rungs: int) -> bytes:
+    """A live MPD with one video ladder, two languages and a timeline in each period."""
+    representations = "".join(
+        f'\n      <Representation id="v{n}" codecs="avc1.64001f" width="{320 * n}" '
+        f'height="{180 * n}" bandwidth="{600000 * n}" frameRate="25" sar="1:1"/>'
+        for n in range(1, rungs + 1)
+    )
+    template = (
+        '\n      <SegmentTemplate timescale="90000" media="$RepresentationID$/$Time$.m4s" '
+        'initialization="$RepresentationID$/init.mp4"><SegmentTimeline>'
+        '<S t="159300000" d="180000" r="29"/></SegmentTimeline></SegmentTemplate>'
+    )
+    audio = "".join(
+        f'\n    <AdaptationSet contentType="audio" lang="{lang}" mimeType="audio/mp4" '
+        f'segmentAlignment="true">{template}\n      <Representation id="a_{lang}" '
+        'codecs="mp4a.40.2" audioSamplingRate="48000" bandwidth="128000"/>\n    </AdaptationSet>'
+        for lang in ("de", "en")
+    )
+    period = (
+        '\n    <AdaptationSet contentType="video" mimeType="video/mp4" segmentAlignment="true">'
+        f"{template}{representations}\n    </AdaptationSet>{audio}\n  </Period>"
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" '
+        'type="dynamic" profiles="urn:mpeg:dash:profile:isoff-live:2011" '
+        'availabilityStartTime="1970-01-01T00:00:00Z" minimumUpdatePeriod="PT2S">'
+        + "".join(f'\n  <Period id="p{n}" start="PT{n * 60}S">{period}' for n in range(periods))
+        + '\n  <UTCTiming schemeIdUri="urn:mpeg:dash:utc:http-iso:2014" value="/time"/>\n</MPD>\n'
+    ).encode()
+
+
+def cost_us(call: Callable[[], object]) -> float:
+    """Microseconds of one call, over a round of at least ROUND_S."""
+    calls, begun = 0, time.perf_counter()
+    while (spent := time.perf_counter() - begun) < ROUND_S:
+        call()
+        calls += 1
+    return spent / calls * 1e6
+
+
+def compare(case: str, call: Callable[[], object], peer: str, other: Callable[[], object]) -> str:
+    ours, theirs = harness.alternate(lambda: cost_us(call), lambda: cost_us(other))
+    return harness.line("manifest", case, ours, "us", peer, theirs)
+
+
+def measure() -> list[str]:
+    """One line per case."""
+    lines = []
+    for segments in (60, 900, 3600):
+        data = playlist(segments)
+        text = data.decode()
+        compiled = compile_manifest(Format.HLS, data, HLS_URL, ORIGIN, POLICY)
+        calls: dict[str, Callable[[], object]] = {
+            "compile": lambda data=data: compile_manifest(  # type: ignore[misc]
+                Format.HLS, data, HLS_URL, ORIGIN, POLICY
+            ),
+            "render": lambda compiled=compiled: compiled.render(TOKEN, SESSION),  # type: ignore[misc]
+        }
+        for name, call in calls.items():
+            peer = lambda text=text: m3u8.loads(text)  # type: ignore[misc] # noqa: E731
+            lines.append(compare(f"{name}_{segments}", call, "m3u8 loads", peer))
+    for case, data in {"mpd_3KB": mpd(1, 11), "mpd_87KB": mpd(28, 11)}.items():
+        lines.append(
+            compare(
+                case,
+                lambda data=data: compile_manifest(  # type: ignore[misc]
+                    Format.DASH, data, DASH_URL, ORIGIN, POLICY
+                ),
+                "lxml",
+                lambda data=data: etree.tostring(etree.fromstring(data)),  # type: ignore[misc]
+            )
+        )
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="JSON lines instead of a table")
+    args = parser.parse_args()
+    os.sched_setaffinity(0, {harness.SERVER_CORE})
+    lines = measure()
+    print("\n".join(lines) if args.json else harness.table(lines))
+
+
+if __name__ == "__main__":
+    main()
