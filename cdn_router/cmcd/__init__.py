@@ -1,0 +1,1 @@
+"""Common Media Client Data, v1 and v2 (CTA-5004-B): decode, encode and judge records; no sockets."""
