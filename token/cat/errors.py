@@ -3,6 +3,7 @@
 CatError
 ├── Refused      a token is not accepted; carries the reason code of CAT section 11
 ├── IssueError   claims or key cannot make a token; says what to change
+├── SignError    a CDN's own token cannot be made (`cat.signers`); says what to change
 └── KeyFileError a key set cannot be read; never quotes key material
 """
 
@@ -30,6 +31,10 @@ class Refused(CatError):
 
 class IssueError(CatError):
     """The token was not issued."""
+
+
+class SignError(CatError):
+    """A CDN's own token was not made; never quotes key material."""
 
 
 class KeyFileError(CatError):
