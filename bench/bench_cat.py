@@ -1,0 +1,135 @@
+"""Common Access Tokens in one process on one core (specs/cat.md CAT-130).
+
+    python -m bench.bench_cat --json
+
+The token carries every claim that an HTTP edge evaluates, in about the size of the anchor (CAT-10).
+"cold" judges a token never seen, "signature" one with exp and nbf only. The peer is the `cwt`
+library, signature and times only, where it is installed; its row is "signature".
+"""
+
+import argparse
+import importlib
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import cat
+from bench import harness
+
+NOW = 1_700_000_000
+ROUND_S = 0.4
+BATCH = 64
+URI = "https://cdn.example/live/ch1/video/1234.m4s"
+CONTEXT = cat.Context(
+    uri=URI,
+    now=NOW,
+    ip="192.0.2.7",
+    asn=64500,
+    country="SE-AB",
+    lat=59.33,
+    lon=18.06,
+    alpn="h2",
+    headers={"user-agent": "player/1.0"},
+)
+OPTIONS = cat.Options(issuers=("headwater",), audiences=("edge",))
+TIMES: dict[str | int, Any] = {"exp": NOW + 3600, "nbf": NOW - 60}
+CLAIMS: dict[str | int, Any] = {
+    **TIMES,
+    "iss": "headwater",
+    "aud": "edge",
+    "sub": "viewer-1",
+    "iat": NOW - 60,
+    "cti": bytes(range(16)),
+    "catm": ["GET", "HEAD"],
+    "catu": {"host": {"exact": "cdn.example"}, "path": {"prefix": "/live/", "suffix": ".m4s"}},
+    "catalpn": [b"h2", b"http/1.1"],
+    "cath": {"user-agent": {"prefix": "player/"}},
+    "catnip": [64500, cat.cbor.Tag(52, (24, b"\xc0\x00\x02"))],
+    "geohash": "u6sc",
+    "catgeoiso3166": ["SE", "NO"],
+    "catr": {0: 2, 1: 3600},
+}
+
+
+def rate(work: Callable[[], object]) -> float:
+    """Calls per second of one round."""
+    done = 0
+    started = time.perf_counter()
+    while (spent := time.perf_counter() - started) < ROUND_S:
+        for _ in range(BATCH):
+            work()
+        done += BATCH
+    return done / spent
+
+
+def accepted(verdict: cat.Verdict) -> None:
+    if not verdict.accept:
+        raise SystemExit(f"the bench's own token is refused: {verdict.reason} ({verdict.claim})")
+
+
+def foreign(secret: bytes) -> tuple[str, Callable[[], object]] | None:
+    """The `cwt` library on a token of its own making."""
+    try:
+        cwt = importlib.import_module("cwt")
+    except ImportError:
+        return None
+    key = cwt.COSEKey.from_symmetric_key(alg="HS256", key=secret, kid="k1")
+    now = int(time.time())
+    token = cwt.encode({"iss": "headwater", "exp": now + 3600, "nbf": now - 60}, key)
+    return "cwt", lambda: cwt.decode(token, keys=[key])
+
+
+def measure() -> list[str]:
+    """One line per case."""
+    secret = os.urandom(32)
+    members = cat.generate("HS256", "k1", lambda size: secret)
+    keys = cat.KeySet.from_json([members, cat.generate("ES256", "k2"), cat.generate("PS256", "k3")])
+    key = keys.signer("k1")
+    full, short = cat.issue(CLAIMS, key), cat.issue(TIMES, key)
+    garbage = full[:-8] + "AAAAAAAA"
+    nested = cat.text.to_text(b"\xd8\x3d\xd1" + b"\x84" * 3060)
+    cases: dict[str, Callable[[], object]] = {
+        "hs256_cold": lambda: cat.verify(full, CONTEXT, keys, OPTIONS),
+        "es256_cold": _judging(keys.signer("k2"), keys),
+        "ps256_cold": _judging(keys.signer("k3"), keys),
+        "forged": lambda: cat.verify(garbage, CONTEXT, keys, OPTIONS),
+        "garbage_4kb": lambda: cat.verify(nested, CONTEXT, keys, OPTIONS),
+        "issue": lambda: cat.issue(CLAIMS, key),
+    }
+    accepted(cat.verify(full, CONTEXT, keys, OPTIONS))
+    lines = []
+    for case, work in cases.items():
+        value, _ = harness.alternate(lambda work=work: rate(work), lambda: 0)  # type: ignore[misc]
+        lines.append(harness.line("cat", case, value, "1/s", None, None))
+    return [*lines, _signature_row(short, keys, secret)]
+
+
+def _judging(key: cat.Key, keys: cat.KeySet) -> Callable[[], object]:
+    token = cat.issue(CLAIMS, key)
+    accepted(cat.verify(token, CONTEXT, keys, OPTIONS))
+    return lambda: cat.verify(token, CONTEXT, keys, OPTIONS)
+
+
+def _signature_row(token: str, keys: cat.KeySet, secret: bytes) -> str:
+    plain = cat.Context(uri=URI, now=NOW)
+    peer = foreign(secret)
+    value, other = harness.alternate(
+        lambda: rate(lambda: cat.verify(token, plain, keys)),
+        lambda: rate(peer[1]) if peer else 0,
+    )
+    name, beside = (peer[0], other) if peer else (None, None)
+    return harness.line("cat", "signature", value, "1/s", name, beside)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="JSON lines instead of a table")
+    args = parser.parse_args()
+    os.sched_setaffinity(0, {harness.SERVER_CORE})
+    lines = measure()
+    print("\n".join(lines) if args.json else harness.table(lines))
+
+
+if __name__ == "__main__":
+    main()
