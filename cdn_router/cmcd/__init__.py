@@ -1,1 +1,1 @@
-"""Common Media Client Data, v1 and v2 (CTA-5004-B): decode, encode and judge records; no sockets."""
+"""Common Media Client Data, v1 and v2 (CTA-5004-B): read, write and judge records, no sockets."""
