@@ -10,11 +10,14 @@ Theory of operation
    fewer numbers publishable: after a restart the same log yields the same edge (AB6).
 4. While no media comes, `fill` publishes gaps, so that playlists keep moving (HLS-6); how far it
    went is remembered, because no log shows it.
-5. A number is a break when media before it is missing or does not touch it: EXT-X-DISCONTINUITY in
+5. Sources that do not count from 1970 are moved to the epoch timeline on the way in (anchor.py):
+   the log, the numbers and all manifests know epoch time only. Until the grid is learned their
+   media waits in the log as it came.
+6. A number is a break when media before it is missing or does not touch it: EXT-X-DISCONTINUITY in
    all playlists alike (HLS-10) and a new DASH Period (D13).
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -22,19 +25,19 @@ import msgspec
 
 from native.bmff import parse_chunk, parse_init
 from native.bmff.model import Chunk
+from native.bmff.rebase import rebase
+from origin.anchor import FUTURE_S, Anchor, Arrival, Held, Source, epoch_locked, landing
 from origin.describe import describe
 from origin.errors import BadMedia, UnsupportedMedia, WrongHeader
 from origin.hls import target_duration_s
 from origin.log import HEADER, TrackLog, replace_file
-from origin.records import Record
+from origin.records import INDEPENDENT, RAW, Record
 from origin.settings import Settings
 from origin.track import TOUCH_S, LiveTrack
 from origin.tracks import Rendition, Segment
 
 AHEAD = 3  # segments: I13 lets a source resend this long after a lost connection
 BIRTH = 1  # segments that a new channel's first track waits for headers of the others
-EPOCH_SLACK_S = 86400  # media time this near to the wall clock is epoch time (AB1)
-FUTURE_S = 60  # media this far ahead of the wall clock is a broken clock, not a live edge
 SANE_S = (Fraction(1, 5), Fraction(30))  # segment durations that are believed
 VOLUMES = 8  # of the log within the retention
 OVERHANG_S = Fraction(1, 10)  # how much longer than the grid a segment may be within the target
@@ -46,10 +49,10 @@ class Kept:
 
     segment: str = ""
     target_s: int = 0
-    epoch_s: int = 0
     first: int = -1
     filled: int = -1
     breaks: list[int] = field(default_factory=list)
+    anchor: Anchor = field(default_factory=Anchor)
 
 
 class LiveChannel:
@@ -73,6 +76,8 @@ class LiveChannel:
         for path in sorted(folder.glob(f"*/{HEADER}")):
             track = self._open(path.parent.name, path.read_bytes())
             track.recover(self.duration_s)
+            if self.duration_s:
+                track.settle(self.duration_s, self.kept.anchor.shift(path.parent.name))
         if self.duration_s:
             self.edge = max(self.kept.first - 1, -1)
             self.advance()
@@ -93,6 +98,7 @@ class LiveChannel:
         if (track := self.tracks.get(name)) is not None:
             if track.header != data:
                 raise WrongHeader("the header differs from the one this track began with")
+            track.headed = True
             return track
         if len(self.tracks) >= self._settings.track_limit:
             raise BadMedia("this channel has too many tracks", code="too_many_tracks")
@@ -100,25 +106,34 @@ class LiveChannel:
         track.log.put_header(data)
         return track
 
-    def chunk(self, track: LiveTrack, data: bytes, now_s: float) -> Record | None:
+    def chunk(self, track: LiveTrack, data: bytes, now_s: float, source: Source) -> Record | None:
         """Store one chunk; None when it was here already or came too late (I6, I8)."""
         chunk = parse_chunk(data, track.track)
-        self._check(track, chunk, now_s)
-        if not track.wants(chunk, self.duration_s):
+        if chunk.samples == 0 or chunk.duration == 0:
+            raise BadMedia("the chunk holds no media", code="empty_chunk")
+        shift_s = self._shift(track, chunk, now_s, source)
+        ticks = round((shift_s or 0) * track.timescale)
+        chunk = replace(
+            chunk,
+            decode_time=chunk.decode_time + ticks,
+            earliest_pts=chunk.earliest_pts + ticks,
+        )
+        if shift_s is not None:
+            self._check_time(track, chunk, now_s)
+        track.headed = False
+        if not track.wants(chunk.decode_time, chunk.independent, self.duration_s):
             return None
         if self.duration_s is not None:
             if track.number_of(chunk.decode_time, self.duration_s) <= self.edge:
                 self.late_chunks += 1
                 return None
             self._check_length(track, chunk)
-        elif not track.waiting and self.kept.epoch_s == 0:
-            self._anchor(Fraction(chunk.decode_time, track.timescale), now_s)
         volume, record = track.log.append(
-            data,
+            rebase(data, ticks, track.timescale) if ticks else data,
             decode_time=chunk.decode_time,
             duration=chunk.duration,
             earliest=chunk.earliest_pts,
-            independent=chunk.independent,
+            flags=(INDEPENDENT if chunk.independent else 0) | (RAW if shift_s is None else 0),
         )
         if self.duration_s is not None:
             track.close_before(record, self.duration_s)
@@ -129,15 +144,16 @@ class LiveChannel:
                 track.close(force=True, duration_s=self.duration_s)
         return record
 
-    def learn(self, track: LiveTrack, length: int) -> None:
+    def learn(self, track: LiveTrack, length: int, now_s: float) -> None:
         """Take the grid from the length (ticks) of the first finished segment."""
         if self.duration_s is not None or not self._leads(track):
             return
         duration_s = Fraction(length, track.timescale)
         if SANE_S[0] <= duration_s <= SANE_S[1]:
+            self._anchor_waiting(duration_s, now_s)
             self._set_grid(duration_s)
-            for other in self.tracks.values():
-                other.settle(duration_s)
+            for name, other in self.tracks.items():
+                other.settle(duration_s, self.kept.anchor.shift(name))
 
     def finish(self, track: LiveTrack, *, end_of_track: bool) -> None:
         """A body ended cleanly: its segment is whole if it reaches its boundary (I3, I7)."""
@@ -158,6 +174,7 @@ class LiveChannel:
                 return []
             self.kept.first = max(have)
             self.edge = self.kept.first - 1
+            self.kept.breaks = [number for number in self.kept.breaks if number > self.kept.first]
             self._save()
         fresh = []
         breaks = len(self.kept.breaks)
@@ -242,13 +259,76 @@ class LiveChannel:
         kinds = {t.rendition.kind for t in self.tracks.values()}
         return track.rendition.kind == ("video" if "video" in kinds else "audio")
 
-    def _check(self, track: LiveTrack, chunk: Chunk, now_s: float) -> None:
+    def _shift(
+        self, track: LiveTrack, chunk: Chunk, now_s: float, source: Source
+    ) -> Fraction | None:
+        """What to add to this source's times; None while there is no grid to count in."""
+        anchor, name = self.kept.anchor, track.rendition.name
+        if source.shift_s is not None:
+            if source.shift_s and source.shift_s != anchor.shift(name):
+                raise BadMedia("a newer session of this track has begun", code="superseded")
+            return source.shift_s
+        if epoch_locked(
+            Fraction(chunk.decode_time, track.timescale), now_s, self._settings.epoch_slack_s
+        ):
+            shift_s = Fraction(0)
+        elif self.duration_s is None:
+            return None
+        else:
+            shift_s = self._session(track, chunk, self._held(self.duration_s, now_s))
+        if anchor.join(name, shift_s):
+            self._save()
+        source.shift_s = shift_s
+        return shift_s
+
+    def _session(self, track: LiveTrack, chunk: Chunk, held: Held) -> Fraction:
+        """The shift of the session that this chunk continues, or begins."""
+        start_s = Fraction(chunk.decode_time, track.timescale)
         end_s = Fraction(chunk.decode_time + chunk.duration, track.timescale)
-        known = self.duration_s is not None or self.kept.epoch_s
-        if known and end_s + self.kept.epoch_s > now_s + FUTURE_S:
+        arrival = Arrival(track.rendition.name, start_s, end_s, track.headed)
+        shift_s = self.kept.anchor.continued(arrival, held)
+        if shift_s is not None:
+            return shift_s
+        number = track.number_of(chunk.decode_time, held.segment_s)
+        shift_s = landing(number, end_s, held)
+        if end_s + shift_s > held.now_s + FUTURE_S:
+            raise BadMedia("the media comes faster than time", code="time_in_future")
+        self._begin(start_s + shift_s, shift_s, number + int(shift_s / held.segment_s))
+        return shift_s
+
+    def _held(self, duration_s: Fraction, now_s: float) -> Held:
+        newest = {n: t.newest for n, t in self.tracks.items() if t.newest is not None}
+        return Held(
+            now_s=Fraction(now_s),
+            segment_s=duration_s,
+            last_number=max(self.edge, *(s.number for s in newest.values()), -1),
+            edge_s=(self.edge + 1) * duration_s,
+            heads={n: Fraction(s.end, self.tracks[n].timescale) for n, s in newest.items()},
+        )
+
+    def _begin(self, start_s: Fraction, shift_s: Fraction, number: int) -> None:
+        """A session lands: what it leaves behind is gaps, and its first number is a break."""
+        self.kept.anchor.begin(start_s, shift_s)
+        if self.kept.first >= 0:
+            self.kept.breaks.append(number)
+            self.kept.filled = max(self.kept.filled, number - 1)
+
+    def _anchor_waiting(self, duration_s: Fraction, now_s: float) -> None:
+        """The first session of a channel begins with what waited for its grid."""
+        raw = [(t, r) for t in self.tracks.values() for _, r in t.waiting if r.flags & RAW]
+        if not raw:
+            return
+        start_s = min(Fraction(r.decode_time, t.timescale) for t, r in raw)
+        end_s = max(Fraction(r.end, t.timescale) for t, r in raw)
+        shift_s = landing(int(start_s / duration_s), end_s, self._held(duration_s, now_s))
+        self.kept.anchor.begin(start_s + shift_s, shift_s)
+        for track in {t.rendition.name for t, _ in raw}:
+            self.kept.anchor.join(track, shift_s)
+
+    def _check_time(self, track: LiveTrack, chunk: Chunk, now_s: float) -> None:
+        end_s = Fraction(chunk.decode_time + chunk.duration, track.timescale)
+        if self.duration_s is not None and end_s > now_s + FUTURE_S:
             raise BadMedia("the media time is ahead of the clock", code="time_in_future")
-        if chunk.samples == 0 or chunk.duration == 0:
-            raise BadMedia("the chunk holds no media", code="empty_chunk")
 
     def _check_length(self, track: LiveTrack, chunk: Chunk) -> None:
         """A segment that rounds above the target duration can never be listed (HLS-1)."""
@@ -263,12 +343,6 @@ class LiveChannel:
             size_bytes = stored.size_bytes + chunk.size
             if size_bytes > self._settings.segment_bytes:
                 raise BadMedia("the segment has too many bytes", code="too_large")
-
-    def _anchor(self, media_s: Fraction, now_s: float) -> None:
-        """Media that does not count from 1970 gets the wall clock of its first arrival (AB1)."""
-        if abs(media_s - Fraction(now_s)) > EPOCH_SLACK_S:
-            self.kept.epoch_s = int(now_s - float(media_s))
-            self._save()
 
     def _breaks(self, number: int) -> bool:
         """Whether any track's media does not touch what was listed before it."""

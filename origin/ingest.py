@@ -10,6 +10,8 @@ from collections.abc import Callable
 from lxml import etree
 
 from native.bmff import BoxError, Splitter, Unit
+from origin import metrics
+from origin.anchor import Source
 from origin.channels import Channels
 from origin.errors import BadMedia, OriginError, WrongHeader
 from origin.records import INDEPENDENT
@@ -34,7 +36,6 @@ class TrackBody:
         settings: Settings,
         clock: Callable[[], float],
     ) -> None:
-        self.stored_bytes = 0
         self.stored_chunks = 0
         self._channels = channels
         self._name = channel
@@ -44,6 +45,7 @@ class TrackBody:
         self._channel = channels.known(channel)
         self._endless = False
         self._ended = False
+        self._source = Source()
         self._start = self._end = 0  # ticks: what this body stored
 
     def feed(self, piece: bytes) -> None:
@@ -63,7 +65,7 @@ class TrackBody:
         track = self._track()
         if self._channel is not None and track is not None:
             if not self._endless and self.stored_chunks:
-                self._channel.learn(track, self._end - self._start)
+                self._channel.learn(track, self._end - self._start, self._clock())
             self._channel.finish(track, end_of_track=self._ended)
             self._channels.advance(self._channel)
 
@@ -92,16 +94,18 @@ class TrackBody:
         track = self._track()
         if self._channel is None or track is None:
             raise WrongHeader("send the track's CMAF header first", code="no_header")
-        record = self._channel.chunk(track, data, self._clock())
+        now_s = self._clock()
+        record = self._channel.chunk(track, data, now_s, self._source)
         if record is None:
             return
         if not self.stored_chunks:
             self._start = record.decode_time
         elif self._endless and record.flags & INDEPENDENT:
-            self._channel.learn(track, record.decode_time - self._start)
+            self._channel.learn(track, record.decode_time - self._start, now_s)
         self._end = record.end
-        self.stored_bytes += len(data)
         self.stored_chunks += 1
+        metrics.BYTES.inc(record.size)
+        metrics.CHUNKS.inc()
         if self._endless:
             self._channels.advance(self._channel)
 

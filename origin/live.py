@@ -101,9 +101,12 @@ class Presentation:
     def due(self, now_s: float) -> int:
         """The number that should be published by now, with gaps if need be.
 
-        A source may resend for AHEAD segments after a lost connection (I13), so a gap comes that
-        much later than HLS-6 asks; the next ones follow in step. A window of nothing but gaps
-        stays as it is: the channel is dead.
+        HLS-6 asks for a segment within 1.5 target durations of the last. The first gap comes later
+        on purpose: a gap is for ever (I8), and a source that lost its connection may resend for
+        AHEAD segments (I13). The segment due after one duration can therefore still come whole
+        until AHEAD more have passed; an earlier gap would drop media that was acknowledged. The
+        gaps after it follow in step. A source that begins a new session resends nothing: its gaps
+        come at once (channel.py). A window of nothing but gaps stays as it is: the channel is dead.
         """
         duration_s = self.channel.duration_s
         at_s, edge = self._step
@@ -123,7 +126,7 @@ class Presentation:
             segments,
             timescale=track.timescale,
             target_duration_s=kept.target_s,
-            epoch_s=kept.epoch_s,
+            epoch_s=0,
             discontinuity_sequence=sum(b < segments[0].number for b in kept.breaks),
         )
 
@@ -132,7 +135,7 @@ class Presentation:
         duration_s = channel.duration_s or Fraction(1)
         return dash.dynamic_mpd(
             self._periods(tracks, max(first - first % dash.BLOCK, channel.kept.first), last),
-            epoch_s=channel.kept.epoch_s,
+            epoch_s=0,
             publish_s=self._modified_s(last),
             segment_s=duration_s,
             max_segment_s=channel.kept.target_s,
@@ -176,7 +179,7 @@ class Presentation:
         if stored is None or number > self.channel.edge:
             return None
         rendition = track.rendition
-        end_s = self.channel.kept.epoch_s + stored.end // track.timescale
+        end_s = stored.end // track.timescale
         entity = Entity(
             track.read(stored),
             content_type=MEDIA_TYPE[rendition.kind],
@@ -216,7 +219,7 @@ class Presentation:
     def _modified_s(self, number: int) -> int:
         """Last-Modified and publishTime come from media time, so that A and B agree (O17, P5)."""
         duration_s = self.channel.duration_s or Fraction(1)
-        return self.channel.kept.epoch_s + int((number + 1) * duration_s)
+        return int((number + 1) * duration_s)
 
     def _text(
         self, leaf: str, text: str, content_type: str, max_age_s: int, modified_s: int

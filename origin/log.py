@@ -19,7 +19,7 @@ from pathlib import Path
 from zlib import crc32
 
 from origin.errors import DamagedLog
-from origin.records import END, INDEPENDENT, RECORD_BYTES, Record, pack, unpack
+from origin.records import END, INDEPENDENT, RAW, RECORD_BYTES, Record, pack, unpack
 
 HEADER = "header.mp4"
 
@@ -33,6 +33,10 @@ class Volume:
     index_bytes: int = 0
     newest: int = 0
     readers: int = field(default=-1)  # file descriptor for reads, opened on demand
+
+    def note_age(self, record: Record) -> None:
+        if not record.flags & RAW:
+            self.newest = max(self.newest, record.end)
 
 
 class TrackLog:
@@ -53,22 +57,22 @@ class TrackLog:
         for ordinal in ordinals:
             volume = self._volumes[ordinal] = Volume(ordinal)
             for record in self._checked(volume, last=ordinal == ordinals[-1]):
-                volume.newest = max(volume.newest, record.end)
+                volume.note_age(record)
                 yield ordinal, record
 
     def append(
-        self, data: bytes, *, decode_time: int, duration: int, earliest: int, independent: bool
+        self, data: bytes, *, decode_time: int, duration: int, earliest: int, flags: int
     ) -> tuple[int, Record]:
-        """Store one chunk; returns where it lies."""
-        volume = self._writable(decode_time, independent)
-        flags = INDEPENDENT if independent else 0
+        """Store one chunk; returns where it lies. Times before zero cannot be told, but happen."""
+        volume = self._writable(decode_time, bool(flags & INDEPENDENT))
+        earliest = max(earliest, 0)
         record = Record(
             volume.media_bytes, len(data), crc32(data), decode_time, duration, earliest, flags
         )
         _write(self._media, data, record.offset)
         self._note(volume, record)
         volume.media_bytes += len(data)
-        volume.newest = max(volume.newest, record.end)
+        volume.note_age(record)
         return volume.ordinal, record
 
     def seal(self, decode_time: int) -> None:

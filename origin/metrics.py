@@ -1,8 +1,10 @@
 """What the origin counts (Prometheus); label values come from fixed sets."""
 
+from collections.abc import Callable, Mapping
+
 from prometheus_client.core import GaugeMetricFamily
 
-from runtime.metrics import Sampled, counter
+from runtime.metrics import Sampled, Source, counter
 
 BYTES = counter("origin_ingest_bytes", "media bytes stored")
 CHUNKS = counter("origin_ingest_chunks", "CMAF chunks stored")
@@ -15,3 +17,34 @@ EDGE_AGE = Sampled(
     kind=GaugeMetricFamily,
 )
 LATE = Sampled("origin_late_chunks", "chunks that came after their number was published")
+SESSIONS = Sampled("origin_anchored_sessions", "encoder sessions without epoch time")
+
+# How the delivery protocol names its counts -> metric; a name that ends in _ leads to label values
+DELIVERY: dict[str, Sampled] = {
+    "connections_open": Sampled(
+        "origin_delivery_open_connections", "connections now", kind=GaugeMetricFamily
+    ),
+    "connections_": Sampled("origin_delivery_connections", "connections by fate", ("fate",)),
+    "requests": Sampled("origin_delivery_requests", "requests read"),
+    "hot_hits": Sampled("origin_delivery_hot_hits", "answers straight from the hot table"),
+    "octets": Sampled("origin_delivery_bytes", "bytes handed to the network"),
+    "answers_": Sampled("origin_delivery_answers", "answers by status", ("status",)),
+    "refused_": Sampled("origin_delivery_refusals", "requests refused by the protocol", ("code",)),
+    "aborts_": Sampled("origin_delivery_aborts", "answers cut short", ("reason",)),
+    "timeouts_": Sampled("origin_delivery_timeouts", "waits that ended", ("phase",)),
+}
+
+
+def meter_delivery(counters: Callable[[], Mapping[str, int]]) -> list[Callable[[], None]]:
+    """Sample a delivery server's counters; the returned calls end it."""
+    return [family.add(_source(name, counters)) for name, family in DELIVERY.items()]
+
+
+def _source(name: str, counters: Callable[[], Mapping[str, int]]) -> Source:
+    if not name.endswith("_"):
+        return lambda: {(): float(counters()[name])}
+    return lambda: {
+        (full.removeprefix(name),): float(value)
+        for full, value in counters().items()
+        if full.startswith(name) and full not in DELIVERY
+    }

@@ -48,13 +48,9 @@ class Receiver:
                 check_manifest(await _whole(request))
                 return _answer(200)
             body = TrackBody(self._channels, channel, aim.track, self._settings, self._clock)
-            try:
-                async for piece in _pieces(request):
-                    body.feed(piece)
-                body.finish()
-            finally:
-                metrics.BYTES.inc(body.stored_bytes)
-                metrics.CHUNKS.inc(body.stored_chunks)
+            async for piece in _pieces(request):
+                body.feed(piece)
+            body.finish()
         except OriginError as error:
             return _refuse(request, error)
         return _answer(200)

@@ -61,11 +61,13 @@ class Deliver:
             metrics.HOT_BYTES.add(lambda: {(): float(channels.window.held_bytes)}),
             metrics.EDGE_AGE.add(self._edge_ages),
             metrics.LATE.add(self._late),
+            metrics.SESSIONS.add(self._sessions),
         ]
         self._server = await serve(
             self._delivery.handle, host=self._settings.host, port=self.port, hot=self._hot
         )
         self.port = self._server.port
+        self._unmeter += metrics.meter_delivery(self._server.counters)
 
     def ready(self) -> str | None:
         return None if self._server is not None else "not listening"
@@ -95,3 +97,7 @@ class Deliver:
         return {
             (): float(sum(p.channel.late_chunks for p in self._channels.presentations.values()))
         }
+
+    def _sessions(self) -> Mapping[tuple[str, ...], float]:
+        channels = [p.channel for p in self._channels.presentations.values()]
+        return {(): float(sum(c.kept.anchor.sessions for c in channels))}

@@ -34,6 +34,9 @@ class Settings(BaseModel):
     segment_bytes: Annotated[int, Field(ge=65536)] = Field(128 * MIB, description="largest segment")
     track_limit: Annotated[int, Field(ge=1)] = Field(32, description="tracks of one channel")
     channel_limit: Annotated[int, Field(ge=1)] = Field(1000, description="learned channels")
+    epoch_slack_s: Annotated[int, Field(ge=60)] = Field(
+        12 * 3600, description="media time this near to the wall clock is epoch time (AB1)"
+    )
     hold_s: Annotated[float, Field(ge=0, lt=14)] = Field(4.0, description="wait for a new segment")
     power_safe: bool = Field(False, description="fsync each segment before it is acknowledged")
     time_url: str = Field("/time", description="clock named in manifests (UTCTiming)")

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from native.bmff.model import Chunk, Track
+from native.bmff.model import Track
+from native.bmff.rebase import rebase
 from origin.log import TrackLog
-from origin.records import END, INDEPENDENT, Record
+from origin.records import END, INDEPENDENT, RAW, Record
 from origin.tracks import Rendition, Segment, frame_rate
 
 EARLY = Fraction(1, 8)  # of a segment
@@ -49,6 +50,8 @@ class LiveTrack:
         self.log = log
         self.segments: dict[int, Stored] = {}
         self.open: Stored | None = None
+        self.newest: Stored | None = None
+        self.headed = False
         self.waiting: list[tuple[int, Record]] = []
 
     @property
@@ -72,7 +75,7 @@ class LiveTrack:
 
     def place(self, volume: int, record: Record, duration_s: Fraction | None) -> None:
         """Take a record of the log into the index."""
-        if duration_s is None:
+        if duration_s is None or record.flags & RAW:
             self.waiting.append((volume, record))
         elif record.flags & END:
             number = self.number_of(record.decode_time, duration_s)
@@ -81,30 +84,38 @@ class LiveTrack:
         else:
             self._extend(volume, record, duration_s)
 
-    def settle(self, duration_s: Fraction) -> list[Stored]:
-        """The grid is known: place what waited for it; returns segments that became whole."""
+    def settle(self, duration_s: Fraction, shift_s: Fraction) -> list[Stored]:
+        """The grid is known: place what waited for it; returns segments that became whole.
+
+        Raw media is stored again where the shift puts it, unless that was done before a restart.
+        """
         waiting = sorted(self.waiting, key=lambda entry: entry[1].decode_time)
         self.waiting = []
         done = []
         for volume, record in waiting:
+            if record.flags & RAW:
+                moved = self._rebased(volume, record, duration_s, shift_s) if shift_s else None
+                if moved is None:
+                    continue
+                volume, record = moved
             if not record.flags & END:
                 done += self.close_before(record, duration_s)
             self.place(volume, record, duration_s)
             done += self.close_full(duration_s)
         return done
 
-    def wants(self, chunk: Chunk, duration_s: Fraction | None) -> bool:
+    def wants(self, decode_time: int, independent: bool, duration_s: Fraction | None) -> bool:
         """False for media that is here already (I6), and until a stream that joins in the middle
         of a segment reaches its first independent chunk (C3).
         """
         if duration_s is None:
             known = {record.decode_time for _, record in self.waiting}
-            return chunk.decode_time not in known if known else chunk.independent
-        number, fresh = self._seat(chunk.decode_time, chunk.independent, duration_s)
+            return decode_time not in known if known else independent
+        number, fresh = self._seat(decode_time, independent, duration_s)
         if fresh:
-            return chunk.independent
+            return independent
         stored = self.segments[number]
-        return chunk.decode_time >= stored.end and not stored.whole
+        return decode_time >= stored.end and not stored.whole
 
     def close_before(self, record: Record, duration_s: Fraction) -> list[Stored]:
         """The open segment is whole when the next one starts exactly at its end."""
@@ -188,6 +199,23 @@ class LiveTrack:
         stored.size_bytes += record.size
         stored.parts.append((volume, record))
         self.open = stored
+        if self.newest is None or number >= self.newest.number:
+            self.newest = stored
+
+    def _rebased(
+        self, volume: int, record: Record, duration_s: Fraction, shift_s: Fraction
+    ) -> tuple[int, Record] | None:
+        ticks = round(shift_s * self.timescale)
+        independent = bool(record.flags & INDEPENDENT)
+        if not self.wants(record.decode_time + ticks, independent, duration_s):
+            return None
+        return self.log.append(
+            rebase(self.log.read(volume, record), ticks, self.timescale),
+            decode_time=record.decode_time + ticks,
+            duration=record.duration,
+            earliest=record.earliest + ticks,
+            flags=record.flags & ~RAW,
+        )
 
     def __iter__(self) -> Iterator[Stored]:
         return iter(self.segments.values())

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from origin.errors import DamagedLog
 from origin.log import TrackLog
-from origin.records import END, RECORD_BYTES, Record, pack, unpack
+from origin.records import END, INDEPENDENT, RECORD_BYTES, Record, pack, unpack
 
 CHUNKS = [bytes([65 + n]) * (100 + n) for n in range(6)]
 CASES = st.builds(
@@ -21,7 +21,7 @@ def write(folder: Path, *, volume_ticks: int = 10**9) -> TrackLog:
     log = TrackLog(folder, volume_ticks=volume_ticks)
     assert list(log.recover()) == []
     for number, chunk in enumerate(CHUNKS):
-        log.append(chunk, decode_time=number * 10, duration=10, earliest=0, independent=True)
+        log.append(chunk, decode_time=number * 10, duration=10, earliest=0, flags=INDEPENDENT)
     return log
 
 
@@ -56,7 +56,7 @@ def test_a_tail_torn_at_any_byte_is_cut(tmp_path: Path) -> None:
             assert (folder / "00000001.index").stat().st_size == len(found) * RECORD_BYTES
             again = TrackLog(folder, volume_ticks=10**9)
             list(again.recover())
-            again.append(b"next", decode_time=90, duration=1, earliest=0, independent=False)
+            again.append(b"next", decode_time=90, duration=1, earliest=0, flags=0)
             again.seal(90)
             again.close()
             assert recovered(folder) == [*found, b"next"]
@@ -72,7 +72,7 @@ def test_lost_media_under_a_good_index_is_noticed(tmp_path: Path) -> None:
 
 def test_damage_while_running_is_an_error_not_a_body(tmp_path: Path) -> None:
     log = write(tmp_path)
-    volume, record = log.append(b"x" * 50, decode_time=60, duration=1, earliest=0, independent=True)
+    volume, record = log.append(b"x" * 50, decode_time=60, duration=1, earliest=0, flags=INDEPENDENT)
     path = tmp_path / "00000001.cmaf"
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
