@@ -13,13 +13,13 @@ from cat import cose
 from cat.algorithms import BY_NUMBER, is_high_s
 from cat.cbor import Value
 from cat.context import LIBRARY_DEFAULTS, Case, Context, Options
-from cat.cose import Envelope
 from cat.errors import Refused
 from cat.judges import JUDGES
 from cat.keys import Key, KeySet
 from cat.shapes import SHAPES
 from cat.tables import COMPOSITIONS, CONTESTED, LABELS, LIMITS, Claim, Profile
 from cat.text import token_bytes
+from native.cat import Envelope
 
 _STEPS = {"alg": 3, "key": 4, "signature": 5, "contested": 6, "shape": 7, "all": 18}
 
@@ -76,7 +76,7 @@ def verify_any(
 
 def _authenticate(envelope: Envelope, keys: KeySet, now: float, options: Options) -> Key:
     """Steps 3 to 5: the key decides (CAT-21)."""
-    number = envelope.check_algorithm()
+    number = cose.check_algorithm(envelope)
     candidates = keys.of(number)
     if not candidates:
         raise Refused("alg", _STEPS["alg"])
@@ -85,7 +85,7 @@ def _authenticate(envelope: Envelope, keys: KeySet, now: float, options: Options
         candidates = tuple(key for key in named if key.algorithm.number == number)
         if named and not candidates:
             raise Refused("alg", _STEPS["alg"])
-    envelope.check_critical()
+    cose.check_critical(envelope)
     live = [key for key in candidates if key.live(now)][: LIMITS.keys_tried]
     if not live:
         raise Refused("key", _STEPS["key"])
