@@ -58,7 +58,12 @@ def package(inputs: Sequence[Path], title: str, config: Path | None, data: Path 
     except vod.VodError as error:
         print(f"headwater package: {error}", file=sys.stderr)
         return 1
-    print(report)
+    kinds = ", ".join(f"{each.name} ({each.codecs})" for each in report.renditions)
+    print(
+        f"{report.title}: {float(report.duration_s):.3f} s in {report.segments} segments, {kinds}"
+    )
+    for note in report.notes:
+        print(f"note: {note}")
     return 0
 
 

@@ -81,8 +81,10 @@ class Supervisor:
 
     async def _first_start(self, child: Child) -> None:
         assert child.ready_url is not None
-        process = await self._start(child)
         async with asyncio.timeout(START_LIMIT_S), aiohttp.ClientSession() as session:
+            if await _is_ready(session, child.ready_url):
+                raise ChildFailed(f"{child.name}: another process answers at {child.ready_url}")
+            process = await self._start(child)
             while not await _is_ready(session, child.ready_url):
                 if process.returncode is not None:
                     raise ChildFailed(f"{child.name} did not start: {self._last_words(child)}")

@@ -86,3 +86,24 @@ async def test_who_ignores_sigterm_is_killed(
     await until(lambda: "up" in lines(tmp_path / "log/stubborn.log"))
     os.kill(os.getpid(), signal.SIGTERM)
     assert await asyncio.wait_for(running, 20) == 0
+
+
+async def test_a_port_that_another_process_holds_is_said_and_not_shared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    child, pids = service(tmp_path)
+    other = await asyncio.create_subprocess_exec(*child.launch()[1])
+    try:
+        await until(lambda: lines(pids))
+        code = supervisor.EXIT_FAILURE + 1
+        async with asyncio.timeout(20):
+            while code != supervisor.EXIT_FAILURE:  # until the other one listens
+                code = await Supervisor([child], tmp_path / "log").run(stop_us)
+    finally:
+        other.kill()
+        await other.wait()
+    assert "service: another process answers at" in capsys.readouterr().err
+
+
+def stop_us() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -92,7 +92,7 @@ function segment(url) {
   const cdn = setup.edges.find((edge) => url.startsWith(edge.base_url))?.id ?? "elsewhere";
   state.segments[cdn] = (state.segments[cdn] ?? 0) + 1;
   if (cdn === state.cdn) return;
-  if (state.cdn) tell(`The player moved from ${state.cdn} to ${cdn}`, lastMove()?.reason);
+  if (state.cdn) tell(`The player moved from ${state.cdn} to ${cdn}`);
   state.cdn = cdn;
   drawPath();
 }
@@ -129,8 +129,6 @@ function beat() {
   call("POST", new URL(state.session.heartbeat.url).pathname, report).catch((error) => tell(error.message));
 }
 
-const lastMove = () => state.story?.moves[0];
-
 function box(id, { state: mood, value, note }) {
   const element = $(`box-${id}`);
   element.dataset.state = mood;
@@ -154,7 +152,7 @@ function onStory(story) {
     button.setAttribute("aria-pressed", on);
   }
   const move = story.moves[0];
-  if (move && toldMove !== null && move.at !== toldMove) tell(move.sentence, move.reason);
+  if (move && toldMove !== null && move.at !== toldMove) tell(`The router ${move.sentence}`, move.reason);
   toldMove = move?.at ?? 0;
 }
 
