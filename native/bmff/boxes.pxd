@@ -17,3 +17,4 @@ cdef bint find_box(
 cdef str fourcc(uint32_t kind)
 cdef object as_box(Span span)
 cdef int whole(Reader* r, Span box) except -1
+cdef int put(list found, object item, Span box) except -1

@@ -5,6 +5,7 @@ from typing_extensions import Buffer
 from native.bmff.model import Box
 
 MAX_DEPTH: int
+MAX_LISTED: int
 CONTAINERS: frozenset[str]
 
 def walk(data: Buffer, start: int = 0, end: int | None = None) -> list[Box]:

@@ -8,6 +8,7 @@ from native.bmff.model import Box
 from native.bmff.reader cimport Reader, load32, load64
 
 MAX_DEPTH = 16  # TR-1
+MAX_LISTED = 4096  # items of a list that becomes objects; real headers hold dozens
 
 CONTAINERS = frozenset(
     "moov trak edts mdia minf dinf stbl mvex moof traf mfra udta tref sinf schi".split()
@@ -31,6 +32,14 @@ cdef int whole(Reader* r, Span box) except -1:
     """Raise if a read went past the end of its box."""
     if r.cut:
         raise BoxError("bad_box", box.start, f"{fourcc(box.kind)} is shorter than its fields")
+    return 0
+
+
+cdef int put(list found, object item, Span box) except -1:
+    """Append; a list of tiny items must not become many times its bytes in objects."""
+    if len(found) == MAX_LISTED:
+        raise BoxError("bad_table", box.start, f"more than {MAX_LISTED} items in {fourcc(box.kind)}")
+    found.append(item)
     return 0
 
 

@@ -5,7 +5,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from native.bmff.errors import BoxError
 from native.bmff.model import Chunk, Emsg, Prft
 
-from native.bmff.boxes cimport Span, as_box, find_box, fourcc, next_box, whole
+from native.bmff.boxes cimport Span, as_box, find_box, fourcc, next_box, put, whole
 from native.bmff.reader cimport Reader, cc, line, reader, rest, skip, u8, u16, u32, u64
 
 cdef enum:
@@ -159,8 +159,8 @@ cdef object _moof(const uint8_t* data, Span moof, Span mdat, track, dict found):
     skip(&r, 3)
     decode_time = <int64_t>u64(&r) if at == 1 else <int64_t>u32(&r)
     whole(&r, box)
-    if not -(<int64_t>1 << 62) < decode_time < <int64_t>1 << 62:
-        raise BoxError("bad_box", box.start, f"decode time {decode_time}")
+    if not 0 <= decode_time < <int64_t>1 << 62:
+        raise BoxError("bad_box", box.start, "the decode time leaves no room for the samples")
     at = traf.body
     while next_box(data, at, traf.end, False, &box):
         if box.kind == cc(b"trun"):
@@ -215,7 +215,7 @@ cdef tuple _brands(const uint8_t* data, Span box):
     skip(&r, 4)
     whole(&r, box)
     while r.end - r.at >= 4:
-        names.append(fourcc(u32(&r)))
+        put(names, fourcc(u32(&r)), box)
     return tuple(names)
 
 
@@ -243,7 +243,7 @@ def parse_chunk(const uint8_t[::1] data not None, track not None):
         elif box.kind == cc(b"styp"):
             found["brands"] = _brands(p, box)
         elif box.kind == cc(b"emsg"):
-            events.append(_emsg(p, box))
+            put(events, _emsg(p, box), box)
         elif box.kind == cc(b"prft"):
             found["prft"] = _prft(p, box)
         at = box.end

@@ -5,6 +5,8 @@ from typing import final
 
 from typing_extensions import Buffer
 
+MAX_ROWS: int
+
 def pack(values: Buffer) -> bytes:
     """One column of int32, int64, uint8 or uint32 values; a whole number of 8 bytes."""
 

@@ -23,6 +23,7 @@ cdef enum:
     HEAD_BYTES = 24
 
 _HEAD = struct.Struct("<IIQq")  # kind, palette size, rows, constant or base
+MAX_ROWS = 1 << 25  # above TR-6's samples of one track
 
 ctypedef fused number:
     int32_t
@@ -89,8 +90,8 @@ cdef class Column:
         if at < 0 or at % 8 or at > data.shape[0] - HEAD_BYTES:
             raise BoxError("bad_table", at, "a column outside of the index")
         kind, colours, rows, self._constant = _HEAD.unpack_from(data, at)
-        if kind not in (CONSTANT, PALETTE, U16, I32, I64) or colours > 256:
-            raise BoxError("bad_table", at, "an unknown kind of column")
+        if kind not in (CONSTANT, PALETTE, U16, I32, I64) or colours > 256 or rows > MAX_ROWS:
+            raise BoxError("bad_table", at, "an unknown kind of column, or too long")
         self._kind, self._colours = kind, colours
         self._data, self._at = data, at + HEAD_BYTES
         need = 8 * colours + (rows * _width(kind) + 7) // 8 * 8

@@ -76,13 +76,17 @@ cdef tuple _protection(const uint8_t* data, Span box):
             scheme = data[child.body + 4:child.body + 8].decode("latin-1")
         elif child.kind == cc(b"schi"):
             if find_box(data, child.body, child.end, cc(b"tenc"), &inner):
-                kid = data[inner.body + 8:min(inner.body + 24, inner.end)]
+                if inner.end - inner.body < 24:
+                    raise BoxError("bad_box", inner.start, "tenc is shorter than its fields")
+                kid = data[inner.body + 8:inner.body + 24]
         at = child.end
     return original, Protection(scheme, kid)
 
 
-cdef int _children(const uint8_t* data, Py_ssize_t at, Py_ssize_t end, dict found) except -1:
-    """Fill `found` with SampleEntry fields from the boxes inside an entry."""
+cdef int _children(
+    const uint8_t* data, Py_ssize_t at, Py_ssize_t end, bint in_wave, dict found
+) except -1:
+    """Fill `found` with SampleEntry fields from the boxes inside an entry, or inside its wave."""
     cdef Span box
     cdef Reader r
     while next_box(data, at, end, False, &box):
@@ -93,8 +97,8 @@ cdef int _children(const uint8_t* data, Py_ssize_t at, Py_ssize_t end, dict foun
             found["config"] = rest(&r)
             if name == "esds":
                 found["object_type"], found["setup"] = _descriptors(data, box)
-        elif name == "wave":
-            _children(data, box.body, box.end, found)
+        elif name == "wave" and not in_wave:  # one level: QuickTime's decompression parameters
+            _children(data, box.body, box.end, True, found)
         elif name == "pasp":
             found["pixel_aspect"] = (u32(&r), u32(&r))
         elif name == "colr":
@@ -137,5 +141,5 @@ cdef object sample_entry(const uint8_t* data, Span box, bint audio, bint video):
         skip(&r, _SOUND.get(version, _SOUND[0]))
     whole(&r, box)
     if audio or video:
-        _children(data, r.at, box.end, found)
+        _children(data, r.at, box.end, False, found)
     return SampleEntry(**found)

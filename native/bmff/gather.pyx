@@ -60,11 +60,14 @@ def read_runs(
     cdef Py_ssize_t i = 0, runs = starts.shape[0], size = PyBytes_GET_SIZE(out)
     cdef int64_t offset = 0, end = 0, gap
     cdef char* target = PyBytes_AS_STRING(out)
+    cdef int64_t farthest = 0x7FFFFFFFFFFFFFFF
     if lengths.shape[0] != runs:
         raise BoxError("bad_table", 0, "as many starts as lengths")
     while i < runs:
         if starts[i] < 0 or lengths[i] < 0 or at < 0 or lengths[i] > size - at:
             raise BoxError("bad_table", i, "a run does not fit in the segment")
+        if starts[i] > farthest - lengths[i]:
+            raise BoxError("offset_out_of_file", i, "a run passes the end of every file")
         gap = starts[i] - end
         if pieces and (gap < 0 or gap > SCRAP_BYTES or pieces > PIECES - 2):
             if not _span(fd, iov, pieces, offset, end - offset, wait):

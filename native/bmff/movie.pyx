@@ -5,7 +5,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from native.bmff.errors import BoxError
 from native.bmff.model import Defaults, Edit, Kind, Movie, Track
 
-from native.bmff.boxes cimport Span, find_box, fourcc, next_box, whole
+from native.bmff.boxes cimport Span, find_box, fourcc, next_box, put, whole
 from native.bmff.entry cimport sample_entry
 from native.bmff.reader cimport Reader, cc, line, reader, skip, u8, u16, u32, u64
 
@@ -50,7 +50,7 @@ cdef tuple _edits(const uint8_t* data, Span box):
     for _ in range(count):
         duration = u64(&r) if wide else u32(&r)
         media_time = <int64_t>u64(&r) if wide else <int32_t>u32(&r)
-        edits.append(Edit(duration, media_time, u32(&r)))
+        put(edits, Edit(duration, media_time, u32(&r)), box)
     return tuple(edits)
 
 
@@ -64,9 +64,8 @@ cdef tuple _kinds(const uint8_t* data, Span box):
         if child.kind == cc(b"kind"):
             r = reader(data, child.body, child.end)
             skip(&r, 4)
-            kinds.append(
-                Kind(line(&r).decode("utf-8", "replace"), line(&r).decode("utf-8", "replace"))
-            )
+            scheme, value = line(&r), line(&r)
+            put(kinds, Kind(scheme.decode("utf-8", "replace"), value.decode("utf-8", "replace")), box)
         at = child.end
     return tuple(kinds)
 
@@ -83,7 +82,7 @@ cdef tuple _entries(const uint8_t* data, Span box, str handler):
     while next_box(data, at, box.end, False, &entry):
         if len(entries) == count:
             break
-        entries.append(sample_entry(data, entry, handler == "soun", handler == "vide"))
+        put(entries, sample_entry(data, entry, handler == "soun", handler == "vide"), box)
         at = entry.end
     if len(entries) != count or not entries:
         raise BoxError("bad_table", box.start, f"stsd of {count} entries holds {len(entries)}")
@@ -160,7 +159,7 @@ cdef tuple _references(const uint8_t* data, Span box):
     cdef Py_ssize_t at = box.body
     cdef list names = []
     while next_box(data, at, box.end, False, &child):
-        names.append(fourcc(child.kind))
+        put(names, fourcc(child.kind), box)
         at = child.end
     return tuple(names)
 
@@ -189,7 +188,7 @@ cdef tuple _brands(const uint8_t* data, Span box):
     skip(&r, 4)
     whole(&r, box)
     while r.end - r.at >= 4:
-        names.append(fourcc(u32(&r)))
+        put(names, fourcc(u32(&r)), box)
     return tuple(names)
 
 
@@ -226,7 +225,7 @@ def parse_init(const uint8_t[::1] data not None):
         elif child.kind == cc(b"mvex"):
             defaults = _defaults(p, child)
         elif child.kind == cc(b"pssh"):
-            pssh.append(p[child.start:child.end])
+            put(pssh, p[child.start:child.end], moov)
         at = child.end
     if timescale == 0:
         raise BoxError("bad_box", moov.start, "moov without mvhd")

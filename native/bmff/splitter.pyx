@@ -3,8 +3,10 @@
 
 Rules of the file
 1. A header is refused as soon as its 8 or 16 bytes are there: nothing is kept for a box that may not come.
-2. Bytes are kept as the pieces they came in and joined once, when their unit is complete.
+2. Bytes are kept as the pieces they came in and joined once, when their unit is complete; crumbs are
+   joined before, so that a drip costs no more memory than a gush.
 3. A unit ends with its moov (header), its mdat (chunk) or its mfra (end). What stands before belongs to it.
+4. After a fault nothing more is taken: behind a broken box there is no next one.
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -14,6 +16,9 @@ from native.bmff.model import Unit
 
 from native.bmff.boxes cimport fourcc
 from native.bmff.reader cimport cc, load32, load64
+
+
+cdef Py_ssize_t CRUMB_BYTES = 4096
 
 
 cdef bint _padding(uint32_t kind) noexcept:
@@ -30,6 +35,7 @@ cdef class Splitter:
     cdef uint32_t _kind
     cdef bint _moof
     cdef bint _bare  # nothing but padding since the last unit
+    cdef bint _broken
     cdef list _pieces
 
     def __init__(self, max_bytes=64 << 20):
@@ -37,7 +43,7 @@ cdef class Splitter:
         self._unit_bytes = self._left = self._offset = 0
         self._head_bytes = 0
         self._kind = 0
-        self._moof = False
+        self._moof = self._broken = False
         self._bare = True
         self._pieces = []
 
@@ -45,6 +51,8 @@ cdef class Splitter:
         cdef const uint8_t* data = piece
         cdef Py_ssize_t at = 0, start = 0, size = len(piece), part
         cdef list units = []
+        if self._broken:
+            raise BoxError("bad_box", self._offset, "the stream was broken before")
         while at < size:
             if self._left:
                 part = <Py_ssize_t>min(self._left, <uint64_t>(size - at))
@@ -54,16 +62,19 @@ cdef class Splitter:
                 self._head[self._head_bytes] = data[at]
                 self._head_bytes += 1
                 at += 1
-                if not self._open():
+                self._broken = True
+                opened = self._open()
+                self._broken = False
+                if not opened:
                     continue
             if self._left == 0 and self._head_bytes == 0:
                 name = self._close()
                 if name is not None:
-                    self._pieces.append(piece[start:at])
+                    self._keep(piece[start:at])
                     start = at
                     units.append(Unit(name, self._join()))
         if start < size:
-            self._pieces.append(piece[start:])
+            self._keep(piece[start:])
         return units
 
     def finish(self):
@@ -73,6 +84,14 @@ cdef class Splitter:
     @property
     def pending_bytes(self):
         return sum(map(len, self._pieces))
+
+    cdef int _keep(self, bytes part) except -1:
+        cdef list pieces = self._pieces
+        if pieces and len(<bytes>pieces[-1]) + len(part) <= CRUMB_BYTES:
+            pieces[-1] = <bytes>pieces[-1] + part
+        else:
+            pieces.append(part)
+        return 0
 
     cdef bint _open(self) except -1:
         """Judge the open header if it is complete; True when it is."""

@@ -6,6 +6,7 @@ allocated; a table that only runs (stts, ctts, uniform stsz) is bounded by the s
 """
 
 from array import array
+from bisect import bisect_right
 
 from cpython cimport array as c_array
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
@@ -175,21 +176,22 @@ cdef int _fill_sync(Table* stss, bint present, uint8_t[::1] out) except -1:
 cdef class _Holes:
     """The mdat boxes: a chunk must lie inside one (TR-7)."""
 
-    cdef list spans
+    cdef list starts, ends
     cdef uint64_t start, end
 
     def __init__(self, spans):
-        self.spans = list(spans)
+        spans = sorted(spans)
+        self.starts, self.ends = [start for start, _ in spans], [end for _, end in spans]
         self.start = self.end = 0
 
     cdef bint hold(self, uint64_t start, uint64_t end):
         if self.start <= start and end <= self.end:
             return True
-        for low, high in self.spans:
-            if low <= start and end <= high:
-                self.start, self.end = low, high
-                return True
-        return False
+        at = bisect_right(self.starts, start) - 1
+        if at < 0 or end > self.ends[at]:
+            return False
+        self.start, self.end = self.starts[at], self.ends[at]
+        return True
 
 
 cdef int _fill_offsets(
@@ -240,11 +242,12 @@ def read_samples(const uint8_t[::1] data not None, track not None, mdats, uint64
     cdef Py_ssize_t start, end
     cdef Table stts, ctts, stss, stsc, chunks
     cdef Sizes sizes
-    cdef const uint8_t* p = &data[0]
+    cdef const uint8_t* p
     cdef int width = 4
     start, end = track.tables
-    if not 0 <= start <= end <= data.shape[0]:
+    if not 0 <= start < end <= data.shape[0]:
         raise BoxError("bad_box", start, "the tables are outside of the data")
+    p = &data[0]
     _sizes(p, start, end, file_size, &sizes)
     for found, name in (
         (_table(p, start, end, cc(b"stts"), 8, &stts), "stts"),
