@@ -2,8 +2,11 @@
 
 from enum import StrEnum
 
-from . import hls, mpd
-from .compiled import Compiled
+from native.hls import Playlist, PlaylistError
+from native.holes import Template
+
+from . import mpd
+from .errors import ManifestError
 from .hls_edit import compile_hls
 from .mpd_edit import compile_mpd
 from .policy import Policy
@@ -29,13 +32,16 @@ def format_of(path: str) -> Format | None:
 
 def compile_manifest(
     kind: Format, data: bytes, url: Url, origin: Origin, policy: Policy | None
-) -> Compiled:
+) -> Template:
     """Compile for a cohort; without a policy the bytes are checked and stay as they are."""
-    if policy is None:
+    try:
+        if policy is not None:
+            edit = compile_hls if kind is Format.HLS else compile_mpd
+            return edit(data, url, origin, policy)
         if kind is Format.HLS:
-            hls.read(data)
+            Playlist(data)
         else:
             mpd.read(data)
-        return Compiled([data])
-    edit = compile_hls if kind is Format.HLS else compile_mpd
-    return Compiled(edit(data, url, origin, policy))
+        return Template([data])
+    except PlaylistError as error:
+        raise ManifestError(error.code, error.detail) from None

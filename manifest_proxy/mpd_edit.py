@@ -9,8 +9,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
-from .compiled import Piece
+from native.holes import Template
+
 from .errors import ManifestError
+from .holes import Piece
 from .mpd import Document, Element, read
 from .policy import Policy
 from .tables import MPD_REFERENCES, UTC_URL_SCHEMES
@@ -27,14 +29,14 @@ class Edit(NamedTuple):
     pieces: list[Piece]
 
 
-def compile_mpd(data: bytes, url: Url, origin: Origin, policy: Policy) -> Iterable[Piece]:
-    """The pieces of an MPD fetched from `url`, for the cohort of `policy`."""
+def compile_mpd(data: bytes, url: Url, origin: Origin, policy: Policy) -> Template:
+    """An MPD fetched from `url`, for the cohort of `policy`."""
     document = read(data)
     if document.root.name != "MPD":
         raise ManifestError("not_an_mpd", "the root element is not MPD")
     editor = _Editor(document, url, origin, policy)
     editor.root()
-    return _applied(data, editor.edits)
+    return Template(_applied(data, editor.edits))
 
 
 def _applied(data: bytes, edits: list[Edit]) -> Iterable[Piece]:

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .compiled import SESSION, TOKEN, Piece
 from .errors import CohortError
+from .holes import SESSION, TOKEN, Piece
 
 PATHWAY_ID = re.compile(r"[A-Za-z0-9._-]+")
 COHORT_SEPARATOR = "~"
@@ -40,10 +40,14 @@ class Policy:
     def first(self) -> Pathway:
         return self.pathways[0]
 
-    def child(self, pathway: Pathway, path: bytes) -> list[Piece]:
-        """The URI of an origin path on a pathway; the token is a path prefix (CAT-93, MP-42)."""
+    def lead(self, pathway: Pathway) -> list[Piece]:
+        """What stands before an origin path; the token is a path prefix (CAT-93, MP-42)."""
         base = pathway.base_url.encode()
-        return [base + b"/cat:", TOKEN, path] if self.tokenised else [base + path]
+        return [base + b"/cat:", TOKEN] if self.tokenised else [base]
+
+    def child(self, pathway: Pathway, path: bytes) -> list[Piece]:
+        """The URI of an origin path on a pathway."""
+        return [*self.lead(pathway), path]
 
     def steering(self) -> list[Piece]:
         return [self.steering_url.encode(), SESSION]

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from manifest_proxy import hls, mpd
+from manifest_proxy import mpd
 from manifest_proxy.errors import ManifestError
 from manifest_proxy.manifest import Format, compile_manifest
 from manifest_proxy.policy import Pathway, Policy
 from manifest_proxy.urls import Origin, Url
+from native.hls import Kind, Playlist
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared/corpus"
 ORIGIN = Origin("http://o:1")
@@ -105,8 +106,8 @@ def test_hls_lines_that_carry_no_uri_survive_pathways() -> None:
         out = rewrite(Format.HLS, data, POLICY)
         kept = Counter(
             line.raw.strip()
-            for line in hls.read(data)
-            if line.kind is not hls.Kind.URI
+            for line in Playlist(data).lines()
+            if line.kind is not Kind.URI
             and not re.search(rb"STREAM-INF|EXT-X-MEDIA:|STEERING|URI|X-ASSET|REPORT", line.raw)
         )
         left = kept - Counter(line.strip() for line in out.splitlines())

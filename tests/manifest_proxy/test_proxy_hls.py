@@ -1,18 +1,15 @@
-"""The lossless reader, and the edits of single lines (HLS-M1..M5, HLS-M8, HLS-M23)."""
+"""The edits of single lines (HLS-M1..M5, HLS-M8, HLS-M23)."""
 
 import time
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from manifest_proxy.compiled import Compiled
-from manifest_proxy.errors import ManifestError
-from manifest_proxy.hls import Kind, attribute, attributes, edited, read
+from manifest_proxy.hls import attribute, edited
 from manifest_proxy.hls_edit import compile_hls
 from manifest_proxy.policy import Pathway, Policy
-from manifest_proxy.tables import TAGS, URI_ATTRIBUTES
 from manifest_proxy.urls import Origin, Url
+from native.hls import Line, Playlist
+from native.hls.tables import RELATIVE_ATTRIBUTES, TAGS, URI_ATTRIBUTES
 
 ORIGIN = Origin("http://origin:8001")
 URL = Url.parse("http://origin:8001/live/demo/v720/media.m3u8")
@@ -23,56 +20,26 @@ HOME = b"http://a/cat:T/live/demo/v720/"
 def media(text: bytes) -> bytes:
     """A media playlist with these lines, as the viewer with token T gets it, without its head."""
     head = b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n"
-    out = Compiled(compile_hls(head + text, URL, ORIGIN, POLICY)).render(b"T", b"")
+    out = compile_hls(head + text, URL, ORIGIN, POLICY).render(b"T", b"")
     assert out.startswith(head)
     return out[len(head) :]
 
 
-def test_lines_are_typed() -> None:
-    lines = read(b"#EXTM3U\r\n#EXTINF:1,\n#EXT-X-NEW:1\n#comment\n\n \t\n a/b.m4s \n#EXT-X-ENDLIST")
-    tag, unknown, blank = Kind.TAG, Kind.UNKNOWN, Kind.BLANK
-    kinds = [tag, tag, unknown, Kind.COMMENT, blank, blank, Kind.URI, tag]
-    assert [line.kind for line in lines] == kinds
-    assert [line.ending for line in lines] == [b"\r\n", *[b"\n"] * 6, b""]
-    assert lines[6].value == b"a/b.m4s"
-
-
-@given(st.lists(st.sampled_from([b"#EXTINF:1,", b"#x", b"", b"u", b"\r", b"\n", b"\xff", b" "])))
-def test_reading_loses_nothing(parts: list[bytes]) -> None:
-    data = b"#EXTM3U\n" + b"".join(parts)
-    assert b"".join(line.raw for line in read(data)) == data
-
-
-@pytest.mark.parametrize(
-    "data, code",
-    [
-        (b"", "not_a_playlist"),
-        (b"<html>", "not_a_playlist"),
-        (b"#EXTM3U8\n", "not_a_playlist"),
-        (b"\xef\xbb\xbf#EXTM3U\n", "not_a_playlist"),
-        (b"#EXTM3U\n\0\n", "control_character"),
-    ],
-)
-def test_what_is_no_playlist(data: bytes, code: str) -> None:
-    with pytest.raises(ManifestError) as caught:
-        read(data)
-    assert (caught.value.code, caught.value.status) == (code, 502)
-
-
-def test_attribute_lists_are_read_with_their_quotes() -> None:
-    value = b'TYPE=AUDIO, NAME="a,b=c",URI="x" ,N=1.5,"broken'
-    found = {name: value[start:end] for name, start, end in attributes(value)}
-    assert found == {b"TYPE": b"AUDIO", b"NAME": b'"a,b=c"', b"URI": b'"x"', b"N": b"1.5"}
-    line = read(b"#EXTM3U\n#EXT-X-MEDIA:" + value)[1]
-    assert attribute(line, b"NAME") == b"a,b=c" and attribute(line, b"LANGUAGE") is None
+def line(text: bytes) -> Line:
+    return Playlist(text, whole=False).lines()[0]
 
 
 def test_an_edit_touches_the_named_attributes_only() -> None:
-    line = read(b'#EXTM3U\n#EXT-X-KEY:METHOD=AES-128 , URI="k",X-NEW="~*=" \r\n')[1]
-    out = Compiled(edited(line, {b"URI": [b'"K"'], b"IV": [b"0x1"]})).render()
-    assert out == b'#EXT-X-KEY:METHOD=AES-128 , URI="K",X-NEW="~*=",IV=0x1 \r\n'
-    bare = read(b"#EXTM3U\n#EXT-X-STREAM-INF:\n")[1]
-    assert Compiled(edited(bare, {b"A": [b"1"]})).render() == b"#EXT-X-STREAM-INF:A=1\n"
+    key = line(b'#EXT-X-KEY:METHOD=AES-128 , URI="k",X-NEW="~*=" \r\n')
+    out = edited(key, {b"URI": b'"K"', b"METHOD": b"NONE", b"IV": b"0x1"})
+    assert out == b'#EXT-X-KEY:METHOD=NONE , URI="K",X-NEW="~*=",IV=0x1 \r\n'
+    assert attribute(key, b"X-NEW") == b"~*=" and attribute(key, b"IV") is None
+
+
+@pytest.mark.parametrize("bare", [b" #EXT-X-STREAM-INF\n", b" #EXT-X-STREAM-INF:\n"])
+def test_a_tag_without_attributes_gains_a_list(bare: bytes) -> None:
+    assert edited(line(bare), {b"A": b"1", b"B": b"2"}) == b" #EXT-X-STREAM-INF:A=1,B=2\n"
+    assert edited(line(bare), {}) == bare
 
 
 @pytest.mark.parametrize(
@@ -86,7 +53,8 @@ def test_every_uri_place_is_rewritten(tag: bytes) -> None:
 
 
 def test_the_tables_agree() -> None:
-    assert set(URI_ATTRIBUTES) <= set(TAGS)
+    assert set(URI_ATTRIBUTES) | set(RELATIVE_ATTRIBUTES) <= set(TAGS)
+    assert not set(URI_ATTRIBUTES) & set(RELATIVE_ATTRIBUTES)
 
 
 @pytest.mark.parametrize(
@@ -140,14 +108,14 @@ def test_variables_are_resolved_where_known() -> None:
     )
     query = Url.parse("http://origin:8001/live/m.m3u8?d=42")
     data = b'#EXTM3U\n#EXT-X-DEFINE:QUERYPARAM="d"\n/{$d}.m4s\n'
-    out = Compiled(compile_hls(data, query, ORIGIN, POLICY)).render(b"T")
+    out = compile_hls(data, query, ORIGIN, POLICY).render(b"T")
     assert out.endswith(b"http://a/cat:T/42.m4s\n")
 
 
 def test_only_the_token_differs_between_viewers() -> None:
     """HLS-M8 and MP-60: the path below the token is the same for everyone, on every refresh."""
     data = b"#EXTM3U\n#EXTINF:1,\n1.m4s\n"
-    compiled = Compiled(compile_hls(data, URL, ORIGIN, POLICY))
+    compiled = compile_hls(data, URL, ORIGIN, POLICY)
     assert compiled.render(b"one").replace(b"one", b"two") == compiled.render(b"two")
 
 

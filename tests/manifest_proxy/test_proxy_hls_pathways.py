@@ -3,7 +3,6 @@
 import m3u8
 import pytest
 
-from manifest_proxy.compiled import Compiled
 from manifest_proxy.errors import ManifestError
 from manifest_proxy.hls_edit import compile_hls
 from manifest_proxy.policy import Pathway, Policy
@@ -33,7 +32,7 @@ v2/media.m3u8?q=1
 
 def expand(data: bytes, *pathways: Pathway, steering: str = STEER) -> bytes:
     policy = Policy(pathways, steering_url=steering)
-    return Compiled(compile_hls(data, URL, ORIGIN, policy)).render(b"TOK", b"s1")
+    return compile_hls(data, URL, ORIGIN, policy).render(b"TOK", b"s1")
 
 
 def test_a_master_becomes_exactly_this() -> None:

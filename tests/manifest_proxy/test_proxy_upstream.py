@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from manifest_proxy.compiled import Compiled
 from manifest_proxy.errors import UpstreamError
 from manifest_proxy.upstream import MAX_COHORTS, Upstream
+from native.holes import Template
 from runtime.clock import ManualClock
 from runtime.fetch import Fetched, Fetcher, FetchError
 
@@ -171,8 +171,8 @@ async def test_memory_is_bounded_by_count_and_bytes() -> None:
 
 async def test_cohorts_of_a_version_are_compiled_once_and_bounded() -> None:
     version = await upstream(ScriptedOrigin(), ManualClock()).get("/m")
-    made = [version.compiled_for(0, lambda: Compiled([b"x"])) for _ in range(3)]
+    made = [version.compiled_for(0, lambda: Template([b"x"])) for _ in range(3)]
     assert made[0] is made[1] is made[2]
     for cohort in range(MAX_COHORTS * 2):
-        version.compiled_for(cohort, lambda: Compiled([b"x"]))
+        version.compiled_for(cohort, lambda: Template([b"x"]))
     assert len(version.compiled) == MAX_COHORTS
