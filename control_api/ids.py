@@ -20,6 +20,8 @@ PREFIXES = {
     "package": "pkg_",
     "offer": "ofr_",
     "entitlement": "ent_",
+    "event": "evt_",
+    "import": "imp_",
     "request": "req_",
 }
 PATTERN = r"^[A-Za-z0-9_.:-]{1,64}$"

@@ -264,3 +264,80 @@ playback_session = Table(
         postgresql_where=text("ended_ms is null"),
     ),
 )
+
+epg_source = Table(
+    "epg_source",
+    metadata,
+    _id(),
+    Column("url", Text),
+    Column("format", String(16), nullable=False),
+    Column("tz", String(64), nullable=False, server_default=text("'UTC'")),
+    Column("lang", String(35), nullable=False, server_default=text("'und'")),
+    Column("refresh_s", BigInteger),
+    CheckConstraint("format in ('xmltv')", name="format"),
+)
+
+channel_source = Table(
+    "channel_source",
+    metadata,
+    Column("source_id", String(64), ForeignKey("epg_source.id"), primary_key=True),
+    Column("xmltv_id", String(255), primary_key=True),
+    _ref("channel_id", "channel"),
+    Column("priority", BigInteger, nullable=False, server_default=text("0")),
+    Column("tz", String(64)),
+    Index(None, "channel_id", "priority"),
+)
+
+epg_import_run = Table(
+    "epg_import_run",
+    metadata,
+    _id(),
+    _ref("source_id", "epg_source"),
+    Column("state", String(16), nullable=False),
+    Column("started_ms", BigInteger, nullable=False),
+    Column("ended_ms", BigInteger),
+    Column("sha256", String(64)),
+    Column("report", Json),
+    CheckConstraint("state in ('running', 'applied', 'held', 'failed')", name="state"),
+    Index(None, "source_id", "started_ms"),
+)
+
+# PostgreSQL also refuses overlaps on a channel, at commit (a deferrable exclusion constraint).
+epg_event = Table(
+    "epg_event",
+    metadata,
+    _id(),
+    _ref("channel_id", "channel"),
+    Column("start_ms", BigInteger, nullable=False),
+    Column("end_ms", BigInteger, nullable=False),
+    _ref("source_id", "epg_source"),
+    Column("ext_id", String(128)),
+    Column("crid", String(255)),
+    Column("series_crid", String(255)),
+    _ref("content_id", "content", nullable=True),
+    Column("season_no", BigInteger),
+    Column("episode_no", BigInteger),
+    Column("flags", String(64), nullable=False, server_default=text("''")),
+    Column("lang", String(35), nullable=False),
+    Column("allow_npvr", Boolean),
+    Column("allow_catchup", Boolean),
+    Column("allow_startover", Boolean),
+    Column("hash", String(32), nullable=False),
+    Column("version", BigInteger, nullable=False, server_default=text("1")),
+    _window(),
+    Index(None, "channel_id", "start_ms"),
+    Index(None, "channel_id", "end_ms"),
+    Index(None, "series_crid", "start_ms"),
+    Index(None, "source_id", "ext_id"),
+    Index(None, "content_id"),
+)
+
+epg_event_text = Table(
+    "epg_event_text",
+    metadata,
+    Column("event_id", String(64), ForeignKey("epg_event.id"), primary_key=True),
+    Column("lang", String(35), primary_key=True),
+    Column("title", Text),
+    Column("sub_title", Text),
+    Column("descr", Text),
+)

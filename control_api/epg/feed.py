@@ -58,7 +58,7 @@ def chunks(stream: BinaryIO, limits: Limits) -> Iterator[bytes]:
 
 
 def encoding(stream: BinaryIO, limits: Limits) -> Encoding:
-    """A byte order mark wins; UTF-8 that is declared as a single-byte encoding is UTF-8 (CTL-53)."""
+    """A byte order mark wins; UTF-8 declared as a single-byte encoding is UTF-8 (CTL-53)."""
     head = next(chunks(stream, limits), b"")
     found = DECLARED.match(head.removeprefix(codecs.BOM_UTF8))
     declared = found[1].decode().lower() if found else "utf-8"
