@@ -31,6 +31,9 @@ cdef enum:  # major types, RFC 8949 3.1
     SIMPLE = 7
 
 
+cdef object new_tuple = tuple.__new__
+
+
 cdef inline uint64_t left(const Reader* reader) noexcept:
     return <uint64_t>(reader.end - reader.at)
 
@@ -195,7 +198,7 @@ cdef class Decoder:
         if major == MAP:
             return self.pairs(reader, argument, depth)
         if major == TAG:
-            return Tag(argument, self.item(reader, depth + 1))
+            return new_tuple(Tag, (argument, self.item(reader, depth + 1)))
         return simple(reader, <int>argument)
 
     cdef object text(self, Reader* reader, uint64_t size):

@@ -10,6 +10,7 @@ from cat.errors import CatError, IssueError, KeyFileError, Refused
 from cat.issue import issue
 from cat.keys import Key, KeySet, generate
 from cat.refusal import RefusalAnswer, refusal
+from cat.seen import Seen
 from cat.transport import Found, candidates, in_path
 from cat.verify import Verdict, verify, verify_any
 
@@ -24,6 +25,7 @@ __all__ = [
     "Options",
     "RefusalAnswer",
     "Refused",
+    "Seen",
     "Verdict",
     "candidates",
     "generate",

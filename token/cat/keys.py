@@ -5,6 +5,7 @@ The file form is CONTRACT's `--keys`: a list of JWK members `{"kid", "alg", "k" 
 [,"d"]}` with the optional times `nbf` and `exp` (epoch seconds) between which the key is live.
 """
 
+import itertools
 import json
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -48,11 +49,15 @@ class Key:
         return isinstance(self.secret, bytes) and len(self.secret) < ISSUE_SECRET_BYTES
 
 
+_VERSIONS = itertools.count(1)
+
+
 class KeySet:
-    """Keys by algorithm and kid."""
+    """Keys by algorithm and kid. `version` is unlike that of any other set of this process."""
 
     def __init__(self, keys: Iterable[Key]) -> None:
         self._keys = tuple(keys)
+        self.version = next(_VERSIONS)
 
     @classmethod
     def from_json(cls, source: Sequence[Mapping[str, object]] | str | Path) -> "KeySet":
