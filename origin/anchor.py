@@ -111,12 +111,21 @@ def epoch_locked(raw_s: Fraction, now_s: float, slack_s: int) -> bool:
     return abs(raw_s - Fraction(now_s)) <= slack_s
 
 
-def landing(raw_number: int, raw_end_s: Fraction, held: Held) -> Fraction:
-    """The shift of a new session, whose first media has this number on the source's own grid and
-    whose newest media ends at `raw_end_s`.
+def landing(raw_number: int, raw_start_s: Fraction, raw_end_s: Fraction, held: Held) -> Fraction:
+    """The shift of a new session whose media reaches from `raw_start_s` to `raw_end_s` so far and
+    begins with this number on the source's own grid.
+
+    It lands behind the newest media of every track, not only behind its number: an audio segment
+    may reach over its boundary, and what it covers would be taken for a repeat.
     """
-    by_clock = (held.now_s - raw_end_s) // held.segment_s
-    return max(by_clock, held.last_number + 1 - raw_number) * held.segment_s
+    number_s = min(raw_start_s, raw_number * held.segment_s)
+    head_s = max(held.heads.values(), default=Fraction(0))
+    steps = max(
+        (held.now_s - raw_end_s) // held.segment_s,
+        -((number_s - head_s) // held.segment_s),
+        held.last_number + 1 - raw_number,
+    )
+    return steps * held.segment_s
 
 
 def _resend_s(held: Held) -> Fraction:

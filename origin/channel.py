@@ -290,7 +290,7 @@ class LiveChannel:
         if shift_s is not None:
             return shift_s
         number = track.number_of(chunk.decode_time, held.segment_s)
-        shift_s = landing(number, end_s, held)
+        shift_s = landing(number, start_s, end_s, held)
         if end_s + shift_s > held.now_s + FUTURE_S:
             raise BadMedia("the media comes faster than time", code="time_in_future")
         self._begin(start_s + shift_s, shift_s, number + int(shift_s / held.segment_s))
@@ -320,7 +320,8 @@ class LiveChannel:
             return
         start_s = min(Fraction(r.decode_time, t.timescale) for t, r in raw)
         end_s = max(Fraction(r.end, t.timescale) for t, r in raw)
-        shift_s = landing(int(start_s / duration_s), end_s, self._held(duration_s, now_s))
+        held = self._held(duration_s, now_s)
+        shift_s = landing(int(start_s / duration_s), start_s, end_s, held)
         self.kept.anchor.begin(start_s + shift_s, shift_s)
         for track in {t.rendition.name for t, _ in raw}:
             self.kept.anchor.join(track, shift_s)
