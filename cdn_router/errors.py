@@ -2,7 +2,10 @@
 
 RouterError
 ├── RequestError   400  a body or an admin change that cannot be used
+│   ├── TooLarge   413  more than one request may carry
+│   └── Unsupported 415 another kind of body than the endpoint reads
 ├── NotFound       404  no such pathway or session (never on a steering URL: ST-21)
+├── Busy           429  this peer sends more than its share
 └── EmitError      500  a steering manifest that would break the wire rules
 """
 
@@ -20,6 +23,18 @@ class RouterError(Exception):
 
 class RequestError(RouterError):
     status = 400
+
+
+class TooLarge(RequestError):
+    status = 413
+
+
+class Unsupported(RequestError):
+    status = 415
+
+
+class Busy(RouterError):
+    status = 429
 
 
 class NotFound(RouterError):

@@ -15,11 +15,12 @@ from runtime.fetch import Fetcher
 from runtime.service import Background, Part, Web
 
 from .core import Router, Site, is_session_id
-from .errors import NotFound, RequestError, RouterError
+from .errors import Busy, NotFound, RequestError, RouterError, TooLarge, Unsupported
 from .health import Limits
+from .intake import MAX_BODY_BYTES, Hosts, Intake
 from .pathways import Admin, Pathway
 from .prober import Prober, Target
-from .sessions import Viewer
+from .sessions import Sessions, Viewer
 from .settings import Settings
 from .state import Signer
 from .steering import CONTENT_TYPE
@@ -30,6 +31,8 @@ log = logs.get("cdn_router")
 DECISIONS = metrics.counter("router_decisions", "session starts", ("pathway", "reason"))
 POLLS = metrics.counter("router_polls", "steering polls", ("protocol",))
 ISSUES = metrics.counter("router_poll_issues", "faults in steering polls", ("issue",))
+RECORDS = metrics.Sampled("router_cmcd_records", "CMCD records by what became of them", ("fate",))
+NOTES = metrics.Sampled("router_cmcd_notes", "oddities of CMCD records", ("code",))
 
 # Steering answers are per session and readable by any player's page (ST-18).
 STEER_HEADERS = {
@@ -42,6 +45,16 @@ PREFLIGHT_HEADERS = STEER_HEADERS | {
     "Access-Control-Allow-Headers": "*",
     "Access-Control-Max-Age": "86400",
 }
+
+CMCD_TYPES = frozenset({"application/cmcd", "text/cmcd"})  # CM-12: the latter by CTA-5004-A
+CMCD_HEADERS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, CMCD-Request, CMCD-Object, "
+    "CMCD-Status, CMCD-Session",  # CM-15
+    "Access-Control-Max-Age": "86400",
+}
+GUESTS = 4  # a quarter of the records is for sessions we did not start
 
 
 class Start(msgspec.Struct):
@@ -66,8 +79,9 @@ Body = TypeVar("Body", Start, Change)
 class Endpoints:
     """Handlers over one router; each is a line of `routes`."""
 
-    def __init__(self, router: Router, clock: Clock, console_origin: str) -> None:
+    def __init__(self, router: Router, intake: Intake, clock: Clock, console_origin: str) -> None:
         self._router = router
+        self._intake = intake
         self._clock = clock
         self._console_origin = console_origin
 
@@ -77,6 +91,8 @@ class Endpoints:
             [
                 web.get("/steer/{protocol:hls|dash}", self.steer),
                 web.options("/steer/{protocol:hls|dash}", self.preflight),
+                web.post("/cmcd", self.cmcd),
+                web.options("/cmcd", self.cmcd_preflight),
                 web.post("/v1/decisions", self.decide),
                 web.get("/v1/pathways", self.pathways),
                 web.put("/v1/pathways/{id}", self.administer),
@@ -84,6 +100,13 @@ class Endpoints:
                 web.get("/v1/sessions/{id}", self.session),
             ]
         )
+        ends = [RECORDS.add(lambda: self._intake.records), NOTES.add(lambda: self._intake.notes)]
+
+        async def end(_: web.Application) -> None:
+            for each in ends:
+                each()
+
+        app.on_cleanup.append(end)
         return app
 
     @web.middleware
@@ -93,6 +116,10 @@ class Endpoints:
         except RouterError as error:
             body = {"error": error.code, "detail": error.detail}
             response = web.json_response(body, status=error.status)
+            if isinstance(error, Busy):
+                response.headers["Retry-After"] = "5"
+            if request.path == "/cmcd":
+                response.headers["Access-Control-Allow-Origin"] = "*"
         if "Cache-Control" not in response.headers:
             response.headers["Cache-Control"] = "no-store"
         if request.method == "GET" and "Access-Control-Allow-Origin" not in response.headers:
@@ -111,6 +138,21 @@ class Endpoints:
 
     async def preflight(self, _: web.Request) -> web.Response:
         return web.Response(status=204, headers=PREFLIGHT_HEADERS)
+
+    async def cmcd(self, request: web.Request) -> web.Response:
+        """Events in, 204 out (CM-31). Never 410: it would silence the player's whole session."""
+        if request.content_type not in CMCD_TYPES:
+            raise Unsupported("content_type", "application/cmcd")
+        body = bytearray()
+        async for chunk in request.content.iter_any():
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
+                raise TooLarge("too_large", f"at most {MAX_BODY_BYTES} bytes")
+        self._intake.take(bytes(body), request.remote or "", self._clock.now_ms())
+        return web.Response(status=204, headers=CMCD_HEADERS)
+
+    async def cmcd_preflight(self, _: web.Request) -> web.Response:
+        return web.Response(status=204, headers=CMCD_HEADERS)
 
     async def decide(self, request: web.Request) -> web.Response:
         start = _decoded(await request.read(), Start)
@@ -165,7 +207,8 @@ class Endpoints:
         return web.json_response({"moves": self._router.moves.to_json()})
 
     async def session(self, request: web.Request) -> web.Response:
-        session = self._router.sessions.get(request.match_info["id"])
+        name = request.match_info["id"]
+        session = self._router.sessions.get(name) or self._intake.guests.get(name)
         if session is None:
             raise NotFound("session_unknown", "no record of this session")
         return web.json_response(session.to_json())
@@ -209,6 +252,20 @@ def build(settings: Settings, clock: Clock = SYSTEM) -> Router:
     )
 
 
+def build_intake(settings: Settings, router: Router) -> Intake:
+    """Where the players of these settings report to."""
+    return Intake(
+        router.sessions,
+        Sessions(max(1, settings.max_sessions // GUESTS)),
+        Hosts(
+            {p.id: p.base_url for p in settings.pathways},
+            {p.id: p.hosts for p in settings.pathways},
+        ),
+        per_peer=settings.cmcd_per_peer,
+        per_session=settings.cmcd_per_session,
+    )
+
+
 def parts(
     settings: Settings,
     keys: cat.KeySet | None = None,
@@ -219,7 +276,8 @@ def parts(
 ) -> list[Part]:
     """What `headwater router` runs: probes and listener. With `keys` probes carry a token."""
     router = build(settings, clock)
-    endpoints = Endpoints(router, clock, settings.console_origin)
+    intake = build_intake(settings, router)
+    endpoints = Endpoints(router, intake, clock, settings.console_origin)
     listener = Web(
         "router",
         endpoints.application(),

@@ -5,10 +5,11 @@ Source: steering ST-31, ST-33, ST-34, ST-41.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from .policy import Decision
+from .quality import Quality
 from .report import Report
 
 KEPT_ISSUES = 8
@@ -42,6 +43,7 @@ class Session:
     followed: bool | None = None
     moves: int = 0
     issues: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_ISSUES))
+    quality: Quality | None = None  # once its player reports
 
     def decided(self, decision: Decision, order: Sequence[str]) -> None:
         """Note what the session was told."""
@@ -61,11 +63,15 @@ class Session:
         self.issues.extend(issues)
         if report.entries:
             self.reported = tuple(name for name, _ in report.entries)
-        self.throughput_bps |= report.measured(first_poll=first)
-        while len(self.throughput_bps) > KEPT_ISSUES:
-            del self.throughput_bps[next(iter(self.throughput_bps))]
+        self.measured(report.measured(first_poll=first))
         if report.proto == "hls" and report.entries and self.order:
             self.followed = report.entries[0][0] == self.order[0]
+
+    def measured(self, throughput_bps: Mapping[str, int]) -> None:
+        """Note throughputs by pathway, the latest of each."""
+        self.throughput_bps |= throughput_bps
+        while len(self.throughput_bps) > KEPT_ISSUES:
+            del self.throughput_bps[next(iter(self.throughput_bps))]
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -86,6 +92,7 @@ class Session:
             "followed": self.followed,
             "moves": self.moves,
             "issues": list(self.issues),
+            "quality": self.quality.to_json() if self.quality else None,
         }
 
 
@@ -93,7 +100,7 @@ class Sessions:
     """Records by id, at most `capacity`; the one not seen for longest is forgotten first."""
 
     def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
+        self.capacity = capacity
         self._records: OrderedDict[str, Session] = OrderedDict()
 
     def get(self, session_id: str) -> Session | None:
@@ -104,7 +111,7 @@ class Sessions:
         record = self._records.get(session_id)
         if record is None:
             record = self._records[session_id] = Session(session_id, now_ms)
-            if len(self._records) > self._capacity:
+            if len(self._records) > self.capacity:
                 self._records.popitem(last=False)
         else:
             self._records.move_to_end(session_id)

@@ -12,12 +12,15 @@ BaseUrl = Annotated[str, Field(pattern=r"^https?://[^/?#\s\"<>]+(/[^?#\s\"<>]*[^
 
 
 class PathwaySettings(Section):
-    """A CDN; without a `probe_url` it always counts as healthy."""
+    """A CDN; without a `probe_url` it always counts as healthy. `hosts` are further host names that
+    players may report for it (CM-40), that of `base_url` is known.
+    """
 
     id: Annotated[str, Field(pattern=f"^{PATHWAY_ID.pattern}$")]
     base_url: BaseUrl
     probe_url: str = ""
     priority: int = 0
+    hosts: Annotated[list[str], Field(max_length=64)] = Field(default_factory=list)
 
 
 class Settings(Section):
@@ -41,6 +44,8 @@ class Settings(Section):
     recovery: Annotated[int, Field(ge=1)] = 3
     out_s: Annotated[float, Field(ge=0)] = 10.0
     max_sessions: Annotated[int, Field(ge=1)] = 20_000
+    cmcd_per_peer: Annotated[int, Field(ge=1)] = 2_000  # records a second, ten times at once
+    cmcd_per_session: Annotated[int, Field(ge=1)] = 2  # likewise, thirty times at once
 
     @field_validator("pathways")
     @classmethod
