@@ -9,6 +9,7 @@ cdef class Connection(Replies):
     cdef uint8_t* input  # octets not consumed yet; with a request in the making, its head first
     cdef size_t size, room, dropped
     cdef bint busy, lingering, eof, said
+    cdef bint more  # whole requests may wait in `input` for the next turn
     cdef int read(self) except -1
     cdef int process(self, const uint8_t* data, size_t size) except -1
     cdef int proceed(self) except -1

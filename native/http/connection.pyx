@@ -38,6 +38,7 @@ from native.http import errors, stream, tables
 from native.http.request import Request
 
 cdef size_t INPUT_MAX = tables.INPUT_BYTES_MAX
+cdef int TURN_ANSWERS = 16  # HT-63: of one connection before the others get their turn
 cdef int BAD_PATH = errors.NUMBER["bad_path"]
 cdef int BAD_QUERY = errors.NUMBER["bad_query"]
 cdef int MISDIRECTED = errors.NUMBER["misdirected"]
@@ -60,8 +61,10 @@ cdef class Connection(Replies):
             self.port.resets += not self.lingering
             self.leave()
             return 0
-        if events & EPOLLOUT and self.outbox.queued:
-            if self.flush() == 0 and self.outbox.queued == 0:
+        if events & EPOLLOUT:
+            if self.outbox.queued:
+                self.flush()
+            if self.outbox.queued == 0:
                 self.proceed()
         if events & EPOLLIN and self.fd >= 0:
             self.read()
@@ -108,10 +111,15 @@ cdef class Connection(Replies):
     cdef int process(self, const uint8_t* data, size_t size) except -1:
         """Answer the requests in `data`, then keep the rest of it as `input`."""
         cdef size_t at = 0
-        cdef int code
+        cdef int code, answers = 0
+        self.more = False
         while at < size and self.fd >= 0 and self.outbox.queued == 0:
             if self.busy or self.streaming or self.ending:
                 break
+            if answers == TURN_ANSWERS:
+                self.more = True
+                break
+            answers += 1
             code = scan(&self.head, data + at, size - at)
             if code == MORE:
                 break
@@ -124,6 +132,7 @@ cdef class Connection(Replies):
                 break
             at += self.head.at
             begin(&self.head)
+            self.phase = NEW  # the next head has its own time (HT-120)
         if self.fd < 0 or self.ending:
             at = size
         if data == self.input:
@@ -162,8 +171,11 @@ cdef class Connection(Replies):
                 self.enter(LEAVING, self.port.gone_s)
             elif self.phase != HOLDING and self.phase != LEAVING:
                 self.enter(HOLDING, self.port.hold_s)
-        elif self.streaming:
-            self.enter(STREAMING, -1)
+        elif self.streaming:  # behind a FIN the source has to say something in time (HT-65)
+            self.enter(STREAMING, self.port.hold_s if self.eof else -1)
+        elif self.more:
+            events |= EPOLLOUT
+            self.enter(IDLE, self.port.idle_s)
         elif self.eof:
             self.leave()
         elif self.ending:
@@ -195,7 +207,7 @@ cdef class Connection(Replies):
             self.port.stalls += 1
             self.abort()
         else:
-            if self.phase == LEAVING:
+            if self.phase == LEAVING or self.phase == STREAMING:
                 self.port.client_gone += 1
             elif self.phase != LINGERING:
                 self.port.idle_timeouts += 1
@@ -257,8 +269,7 @@ cdef class Connection(Replies):
         )
 
     cdef int handler_failed(self, error) except -1:
-        context = {"message": f"handler failed on {self.request!r}", "exception": error}
-        self.port.loop.call_exception_handler(context)
+        self.tell(f"handler failed on {self.request!r}", error)
         return self.refuse(INTERNAL)
 
     cdef int give(self, const uint8_t* d, object result) except -1:
@@ -272,7 +283,10 @@ cdef class Connection(Replies):
         if self.busy:
             return self.handler_failed(TypeError(f"not an answer: {result!r}"))
         try:
-            self.task = asyncio.ensure_future(result, loop=self.port.loop)
+            if asyncio.isfuture(result):  # others may wait for it too: not ours to cancel
+                self.task = asyncio.shield(result)
+            else:
+                self.task = asyncio.ensure_future(result, loop=self.port.loop)
         except TypeError as error:
             return self.handler_failed(error)
         self.busy = True
@@ -282,18 +296,21 @@ cdef class Connection(Replies):
     def made(self, task) -> None:
         """The handler's task is done."""
         if task is not self.task or self.fd < 0:
-            if not task.cancelled():
-                task.exception()
+            if not task.cancelled() and task.exception() is None:
+                self.let_go(getattr(task.result(), "chunks", None))
             return
         self.task = None
-        if task.cancelled():
-            self.handler_failed(asyncio.CancelledError())
-        elif task.exception() is not None:
-            self.handler_failed(task.exception())
-        else:
-            self.give(self.input, task.result())
-        self.busy = False
-        self.consume()
+        try:
+            if task.cancelled():
+                self.handler_failed(asyncio.CancelledError())
+            elif task.exception() is not None:
+                self.handler_failed(task.exception())
+            else:
+                self.give(self.input, task.result())
+            self.busy = False
+            self.consume()
+        except Exception as error:
+            self.worker.failed(self, error)
 
     cdef int consume(self) except -1:
         if self.fd >= 0 and not self.streaming:

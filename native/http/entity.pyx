@@ -85,9 +85,11 @@ cdef class Entity(Answer):
         cdef const char* data = PyBytes_AS_STRING(self.body)
         cdef size_t left = PyBytes_GET_SIZE(self.body)
         cdef ssize_t done
-        self.hits += 1
-        if self.fd >= 0 or self.hits <= BACKED_AFTER or backed >= BACKED_MAX:
+        if self.fd >= 0 or backed >= BACKED_MAX:
             return self.fd
+        self.hits += 1
+        if self.hits <= BACKED_AFTER:
+            return -1
         self.hits = 0
         fd = memfd_create(b"headwater", MFD_CLOEXEC)
         if fd < 0:

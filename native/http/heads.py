@@ -32,14 +32,19 @@ CORS = fields(tables.CORS)
 
 
 def start(status: int) -> bytes:
-    """Status line; always HTTP/1.1, also to 1.0 peers (HT-70)."""
+    """Status line of a final answer; always HTTP/1.1, also to 1.0 peers (HT-70)."""
+    if not 200 <= status <= 599:
+        raise HeadError(f"{status} is not the status of an answer")
     return f"HTTP/1.1 {status} {tables.REASONS.get(status, 'Status')}\r\n".encode()
 
 
 def head(status: int, lines: bytes, length: int | None) -> bytes:
     """Status line, CORS, `lines`, the framing, and the Date field up to its value."""
     framing = b""
-    if length is not None and status not in NO_FRAMING:
+    if status in NO_FRAMING:
+        if length:  # on the wire it would be the start of the next answer
+            raise HeadError(f"a {status} has no body")
+    elif length is not None:
         framing = b"Content-Length: %d\r\n" % length
     return start(status) + CORS + lines + framing + b"Date: "
 

@@ -26,6 +26,7 @@ from native.http.worker cimport Seat, Worker
 cdef enum:
     BATCH = 64
 PAUSE_S = 0.5  # after EMFILE and its like
+cdef bytes MAPPED = bytes(10) + b"\xff\xff"  # IPv4 on a dual-stack socket, RFC 4291 2.5.5.2
 
 
 cdef class Listener(Seat):
@@ -66,14 +67,22 @@ cdef class Listener(Seat):
         cdef Connection connection
         name, address = peer_of(peer)
         port.accepted += 1
-        if len(port.connections) >= port.connections_max:
-            self.make_room()
-        if len(port.connections) >= port.connections_max or not port.admits(address):
+        if not port.admits(address):  # before anybody else has to go for it
             port.shed += 1
             close(fd)
             return 0
+        if len(port.connections) >= port.connections_max:
+            self.make_room()
         connection = Connection(port, name, address)
-        self.worker.admit(connection, fd)
+        try:
+            if len(port.connections) >= port.connections_max:
+                raise OSError("no room")
+            self.worker.admit(connection, fd)
+        except OSError:
+            port.shed += 1
+            port.released(connection, address)
+            close(fd)
+            return 0
         port.connections.add(connection)
         port.emptied.clear()
         connection.due(port.first_octet_s)
@@ -98,5 +107,7 @@ cdef tuple peer_of(sockaddr_storage* peer):
         return socket.inet_ntop(socket.AF_INET, octets[:4]), octets[:4]
     if peer.ss_family == AF_INET6:
         octets = <unsigned char*>&(<sockaddr_in6*>peer).sin6_addr
+        if octets[:12] == MAPPED:
+            return socket.inet_ntop(socket.AF_INET, octets[12:16]), octets[12:16]
         return socket.inet_ntop(socket.AF_INET6, octets[:16]), octets[:8]
     return "", b""

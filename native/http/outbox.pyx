@@ -12,6 +12,7 @@ from native.http.kernel cimport MSG_NOSIGNAL, iovec, msghdr, sendfile, sendmsg
 
 cdef enum:
     GATHER = 64  # pieces per sendmsg
+    TURN_BYTES = 1 << 20  # of one connection before the others get their turn
 
 
 cdef class Outbox:
@@ -45,14 +46,17 @@ cdef class Outbox:
         return 0
 
     cdef int flush(self, int fd) noexcept:
-        """Give the kernel what it takes: SENT_ALL, BLOCKED or BROKEN."""
+        """Give the kernel what it takes in one turn: SENT_ALL, BLOCKED or BROKEN."""
         cdef iovec parts[GATHER]
         cdef msghdr message
         cdef ssize_t done
         cdef size_t n
         cdef off_t offset
         cdef Piece* piece
+        cdef size_t before = self.queued
         while self.count:
+            if before - self.queued >= TURN_BYTES:
+                return BLOCKED
             piece = &self.pieces[self.first]
             if piece.data == NULL:
                 offset = piece.offset

@@ -48,7 +48,6 @@ cdef class Port:
         cdef int count = self.addresses.get(address, 0)
         cap = self.limits.per_address
         if cap and count >= cap and not self.is_trusted(address):
-            self.shed += 1
             return False
         self.addresses[address] = count + 1
         return True

@@ -9,7 +9,7 @@ from native.http.wire cimport Wire
 cdef class Replies(Wire):
     cdef Head head
     cdef bint streaming, ending, hit
-    cdef object request
+    cdef object request, source  # what a handler is asked; the chunks of the stream on its way
     cdef int consume(self) except -1
     cdef int refuse(self, int number) except -1
     cdef int give_answer(self, Answer answer) except -1

@@ -110,7 +110,14 @@ cdef class Replies(Wire):
             answered = Answered(
                 self.peer, request.method, request.path, request.query, status, octets, source
             )
-        self.port.on_answer(answered)
+        try:
+            self.port.on_answer(answered)
+        except Exception as error:
+            self.tell("on_answer failed", error)
+
+    def tell(self, message: str, error: BaseException) -> None:
+        """Report a fault of the code around us; the connection goes on."""
+        self.port.loop.call_exception_handler({"message": message, "exception": error})
 
     cdef int begin_stream(self, object made) except -1:
         """Send the head and start the pump; chunked to 1.1 peers, to 1.0 until the end (HT-112)."""
@@ -121,21 +128,21 @@ cdef class Replies(Wire):
             self.head.keep_alive = False
         head += b"Date: "
         self.send(None, made.status, head, b"", b"", 0, 0)
-        if self.fd < 0:
+        if self.fd < 0 or self.head.method == HEAD:
+            self.let_go(made.chunks)
             return 0
-        if self.head.method == HEAD:
-            closing = getattr(made.chunks, "aclose", None)
-            if closing is not None:
-                self.port.loop.create_task(closing())
-            return 0
-        self.streaming, self.ending = True, False
+        self.streaming, self.ending, self.source = True, False, made.chunks
         self.task = self.port.loop.create_task(stream.pump(made.chunks, Sink(self, self.head.minor == 1)))
         self.task.add_done_callback(self.streamed)
         return 0
 
     def streamed(self, task) -> None:
         """The pump is done: cleanly, or the body is cut (HT-114)."""
+        source, self.source = self.source, None
+        self.let_go(source)
         failure = None if task.cancelled() else task.exception()
+        if failure is not None and not isinstance(failure, ConnectionResetError):
+            self.tell("stream failed", failure)
         if task is not self.task:
             return
         self.task = None
@@ -145,7 +152,25 @@ cdef class Replies(Wire):
             return
         self.streaming = False
         self.ending = not self.head.keep_alive or self.port.draining
-        self.consume()
+        self.resume()
+
+    def let_go(self, chunks: object) -> None:
+        """Close a source that is not read to its end, or not at all."""
+        closing = getattr(chunks, "aclose", None)
+        if closing is not None:
+            self.port.loop.create_task(closing()).add_done_callback(self.closed)
+
+    def closed(self, task: asyncio.Task[None]) -> None:
+        """A source is closed."""
+        if not task.cancelled() and task.exception() is not None:
+            self.tell("stream failed to close", task.exception())
+
+    def resume(self) -> None:
+        """consume(), from outside of the worker's own pass."""
+        try:
+            self.consume()
+        except Exception as error:
+            self.worker.failed(self, error)
 
 
 cdef Refusal unsatisfiable(long long length):

@@ -1,10 +1,12 @@
 """Answers whose end is not known yet (specs/http1.md section 12)."""
 
+import asyncio
 import types
 from collections.abc import AsyncIterator, Generator, Sequence
 from typing import Any, Protocol, cast
 
 from native.http import heads
+from native.http.errors import HeadError
 
 
 class Stream:
@@ -21,6 +23,8 @@ class Stream:
         headers: Sequence[tuple[str, str]] = (),
         status: int = 200,
     ) -> None:
+        if status in heads.NO_FRAMING:
+            raise HeadError(f"a {status} has no body")
         self.chunks = chunks
         self.status = status
         pairs = [("Content-Type", content_type), ("Cache-Control", cache_control), *headers]
@@ -59,7 +63,8 @@ async def pump(chunks: AsyncIterator[bytes], sink: Sink) -> None:
     """Move `chunks` to `sink`: what is ready leaves together, before the source has to wait.
 
     So the last chunk and the end of the body share one write (HT-110), and no chunk is held back.
-    Empty items are skipped: on the wire they would end the body (HT-111).
+    Empty items are skipped: on the wire they would end the body (HT-111). A source that never waits
+    leaves the loop to others after each batch.
     """
     ready: list[bytes] = []
     while True:
@@ -85,5 +90,6 @@ async def pump(chunks: AsyncIterator[bytes], sink: Sink) -> None:
         if len(ready) >= 16:
             sink.send(ready, False)
             ready = []
+            await asyncio.sleep(0)
         if not ready:
             await sink.room()

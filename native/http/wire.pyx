@@ -124,14 +124,14 @@ cdef class Wire(Seat):
     cdef void leave(self) noexcept:
         if self.fd < 0:
             return
+        self.outbox.clear()
+        Seat.leave(self)
+        self.port.released(self, self.address)
         task, self.task = self.task, None
         if task is not None:
             task.cancel()
         if self.waiter is not None:
             self.waiter.cancel()
-        self.outbox.clear()
-        Seat.leave(self)
-        self.port.released(self, self.address)
 
     def finish(self) -> None:
         """Close now; a body without an end must not look complete (HT-114)."""

@@ -20,7 +20,7 @@ cdef class Worker:
     cdef object loop
     cdef int epoll
     cdef set seats
-    cdef list gone
+    cdef list gone  # left seats, kept until no event and no slot can name them
     cdef uint64_t now  # ticks of 0.5 s since start
     cdef double born
     cdef void* slots[512]

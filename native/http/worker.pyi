@@ -17,7 +17,7 @@ class Worker:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None: ...
     def on_ready(self) -> None: ...
     def on_tick(self) -> None: ...
-    def failed(self, seat: Seat, error: Exception) -> None:
-        """A fault of ours must not take the port down: report it, close that connection."""
+    def failed(self, seat: Seat, error: BaseException) -> None:
+        """Report a fault of ours and close that connection; the port stays up."""
     def shut(self) -> None:
         """Close everything and stop watching."""

@@ -6,12 +6,15 @@ are one wheel with 0.5 s slots (HT-129): a seat whose deadline moved on is filed
 old slot comes up, so a request costs no timer work.
 """
 
+import asyncio
+
 from libc.string cimport memcpy
 from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 
 from native.http.kernel cimport (
     EPOLL_CLOEXEC,
     EPOLL_CTL_ADD,
+    EPOLL_CTL_DEL,
     EPOLL_CTL_MOD,
     close,
     epoll_create1,
@@ -30,6 +33,7 @@ cdef enum:
 
 cdef uint64_t NEVER = 0xFFFFFFFFFFFFFFFFu
 TICK_S = 0.5
+cdef uint64_t LAG_MAX = 4  # ticks made up for at once
 
 
 cdef class Seat:
@@ -70,6 +74,8 @@ cdef class Seat:
         """Close the descriptor; the object lives until this pass is over."""
         if self.fd >= 0:
             self.worker.unfile(self)
+            # closing alone leaves the socket in the set while a forked child still has it
+            epoll_ctl(self.worker.epoll, EPOLL_CTL_DEL, self.fd, NULL)
             close(self.fd)
             self.fd = -1
             self.worker.seats.discard(self)
@@ -94,10 +100,10 @@ cdef class Worker:
     cdef int admit(self, Seat seat, int fd) except -1:
         """Put `seat` into the set for reading."""
         cdef epoll_event event
-        seat.fd, seat.worker, seat.wanted = fd, self, 1
         event.events, event.data.ptr = 1, <void*>seat
         if epoll_ctl(self.epoll, EPOLL_CTL_ADD, fd, &event) < 0:
             raise OSError("epoll_ctl")
+        seat.fd, seat.worker, seat.wanted = fd, self, 1
         self.seats.add(seat)
         return 0
 
@@ -114,42 +120,49 @@ cdef class Worker:
                 if seat.fd >= 0:
                     try:
                         seat.ready(events[i].events)
-                    except Exception as error:
+                    except BaseException as error:
                         self.failed(seat, error)
             self.gone.clear()
             if count < CROWD:
                 break
 
     def on_tick(self) -> None:
-        """Turn the wheel to the loop's time."""
+        """Turn the wheel to the loop's time; while the loop stood still, nobody's time ran."""
         cdef uint64_t now = <uint64_t>((self.loop.time() - self.born) / TICK_S)
+        self.timer = self.loop.call_later(TICK_S, self.on_tick)
         self.refresh()
+        if now > self.now + LAG_MAX:
+            self.born += (now - self.now - LAG_MAX) * TICK_S
+            now = self.now + LAG_MAX
         while self.now < now:
             self.now += 1
             self.turn()
         self.gone.clear()
-        self.timer = self.loop.call_later(TICK_S, self.on_tick)
 
     cdef int turn(self) except -1:
-        cdef void* at = self.slots[self.now % SLOTS]
         cdef Seat seat
-        while at != NULL:
-            seat = <Seat>at
-            at = seat.following
+        while self.slots[self.now % SLOTS] != NULL:  # expire() may empty or fill other slots
+            seat = <Seat>self.slots[self.now % SLOTS]
             self.unfile(seat)
             if seat.deadline <= self.now:
                 seat.deadline = NEVER
                 try:
                     seat.expire()
-                except Exception as error:
+                except BaseException as error:
                     self.failed(seat, error)
             elif seat.deadline != NEVER:
                 self.file(seat, seat.deadline)
         return 0
 
-    def failed(self, seat: Seat, error: Exception) -> None:
-        """A fault of ours must not take the port down: report it, close that connection."""
+    def failed(self, seat: Seat, error: BaseException) -> None:
+        """A fault of ours must not take the port down: report it, close that connection.
+
+        Half of a request may have been done, so the connection never goes on; what is meant for the
+        process goes on to the loop.
+        """
         seat.leave()
+        if not isinstance(error, (Exception, asyncio.CancelledError)):
+            raise error
         self.loop.call_exception_handler({"message": "delivery connection", "exception": error})
 
     cdef void file(self, Seat seat, uint64_t tick) noexcept:
@@ -194,8 +207,7 @@ cdef class Worker:
     def shut(self) -> None:
         """Close everything and stop watching."""
         for seat in list(self.seats):
-            (<Seat>seat).leave()
-        self.gone.clear()
+            (<Seat>seat).leave()  # freed with us, or when the pass that calls us is over
         if self.epoll >= 0:
             self.timer.cancel()
             self.loop.remove_reader(self.epoll)
