@@ -8,6 +8,7 @@ refused is refused with `CborError`. The kernel knows no claim, key or clock.
 from native.cat.cbor import Decoder
 from native.cat.envelope import Envelope, parse, sealed_structure
 from native.cat.errors import CborError
-from native.cat.model import Tag, Value
+from native.cat.model import Value
+from native.cat.tag import Tag
 
 __all__ = ["CborError", "Decoder", "Envelope", "Tag", "Value", "parse", "sealed_structure"]

@@ -15,7 +15,8 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from native.cat.errors import CborError
-from native.cat.model import Tag
+
+from native.cat.tag cimport new_tag
 
 cdef extern from "Python.h":
     str PyUnicode_DecodeUTF8(const char* text, Py_ssize_t size, const char* errors)
@@ -29,9 +30,6 @@ cdef enum:  # major types, RFC 8949 3.1
     MAP = 5
     TAG = 6
     SIMPLE = 7
-
-
-cdef object new_tuple = tuple.__new__
 
 
 cdef inline uint64_t left(const Reader* reader) noexcept:
@@ -198,7 +196,7 @@ cdef class Decoder:
         if major == MAP:
             return self.pairs(reader, argument, depth)
         if major == TAG:
-            return new_tuple(Tag, (argument, self.item(reader, depth + 1)))
+            return new_tag(argument, self.item(reader, depth + 1))
         return simple(reader, <int>argument)
 
     cdef object text(self, Reader* reader, uint64_t size):

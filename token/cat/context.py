@@ -70,6 +70,12 @@ class Options:
         if not 0 <= self.skew_s <= 3600:
             raise ValueError("skew_s is 0..3600")
 
+    @cached_property
+    def needed(self) -> Mapping[str, str]:
+        """Claims that must be present, with the reason for refusing without them."""
+        needed = dict.fromkeys(self.require, "missing")
+        return needed | {"iss": "issuer"} if self.issuers else needed
+
 
 @dataclass(frozen=True)
 class Case:

@@ -57,6 +57,14 @@ class KeySet:
 
     def __init__(self, keys: Iterable[Key]) -> None:
         self._keys = tuple(keys)
+        self._of = {
+            algorithm.number: tuple(key for key in self._keys if key.alg == name)
+            for name, algorithm in BY_NAME.items()
+        }
+        self._named: dict[bytes, tuple[Key, ...]] = {}
+        for key in self._keys:
+            kid = key.kid.encode()
+            self._named[kid] = (*self._named.get(kid, ()), key)
         self.version = next(_VERSIONS)
 
     @classmethod
@@ -81,11 +89,11 @@ class KeySet:
 
     def of(self, number: int) -> tuple[Key, ...]:
         """The keys of one COSE algorithm."""
-        return tuple(key for key in self._keys if key.algorithm.number == number)
+        return self._of.get(number, ())
 
     def named(self, kid: bytes) -> tuple[Key, ...]:
         """The keys of one kid; kids are compared as bytes (CAT-8)."""
-        return tuple(key for key in self._keys if key.kid.encode() == kid)
+        return self._named.get(kid, ())
 
     def signer(self, kid: str | None = None) -> Key:
         """The key to issue with: the one of this kid, else the first that can sign."""

@@ -18,7 +18,7 @@ from cat.judges import JUDGES
 from cat.keys import Key, KeySet
 from cat.seen import Seen
 from cat.shapes import SHAPES
-from cat.tables import COMPOSITIONS, CONTESTED, LABELS, LIMITS, Claim, Profile
+from cat.tables import COMPOSITIONS, CONTESTED, LABELS, LIMITS, Profile
 from cat.text import token_bytes
 from native.cat import Envelope
 
@@ -162,21 +162,17 @@ def _contested(claims: Mapping[Value, Value], profile: Profile, depth: int) -> I
 
 def _judge(case: Case) -> None:
     """Steps 8 to 17: the rows stand in the order of evaluation."""
+    claims, needed = case.claims, case.options.needed
     for label, claim in case.profile.claims.items():
-        if label not in case.claims:
-            _check_absent(claim, case.options)
-        elif claim.judge is not None:
-            holds = JUDGES[claim.judge](case.claims[label], case)
+        if label in claims:
+            if claim.judge is None:
+                continue
+            holds = JUDGES[claim.judge](claims[label], case)
             if not holds:
                 reason = "claim_unsupported" if holds is None else claim.reason
                 raise Refused(reason, claim.step, claim.name)
-
-
-def _check_absent(claim: Claim, options: Options) -> None:
-    if claim.name == "iss" and options.issuers:
-        raise Refused(claim.reason, claim.step, claim.name)
-    if claim.name in options.require:
-        raise Refused("missing", claim.step, claim.name)
+        elif claim.name in needed:
+            raise Refused(needed[claim.name], claim.step, claim.name)
 
 
 __all__: Sequence[str] = ["Verdict", "verify", "verify_any"]
