@@ -1,0 +1,182 @@
+"""CMCD v2 events per second, one core each: decoded, taken in, and over HTTP in batches of 20.
+
+    python -m bench.bench_cmcd --json
+
+The peer of `decode` is decodeCmcd of npm @svta/cml-cmcd in Node on the same records; ours also
+holds each key to its type. HTTP: wrk posts batches to the router's own listener.
+"""
+
+import argparse
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench import harness
+
+BATCH = 20
+SESSIONS = 500
+SECONDS = 2.0
+CONNECTIONS = 8
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "node_modules/@svta/cml-cmcd"
+
+NODE = """
+import {{ decodeCmcd }} from "{package}/dist/index.js";
+import {{ readFileSync }} from "node:fs";
+const lines = readFileSync("{records}", "utf8").split("\\n");
+const until = performance.now() + {seconds} * 1000;
+let count = 0;
+while (performance.now() < until) {{
+  for (const line of lines) decodeCmcd(line);
+  count += lines.length;
+}}
+console.log(count / ({seconds} + (performance.now() - until) / 1000));
+"""
+
+WRK = """
+local bodies = {{ {bodies} }}
+local at = 0
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/cmcd"
+request = function()
+  at = at % #bodies + 1
+  return wrk.format(nil, "/cmcd", nil, bodies[at])
+end
+"""
+
+
+def records() -> list[str]:
+    """Interval events as a player with the minimum useful set sends them (CM-21)."""
+    return [
+        f'bl=({12000 + number % 50 * 100};v),br=(5000;v 128;a),cid="film",e=t,h="localhost:8011",'
+        f'mtp=({4000 + number % 90 * 100}),pt={number * 40},sf=h,sid="session-{number % SESSIONS}",'
+        f"sn={number // SESSIONS},st=v,sta=p,ts={1764000000000 + number * 7},v=2"
+        for number in range(BATCH * SESSIONS)
+    ]
+
+
+def decode(lines: list[str], seconds: float) -> float:
+    """Records per second through `cdn_router.cmcd.decode`."""
+    from cdn_router.cmcd.decode import decode_line
+
+    begun, count = time.perf_counter(), 0
+    while (took := time.perf_counter() - begun) < seconds:
+        for line in lines[:1000]:
+            decode_line(line)
+        count += 1000
+    return count / took
+
+
+def intake(lines: list[str], seconds: float) -> float:
+    """Records per second from batches of 20 into session records."""
+    from cdn_router.server import build, build_intake
+
+    settings = _settings(0)
+    target = build_intake(settings, build(settings))
+    bodies = _bodies(lines)
+    begun, count = time.perf_counter(), 0
+    while (took := time.perf_counter() - begun) < seconds:
+        for body in bodies:
+            target.take(body, "127.0.0.1", 0)
+        count += len(bodies) * BATCH
+    return count / took
+
+
+def node(program: Path) -> float:
+    """Records per second of the peer."""
+    done = subprocess.run(
+        [*harness.PINNED_LOAD, harness.tool("node"), str(program)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return float(done.stdout)
+
+
+def http(script: Path, seconds: float) -> float:
+    """Records per second over HTTP; server and load on a core each."""
+    port = harness.free_port()
+    server = harness.start([sys.executable, "-m", "bench.bench_cmcd", "--serve", str(port)], port)
+    try:
+        done = subprocess.run(
+            [
+                *(*harness.PINNED_LOAD, harness.tool("wrk"), "-t1", f"-c{CONNECTIONS}"),
+                *(f"-d{seconds:.0f}s", "-s", str(script), f"http://127.0.0.1:{port}/cmcd"),
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    finally:
+        harness.stop(server)
+    if "Non-2xx" in done.stdout:
+        raise SystemExit(done.stdout)
+    rate = next(row for row in done.stdout.splitlines() if row.startswith("Requests/sec"))
+    return float(rate.split()[1]) * BATCH
+
+
+def serve(port: int) -> None:
+    """The router's listener, its rates out of the way, until terminated."""
+    import uvloop
+
+    from cdn_router.server import parts
+    from runtime import logs
+
+    async def run() -> None:
+        for part in parts(_settings(port)):
+            await part.start()
+        await asyncio.Event().wait()
+
+    logs.setup("router", "warning")
+    uvloop.run(run())
+
+
+def _settings(port: int):  # type: ignore[no-untyped-def]
+    from cdn_router.settings import Settings
+
+    return Settings(port=port, cmcd_per_peer=10**9, cmcd_per_session=10**6)
+
+
+def _bodies(lines: list[str]) -> list[bytes]:
+    return [
+        "\n".join(lines[at : at + BATCH]).encode() for at in range(0, len(lines) - BATCH + 1, BATCH)
+    ]
+
+
+def measure(seconds: float) -> list[str]:
+    lines = records()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        wire = harness.write(folder / "records.txt", "\n".join(lines[:1000]))
+        program = harness.write(
+            folder / "peer.mjs", NODE.format(package=PACKAGE, records=wire, seconds=seconds)
+        )
+        bodies = ", ".join(json.dumps(body.decode()) for body in _bodies(lines)[:100])
+        script = harness.write(folder / "batches.lua", WRK.format(bodies=bodies))
+        own, peer = harness.alternate(lambda: decode(lines, seconds), lambda: node(program), 2)
+        return [
+            harness.line("cmcd", "decode", own, "rec/s", "cml-cmcd", peer),
+            harness.line("cmcd", "intake", intake(lines, seconds), "rec/s", None, None),
+            harness.line("cmcd", "http-20", http(script, max(1, seconds)), "rec/s", None, None),
+        ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="JSON lines instead of a table")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="length of one round")
+    parser.add_argument("--serve", type=int, metavar="PORT", help="be the server")
+    args = parser.parse_args()
+    if args.serve:
+        serve(args.serve)
+        return
+    found = measure(args.seconds)
+    print("\n".join(found) if args.json else harness.table(found))
+
+
+if __name__ == "__main__":
+    main()
