@@ -254,6 +254,15 @@ def test_cloudfront_verdicts(url, context, reason):
     )
 
 
+def test_cloudfront_base64_has_one_spelling():
+    """S-11."""
+    assert cloudfront.to_text(b"\xfb\xff\xbe>") == "-~--Pg__"
+    assert cloudfront.from_text("-~--Pg__") == b"\xfb\xff\xbe>"
+    for text in ("Ph__", "Pg", "Pg_", "Pg==", "Pg__\n", "P+A_", "P/A_", "P"):
+        with pytest.raises(ValueError):
+            cloudfront.from_text(text)
+
+
 def test_cloudfront_parameters_in_any_order_and_own_query():
     policy = cloudfront.Policy(f"{URL}?a=1&b=2", 2000)
     signed = cloudfront.signed_url(policy.resource, policy, SIGNER)

@@ -89,6 +89,8 @@ def normal_path(path: str) -> str:
 def _normal_escapes(text: str) -> str:
     if not _LEGAL.fullmatch(text):
         raise UriError("bad escape, raw non-ASCII, control character, backslash or fragment")
+    if "%" not in text:
+        return text
     text = _ESCAPE.sub(_unescape, text)
     if _NUL in text:
         raise UriError("NUL")
@@ -102,6 +104,8 @@ def _unescape(match: re.Match[str]) -> str:
 
 def _without_dot_segments(path: str) -> str:
     """RFC 3986, 5.2.4, for an absolute path."""
+    if "/." not in path:
+        return path
     kept: list[str] = []
     segments = path.split("/")[1:]
     for index, segment in enumerate(segments):
