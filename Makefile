@@ -42,7 +42,7 @@ $(VENV)/.python: pyproject.toml constraints.txt setup.py
 	deploy/debian-packages python3-venv=python3-venv:ensurepip gcc=gcc libc6-dev=/usr/include/stdlib.h \
 	  python3-dev=$$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h
 	python3 -m venv $(VENV)
-	$(VENV)/bin/pip install -q -c constraints.txt 'setuptools>=77' 'Cython==3.3.1'
+	$(VENV)/bin/pip install -q -c constraints.txt pip 'setuptools>=77' 'Cython==3.3.1'
 	$(VENV)/bin/pip install -q -c constraints.txt --no-build-isolation -e '.[embedded,demo,twins,dev]'
 	touch $@
 
