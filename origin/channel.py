@@ -178,7 +178,9 @@ class LiveChannel:
             self._save()
         fresh = []
         breaks = len(self.kept.breaks)
-        while self.edge < max(top, self.kept.filled):
+        last = max(top, self.kept.filled)
+        self.edge = max(self.edge, last - self._reach)
+        while self.edge < last:
             number = self.edge + 1
             forced = number <= max(self.kept.filled, top - AHEAD)
             if not forced and not all(t.whole(number) for t in tracks):
@@ -253,6 +255,11 @@ class LiveChannel:
         )
         self.tracks[name] = LiveTrack(rendition, track, data, log)
         return self.tracks[name]
+
+    @property
+    def _reach(self) -> int:
+        """Numbers that can matter: older ones have no media left and stand in no playlist."""
+        return int(2 * self._settings.retention_s / (self.duration_s or Fraction(1))) + AHEAD
 
     def _leads(self, track: LiveTrack) -> bool:
         """Video sets the grid; audio only where there is no video."""

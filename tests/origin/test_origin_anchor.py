@@ -180,6 +180,19 @@ def test_sessions_follow_each_other_without_loss(rig: Rig) -> None:
     assert rig.listing("v") == again, "the shifts and what they moved outlive the process"
 
 
+def test_a_long_absence_costs_no_more_than_a_window(rig: Rig) -> None:
+    rig.headers()
+    rig.play(0, 4)
+    assert len(rig.channel.fill(rig.channel.edge + 10**5)) < 10**4
+    rig.now_s += 3 * 10**5
+    rig.headers()
+    rig.play(0, 4)
+    channel = rig.channel
+    newest = channel.listed(channel.tracks["v"], channel.edge - 4, channel.edge)
+    assert [s.gap for s in newest] == [True, False, False, False, False]
+    assert abs(rig.channel.edge * 1.92 - rig.now_s) < 10
+
+
 def test_raw_media_that_waited_for_the_grid_survives_a_kill_in_between(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

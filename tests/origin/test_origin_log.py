@@ -72,7 +72,9 @@ def test_lost_media_under_a_good_index_is_noticed(tmp_path: Path) -> None:
 
 def test_damage_while_running_is_an_error_not_a_body(tmp_path: Path) -> None:
     log = write(tmp_path)
-    volume, record = log.append(b"x" * 50, decode_time=60, duration=1, earliest=0, flags=INDEPENDENT)
+    volume, record = log.append(
+        b"x" * 50, decode_time=60, duration=1, earliest=0, flags=INDEPENDENT
+    )
     path = tmp_path / "00000001.cmaf"
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
