@@ -4,10 +4,11 @@ from enum import StrEnum
 
 from native.hls import Playlist, PlaylistError
 from native.holes import Template
+from native.mpd import SpanError
 
-from . import mpd
 from .errors import ManifestError
 from .hls_edit import compile_hls
+from .mpd import Document
 from .mpd_edit import compile_mpd
 from .policy import Policy
 from .urls import Origin, Url
@@ -41,7 +42,7 @@ def compile_manifest(
         if kind is Format.HLS:
             Playlist(data)
         else:
-            mpd.read(data)
+            Document(data)
         return Template([data])
-    except PlaylistError as error:
+    except (PlaylistError, SpanError) as error:
         raise ManifestError(error.code, error.detail) from None

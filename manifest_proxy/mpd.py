@@ -1,56 +1,75 @@
-"""Lossless reader of MPDs: elements with their byte spans, so that edits touch nothing else.
+"""Lossless reader of MPDs: expat says whether XML is well-formed, native.mpd where things stand.
 
-One pass of expat, which reports byte offsets. A DOCTYPE is refused before it can declare an entity,
-nothing is fetched, depth is bounded. Source: ISO/IEC 23009-1:2022 section 5; DASH-M20.
+A DOCTYPE is refused before it can declare an entity, nothing is fetched, depth is bounded.
+Source: ISO/IEC 23009-1:2022 section 5; DASH-M20.
 """
 
 import re
-from dataclasses import dataclass, field
 from xml.parsers import expat
+
+from native.mpd import Element, elements
 
 from .errors import ManifestError
 
 MAX_DEPTH = 64
 ENCODINGS = frozenset({"utf-8", "us-ascii", "iso-8859-1"})  # those in which markup is ASCII bytes
-TEXT_ELEMENTS = frozenset({"BaseURL", "Location"})
-START_TAG = re.compile(rb"""<(?:[^"'>]++|"[^"]*+"|'[^']*+')*+>""")
 NAME = re.compile(rb"<[^\s/>]++")
-ATTRIBUTE = re.compile(rb"""\s([^\s=/>"']++)\s*+=\s*+(?:"([^"]*+)"|'([^']*+)')""")
+XLINK = re.compile(rb"""\sxmlns:([^\s=]++)\s*+=\s*+["']http://www\.w3\.org/1999/xlink["']""")
+BREAKS = bytes.maketrans(b"\t\r\n", b"   ")
 
 
-@dataclass(slots=True)
-class Element:
-    """Local name, namespace, decoded attributes; `start..end` covers the element with its tags."""
-
-    name: str
-    namespace: str
-    attributes: dict[str, str]
-    start: int
-    end: int = 0
-    inner_start: int = 0
-    inner_end: int = 0
-    text: str = ""  # of TEXT_ELEMENTS only
-    children: list["Element"] = field(default_factory=list)
-
-    def named(self, name: str) -> list["Element"]:
-        return [child for child in self.children if child.name == name]
-
-
-@dataclass(slots=True)
 class Document:
-    data: bytes
-    root: Element
+    """A well-formed document; ManifestError for anything else."""
 
-    def attribute_spans(self, element: Element) -> dict[str, tuple[int, int]]:
-        """Where each attribute's value stands between its quotes, by its name as written."""
-        tag = self.data[element.start : element.inner_start]
-        name = NAME.match(tag)
-        spans = {}
-        for found in ATTRIBUTE.finditer(tag, name.end() if name else 0):
-            group = 2 if found[2] is not None else 3
-            start, end = found.span(group)
-            spans[found[1].decode()] = (element.start + start, element.start + end)
-        return spans
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.encoding = "utf-8"
+        if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:4]:
+            raise ManifestError("xml_encoding", "only ASCII-compatible encodings are read")
+        parser = expat.ParserCreate(namespace_separator=" ")
+        parser.XmlDeclHandler = self._declaration
+        parser.StartDoctypeDeclHandler = self._doctype
+        try:
+            parser.Parse(data, True)
+        except expat.ExpatError as error:
+            raise ManifestError("xml_malformed", str(error)) from None
+        self.root = elements(data, MAX_DEPTH)[0]
+
+    def _declaration(self, version: str, encoding: str | None, standalone: int) -> None:
+        if encoding and encoding.lower() not in ENCODINGS:
+            raise ManifestError("xml_encoding", "only ASCII-compatible encodings are read")
+        self.encoding = encoding or self.encoding
+
+    def _doctype(self, name: str, system: str | None, public: str | None, internal: int) -> None:
+        raise ManifestError("xml_doctype", "a manifest declares no document type")
+
+    def text(self, element: Element) -> str:
+        """The character data of an element."""
+        inner = self.data[element.inner_start : element.inner_end]
+        return self._content(inner) if b"<" in inner else self._plain(inner)
+
+    def attribute(self, element: Element, name: bytes) -> str | None:
+        """The value of an attribute, named as written."""
+        span = element.attribute_span(name)
+        return span and self._plain(self.data[span[0] : span[1]].translate(BREAKS))
+
+    def _plain(self, raw: bytes) -> str:
+        """Text without markup; a `>` need not be escaped in an attribute, `]]>` must in content."""
+        return (
+            self._content(raw.replace(b">", b"&gt;")) if b"&" in raw else raw.decode(self.encoding)
+        )
+
+    def _content(self, raw: bytes) -> str:
+        found: list[str] = []
+        parser = expat.ParserCreate(self.encoding)
+        parser.CharacterDataHandler = found.append
+        parser.Parse(b"<t>" + raw + b"</t>", True)
+        return "".join(found)
+
+    @property
+    def xlink_names(self) -> list[bytes]:
+        """How this document writes the attribute `xlink:href`."""
+        return [prefix + b":href" for prefix in XLINK.findall(self.data)]
 
     def indent(self, element: Element) -> bytes:
         """The white space that stands before an element."""
@@ -65,63 +84,3 @@ class Document:
         name = NAME.match(self.data, self.root.start)
         head, colon, _ = name[0][1:].rpartition(b":") if name else (b"", b"", b"")
         return head + colon
-
-
-def read(data: bytes) -> Document:
-    """The tree of a well-formed document; ManifestError for anything else."""
-    return Document(data, _Reader(data).root)
-
-
-class _Reader:
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.open: list[Element] = []
-        self.tops: list[Element] = []
-        parser = expat.ParserCreate(namespace_separator=" ")
-        parser.buffer_text = True
-        parser.XmlDeclHandler = self.declaration
-        parser.StartDoctypeDeclHandler = self.doctype
-        parser.StartElementHandler = self.start
-        parser.EndElementHandler = self.end
-        self.parser = parser
-        if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:4]:
-            raise ManifestError("xml_encoding", "only ASCII-compatible encodings are read")
-        try:
-            parser.Parse(data, True)
-        except expat.ExpatError as error:
-            raise ManifestError("xml_malformed", str(error)) from None
-        self.root = self.tops[0]
-
-    def declaration(self, version: str, encoding: str | None, standalone: int) -> None:
-        if encoding and encoding.lower() not in ENCODINGS:
-            raise ManifestError("xml_encoding", "only ASCII-compatible encodings are read")
-
-    def doctype(self, name: str, system: str | None, public: str | None, internal: int) -> None:
-        raise ManifestError("xml_doctype", "a manifest declares no document type")
-
-    def start(self, name: str, attributes: dict[str, str]) -> None:
-        at = self.parser.CurrentByteIndex
-        if len(self.open) >= MAX_DEPTH:
-            raise ManifestError("xml_depth", f"elements nest deeper than {MAX_DEPTH}")
-        namespace, _, local = name.rpartition(" ")
-        element = Element(local, namespace, attributes, at)
-        (self.open[-1].children if self.open else self.tops).append(element)
-        self.open.append(element)
-        if local in TEXT_ELEMENTS:
-            self.parser.CharacterDataHandler = self.characters
-
-    def characters(self, text: str) -> None:
-        if self.open:
-            self.open[-1].text += text
-
-    def end(self, name: str) -> None:
-        at = self.parser.CurrentByteIndex
-        element = self.open.pop()
-        self.parser.CharacterDataHandler = None
-        tag = START_TAG.match(self.data, element.start)
-        element.inner_start = tag.end() if tag else at
-        if tag and tag[0].endswith(b"/>"):
-            element.inner_end = element.end = element.inner_start
-        else:
-            element.inner_end = at
-            element.end = self.data.index(b">", at) + 1

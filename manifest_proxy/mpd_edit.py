@@ -10,15 +10,14 @@ from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 from native.holes import Template
+from native.mpd import Element
 
 from .errors import ManifestError
 from .holes import Piece
-from .mpd import Document, Element, read
+from .mpd import Document
 from .policy import Policy
 from .tables import MPD_REFERENCES, UTC_URL_SCHEMES
 from .urls import SCHEME, Origin, Url, relative
-
-XLINK_HREF = "http://www.w3.org/1999/xlink href"
 
 
 class Edit(NamedTuple):
@@ -31,7 +30,7 @@ class Edit(NamedTuple):
 
 def compile_mpd(data: bytes, url: Url, origin: Origin, policy: Policy) -> Template:
     """An MPD fetched from `url`, for the cohort of `policy`."""
-    document = read(data)
+    document = Document(data)
     if document.root.name != "MPD":
         raise ManifestError("not_an_mpd", "the root element is not MPD")
     editor = _Editor(document, url, origin, policy)
@@ -60,7 +59,11 @@ class _Editor:
         self.url = url
         self.origin = origin
         self.policy = policy
+        self.xlink_names = document.xlink_names
         self.edits: list[Edit] = []
+
+    def reference_of(self, element: Element) -> bytes:
+        return self.document.text(element).strip().encode()
 
     def escaped(self, pieces: Iterable[Piece]) -> list[Piece]:
         return [_xml(piece) if isinstance(piece, bytes) else piece for piece in pieces]
@@ -69,10 +72,9 @@ class _Editor:
         start = element.start - len(self.document.indent(element))
         self.edits.append(Edit(start, element.end, []))
 
-    def replace_attribute(self, element: Element, name: str, pieces: list[Piece]) -> None:
-        for written, (start, end) in self.document.attribute_spans(element).items():
-            if written.rpartition(":")[2] == name:
-                self.edits.append(Edit(start, end, self.escaped(pieces)))
+    def replace_attribute(self, element: Element, name: bytes, pieces: list[Piece]) -> None:
+        if span := element.attribute_span(name):
+            self.edits.append(Edit(*span, self.escaped(pieces)))
 
     # -- the top -----------------------------------------------------------------------------------
 
@@ -81,14 +83,14 @@ class _Editor:
         if root.inner_end == root.end:
             raise ManifestError("mpd_empty", "the MPD has no content")
         bases = root.named("BaseURL")
-        resolved = [self.url.join(base.text.strip().encode()) for base in bases]
+        resolved = [self.url.join(self.reference_of(base)) for base in bases]
         for base, target in zip(bases, resolved, strict=True):
             if (path := self.origin.public_path(target)) is not None:
                 pieces = self.per_pathway(base, path)
                 self.edits.append(Edit(base.start, base.end, pieces))
         self.insert(bases)
         for location in root.named("Location"):
-            path = self.origin.public_path(self.url.join(location.text.strip().encode()))
+            path = self.origin.public_path(self.url.join(self.reference_of(location)))
             if path is not None and self.policy.refresh_url:
                 pieces = self.escaped(self.policy.refresh(path))
                 self.edits.append(Edit(location.inner_start, location.inner_end, pieces))
@@ -102,8 +104,7 @@ class _Editor:
 
     def per_pathway(self, base: Element, path: bytes) -> list[Piece]:
         """A BaseURL once per pathway in cohort order; its other attributes are kept as written."""
-        data, spans = self.document.data, self.document.attribute_spans(base)
-        span = spans.get("serviceLocation")
+        data, span = self.document.data, base.attribute_span(b"serviceLocation")
         tag = data[base.start : base.inner_start].removesuffix(b"/>").removesuffix(b">").rstrip()
         pieces: list[Piece] = []
         for pathway in self.policy.pathways:
@@ -148,24 +149,23 @@ class _Editor:
         bases = element.named("BaseURL")
         if bases and not top:
             for one in bases:
-                reference = one.text.strip().encode()
+                reference = self.reference_of(one)
                 if pieces := self.reference(reference, base):
                     edit = Edit(one.inner_start, one.inner_end, self.escaped(pieces))
                     self.edits.append(edit)
-            base = base.join(bases[0].text.strip().encode()) if base else None
+            base = base.join(self.reference_of(bases[0])) if base else None
         for child in element.children:
             if child.name == "UTCTiming":
                 self.clock(child)
             for name in MPD_REFERENCES.get(child.name, ()):
-                value = child.attributes.get(name)
+                value = self.document.attribute(child, name)
                 if value and (pieces := self.reference(value.encode(), base)):
                     self.replace_attribute(child, name, pieces)
-            if XLINK_HREF in child.attributes:
-                href = self.url.join(child.attributes[XLINK_HREF].encode())
-                if (path := self.origin.public_path(href)) is not None:
-                    self.replace_attribute(
-                        child, "href", self.policy.child(self.policy.first, path)
-                    )
+            for name in self.xlink_names:
+                href = self.document.attribute(child, name)
+                path = self.origin.public_path(self.url.join(href.encode())) if href else None
+                if path is not None:
+                    self.replace_attribute(child, name, self.policy.child(self.policy.first, path))
             if child.children:
                 self.below(child, base)
 
@@ -185,12 +185,12 @@ class _Editor:
 
     def clock(self, timing: Element) -> None:
         """A time source's URLs, made absolute: no BaseURL applies to them (5.8.4.11)."""
-        if timing.attributes.get("schemeIdUri") not in UTC_URL_SCHEMES:
+        if self.document.attribute(timing, b"schemeIdUri") not in UTC_URL_SCHEMES:
             return
         pieces: list[Piece] = []
-        for written in timing.attributes.get("value", "").split():
+        for written in (self.document.attribute(timing, b"value") or "").split():
             path = self.origin.public_path(self.url.join(written.encode()))
             child = self.policy.clock(path) if path else [written.encode()]
             pieces += [b" ", *child] if pieces else child
         if pieces:
-            self.replace_attribute(timing, "value", pieces)
+            self.replace_attribute(timing, b"value", pieces)

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from manifest_proxy import mpd
 from manifest_proxy.errors import ManifestError
 from manifest_proxy.manifest import Format, compile_manifest
+from manifest_proxy.mpd import Document
 from manifest_proxy.policy import Pathway, Policy
 from manifest_proxy.urls import Origin, Url
 from native.hls import Kind, Playlist
@@ -122,7 +122,7 @@ def test_dash_structure_survives_pathways() -> None:
     for path, data in files:
         out = rewrite(Format.DASH, data, POLICY)
         assert shape(out, owned) == shape(data, owned), path
-        top = [child.name for child in mpd.read(out).root.children]
+        top = [child.name for child in Document(out).root.children]
         assert top.count("ContentSteering") == 1, path
 
 

@@ -6,7 +6,8 @@ import pytest
 from lxml import etree
 
 from manifest_proxy.errors import ManifestError
-from manifest_proxy.mpd import MAX_DEPTH, read
+from manifest_proxy.manifest import Format, compile_manifest
+from manifest_proxy.mpd import MAX_DEPTH, Document
 from manifest_proxy.mpd_edit import compile_mpd
 from manifest_proxy.policy import Pathway, Policy
 from manifest_proxy.urls import Origin, Url
@@ -189,15 +190,39 @@ BILLION_LAUGHS = (
 def test_hostile_documents_are_refused_with_a_reason(data: bytes, code: str) -> None:
     """DASH-M20: 502 with a code, nothing fetched, nothing expanded."""
     with pytest.raises(ManifestError) as caught:
-        compile_mpd(data, URL, ORIGIN, POLICY)
+        compile_manifest(Format.DASH, data, URL, ORIGIN, POLICY)
     assert (caught.value.code, caught.value.status) == (code, 502)
 
 
 def test_spans_cover_their_elements() -> None:
     data = '<?xml version="1.0"?><MPD a="1>2"><!--é--><B c=\'"\'/>é<D>x</D></MPD>'.encode()
-    document = read(data)
+    document = Document(data)
     b, d = document.root.children
     assert data[b.start : b.end] == b"<B c='\"'/>" and b.inner_start == b.inner_end == b.end
     assert data[d.start : d.end] == b"<D>x</D>" and data[d.inner_start : d.inner_end] == b"x"
-    start, end = document.attribute_spans(document.root)["a"]
-    assert data[start:end] == b"1>2"
+    assert document.attribute(document.root, b"a") == "1>2"
+
+
+@pytest.mark.parametrize(
+    "written, meant",
+    [
+        ("x", "x"),
+        ("a&amp;b>&#233;é&#10;", "a&b>éé\n"),
+        ("x<![CDATA[<&amp;]]>y<!-- no -->", "x<&amp;y"),
+        ("&#133;", "\x85"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "iso-8859-1"])
+def test_text_means_what_xml_says(written: str, meant: str, encoding: str) -> None:
+    data = f"<?xml version='1.0' encoding='{encoding}'?><MPD><B>{written}</B></MPD>".encode(
+        encoding
+    )
+    document = Document(data)
+    assert document.text(document.root.children[0]) == meant
+
+
+def test_attributes_mean_what_xml_says() -> None:
+    data = b"<MPD a='x\t\"&#9;&gt;]]>' b = \"2'\" v:a='no'  xmlns:v=\"urn:v\"\n/>"
+    document = Document(data)
+    values = {name: document.attribute(document.root, name) for name in (b"a", b"b", b"v:a", b"c")}
+    assert values == {b"a": 'x "\t>]]>', b"b": "2'", b"v:a": "no", b"c": None}

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from native.hls import Attribute, Kind, Line, Playlist, PlaylistError, attributes
@@ -61,6 +61,8 @@ def test_lines_are_those_of_the_slow_reader(data: bytes) -> None:
 
 
 @given(LIST)
+@example(b'A=x"y",B=1')
+@example(b'A="x"y,B=1')
 def test_attributes_are_those_of_the_slow_reader(value: bytes) -> None:
     assert attributes(value) == slow_attributes(value)
 

@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from manifest_proxy.urls import Origin, Url, relative
@@ -105,6 +105,7 @@ PLAYLIST = st.lists(st.tuples(st.one_of(REFERENCE, TAG), ENDING).map(b"".join), 
 
 @pytest.mark.parametrize("slow", SLOW, ids=lambda slow: slow.url.path.decode())
 @given(data=PLAYLIST)
+@example(data=b"1.m4s?v={$v}\n1.m4s?{\n1.m4s#{$v}\n")
 def test_fast_is_slow(slow: Slow, data: bytes) -> None:
     assert slow.fast(data) == slow.rewritten(data)
 
