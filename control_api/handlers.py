@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from control_api import catalog, credentials, types
 from control_api.calls import Call, Reply
+from control_api.epg import grid
 from control_api.issuer import VIEWER_SCOPES
 
 
@@ -41,6 +42,18 @@ async def get_content(call: Call[None]) -> types.Content:
     """One title."""
     async with call.services.database.read() as connection:
         return await catalog.one_content(connection, call.path["id"])
+
+
+async def epg_grid(call: Call[None]) -> types.Grid:
+    """The guide: programmes by channel and time."""
+    async with call.services.database.read() as connection:
+        return await grid.grid(connection, call.query, call.now_ms)
+
+
+async def epg_now(call: Call[None]) -> types.NowList:
+    """What is on now, and next."""
+    async with call.services.database.read() as connection:
+        return await grid.now_and_next(connection, call.query, call.now_ms)
 
 
 async def check_access(call: Call[types.CheckRequest]) -> types.CheckAnswer:

@@ -105,6 +105,8 @@ ROUTES: tuple[Route, ...] = (
         30,
         errors=("content_not_found",),
     ),
+    _public("/v1/epg", handlers.epg_grid, types.Grid, 60, query=types.GridQuery),
+    _public("/v1/epg/now", handlers.epg_now, types.NowList, 10, query=types.NowQuery),
     Route(
         "POST",
         "/v1/entitlements/check",

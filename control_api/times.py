@@ -13,3 +13,8 @@ def now_ms() -> int:
 def utc(epoch_ms: int) -> datetime:
     """An aware datetime, which the JSON encoder writes as RFC 3339 with `Z`."""
     return _EPOCH + timedelta(milliseconds=epoch_ms)
+
+
+def epoch_ms(at: datetime) -> int:
+    """Milliseconds since 1970 of an aware datetime."""
+    return (at - _EPOCH) // timedelta(milliseconds=1)

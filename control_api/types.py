@@ -104,6 +104,63 @@ class ContentList(Answer):
     next_cursor: str | None
 
 
+# -- guide -----------------------------------------------------------------------------
+
+Instant = Annotated[datetime, Meta(tz=True)]
+ChannelIds = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,64}(,[A-Za-z0-9_.:-]{1,64})*$")]
+Lang = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,35}$")]
+
+
+class NowQuery(Request):
+    """Ids joined by comma, at most 100; none: the first channels by number."""
+
+    channels: ChannelIds | None = None
+    lang: Lang | None = None
+
+
+class GridQuery(NowQuery, rename={"from_": "from"}):
+    """At most 7 days; without times the next 4 hours."""
+
+    from_: Instant | None = None
+    to: Instant | None = None
+
+
+class Programme(Answer):
+    """Text in the language asked for, else in the default one. Numbers count from 1."""
+
+    id: str
+    start_at: datetime
+    end_at: datetime
+    title: str
+    sub_title: str | None
+    descr: str | None
+    lang: str
+    season_no: int | None
+    episode_no: int | None
+    flags: list[str]
+
+
+class GridLine(Answer):
+    channel_id: str
+    events: list[Programme]
+
+
+class Grid(Answer, rename={"from_": "from"}):
+    from_: datetime
+    to: datetime
+    channels: list[GridLine]
+
+
+class NowLine(Answer):
+    channel_id: str
+    now: Programme | None
+    next: Programme | None
+
+
+class NowList(Answer):
+    channels: list[NowLine]
+
+
 # -- rights ----------------------------------------------------------------------------
 
 
