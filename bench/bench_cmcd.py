@@ -9,6 +9,7 @@ holds each key to its type. HTTP: wrk posts batches to the router's own listener
 import argparse
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -148,6 +149,7 @@ def _bodies(lines: list[str]) -> list[bytes]:
 
 
 def measure(seconds: float) -> list[str]:
+    os.sched_setaffinity(0, {harness.LOAD_CORE})  # where the peer is measured too
     lines = records()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
