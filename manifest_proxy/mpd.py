@@ -14,7 +14,8 @@ from .errors import ManifestError
 MAX_DEPTH = 64
 ENCODINGS = frozenset({"utf-8", "us-ascii", "iso-8859-1"})  # those in which markup is ASCII bytes
 NAME = re.compile(rb"<[^\s/>]++")
-XLINK = re.compile(rb"""\sxmlns:([^\s=]++)\s*+=\s*+["']http://www\.w3\.org/1999/xlink["']""")
+XLINK = b"http://www.w3.org/1999/xlink"
+XLINK_PREFIX = re.compile(rb"""\sxmlns:([^\s=]++)\s*+=\s*+["']%b["']""" % re.escape(XLINK))
 BREAKS = bytes.maketrans(b"\t\r\n", b"   ")
 
 
@@ -55,9 +56,9 @@ class Document:
 
     def _plain(self, raw: bytes) -> str:
         """Text without markup; a `>` need not be escaped in an attribute, `]]>` must in content."""
-        return (
-            self._content(raw.replace(b">", b"&gt;")) if b"&" in raw else raw.decode(self.encoding)
-        )
+        if b"&" in raw:
+            return self._content(raw.replace(b">", b"&gt;"))
+        return raw.decode(self.encoding)
 
     def _content(self, raw: bytes) -> str:
         found: list[str] = []
@@ -69,7 +70,8 @@ class Document:
     @property
     def xlink_names(self) -> list[bytes]:
         """How this document writes the attribute `xlink:href`."""
-        return [prefix + b":href" for prefix in XLINK.findall(self.data)]
+        prefixes = XLINK_PREFIX.findall(self.data) if XLINK in self.data else []
+        return [prefix + b":href" for prefix in prefixes]
 
     def indent(self, element: Element) -> bytes:
         """The white space that stands before an element."""

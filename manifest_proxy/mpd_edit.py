@@ -5,6 +5,7 @@ once (DASH-M8). References below that would leave the BaseURL (absolute at the o
 with `..`) become relative ones. Source: DASH-M8..M10, DASH-M15, DASH-M19; ST-4..ST-6; MP-64.
 """
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 from xml.sax.saxutils import escape
@@ -18,6 +19,8 @@ from .mpd import Document
 from .policy import Policy
 from .tables import MPD_REFERENCES, UTC_URL_SCHEMES
 from .urls import SCHEME, Origin, Url, relative
+
+TO_ESCAPE = re.compile(rb"[^ !#-%(-;=?-~]")  # all but plain ASCII
 
 
 class Edit(NamedTuple):
@@ -49,6 +52,8 @@ def _applied(data: bytes, edits: list[Edit]) -> Iterable[Piece]:
 
 def _xml(text: bytes) -> bytes:
     """Text or attribute value; non-ASCII as character references, so any encoding holds it."""
+    if not TO_ESCAPE.search(text):
+        return text
     plain = escape(text.decode("utf-8", "replace"), {'"': "&quot;", "'": "&apos;"})
     return plain.encode("ascii", "xmlcharrefreplace")
 
@@ -166,7 +171,7 @@ class _Editor:
                 path = self.origin.public_path(self.url.join(href.encode())) if href else None
                 if path is not None:
                     self.replace_attribute(child, name, self.policy.child(self.policy.first, path))
-            if child.children:
+            if child.children and child.name != "SegmentTimeline":  # holds times only
                 self.below(child, base)
 
     def reference(self, reference: bytes, base: Url | None) -> list[Piece]:
