@@ -41,6 +41,8 @@ cdef class Port:
         self.stall_s, self.linger_s = limits.stall_s, limits.linger_s
         self.rate_s, self.rate_bytes = limits.rate_s, limits.rate_bytes
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if files == resource.RLIM_INFINITY:
+            files = 1 << 30
         self.connections_max = limits.connections or max(64, min(files - 256, 20_000))
 
     cdef bint admits(self, bytes address):

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 from collections.abc import AsyncIterator
 
 import pytest
@@ -104,6 +105,19 @@ def test_a_full_port_refuses_a_greedy_address_before_it_sheds_others() -> None:
             assert (await site.ask(client)).endswith(b"good")
 
     run(scenario, limits=Limits(connections=2, per_address=2))
+
+
+def test_a_process_without_a_limit_of_files_is_not_a_small_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY,) * 2)
+
+    async def scenario(site: Site) -> None:
+        for _ in range(70):
+            await site.connect()
+        await site.counted("connections_open", 70)
+
+    run(scenario)
 
 
 def test_ipv4_addresses_on_a_dual_stack_socket_are_counted_apart() -> None:
