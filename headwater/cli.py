@@ -10,8 +10,12 @@ from typing import Annotated
 
 import typer
 
+from cdn_router.cli import cmcd_app
+from control_api.cli import epg_app
+from headwater.sign_cli import sign_app
 from headwater.token_cli import token_app
 from manifest_proxy.cli import manifest_app
+from runtime.sql import Database
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,8 +23,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Edge-centric streaming delivery: origin, manifest proxy, tokens, router, control API.",
 )
+
+
+def _database(config: Path | None, data: Path | None) -> Database:
+    from headwater import services
+
+    return services.control_database(config, data)
+
+
 app.add_typer(token_app, name="token")
+app.add_typer(sign_app, name="sign")
 app.add_typer(manifest_app, name="manifest")
+app.add_typer(cmcd_app, name="cmcd")
+app.add_typer(epg_app(_database), name="epg")
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="Settings file; default: headwater.toml if there.")

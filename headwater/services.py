@@ -67,6 +67,12 @@ def package(inputs: Sequence[Path], title: str, config: Path | None, data: Path 
     return 0
 
 
+def control_database(config: Path | None, data: Path | None) -> Database:
+    """The control API's database, for commands that work beside it."""
+    loaded = effective(config, data)
+    return _database(loaded, section(loaded, "data", Data).dir / "control")
+
+
 Built = tuple[list[Part], tuple[str, int] | None]
 
 
