@@ -27,6 +27,7 @@ class Guard:
 
     def __init__(self, keys: cat.KeySet, issuers: Sequence[str]) -> None:
         self._keys = keys
+        self._seen = cat.Seen()  # a player shows the same token with every segment (CAT-101)
         self._options = cat.Options(issuers=tuple(issuers), require=("exp",))
 
     def admit(self, request: Request, now: float) -> Admitted | cat.Verdict:
@@ -45,7 +46,7 @@ class Guard:
             ip=request.peer,
             headers=found.headers,
         )
-        verdict = cat.verify_any(found.tokens, context, self._keys, self._options)
+        verdict = cat.verify_any(found.tokens, context, self._keys, self._options, self._seen)
         if not verdict.accept:
             return verdict
         known = sorted(pair for pair in found.query.split("&") if _is_known(pair))
