@@ -73,7 +73,7 @@ async def world() -> AsyncIterator[World]:
     await server.close()
 
 
-def token(prefix: str = "/live/demo/", lives_s: int = 60, cti: bytes = b"ses_1") -> str:
+def token(prefix: str = "/live/demo/", lives_s: int = 3600, cti: bytes = b"ses_1") -> str:
     claims: dict[str | int, object] = {
         "iss": ISSUER,
         "exp": int(time.time()) + lives_s,
