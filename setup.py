@@ -5,9 +5,11 @@ import os
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
+C_FLAGS = ["-O3", "-Wno-maybe-uninitialized"]  # gcc guesses wrongly about generated C
+
 setup(
     ext_modules=cythonize(
-        [Extension("*", ["native/**/*.pyx"], extra_compile_args=["-O3", "-Wno-maybe-uninitialized"])],
+        [Extension("*", ["native/**/*.pyx"], extra_compile_args=C_FLAGS)],
         build_dir="build/cython",  # keep generated C out of native/
         annotate=bool(os.environ.get("CYTHON_ANNOTATE")),
         compiler_directives={"language_level": "3", "embedsignature": True, "autotestdict": False},
