@@ -13,12 +13,14 @@ pytestmark = [pytest.mark.browser, pytest.mark.serial, pytest.mark.timeout(240)]
 
 PLAYERS = ("hls.js", "dash.js", "Shaka")
 LIVE_S = 20
+DEVICE = "dev_browser-test"  # one device, so that each start ends the last one's session
 
 
 @pytest.fixture
 def page(demo: Any, browser: Browser) -> Iterator[Page]:
     wait_for_live(demo)
     page = browser.new_page(viewport={"width": 1280, "height": 860})
+    page.add_init_script(f"localStorage.device = '{DEVICE}'")
     page.goto(demo.url)
     yield page
     page.close()
