@@ -7,9 +7,9 @@ from time import time
 
 from native.http import Hot, Server, serve
 from origin import metrics
-from origin.channels import Channels
-from origin.delivery import Delivery
-from origin.receiver import application
+from origin.delivery.handler import Delivery
+from origin.ingest.receiver import application
+from origin.live.channels import Channels
 from origin.settings import Settings
 from origin.vod import Library
 from runtime.service import Background, Part, Web

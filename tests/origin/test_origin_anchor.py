@@ -18,10 +18,10 @@ import pytest
 
 from native.bmff import parse_chunk
 from native.http import Hot
-from origin.anchor import Anchor, Arrival, Held, epoch_locked, landing
-from origin.channels import Channels
 from origin.errors import BadMedia
-from origin.ingest import TrackBody
+from origin.ingest.body import TrackBody
+from origin.live.anchor import Anchor, Arrival, Held, epoch_locked, landing
+from origin.live.channels import Channels
 from origin.settings import Settings
 
 NOW_S = 1_800_000_000
@@ -205,7 +205,7 @@ def test_raw_media_that_waited_for_the_grid_survives_a_kill_in_between(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("origin.track.LiveTrack.settle", die)
+        patch.setattr("origin.live.track.LiveTrack.settle", die)
         with pytest.raises(KeyboardInterrupt):
             rig.push("v", rig.media["v"].segment(0))
     rig.restart()

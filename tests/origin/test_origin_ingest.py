@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from origin.records import RECORD_BYTES
+from origin.live.records import RECORD_BYTES
 
 V = "/ingest/demo/Streams(v.cmfv)"
 A = "/ingest/demo/Streams(a.cmfa)"

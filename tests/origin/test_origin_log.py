@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from origin.errors import DamagedLog
-from origin.log import TrackLog
-from origin.records import END, INDEPENDENT, RECORD_BYTES, Record, pack, unpack
+from origin.live.log import TrackLog
+from origin.live.records import END, INDEPENDENT, RECORD_BYTES, Record, pack, unpack
 
 CHUNKS = [bytes([65 + n]) * (100 + n) for n in range(6)]
 CASES = st.builds(

@@ -12,7 +12,7 @@ from native.bmff.model import Colour, SampleEntry
 from origin import dash, hls
 from origin.codecs import codec_string
 from origin.errors import OriginError
-from origin.names import target
+from origin.ingest.names import target
 from origin.tracks import Rendition, Segment, average_bps, frame_rate, peak_bps
 
 MPD = {"m": "urn:mpeg:dash:schema:mpd:2011"}

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Callable
 from aiohttp import web
 
 from origin import metrics
-from origin.channels import Channels
 from origin.errors import BadMedia, OriginError, UnsupportedMedia, WrongPath
-from origin.ingest import MANIFEST_BYTES, TrackBody, check_manifest
-from origin.names import Target, channel_name, target
+from origin.ingest.body import MANIFEST_BYTES, TrackBody, check_manifest
+from origin.ingest.names import Target, channel_name, target
+from origin.live.channels import Channels
 from origin.settings import Settings
 from runtime import logs
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from zlib import crc32
 
 from origin.errors import DamagedLog
-from origin.records import END, INDEPENDENT, RAW, RECORD_BYTES, Record, pack, unpack
+from origin.live.records import END, INDEPENDENT, RAW, RECORD_BYTES, Record, pack, unpack
 
 HEADER = "header.mp4"
 

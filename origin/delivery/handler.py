@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 
 from native.http import Answer, Entity, Hot, Refusal, Request
 from origin.errors import OriginError
-from origin.live import Presentation
+from origin.live.presentation import Presentation
+from origin.live.track import LiveTrack
 from origin.settings import Settings
-from origin.track import LiveTrack
 from origin.vod import Library
 
 SEGMENT = re.compile(r"(\d{1,18})\.m4s")

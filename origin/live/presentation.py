@@ -11,9 +11,9 @@ from fractions import Fraction
 
 from native.http import Entity, Hot
 from origin import dash, hls
-from origin.channel import AHEAD, LiveChannel
+from origin.live.channel import AHEAD, LiveChannel
+from origin.live.track import LiveTrack
 from origin.settings import Settings
-from origin.track import LiveTrack
 from origin.tracks import Rendition, Segment, average_bps, peak_bps
 
 FOREVER = "public, max-age=1209600, immutable"  # O21 table: init, finished segment

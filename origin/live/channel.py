@@ -26,14 +26,14 @@ import msgspec
 from native.bmff import parse_chunk, parse_init
 from native.bmff.model import Chunk
 from native.bmff.rebase import rebase
-from origin.anchor import FUTURE_S, Anchor, Arrival, Held, Source, epoch_locked, landing
 from origin.describe import describe
 from origin.errors import BadMedia, UnsupportedMedia, WrongHeader
-from origin.hls import target_duration_s
-from origin.log import HEADER, TrackLog, replace_file
-from origin.records import INDEPENDENT, RAW, Record
+from origin.hls.media import target_duration_s
+from origin.live.anchor import FUTURE_S, Anchor, Arrival, Held, Source, epoch_locked, landing
+from origin.live.log import HEADER, TrackLog, replace_file
+from origin.live.records import INDEPENDENT, RAW, Record
+from origin.live.track import TOUCH_S, LiveTrack
 from origin.settings import Settings
-from origin.track import TOUCH_S, LiveTrack
 from origin.tracks import Rendition, Segment
 
 AHEAD = 3  # segments: I13 lets a source resend this long after a lost connection

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from native.http import Hot
-from origin.channel import LiveChannel
 from origin.errors import BadMedia, UnknownChannel
-from origin.live import HotWindow, Presentation
+from origin.live.channel import LiveChannel
+from origin.live.presentation import HotWindow, Presentation
 from origin.settings import Settings
 
 

@@ -11,8 +11,8 @@ from fractions import Fraction
 
 from native.bmff.model import Track
 from native.bmff.rebase import rebase
-from origin.log import TrackLog
-from origin.records import END, INDEPENDENT, RAW, Record
+from origin.live.log import TrackLog
+from origin.live.records import END, INDEPENDENT, RAW, Record
 from origin.tracks import Rendition, Segment, frame_rate
 
 EARLY = Fraction(1, 8)  # of a segment

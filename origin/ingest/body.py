@@ -11,12 +11,12 @@ from lxml import etree
 
 from native.bmff import BoxError, Splitter, Unit
 from origin import metrics
-from origin.anchor import Source
-from origin.channels import Channels
 from origin.errors import BadMedia, OriginError, WrongHeader
-from origin.records import INDEPENDENT
+from origin.live.anchor import Source
+from origin.live.channels import Channels
+from origin.live.records import INDEPENDENT
+from origin.live.track import LiveTrack
 from origin.settings import Settings
-from origin.track import LiveTrack
 
 MANIFEST_BYTES = 2 << 20
 

@@ -1,0 +1,1 @@
+"""Delivery: what the CDN-facing port answers."""

@@ -1,0 +1,1 @@
+"""Live channels: what encoders pushed, stored once, and what is published of it."""
