@@ -12,6 +12,17 @@ Kind = Literal["video", "audio", "text"]
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """One or more whole chunks of a segment, a partial segment of LL-HLS; times in ticks."""
+
+    start: int
+    duration: int
+    independent: bool = False
+    size_bytes: int = 0
+    gap: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """One media segment: `start` is its tfdt, `duration` the sum of its sample durations (ticks).
 
@@ -25,6 +36,7 @@ class Segment:
     size_bytes: int = 0
     gap: bool = False
     discontinuity: bool = False
+    parts: tuple[Part, ...] = ()
 
     @property
     def end(self) -> int:
