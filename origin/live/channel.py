@@ -17,6 +17,7 @@ Theory of operation
    all playlists alike (HLS-10) and a new DASH Period (D13).
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -32,7 +33,7 @@ from origin.hls.media import target_duration_s
 from origin.live.anchor import FUTURE_S, Anchor, Arrival, Held, Source, epoch_locked, landing
 from origin.live.log import HEADER, TrackLog, replace_file
 from origin.live.records import INDEPENDENT, RAW, Record
-from origin.live.track import TOUCH_S, LiveTrack
+from origin.live.track import TOUCH_S, LiveTrack, Stored
 from origin.settings import Settings
 from origin.tracks import Rendition, Segment
 
@@ -64,6 +65,7 @@ class LiveChannel:
         self.tracks: dict[str, LiveTrack] = {}
         self.edge = -1
         self.late_chunks = 0
+        self.on_chunk: Callable[[LiveTrack, Stored], None] = lambda *_: None
         self._settings = settings
         self._state = folder / "channel.json"
         folder.mkdir(parents=True, exist_ok=True)
@@ -142,6 +144,8 @@ class LiveChannel:
             track.close_full(self.duration_s)
             if "lmsg" in chunk.brands:
                 track.close(force=True, duration_s=self.duration_s)
+            if (stored := track.holding(record)) is not None:
+                self.on_chunk(track, stored)
         return record
 
     def learn(self, track: LiveTrack, length: int, now_s: float) -> None:

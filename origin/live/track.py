@@ -163,6 +163,11 @@ class LiveTrack:
         stored = self.segments.get(number)
         return stored if stored is not None and stored.whole else None
 
+    def holding(self, record: Record) -> Stored | None:
+        """The segment that took this record just now."""
+        near = (self.open, self.newest)
+        return next((s for s in near if s and s.start <= record.decode_time < s.end), None)
+
     def expire(self, before_s: Fraction) -> list[int]:
         """Drop volumes older than this media time; returns the numbers that left."""
         gone = set(self.log.expire(int(before_s * self.timescale)))
