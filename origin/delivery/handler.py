@@ -54,8 +54,8 @@ class Delivery:
                 return self._time()
             case ["live", channel, track, leaf]:
                 return self._live(channel, track, leaf)
-            case ["live", _, leaf] if leaf in ("master.m3u8", "manifest.mpd"):
-                return Refusal(404, "no_media_yet", cache_control=EARLY)
+            case ["live", channel, leaf] if leaf in ("master.m3u8", "manifest.mpd"):
+                return self._manifest(channel, leaf)
             case ["vod", title, *rest] if rest:
                 return self._library.answer(title, "/".join(rest), request.query)
         return Refusal(404, "not_found", cache_control=GONE)
@@ -73,7 +73,9 @@ class Delivery:
         track = presentation.channel.tracks.get(name)
         if track is None:
             return Refusal(404, "unknown_track", cache_control=EARLY)
-        if leaf in ("media.m3u8", "init.mp4"):
+        if leaf == "media.m3u8":
+            return self._manifest(channel, f"{name}/{leaf}")
+        if leaf == "init.mp4":
             return Refusal(404, "no_media_yet", cache_control=EARLY)
         found = SEGMENT.fullmatch(leaf)
         if found is None:
@@ -85,6 +87,12 @@ class Delivery:
                 return Refusal(404, "too_early", cache_control=EARLY)
             return self._held(presentation, track, number)
         return self._stored(presentation, track, number)
+
+    def _manifest(self, channel: str, leaf: str) -> Answer:
+        """A playlist or an MPD: rendered by the first who asks after a change (O19)."""
+        presentation = self._presentations.get(channel)
+        entity = presentation.render(leaf) if presentation is not None else None
+        return entity or Refusal(404, "no_media_yet", cache_control=EARLY)
 
     async def _held(self, presentation: Presentation, track: LiveTrack, number: int) -> Answer:
         """Wait for a segment that is about to be published, then answer either way (O5)."""

@@ -7,7 +7,10 @@ from pathlib import Path
 from native.http import Hot
 from origin.errors import BadMedia, UnknownChannel
 from origin.live.channel import LiveChannel
-from origin.live.presentation import HotWindow, Presentation
+from origin.live.dash_face import DashFace
+from origin.live.hls_face import HlsFace
+from origin.live.presentation import Presentation
+from origin.live.window import HotWindow
 from origin.settings import Settings
 
 
@@ -80,6 +83,9 @@ class Channels:
 
     def _open(self, name: str) -> LiveChannel:
         channel = LiveChannel(name, self.folder / name, self._settings)
-        self.presentations[name] = Presentation(channel, self._settings, self.window)
-        self.presentations[name].stepped(self._clock())
+        presentation = Presentation(channel, self._settings, self.window)
+        presentation.faces = [HlsFace(presentation), DashFace(presentation)]
+        presentation.stepped(self._clock())
+        channel.on_chunk = presentation.stored
+        self.presentations[name] = presentation
         return channel
