@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
-Kind = Literal["video", "audio", "text"]
+Kind = Literal["video", "audio", "text", "event"]
+SPARSE: frozenset[Kind] = frozenset(["text", "event"])  # may be silent: never hold an edge (I15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,11 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Rendition:
-    """One track as players see it. `name` is its URL folder; bit rates are in bits per second."""
+    """One track as players see it. `name` is its URL folder; bit rates are in bits per second.
+
+    A rendition with `trick_of` holds the I frames of that video rendition (TR-95, TR-96): its media
+    lies in the folder of the main one, under names of its own.
+    """
 
     name: str
     kind: Kind
@@ -64,6 +69,21 @@ class Rendition:
     label: str = ""
     default: bool = False
     roles: tuple[str, ...] = field(default=("main",))
+    supplemental: str = ""  # SUPPLEMENTAL-CODECS: codec/brand (TR-66)
+    joc: int = 0  # complexity index of E-AC-3 with joint object coding (TR-65)
+    switching_set: str = ""  # as the encoder names it (I11)
+    inband: tuple[tuple[str, str], ...] = ()  # (scheme, value) of emsg boxes in the media
+    trick_of: str = ""
+
+    @property
+    def folder(self) -> str:
+        """Where its header and media are."""
+        return self.trick_of or self.name
+
+    @property
+    def suffix(self) -> str:
+        """What follows the number in its media names."""
+        return ".i.m4s" if self.trick_of else ".m4s"
 
 
 # TR-64: ISO/IEC 23091-2 transfer characteristics -> VIDEO-RANGE; all others are SDR
