@@ -18,7 +18,13 @@ GAP_CHECK_S = 0.25
 DRAIN_S = 7.5  # inside the process's own budget (HT-67)
 
 
-def parts(settings: Settings, data_dir: Path, library: Library | None = None) -> list[Part]:
+def parts(
+    settings: Settings,
+    data_dir: Path,
+    library: Library | None = None,
+    *,
+    reuse_port: bool = False,
+) -> list[Part]:
     """Delivery first, so that recovered channels are served before encoders are let in."""
     hot = Hot()
     channels = Channels(data_dir / "origin" / "live", settings, hot, time)
@@ -34,8 +40,10 @@ def parts(settings: Settings, data_dir: Path, library: Library | None = None) ->
         application(channels, settings, time),
         host=settings.host,
         port=settings.ingest_port,
+        reuse_port=reuse_port,
     )
-    return [Deliver(settings, hot, channels, library or Library(data_dir)), gaps, ingest]
+    library = library or Library(data_dir)
+    return [Deliver(settings, hot, channels, library, reuse_port=reuse_port), gaps, ingest]
 
 
 class Deliver:
@@ -43,9 +51,18 @@ class Deliver:
 
     name = "delivery"
 
-    def __init__(self, settings: Settings, hot: Hot, channels: Channels, library: Library) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        hot: Hot,
+        channels: Channels,
+        library: Library,
+        *,
+        reuse_port: bool,
+    ) -> None:
         self.port = settings.delivery_port
         self._settings = settings
+        self._reuse_port = reuse_port
         self._hot = hot
         self._channels = channels
         self._library = library
@@ -64,7 +81,11 @@ class Deliver:
             metrics.SESSIONS.add(self._sessions),
         ]
         self._server = await serve(
-            self._delivery.handle, host=self._settings.host, port=self.port, hot=self._hot
+            self._delivery.handle,
+            host=self._settings.host,
+            port=self.port,
+            hot=self._hot,
+            reuse_port=self._reuse_port,
         )
         self.port = self._server.port
         self._unmeter += metrics.meter_delivery(self._server.counters)
@@ -94,9 +115,7 @@ class Deliver:
         }
 
     def _late(self) -> Mapping[tuple[str, ...], float]:
-        return {
-            (): float(sum(p.channel.late_chunks for p in self._channels.presentations.values()))
-        }
+        return {(): float(sum(w.late_chunks for w in self._channels.writers.values()))}
 
     def _sessions(self) -> Mapping[tuple[str, ...], float]:
         channels = [p.channel for p in self._channels.presentations.values()]

@@ -42,7 +42,7 @@ class TrackBody:
         self._track_name = track
         self._clock = clock
         self._splitter = Splitter(settings.chunk_bytes)
-        self._channel = channels.known(channel)
+        self._writer = channels.known(channel)
         self._endless = False
         self._ended = False
         self._source = Source()
@@ -63,14 +63,14 @@ class TrackBody:
         except BoxError as error:
             raise _refusal(error) from error
         track = self._track()
-        if self._channel is not None and track is not None:
+        if self._writer is not None and track is not None:
             if not self._endless and self.stored_chunks:
-                self._channel.learn(track, self._end - self._start, self._clock())
-            self._channel.finish(track, end_of_track=self._ended)
-            self._channels.advance(self._channel)
+                self._writer.learn(track, self._end - self._start, self._clock())
+            self._writer.finish(track, end_of_track=self._ended)
+            self._channels.advance(self._writer)
 
     def _track(self) -> LiveTrack | None:
-        return self._channel.tracks.get(self._track_name) if self._channel else None
+        return self._writer.channel.tracks.get(self._track_name) if self._writer else None
 
     def _take(self, unit: Unit) -> None:
         if unit.kind == "header":
@@ -82,32 +82,32 @@ class TrackBody:
 
     def _header(self, data: bytes) -> None:
         self._endless = True
-        channel = self._channel or self._channels.create(self._name)
+        writer = self._writer or self._channels.create(self._name)
         try:
-            channel.header(self._track_name, data)
+            writer.header(self._track_name, data)
         except (BoxError, OriginError):
             self._channels.discard_empty(self._name)
             raise
-        self._channel = channel
+        self._writer = writer
 
     def _chunk(self, data: bytes) -> None:
         track = self._track()
-        if self._channel is None or track is None:
+        if self._writer is None or track is None:
             raise WrongHeader("send the track's CMAF header first", code="no_header")
         now_s = self._clock()
-        record = self._channel.chunk(track, data, now_s, self._source)
+        record = self._writer.chunk(track, data, now_s, self._source)
         if record is None:
             return
         if not self.stored_chunks:
             self._start = record.decode_time
         elif self._endless and record.flags & INDEPENDENT:
-            self._channel.learn(track, record.decode_time - self._start, now_s)
+            self._writer.learn(track, record.decode_time - self._start, now_s)
         self._end = record.end
         self.stored_chunks += 1
         metrics.BYTES.inc(record.size)
         metrics.CHUNKS.inc()
         if self._endless:
-            self._channels.advance(self._channel)
+            self._channels.advance(self._writer)
 
 
 def check_manifest(body: bytes) -> None:

@@ -11,6 +11,7 @@ from origin.live.dash_face import DashFace
 from origin.live.hls_face import HlsFace
 from origin.live.presentation import Presentation
 from origin.live.window import HotWindow
+from origin.live.writer import Writer
 from origin.settings import Settings
 
 
@@ -23,6 +24,7 @@ class Channels:
         self.folder = folder
         self.window = HotWindow(hot, settings.hot_bytes)
         self.presentations: dict[str, Presentation] = {}
+        self.writers: dict[str, Writer] = {}
         self.on_publish: Callable[[str], None] = lambda _: None
         self._settings = settings
         self._clock = clock
@@ -38,54 +40,56 @@ class Channels:
                 first, last = presentation.first_listed, presentation.channel.edge
                 presentation.publish(list(range(first, last + 1)))
 
-    def known(self, name: str) -> LiveChannel | None:
+    def known(self, name: str) -> Writer | None:
         """The channel, or None when it may be created; UnknownChannel when it may not (I5: 404)."""
-        if (presentation := self.presentations.get(name)) is not None:
-            return presentation.channel
+        if (writer := self.writers.get(name)) is not None:
+            return writer
         if not self._settings.auto_channels and name not in self._settings.channels:
             raise UnknownChannel("no such channel is configured")
         return None
 
-    def create(self, name: str) -> LiveChannel:
+    def create(self, name: str) -> Writer:
         """The channel of this name, new if no other request has made it meanwhile."""
-        if (presentation := self.presentations.get(name)) is not None:
-            return presentation.channel
+        if (writer := self.writers.get(name)) is not None:
+            return writer
         if len(self.presentations) >= self._settings.channel_limit:
             raise BadMedia("this origin has too many channels", code="too_many_channels")
         return self._open(name)
 
     def discard_empty(self, name: str) -> None:
         """Forget a channel whose first header was refused."""
-        presentation = self.presentations.get(name)
-        if presentation is not None and not presentation.channel.tracks:
-            del self.presentations[name]
-            shutil.rmtree(presentation.channel.folder, ignore_errors=True)
+        writer = self.writers.get(name)
+        if writer is not None and not writer.channel.tracks:
+            del self.presentations[name], self.writers[name]
+            shutil.rmtree(writer.channel.folder, ignore_errors=True)
 
-    def advance(self, channel: LiveChannel) -> None:
+    def advance(self, writer: Writer) -> None:
         """Publish what became whole."""
-        if numbers := channel.advance():
-            presentation = self.presentations[channel.name]
+        if numbers := writer.advance():
+            name = writer.channel.name
+            presentation = self.presentations[name]
             presentation.stepped(self._clock())
             presentation.publish(numbers)
-            self.on_publish(channel.name)
+            self.on_publish(name)
 
     def fill_gaps(self) -> None:
         """Keep the playlists of silent channels moving; call it several times a second (HLS-6)."""
         for name, presentation in self.presentations.items():
             last = presentation.due(self._clock())
             if last > presentation.channel.edge:
-                presentation.publish(presentation.channel.fill(last))
+                presentation.publish(self.writers[name].fill(last))
                 self.on_publish(name)
 
     def close(self) -> None:
         for presentation in self.presentations.values():
             presentation.channel.close()
 
-    def _open(self, name: str) -> LiveChannel:
+    def _open(self, name: str) -> Writer:
         channel = LiveChannel(name, self.folder / name, self._settings)
         presentation = Presentation(channel, self._settings, self.window)
         presentation.faces = [HlsFace(presentation), DashFace(presentation)]
         presentation.stepped(self._clock())
         channel.on_chunk = presentation.stored
         self.presentations[name] = presentation
-        return channel
+        self.writers[name] = Writer(channel, self._settings)
+        return self.writers[name]

@@ -73,16 +73,17 @@ class LiveTrack:
         for volume, record in self.log.recover():
             self.place(volume, record, duration_s)
 
-    def place(self, volume: int, record: Record, duration_s: Fraction | None) -> None:
-        """Take a record of the log into the index."""
+    def place(self, volume: int, record: Record, duration_s: Fraction | None) -> Stored | None:
+        """Take a record of the log into the index; returns the segment it belongs to, if any."""
         if duration_s is None or record.flags & RAW:
             self.waiting.append((volume, record))
-        elif record.flags & END:
+            return None
+        if record.flags & END:
             number = self.number_of(record.decode_time, duration_s)
             if (found := self.segments.get(number)) is not None:
                 found.whole = not found.broken
-        else:
-            self._extend(volume, record, duration_s)
+            return found
+        return self._extend(volume, record, duration_s)
 
     def settle(self, duration_s: Fraction, shift_s: Fraction) -> list[Stored]:
         """The grid is known: place what waited for it; returns segments that became whole.
@@ -163,11 +164,6 @@ class LiveTrack:
         stored = self.segments.get(number)
         return stored if stored is not None and stored.whole else None
 
-    def holding(self, record: Record) -> Stored | None:
-        """The segment that took this record just now."""
-        near = (self.open, self.newest)
-        return next((s for s in near if s and s.start <= record.decode_time < s.end), None)
-
     def expire(self, before_s: Fraction) -> list[int]:
         """Drop volumes older than this media time; returns the numbers that left."""
         gone = set(self.log.expire(int(before_s * self.timescale)))
@@ -190,7 +186,7 @@ class LiveTrack:
                 return candidate, False
         return number, True
 
-    def _extend(self, volume: int, record: Record, duration_s: Fraction) -> None:
+    def _extend(self, volume: int, record: Record, duration_s: Fraction) -> Stored:
         independent = bool(record.flags & INDEPENDENT)
         number, fresh = self._seat(record.decode_time, independent, duration_s)
         if fresh:
@@ -206,6 +202,7 @@ class LiveTrack:
         self.open = stored
         if self.newest is None or number >= self.newest.number:
             self.newest = stored
+        return stored
 
     def _rebased(
         self, volume: int, record: Record, duration_s: Fraction, shift_s: Fraction

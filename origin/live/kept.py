@@ -1,0 +1,44 @@
+"""What a channel must remember beside its logs: `channel.json`, small and replaced whole."""
+
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import msgspec
+
+from origin.hls.media import target_duration_s
+from origin.live.anchor import Anchor
+from origin.live.log import replace_file
+
+STATE = "channel.json"
+OVERHANG_S = Fraction(1, 10)  # how much longer than the grid a segment may be within the target
+
+
+@dataclass(slots=True)
+class Kept:
+    """`segment` is the grid in seconds as an exact fraction, empty until it is known; numbers are
+    -1 until there is one. `filled`: gaps were published up to there because no media came.
+    """
+
+    segment: str = ""
+    target_s: int = 0
+    first: int = -1
+    filled: int = -1
+    breaks: list[int] = field(default_factory=list)
+    anchor: Anchor = field(default_factory=Anchor)
+
+    def set_grid(self, duration_s: Fraction) -> None:
+        """Fix segment and target duration for the channel's life (HLS-2)."""
+        self.segment = str(duration_s)
+        long_s = duration_s + OVERHANG_S
+        self.target_s = target_duration_s([(long_s.numerator, long_s.denominator)])
+
+
+def load(folder: Path) -> Kept:
+    """What the folder remembers; nothing for a new channel."""
+    path = folder / STATE
+    return msgspec.json.decode(path.read_bytes(), type=Kept) if path.exists() else Kept()
+
+
+def save(folder: Path, kept: Kept) -> None:
+    replace_file(folder / STATE, msgspec.json.encode(asdict(kept)))
