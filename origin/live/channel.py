@@ -33,7 +33,7 @@ from origin.live.log import HEADER, TrackLog
 from origin.live.records import Record
 from origin.live.track import TOUCH_S, LiveTrack, Stored
 from origin.settings import Settings
-from origin.tracks import Rendition, Segment
+from origin.tracks import SPARSE, Rendition, Segment
 
 AHEAD = 3  # segments: I13 lets a source resend this long after a lost connection
 BIRTH = 1  # segments that a new channel's first track waits for headers of the others
@@ -78,9 +78,14 @@ class LiveChannel:
         return self._grid[1]
 
     @property
+    def low_latency(self) -> bool:
+        """Whether parts are shown before their segment is whole: what is stored then stands."""
+        return bool(self.kept.part)
+
+    @property
     def live_tracks(self) -> list[LiveTrack]:
         """Tracks that ever had media, by name: video rungs first, then audio, then text."""
-        order = {"video": 0, "audio": 1, "text": 2}
+        order = {"video": 0, "audio": 1, "text": 2, "event": 3}
         tracks = [t for t in self.tracks.values() if any(s.whole for s in t)]
         return sorted(tracks, key=lambda t: (order[t.rendition.kind], t.rendition.name))
 
@@ -118,7 +123,7 @@ class LiveChannel:
 
     def advance(self, limit: int | None = None) -> list[int]:
         """Publish what can be published, up to `limit`; returns the new numbers, oldest first."""
-        tracks = [t for t in self.tracks.values() if t.rendition.kind != "text"]
+        tracks = [t for t in self.tracks.values() if t.rendition.kind not in SPARSE]
         whole = {t.rendition.name: [s.number for s in t if s.whole] for t in tracks}
         top = max((max(numbers, default=-1) for numbers in whole.values()), default=-1)
         if top < 0:

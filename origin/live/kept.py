@@ -16,11 +16,13 @@ OVERHANG_S = Fraction(1, 10)  # how much longer than the grid a segment may be w
 
 @dataclass(slots=True)
 class Kept:
-    """`segment` is the grid in seconds as an exact fraction, empty until it is known; numbers are
-    -1 until there is one. `filled`: gaps were published up to there because no media came.
+    """`segment` is the grid, `part` the part target, in seconds as exact fractions; empty until it
+    is known, and `part` also where the channel has no parts. Numbers are -1 until there is one.
+    `filled`: gaps were published up to there because no media came.
     """
 
     segment: str = ""
+    part: str = ""
     target_s: int = 0
     first: int = -1
     filled: int = -1
