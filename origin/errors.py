@@ -7,7 +7,8 @@ OriginError
 ├── UnknownChannel       404  the publishing point is not available
 ├── WrongHeader          412  media without a header, or another header than the stored one
 ├── BadMedia             400  boxes that lie, are cut, or do not fit the track
-└── DamagedLog           500  the track store met bytes that it did not write
+├── DamagedLog           500  the track store met bytes that it did not write
+└── DiskFull             507  the disk takes no more; nothing of this was stored
 """
 
 
@@ -49,3 +50,7 @@ class BadMedia(OriginError):
 
 class DamagedLog(OriginError):
     code, status = "damaged_log", 500
+
+
+class DiskFull(OriginError):
+    code, status = "disk_full", 507

@@ -1,7 +1,7 @@
 """The track log: what an encoder pushed, once, in wire form, append-only.
 
 Theory of operation
-1. A log is a folder of volumes. A volume is `{ordinal}.cmaf` (chunks, end to end) and
+1. A log is a folder of volumes (volume.py). A volume is `{ordinal}.cmaf` (chunks, end to end) and
    `{ordinal}.index` (records.py), plus the track's `header.mp4` beside them.
 2. Media is written before its record, and both before the encoder is answered. Both writes have
    then reached the kernel, so a killed process (kill -9) loses nothing that was acknowledged. A
@@ -9,112 +9,127 @@ Theory of operation
    segment is fsynced before it is acknowledged.
 3. Opening checks the last volume: records stop at the first broken seal, at media that is shorter
    than its record says, or at a wrong checksum; everything after is cut off both files.
-4. Retention removes whole volumes from the head.
+4. One process writes; others open the same folder with `read_only`, cut nothing, and learn by
+   `tail` what was appended since. What retention took away they learn from `expire`.
+5. A disk that takes no more is DiskFull: neither the bytes nor the record count, and the next
+   append writes over them.
+6. Retention removes whole volumes from the head.
 """
 
-import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from zlib import crc32
 
 from origin.errors import DamagedLog
-from origin.live.records import END, INDEPENDENT, RAW, RECORD_BYTES, Record, pack, unpack
+from origin.live.records import END, INDEPENDENT, RECORD_BYTES, Record
+from origin.live.volume import Volume, VolumeWriter, replace_file
+
+__all__ = ["HEADER", "TrackLog", "replace_file"]
 
 HEADER = "header.mp4"
-
-
-@dataclass(slots=True)
-class Volume:
-    """One pair of files; `newest` is the end (ticks) of the newest media in it."""
-
-    ordinal: int
-    media_bytes: int = 0
-    index_bytes: int = 0
-    newest: int = 0
-    readers: int = field(default=-1)  # file descriptor for reads, opened on demand
-
-    def note_age(self, record: Record) -> None:
-        if not record.flags & RAW:
-            self.newest = max(self.newest, record.end)
+READERS = 8  # volumes of one log whose media stays open for reads
 
 
 class TrackLog:
-    """One track's log; the only writer of its folder."""
+    """One track's log; the only writer of its folder unless `read_only`."""
 
-    def __init__(self, folder: Path, *, volume_ticks: int, power_safe: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        volume_ticks: int,
+        power_safe: bool = False,
+        read_only: bool = False,
+    ) -> None:
         self.folder = folder
+        self.read_only = read_only
         self._volume_ticks = volume_ticks
         self._power_safe = power_safe
         self._volumes: dict[int, Volume] = {}
-        self._began = 0
-        self._media = self._index = -1
-        folder.mkdir(parents=True, exist_ok=True)
+        self._writer: VolumeWriter | None = None
+        self._readers: list[Volume] = []
+        if not read_only:
+            folder.mkdir(parents=True, exist_ok=True)
 
     def recover(self) -> Iterator[tuple[int, Record]]:
         """(volume, record) of everything kept, oldest first; call once, before any append."""
-        ordinals = sorted(int(p.stem) for p in self.folder.glob("*.index") if p.stem.isdigit())
+        ordinals = self._on_disk()
         for ordinal in ordinals:
-            volume = self._volumes[ordinal] = Volume(ordinal)
-            for record in self._checked(volume, last=ordinal == ordinals[-1]):
-                volume.note_age(record)
+            volume = self._volumes[ordinal] = Volume(self.folder, ordinal)
+            last = ordinal == ordinals[-1] and not self.read_only
+            for record in volume.sound() if last else volume.fresh():
                 yield ordinal, record
+            if last:
+                volume.cut()
+
+    def tail(self) -> Iterator[tuple[int, Record]]:
+        """(volume, record) of what the writer appended since `recover` or the last `tail`.
+
+        Ends early, at whole records, where the writer is in the middle of one. Volumes that
+        vanished before they were read yield nothing. Read-only logs only.
+        """
+        newest = max(self._volumes, default=0)
+        for ordinal in [newest, *(o for o in self._on_disk() if o > newest)]:
+            if ordinal:
+                volume = self._volumes.setdefault(ordinal, Volume(self.folder, ordinal))
+                for record in volume.fresh():
+                    yield ordinal, record
 
     def append(
         self, data: bytes, *, decode_time: int, duration: int, earliest: int, flags: int
     ) -> tuple[int, Record]:
         """Store one chunk; returns where it lies. Times before zero cannot be told, but happen."""
-        volume = self._writable(decode_time, bool(flags & INDEPENDENT))
-        earliest = max(earliest, 0)
-        record = Record(
-            volume.media_bytes, len(data), crc32(data), decode_time, duration, earliest, flags
+        writer = self._writable(decode_time, bool(flags & INDEPENDENT))
+        return writer.volume.ordinal, self._put(
+            writer, data, decode_time, duration, max(earliest, 0), flags
         )
-        _write(self._media, data, record.offset)
-        self._note(volume, record)
-        volume.media_bytes += len(data)
-        volume.note_age(record)
-        return volume.ordinal, record
 
     def seal(self, decode_time: int) -> None:
         """Note that the segment which starts at `decode_time` is whole."""
-        self._note(self._writable(decode_time, False), Record(0, 0, 0, decode_time, 0, 0, END))
+        writer = self._writable(decode_time, False)
+        self._put(writer, b"", decode_time, 0, 0, END)
         if self._power_safe:
-            os.fsync(self._media)
-            os.fsync(self._index)
+            writer.sync()
 
     def read(self, ordinal: int, record: Record) -> bytes:
         """The bytes of one chunk; DamagedLog when the disk no longer holds what was written."""
-        volume = self._volumes[ordinal]
-        try:
-            if volume.readers < 0:
-                volume.readers = os.open(self._path(ordinal, "cmaf"), os.O_RDONLY)
-            data = os.pread(volume.readers, record.size, record.offset)
-        except OSError as error:
-            raise DamagedLog(f"volume {ordinal}: {error.strerror}") from error
-        if crc32(data) != record.crc:
-            raise DamagedLog(f"volume {ordinal}: wrong checksum at byte {record.offset}")
-        return data
+        volume = self._known(ordinal)
+        if volume.reader < 0:
+            self._readers.append(volume)
+            if len(self._readers) > READERS:
+                self._readers.pop(0).release()
+        return volume.read(record)
+
+    def rows(self, ordinal: int, first: int, count: int) -> list[Record]:
+        """Records of consecutive rows of a volume's index, read from disk."""
+        return self._known(ordinal).rows(first, count)
 
     def expire(self, before: int) -> list[int]:
-        """Remove volumes whose newest media ended before this time; returns their ordinals."""
+        """Remove volumes whose newest media ended before this time; returns their ordinals.
+
+        A read-only log returns those that its writer removed, whatever the time.
+        """
         current = max(self._volumes, default=0)
-        old = [v for v in self._volumes.values() if v.newest < before and v.ordinal != current]
+        if self.read_only:
+            kept = set(self._on_disk())
+            old = [v for v in self._volumes.values() if v.ordinal not in kept]
+        else:
+            old = [v for v in self._volumes.values() if v.newest < before and v.ordinal != current]
         for volume in old:
             del self._volumes[volume.ordinal]
-            if volume.readers >= 0:
-                os.close(volume.readers)
-            for suffix in ("index", "cmaf"):
-                self._path(volume.ordinal, suffix).unlink(missing_ok=True)
+            if self.read_only:
+                volume.release()
+            else:
+                volume.remove()
         return [volume.ordinal for volume in old]
 
     def close(self) -> None:
-        readers = [volume.readers for volume in self._volumes.values()]
-        for descriptor in (self._media, self._index, *readers):
-            if descriptor >= 0:
-                os.close(descriptor)
-        self._media = self._index = -1
-        for volume in self._volumes.values():
-            volume.readers = -1
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        for volume in self._readers:
+            volume.release()
+        self._readers = []
 
     def header(self) -> bytes | None:
         path = self.folder / HEADER
@@ -123,69 +138,53 @@ class TrackLog:
     def put_header(self, data: bytes) -> None:
         replace_file(self.folder / HEADER, data)
 
-    def _path(self, ordinal: int, suffix: str) -> Path:
-        return self.folder / f"{ordinal:08d}.{suffix}"
+    def _on_disk(self) -> list[int]:
+        return sorted(int(p.stem) for p in self.folder.glob("*.index") if p.stem.isdigit())
 
-    def _note(self, volume: Volume, record: Record) -> None:
-        _write(self._index, pack(record), volume.index_bytes)
-        volume.index_bytes += RECORD_BYTES
+    def _known(self, ordinal: int) -> Volume:
+        try:
+            return self._volumes[ordinal]
+        except KeyError:
+            raise DamagedLog(f"volume {ordinal} is no longer here") from None
 
-    def _writable(self, decode_time: int, independent: bool) -> Volume:
-        """The volume to write to; a new one once the current spans enough time."""
+    def _put(
+        self,
+        writer: VolumeWriter,
+        data: bytes,
+        decode_time: int,
+        duration: int,
+        earliest: int,
+        flags: int,
+    ) -> Record:
+        volume = writer.volume
+        record = Record(
+            volume.media_bytes if data else 0,
+            len(data),
+            crc32(data),
+            decode_time,
+            duration,
+            earliest,
+            flags,
+            volume.index_bytes // RECORD_BYTES,
+        )
+        writer.put(data, record)
+        return record
+
+    def _writable(self, decode_time: int, independent: bool) -> VolumeWriter:
+        """Where to write; a new volume once the current spans enough time."""
+        if self.read_only:
+            raise RuntimeError("a read-only log has another writer")
+        writer = self._writer
+        if writer is not None:
+            spent = abs(decode_time - writer.began) >= self._volume_ticks
+            if not (independent and spent):
+                return writer
         current = max(self._volumes, default=0)
-        spent = abs(decode_time - self._began) >= self._volume_ticks
-        if self._index >= 0 and not (independent and spent):
-            return self._volumes[current]
-        if self._index < 0 and current:
-            ordinal = current
-        else:
-            ordinal = current + 1
-            self._volumes[ordinal] = Volume(ordinal)
-        for descriptor in (self._media, self._index):
-            if descriptor >= 0:
-                os.close(descriptor)
-        flags = os.O_WRONLY | os.O_CREAT
-        self._media = os.open(self._path(ordinal, "cmaf"), flags, 0o644)
-        self._index = os.open(self._path(ordinal, "index"), flags, 0o644)
-        self._began = decode_time
-        return self._volumes[ordinal]
-
-    def _checked(self, volume: Volume, *, last: bool) -> list[Record]:
-        """A volume's records; the last volume's torn tail is cut off."""
-        index, media = self._path(volume.ordinal, "index"), self._path(volume.ordinal, "cmaf")
-        records = unpack(index.read_bytes())
-        data_bytes = media.stat().st_size if media.exists() else 0
-        kept = []
-        with media.open("rb") if data_bytes else open(os.devnull, "rb") as file:
-            for record in records:
-                if record.offset + record.size > data_bytes:
-                    break
-                if last and record.size:
-                    file.seek(record.offset)
-                    if crc32(file.read(record.size)) != record.crc:
-                        break
-                kept.append(record)
-                volume.media_bytes = max(volume.media_bytes, record.offset + record.size)
-        volume.index_bytes = len(kept) * RECORD_BYTES
-        if last:
-            os.truncate(index, volume.index_bytes)
-            if media.exists():
-                os.truncate(media, volume.media_bytes)
-        return kept
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a small file so that a crash leaves the old or the new content, never a mix."""
-    fresh = path.with_suffix(".new")
-    with fresh.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-
-
-def _write(descriptor: int, data: bytes, offset: int) -> None:
-    rest = memoryview(data)
-    while rest:
-        written = os.pwrite(descriptor, rest, offset)
-        rest, offset = rest[written:], offset + written
+        fresh = writer is not None or not current or not self._volumes[current].local
+        volume = Volume(self.folder, current + 1) if fresh else self._volumes[current]
+        opened = VolumeWriter(volume, decode_time)
+        self._volumes[volume.ordinal] = volume
+        if writer is not None:
+            writer.close()
+        self._writer = opened
+        return opened

@@ -4,7 +4,7 @@ Little-endian, 48 bytes: offset u64, size u32, crc u32 of the media bytes, decod
 u64, earliest presentation time u64, flags u32, seal u32 (CRC-32 of the 44 bytes before it).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from struct import Struct
 from zlib import crc32
 
@@ -20,7 +20,7 @@ TIME_LIMIT = 1 << 63
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One chunk of the log, times in ticks; `offset` is within its volume."""
+    """One chunk of the log, times in ticks; `offset` is within its volume, `row` in its index."""
 
     offset: int
     size: int
@@ -29,6 +29,7 @@ class Record:
     duration: int
     earliest: int
     flags: int
+    row: int = field(default=0, compare=False)
 
     @property
     def end(self) -> int:
@@ -48,12 +49,13 @@ def pack(record: Record) -> bytes:
     return body + _SEAL.pack(crc32(body))
 
 
-def unpack(data: bytes) -> list[Record]:
+def unpack(data: bytes, *, first_row: int = 0) -> list[Record]:
     """Records up to the first that is cut or whose seal is broken: the torn tail of a crash."""
     found = []
-    for at in range(0, len(data) - RECORD_BYTES + 1, RECORD_BYTES):
+    for row in range(len(data) // RECORD_BYTES):
+        at = row * RECORD_BYTES
         body = data[at : at + _BODY.size]
         if _SEAL.unpack_from(data, at + _BODY.size)[0] != crc32(body):
             break
-        found.append(Record(*_BODY.unpack(body)))
+        found.append(Record(*(*_BODY.unpack(body), first_row + row)))
     return found

@@ -1,12 +1,14 @@
 """The track log on disk: what a crash may leave behind is found and cut, nothing else is lost."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from origin.errors import DamagedLog
+from origin.errors import DamagedLog, DiskFull
 from origin.live.log import TrackLog
 from origin.live.records import END, INDEPENDENT, RECORD_BYTES, Record, pack, unpack
 
@@ -91,3 +93,77 @@ def test_retention_removes_whole_volumes(tmp_path: Path) -> None:
     assert [p.stem for p in tmp_path.glob("*.cmaf")] == ["00000003"]
     assert log.expire(before=10**9) == [], "the volume being written stays"
     log.close()
+
+
+def test_a_follower_reads_what_the_writer_appends(tmp_path: Path) -> None:
+    """Another process sees whole records only, in order, over volumes, and learns what left."""
+    writer = TrackLog(tmp_path, volume_ticks=20)
+    list(writer.recover())
+    follower = TrackLog(tmp_path, volume_ticks=20, read_only=True)
+    assert list(follower.recover()) == list(follower.tail()) == []
+    seen = []
+    for number, chunk in enumerate(CHUNKS):
+        wrote = writer.append(
+            chunk, decode_time=number * 10, duration=10, earliest=0, flags=INDEPENDENT
+        )
+        found = list(follower.tail())
+        assert found == [wrote]
+        assert follower.read(*found[0]) == chunk
+        seen += found
+    assert {volume for volume, _ in seen} == {1, 2, 3}
+    late = TrackLog(tmp_path, volume_ticks=20, read_only=True)
+    assert list(late.recover()) == seen
+    writer.seal(50)
+    assert [r.flags for _, r in follower.tail()] == [END]
+    assert writer.expire(before=41) == follower.expire(before=0) == [1, 2]
+    assert follower.expire(before=10**9) == []
+    with pytest.raises(DamagedLog):
+        follower.read(*seen[0])
+    with pytest.raises(RuntimeError):
+        follower.seal(60)
+    for log in (writer, follower, late):
+        log.close()
+
+
+def test_a_follower_waits_for_the_rest_of_a_record(tmp_path: Path) -> None:
+    writer = write(tmp_path)
+    follower = TrackLog(tmp_path, volume_ticks=10**9, read_only=True)
+    assert len(list(follower.recover())) == len(CHUNKS)
+    writer.append(b"next", decode_time=60, duration=10, earliest=0, flags=0)
+    index = tmp_path / "00000001.index"
+    whole = index.read_bytes()
+    for cut in range(len(whole) - RECORD_BYTES, len(whole)):
+        index.write_bytes(whole[:cut])
+        assert list(follower.tail()) == []
+    index.write_bytes(whole)
+    assert [follower.read(*found) for found in follower.tail()] == [b"next"]
+    writer.close()
+    follower.close()
+
+
+def test_a_disk_that_takes_no_more_is_refused_and_leaves_no_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Media or record may fail half-way; the next append writes over what is torn (507)."""
+    log = write(tmp_path)
+    real = os.pwrite
+    for allowed in range(0, 150, 7):
+        left = allowed
+
+        def scarce(descriptor: int, data: bytes, offset: int) -> int:
+            nonlocal left
+            if not left:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            written = real(descriptor, data[:left], offset)
+            left -= written
+            return written
+
+        monkeypatch.setattr(os, "pwrite", scarce)
+        with pytest.raises(DiskFull) as refused:
+            log.append(b"z" * 110, decode_time=60, duration=10, earliest=0, flags=0)
+        monkeypatch.setattr(os, "pwrite", real)
+        assert (refused.value.status, refused.value.code) == (507, "disk_full")
+    at = log.append(b"after", decode_time=60, duration=10, earliest=0, flags=0)
+    assert log.read(*at) == b"after"
+    log.close()
+    assert recovered(tmp_path) == [*CHUNKS, b"after"]
