@@ -1,11 +1,15 @@
 """CODECS strings (RFC 6381) from codec configuration records: one table, one reader a codec.
 
+Dolby Vision stands beside the base codec (SUPPLEMENTAL-CODECS) or, without a base layer that others
+could play, is the codec itself (TR-66).
+
 Sources: specs/tracks.md section 5 with its worked examples; ISO/IEC 14496-15 Annex E for AVC and
 HEVC, AV1 codec ISO media file format binding section 5, VP codec ISO media file format binding.
 """
 
 from collections.abc import Callable
 
+from native.bmff import BoxError, walk
 from native.bmff.model import SampleEntry
 from origin.errors import UnsupportedCodec
 
@@ -103,6 +107,49 @@ def audio_object_type(asc: bytes) -> int:
     return 29 if left >= 12 and take(11) == 0x548 and take(1) else 5
 
 
+VISUAL_BYTES = 86  # a visual sample entry before its boxes (ISO/IEC 14496-12, 12.1.3)
+# TR-66: (base codec, bl_signal_compatibility_id) -> codec, brand
+DOLBY: dict[tuple[str, int], tuple[str, str]] = {
+    ("hvc1", 1): ("dvh1", "db1p"),
+    ("hvc1", 2): ("dvh1", "db2g"),
+    ("hvc1", 4): ("dvh1", "db4h"),
+    ("av01", 1): ("dav1", "db1p"),
+    ("av01", 4): ("dav1", "db4h"),
+}
+
+
+def dolby_vision(entry: SampleEntry) -> tuple[int, int, int] | None:
+    """(profile, level, bl_signal_compatibility_id) of dvcC or dvvC (Dolby Vision Streams Within the
+    ISO Base Media File Format, 3.2); None without one.
+    """
+    try:
+        boxes = walk(entry.data, VISUAL_BYTES) if len(entry.data) >= VISUAL_BYTES else []
+    except BoxError:
+        return None
+    for box in boxes:
+        if box.kind in ("dvcC", "dvvC") and box.end - box.body >= 5:
+            word = int.from_bytes(entry.data[box.body + 2 : box.body + 5], "big")
+            return word >> 17, word >> 11 & 63, word >> 4 & 15
+    return None
+
+
+def supplemental(entry: SampleEntry) -> str:
+    """`codec/brand` of SUPPLEMENTAL-CODECS, empty for a track without an enhancement."""
+    found = dolby_vision(entry)
+    if found is None:
+        return ""
+    profile, level, compatibility = found
+    codec, brand = DOLBY.get((entry.fourcc, compatibility), ("", ""))
+    return f"{codec}.{profile:02d}.{level:02d}/{brand}" if codec else ""
+
+
+def _dolby(entry: SampleEntry) -> str:
+    found = dolby_vision(entry)
+    if found is None:
+        raise UnsupportedCodec(f"{entry.fourcc} without a Dolby Vision record")
+    return f"{entry.fourcc}.{found[0]:02d}.{found[1]:02d}"
+
+
 def _fixed(text: str) -> _Reader:
     return lambda _: text
 
@@ -112,6 +159,8 @@ READERS: dict[str, _Reader] = {  # TR-60..TR-63
     "avc3": _avc,
     "hvc1": _hevc,
     "hev1": _hevc,
+    "dvh1": _dolby,
+    "dvhe": _dolby,
     "av01": _av1,
     "vp09": _vp9,
     "mp4a": _mp4a,
@@ -122,4 +171,6 @@ READERS: dict[str, _Reader] = {  # TR-60..TR-63
     "alac": _fixed("alac"),
     "wvtt": _fixed("wvtt"),
     "stpp": _fixed("stpp.ttml.im1t"),
+    "urim": _fixed("urim"),
+    "evte": _fixed("evte"),
 }

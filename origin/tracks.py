@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Literal
 
 Kind = Literal["video", "audio", "text", "event"]
+VideoRange = Literal["SDR", "PQ", "HLG"]
 SPARSE: frozenset[Kind] = frozenset(["text", "event"])  # may be silent: never hold an edge (I15)
 
 
@@ -63,7 +64,7 @@ class Rendition:
     height: int = 0
     sample_aspect: Fraction = Fraction(1)
     frame_rate: Fraction | None = None
-    video_range: Literal["SDR", "PQ", "HLG"] = "SDR"
+    video_range: VideoRange = "SDR"
     channels: int = 0
     sample_rate: int = 0
     label: str = ""
@@ -87,7 +88,7 @@ class Rendition:
 
 
 # TR-64: ISO/IEC 23091-2 transfer characteristics -> VIDEO-RANGE; all others are SDR
-VIDEO_RANGE: dict[int, Literal["SDR", "PQ", "HLG"]] = {16: "PQ", 18: "HLG"}
+VIDEO_RANGE: dict[int, VideoRange] = {16: "PQ", 18: "HLG"}
 
 
 def peak_bps(segments: Sequence[Segment], timescale: int, target_duration_s: int) -> int:

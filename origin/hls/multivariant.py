@@ -1,84 +1,147 @@
-"""The HLS multivariant playlist (draft-pantos-hls-rfc8216bis-22, 4.4.6), as a pure function."""
+"""The HLS multivariant playlist (draft-pantos-hls-rfc8216bis-22, 4.4.6), as a pure function.
+
+What a listener chooses (language, role, label) is a member; how it is coded is a group. Every group
+has every member (HLS-35): where a coding lacks one, the next best stands in, and its codec with it.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from origin.hls.groups import AudioGroup, Member, audio_groups, member
 from origin.hls.media import VERSION, half_up
 from origin.tracks import Rendition
 
+# TR-57: role -> CHARACTERISTICS; a forced subtitle is FORCED=YES instead
+CHARACTERISTICS = {
+    "description": "public.accessibility.describes-video",
+    "caption": "public.accessibility.transcribes-spoken-dialog,"
+    "public.accessibility.describes-music-and-sound",
+    "easyreader": "public.easy-to-read",
+}
+FORCED = frozenset(["forced-subtitle", "forced_subtitle"])
+SIDECAR = "wvtt"  # offered as WebVTT files, which no CODECS names (TR-92)
+
+
+@dataclass(frozen=True, slots=True)
+class _Variant:
+    """What one EXT-X-STREAM-INF plays together."""
+
+    main: Rendition
+    audio: AudioGroup | None
+    text: Sequence[Rendition]
+
 
 def multivariant(renditions: Sequence[Rendition]) -> str:
-    """The multivariant playlist: every video rung with one audio and one subtitle group.
+    """The multivariant playlist: every video rung with every audio group and the subtitle group.
 
-    Audio codecs of one kind share a group, so CODECS stays true per variant (TR-63, HLS-35); a
-    presentation without video lists its audio renditions as variants.
+    A presentation without video lists its audio as variants.
     """
-    video = [r for r in renditions if r.kind == "video"]
-    audio = [r for r in renditions if r.kind == "audio"]
+    video = [r for r in renditions if r.kind == "video" and not r.trick_of]
     text = [r for r in renditions if r.kind == "text"]
+    groups = audio_groups([r for r in renditions if r.kind == "audio"])
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
-    if not video:
-        for r in audio:
-            lines += [_stream_inf([r], [], text, ""), f"{r.name}/media.m3u8"]
-        return "\n".join(lines + _text_media(text)) + "\n"
-    groups: dict[str, list[Rendition]] = {}
-    for r in audio:
-        groups.setdefault(f"audio-{r.codecs.lower()}", []).append(r)
-    for group, members in groups.items():
-        lines += _media("AUDIO", group, members)
-    lines += _text_media(text)
-    for group, members in groups.items() or [("", [])]:
-        for r in video:
-            lines += [_stream_inf([r], members, text, group), f"{r.name}/media.m3u8"]
+    if video:
+        beside: list[AudioGroup | None] = [*groups] or [None]
+        variants = [_Variant(r, group, text) for group in beside for r in video]
+    elif any(len(group.members) > 1 for group in groups):
+        variants = [_Variant(group.default, group, text) for group in groups]
+    else:
+        variants = [_Variant(group.default, None, text) for group in groups]
+        groups = []
+    for group in groups:
+        lines += _media("AUDIO", group.name, group.members, group.default)
+    lines += _media("SUBTITLES", "text", [(member(r), r) for r in text], _default_text(text))
+    for variant in variants:
+        lines += [_stream_inf(variant), f"{variant.main.name}/media.m3u8"]
+    lines += [_iframe_stream_inf(r) for r in renditions if r.trick_of]
     return "\n".join(lines) + "\n"
 
 
-def _text_media(text: Sequence[Rendition]) -> list[str]:
-    return _media("SUBTITLES", "text", text)
+def _default_text(text: Sequence[Rendition]) -> Rendition | None:
+    return next((r for r in text if r.default and not FORCED & {*r.roles}), None)
 
 
-def _media(kind: str, group: str, members: Sequence[Rendition]) -> list[str]:
+def _media(
+    kind: str,
+    group: str,
+    members: Sequence[tuple[Member, Rendition]],
+    default: Rendition | None,
+) -> list[str]:
     """EXT-X-MEDIA lines of a group: unique names, at most one default (HLS-M29)."""
     lines = []
     taken: set[str] = set()
-    default = next((r for r in members if r.default), members[0] if kind == "AUDIO" else None)
-    languages: set[tuple[str, ...]] = set()
-    for r in members:
-        title = r.label or r.language
-        title = title if title not in taken else f"{title} ({r.name})"
+    selectable: set[tuple[str, ...]] = set()
+    for _, r in members:
+        title = _title(r, taken)
         taken.add(title)
-        key = (r.language, *r.roles)
-        select = r is default or key not in languages
-        languages.add(key)
+        forced = kind == "SUBTITLES" and bool(FORCED & {*r.roles})
+        traits = ",".join(CHARACTERISTICS[role] for role in r.roles if role in CHARACTERISTICS)
+        key = (r.language, traits, "forced" if forced else "")
+        select = r is default or key not in selectable
+        selectable.add(key)
         attributes = [f"TYPE={kind}", f'GROUP-ID="{group}"', f'NAME="{_quoted(title)}"']
         attributes += [f'LANGUAGE="{_quoted(r.language)}"'] if r.language != "und" else []
         attributes += ["DEFAULT=YES"] if r is default else []
-        attributes += ["AUTOSELECT=YES"] if select else []
-        attributes += [f'CHANNELS="{r.channels}"'] if kind == "AUDIO" and r.channels else []
+        attributes += ["AUTOSELECT=YES"] if select or forced else []
+        attributes += ["FORCED=YES"] if forced else []
+        attributes += [f'CHARACTERISTICS="{traits}"'] if traits else []
+        attributes += [f'CHANNELS="{channels(r)}"'] if kind == "AUDIO" and r.channels else []
         attributes.append(f'URI="{r.name}/media.m3u8"')
         lines.append(f"#EXT-X-MEDIA:{','.join(attributes)}")
     return lines
 
 
-def _stream_inf(
-    main: Sequence[Rendition], audio: Sequence[Rendition], text: Sequence[Rendition], group: str
-) -> str:
-    peak = sum(r.bandwidth for r in main) + max((r.bandwidth for r in audio), default=0)
-    average = sum(r.average_bandwidth for r in main)
-    average += max((r.average_bandwidth for r in audio), default=0)
-    codecs = dict.fromkeys(r.codecs for r in (*main, *audio, *text))
+def _title(r: Rendition, taken: set[str]) -> str:
+    """Label or language, with what tells it from the members before it."""
+    base = r.label or r.language
+    roles = " ".join(role for role in r.roles if role != "main")
+    candidates = (base, f"{base} ({roles})" if roles else base)
+    return next((title for title in candidates if title not in taken), f"{base} ({r.name})")
+
+
+def channels(r: Rendition) -> str:
+    """CHANNELS (TR-65)."""
+    return f"{r.joc}/JOC" if r.joc else str(r.channels)
+
+
+def _stream_inf(variant: _Variant) -> str:
+    r, text = variant.main, variant.text
+    members = [] if variant.audio is None else [m for _, m in variant.audio.members]
+    audio = [m for m in members if m is not r]
+    peak = average = 0
+    for together in ([r] if r.kind == "video" else [], members or [r] * (r.kind != "video"), text):
+        peak += max((m.bandwidth for m in together), default=0)
+        average += max((m.average_bandwidth for m in together), default=0)
+    shown = [m.codecs for m in text if m.codecs != SIDECAR]
+    codecs = dict.fromkeys([r.codecs, *(m.codecs for m in audio), *shown])
     attributes = [f"BANDWIDTH={max(peak, 1)}"]
     attributes += [f"AVERAGE-BANDWIDTH={min(average, peak)}"] if average else []
     attributes.append(f'CODECS="{",".join(codecs)}"')
-    r = main[0]
+    attributes += [f'SUPPLEMENTAL-CODECS="{r.supplemental}"'] if r.supplemental else []
     if r.kind == "video":
-        width, height = display_size(r)
-        attributes.append(f"RESOLUTION={width}x{height}")
+        attributes.append(_resolution(r))
         attributes += [f"FRAME-RATE={float(r.frame_rate):.3f}"] if r.frame_rate else []
         attributes.append(f"VIDEO-RANGE={r.video_range}")
-    attributes += [f'AUDIO="{group}"'] if audio else []
+    attributes += [f'AUDIO="{variant.audio.name}"'] if variant.audio is not None else []
     attributes += ['SUBTITLES="text"'] if text else []
     attributes += ["CLOSED-CAPTIONS=NONE"] if r.kind == "video" else []
     return f"#EXT-X-STREAM-INF:{','.join(attributes)}"
+
+
+def _iframe_stream_inf(r: Rendition) -> str:
+    """TR-94: video alone, with a bandwidth of its own."""
+    attributes = [f"BANDWIDTH={max(r.bandwidth, 1)}"]
+    attributes += [f"AVERAGE-BANDWIDTH={r.average_bandwidth}"] if r.average_bandwidth else []
+    attributes += [f'CODECS="{r.codecs}"']
+    attributes += [f'SUPPLEMENTAL-CODECS="{r.supplemental}"'] if r.supplemental else []
+    attributes += [_resolution(r), f"VIDEO-RANGE={r.video_range}"]
+    attributes.append(f'URI="{r.folder}/iframe.m3u8"')
+    return f"#EXT-X-I-FRAME-STREAM-INF:{','.join(attributes)}"
+
+
+def _resolution(r: Rendition) -> str:
+    width, height = display_size(r)
+    return f"RESOLUTION={width}x{height}"
 
 
 def display_size(r: Rendition) -> tuple[int, int]:

@@ -85,7 +85,7 @@ async def test_answers_carry_validators_and_freshness(library: Library) -> None:
     playlist = (await body(library, "a-eng/media.m3u8")).decode()
     assert playlist.count("#EXTINF") == 4 and playlist.rstrip().endswith("#EXT-X-ENDLIST")
     master = (await body(library, "master.m3u8")).decode()
-    assert 'LANGUAGE="eng"' in master and 'LANGUAGE="fra"' in master
+    assert 'LANGUAGE="en"' in master and 'LANGUAGE="fr"' in master
 
 
 @pytest.mark.parametrize(
