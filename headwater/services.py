@@ -1,29 +1,30 @@
-"""Each service as the parts of one process: rooms build them, settings and neighbours meet here."""
+"""Each service as the parts of one process: settings and neighbours meet here.
+
+A builder imports its own room when it runs, so that no process carries the other rooms.
+"""
 
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import cat
-import cdn_router.server
+from aiohttp import web
+
 import cdn_router.settings
-import control_api.keys
-import control_api.server
 import control_api.settings
-import manifest_proxy.server
 import manifest_proxy.settings
-import origin.server
 import origin.settings
-from headwater.demo import edge, page
-from headwater.demo.story import Sources, Story
 from headwater.settings import Demo, Token, effective
-from origin import vod
 from runtime import logs, service
 from runtime.sections import Data, Log, Sql
-from runtime.service import Background, Part
+from runtime.service import Background, Part, Web
 from runtime.settings import Loaded
-from runtime.sql import Database
+
+if TYPE_CHECKING:
+    import cat
+    from headwater.demo import page
+    from headwater.demo.story import Story
+    from runtime.sql import Database
 
 Kind = TypeVar("Kind")
 
@@ -41,17 +42,24 @@ def keys_file(loaded: Loaded) -> Path:
     return configured or section(loaded, "data", Data).dir / "token-keys.json"
 
 
-def run(name: str, config: Path | None, data: Path | None) -> int:
-    """Run one service to its end; the exit code."""
+def run(name: str, config: Path | None, data: Path | None, socket: Path | None = None) -> int:
+    """Run one service to its end; the exit code. With a `socket` the process is one of several
+    workers: it shares the service's ports and answers admin requests there.
+    """
     loaded = effective(config, data)
     logs.setup(name, section(loaded, "log", Log).level)
     kind, _, instance = name.partition(":")
-    parts, admin = BUILDERS[kind](loaded, instance)
+    parts, admin = BUILDERS[kind](loaded, instance, socket is not None)
+    if socket is not None:
+        worker_admin = Web("admin", web.Application(), path=socket, admin_routes=True)
+        parts, admin = [worker_admin, *parts], None
     return service.run(name, parts, admin=admin)
 
 
 def package(inputs: Sequence[Path], title: str, config: Path | None, data: Path | None) -> int:
     """Register a title; 0, or 1 with the reasons when its files do not fit."""
+    from origin import vod
+
     folder = section(effective(config, data), "data", Data).dir
     try:
         report = vod.register(folder, list(inputs), title)
@@ -67,7 +75,7 @@ def package(inputs: Sequence[Path], title: str, config: Path | None, data: Path 
     return 0
 
 
-def control_database(config: Path | None, data: Path | None) -> Database:
+def control_database(config: Path | None, data: Path | None) -> "Database":
     """The control API's database, for commands that work beside it."""
     loaded = effective(config, data)
     return _database(loaded, section(loaded, "data", Data).dir / "control")
@@ -76,8 +84,11 @@ def control_database(config: Path | None, data: Path | None) -> Database:
 Built = tuple[list[Part], tuple[str, int] | None]
 
 
-def _keys(loaded: Loaded) -> cat.KeySet:
-    made = control_api.keys.load_or_create(keys_file(loaded), control_api.keys.content_token_keys)
+def _keys(loaded: Loaded) -> "cat.KeySet":
+    import cat
+    from control_api import keys
+
+    made = keys.load_or_create(keys_file(loaded), keys.content_token_keys)
     return cat.KeySet.from_json(made)
 
 
@@ -85,44 +96,55 @@ def _issuer(loaded: Loaded) -> str:
     return section(loaded, "control", control_api.settings.Settings).content_token_issuer
 
 
-def _origin(loaded: Loaded, _: str) -> Built:
+def _origin(loaded: Loaded, _: str, shared: bool) -> Built:
+    from origin import server
+
     settings = section(loaded, "origin", origin.settings.Settings)
-    folder = section(loaded, "data", Data).dir
-    parts = origin.server.parts(settings, folder, vod.Library(folder))
+    parts = server.parts(settings, section(loaded, "data", Data).dir, reuse_port=shared)
     return parts, (settings.host, settings.admin_port)
 
 
-def _proxy(loaded: Loaded, _: str) -> Built:
+def _proxy(loaded: Loaded, _: str, shared: bool) -> Built:
+    from manifest_proxy import server
+
     settings = section(loaded, "proxy", manifest_proxy.settings.Settings)
     issuers = (_issuer(loaded),)
-    parts = manifest_proxy.server.parts(settings, _keys(loaded), issuers=issuers)
+    parts = server.parts(settings, _keys(loaded), issuers=issuers, reuse_port=shared)
     return parts, (settings.host, settings.admin_port)
 
 
-def _router(loaded: Loaded, _: str) -> Built:
+def _router(loaded: Loaded, _: str, shared: bool) -> Built:
+    from cdn_router import server
+
     settings = section(loaded, "router", cdn_router.settings.Settings)
-    return cdn_router.server.parts(settings, _keys(loaded), issuer=_issuer(loaded)), None
+    issuer = _issuer(loaded)
+    return server.parts(settings, _keys(loaded), issuer=issuer, reuse_port=shared), None
 
 
-def _control(loaded: Loaded, _: str) -> Built:
+def _control(loaded: Loaded, _: str, shared: bool) -> Built:
+    from control_api import server
+
     settings = section(loaded, "control", control_api.settings.Settings)
     folder = section(loaded, "data", Data).dir / "control"
     database = _database(loaded, folder)
     demo = section(loaded, "demo", Demo)
-    story = _story(loaded, demo)
-    parts = control_api.server.parts(
+    story = _story(loaded, demo) if demo.enabled else None
+    parts = server.parts(
         settings,
         database=database,
         folder=folder,
-        token_signer=control_api.server.signer(settings, keys_file(loaded)),
+        token_signer=server.signer(settings, keys_file(loaded)),
         demo=demo.enabled,
-        pages=_page(loaded, demo, story).mount if demo.enabled else None,
+        pages=_page(loaded, demo, story).mount if story else None,
+        reuse_port=shared,
     )
-    telling: list[Part] = [Background("story", story.forever)] if demo.enabled else []
+    telling: list[Part] = [Background("story", story.forever)] if story else []
     return [database, *telling, *parts], None
 
 
-def _edge(loaded: Loaded, name: str) -> Built:
+def _edge(loaded: Loaded, name: str, _: bool) -> Built:
+    from headwater.demo import edge
+
     demo = section(loaded, "demo", Demo)
     settings = section(loaded, "origin", origin.settings.Settings)
     mine = next(each for each in demo.edges if each.name == name)
@@ -138,7 +160,7 @@ def _edge(loaded: Loaded, name: str) -> Built:
     return parts, None
 
 
-BUILDERS: dict[str, Callable[[Loaded, str], Built]] = {
+BUILDERS: dict[str, Callable[[Loaded, str, bool], Built]] = {
     "origin": _origin,
     "proxy": _proxy,
     "router": _router,
@@ -147,7 +169,9 @@ BUILDERS: dict[str, Callable[[Loaded, str], Built]] = {
 }
 
 
-def _database(loaded: Loaded, folder: Path) -> Database:
+def _database(loaded: Loaded, folder: Path) -> "Database":
+    from runtime.sql import Database
+
     sql = section(loaded, "sql", Sql)
     url = sql.url.get_secret_value()
     if url:
@@ -156,13 +180,17 @@ def _database(loaded: Loaded, folder: Path) -> Database:
     return Database.embedded(folder, timeout_ms=sql.timeout_ms, pool_size=sql.pool_size)
 
 
-def _story(loaded: Loaded, demo: Demo) -> Story:
+def _story(loaded: Loaded, demo: Demo) -> "Story":
+    from headwater.demo.story import Sources, Story
+
     around = _around(loaded, demo)
     admin_port = section(loaded, "origin", origin.settings.Settings).admin_port
     return Story(Sources(f"http://127.0.0.1:{admin_port}", around.router, around.edges))
 
 
-def _around(loaded: Loaded, demo: Demo) -> page.Around:
+def _around(loaded: Loaded, demo: Demo) -> "page.Around":
+    from headwater.demo import page
+
     delivery_port = section(loaded, "origin", origin.settings.Settings).delivery_port
     return page.Around(
         origin=f"http://127.0.0.1:{delivery_port}",
@@ -172,10 +200,13 @@ def _around(loaded: Loaded, demo: Demo) -> page.Around:
     )
 
 
-def _page(loaded: Loaded, demo: Demo, story: Story) -> page.Page:
+def _page(loaded: Loaded, demo: Demo, story: "Story") -> "page.Page":
+    from control_api.seed import USERNAME
+    from headwater.demo import page
+
     settings = section(loaded, "control", control_api.settings.Settings)
     setup = page.Setup(
-        user=control_api.seed.USERNAME,
+        user=USERNAME,
         password=settings.demo_password.get_secret_value(),
         live="live",
         contents=[

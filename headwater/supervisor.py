@@ -6,10 +6,13 @@ Rules
 2. SIGTERM or SIGINT ends the children in reverse order of start; who is not gone after `GRACE_S`
    is killed. Children live in sessions of their own, so that Ctrl-C reaches only the supervisor,
    and the kernel ends them should the supervisor itself be killed.
-3. What children print goes to one file each, never to the terminal.
+3. What children print goes to one file each, never to the terminal; without a folder for such files
+   it goes where the supervisor's own words go.
+4. A child that is `alone` is ready before the others start: they find what it makes.
 """
 
 import asyncio
+import contextlib
 import ctypes
 import signal
 import sys
@@ -37,6 +40,8 @@ class Child:
     name: str
     launch: Callable[[], tuple[float, Sequence[str]]]
     ready_url: str | None = None  # answers 200 when ready; None: starts when the others are ready
+    ready_socket: Path | None = None  # the Unix socket behind `ready_url`
+    alone: bool = False
 
 
 class ChildFailed(Exception):
@@ -44,7 +49,7 @@ class ChildFailed(Exception):
 
 
 class Supervisor:
-    def __init__(self, children: Sequence[Child], log_dir: Path) -> None:
+    def __init__(self, children: Sequence[Child], log_dir: Path | None) -> None:
         self._children = children
         self._log_dir = log_dir
         self._running: dict[str, asyncio.subprocess.Process] = {}
@@ -55,11 +60,11 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stopping.set)
-        self._log_dir.mkdir(parents=True, exist_ok=True)
-        waited_for = [child for child in self._children if child.ready_url is not None]
-        tasks = [asyncio.create_task(self._first_start(child)) for child in waited_for]
+        if self._log_dir is not None:
+            self._log_dir.mkdir(parents=True, exist_ok=True)
+        tasks: list[asyncio.Task[None]] = []
         stop = asyncio.create_task(self._stopping.wait())
-        started = asyncio.gather(*tasks)
+        started = asyncio.create_task(self._first_starts())
         await asyncio.wait((started, stop), return_when=asyncio.FIRST_COMPLETED)
         failure = None
         if started.done() and not started.cancelled():
@@ -69,8 +74,7 @@ class Supervisor:
             tasks = [asyncio.create_task(self._keep(child)) for child in self._children]
             await stop
         self._stopping.set()
-        started.cancel()
-        for task in tasks:
+        for task in (started, *tasks):
             task.cancel()
         await self._end()
         await asyncio.gather(started, *tasks, return_exceptions=True)
@@ -79,9 +83,23 @@ class Supervisor:
         print(f"headwater: {failure}", file=sys.stderr, flush=True)
         return EXIT_FAILURE
 
+    async def _first_starts(self) -> None:
+        waited_for = [child for child in self._children if child.ready_url is not None]
+        for child in waited_for:
+            if child.alone:
+                await self._first_start(child)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for child in waited_for:
+                    if not child.alone:
+                        group.create_task(self._first_start(child))
+        except ExceptionGroup as several:
+            raise several.exceptions[0] from several
+
     async def _first_start(self, child: Child) -> None:
         assert child.ready_url is not None
-        async with asyncio.timeout(START_LIMIT_S), aiohttp.ClientSession() as session:
+        via = aiohttp.UnixConnector(str(child.ready_socket)) if child.ready_socket else None
+        async with asyncio.timeout(START_LIMIT_S), aiohttp.ClientSession(connector=via) as session:
             if await _is_ready(session, child.ready_url):
                 raise ChildFailed(f"{child.name}: another process answers at {child.ready_url}")
             process = await self._start(child)
@@ -106,7 +124,9 @@ class Supervisor:
     async def _start(self, child: Child) -> asyncio.subprocess.Process:
         delay_s, argv = child.launch()
         await asyncio.sleep(delay_s)
-        with self._log_file(child).open("ab") as log:
+        with contextlib.ExitStack() as files:
+            path = self._log_file(child)
+            log = files.enter_context(path.open("ab")) if path is not None else None
             process = await asyncio.create_subprocess_exec(
                 *argv,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -130,7 +150,9 @@ class Supervisor:
                     process.kill()
             await asyncio.gather(*waits)
 
-    def _log_file(self, child: Child) -> Path:
+    def _log_file(self, child: Child) -> Path | None:
+        if self._log_dir is None:
+            return None
         path = self._log_dir / f"{child.name}.log"
         if path.exists() and path.stat().st_size > KEEP_LOG_BYTES:
             path.replace(path.with_suffix(".log.1"))
@@ -138,6 +160,8 @@ class Supervisor:
 
     def _last_words(self, child: Child) -> str:
         path = self._log_file(child)
+        if path is None:
+            return "see above"
         lines = path.read_text(errors="replace").splitlines()[-1:] if path.exists() else []
         return lines[0][:500] if lines else "it said nothing"
 

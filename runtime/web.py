@@ -10,6 +10,7 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from pathlib import Path
 from time import perf_counter
 
 from aiohttp import web
@@ -36,15 +37,18 @@ BEGUN_S = web.RequestKey("begun_s", float)
 
 
 class Web:
-    """One listener. Port 0 asks the system for a free one; `port` then says which."""
+    """One listener. Port 0 asks the system for a free one; `port` then says which. With a `path` it
+    listens on that Unix socket instead.
+    """
 
     def __init__(
         self,
         name: str,
         app: web.Application,
         *,
-        host: str,
-        port: int,
+        host: str = "",
+        port: int = 0,
+        path: Path | None = None,
         admin_routes: bool = False,
         reuse_port: bool = False,
     ) -> None:
@@ -52,6 +56,7 @@ class Web:
         self.host = host
         self.port = port
         self._app = app
+        self._path = path
         self._reuse_port = reuse_port
         self._runner: web.AppRunner | None = None
         self._reasons: Reasons = dict
@@ -81,12 +86,17 @@ class Web:
             handler_cancellation=True,
         )
         await self._runner.setup()
-        site = web.TCPSite(
-            self._runner, self.host, self.port, reuse_port=self._reuse_port or None, backlog=1024
-        )
-        await site.start()
-        self.port = int(self._runner.addresses[0][1])
+        await self._site(self._runner).start()
+        if self._path is None:
+            self.port = int(self._runner.addresses[0][1])
         self._listening = True
+
+    def _site(self, runner: web.AppRunner) -> web.BaseSite:
+        if self._path is not None:
+            return web.UnixSite(runner, str(self._path), backlog=1024)
+        return web.TCPSite(
+            runner, self.host, self.port, reuse_port=self._reuse_port or None, backlog=1024
+        )
 
     def ready(self) -> str | None:
         return None if self._listening else "not listening"
