@@ -28,10 +28,12 @@ from pathlib import Path
 from native.bmff import parse_chunk, parse_init
 from origin.describe import describe
 from origin.errors import BadMedia, UnsupportedMedia
+from origin.live.grid import TOUCH_S
 from origin.live.kept import Kept, load, save
 from origin.live.log import HEADER, TrackLog
 from origin.live.records import Record
-from origin.live.track import TOUCH_S, LiveTrack, Stored
+from origin.live.shelf import Stored
+from origin.live.track import LiveTrack
 from origin.settings import Settings
 from origin.tracks import SPARSE, Rendition, Segment
 

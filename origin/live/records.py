@@ -15,6 +15,7 @@ RECORD_BYTES = _BODY.size + _SEAL.size
 INDEPENDENT = 1  # starts with a sample that needs no other
 RAW = 4  # in the source's own time, kept until the channel has a grid (anchor.py)
 END = 2  # no media: the segment that holds decode_time is whole
+VOID = 8  # no media: what came before for the segment that holds decode_time does not count
 TIME_LIMIT = 1 << 63
 
 

@@ -1,43 +1,18 @@
-"""One live track: its chunks from the log, grouped into segments on the channel's grid.
-
-A segment's number is its tfdt on the grid of segment durations, so every origin fed the same media
-uses the same numbers, also after a restart (AB6, O18). Encoders may start a segment a little before
-its boundary (decode order, audio packets): EARLY says how much still counts for the next number.
-"""
+"""One live track: its chunks from the log, grouped into segments on the channel's grid."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from fractions import Fraction
 
 from native.bmff.model import Track
 from native.bmff.rebase import rebase
+from origin.live.grid import Grid
 from origin.live.log import TrackLog
-from origin.live.records import END, INDEPENDENT, RAW, Record
-from origin.tracks import Rendition, Segment, frame_rate
+from origin.live.records import END, INDEPENDENT, RAW, VOID, Record
+from origin.live.shelf import Shelf, Stored
+from origin.tracks import Rendition, frame_rate
 
-EARLY = Fraction(1, 8)  # of a segment
-EARLY_AUDIO_S = Fraction(1, 20)  # two packets of the longest codec
-FULL_SLACK_S = Fraction(1, 1000)  # rounding of the last sample's duration
-TOUCH_S = Fraction(1, 50)  # two segments closer than this follow each other
-
-
-@dataclass(slots=True)
-class Stored:
-    """One segment in the log: its chunks in decode order as (volume, record)."""
-
-    number: int
-    start: int
-    end: int
-    size_bytes: int = 0
-    whole: bool = False
-    broken: bool = False
-    parts: list[tuple[int, Record]] = field(default_factory=list)
-
-    def segment(self, *, discontinuity: bool = False) -> Segment:
-        length = self.end - self.start
-        return Segment(
-            self.number, self.start, length, self.size_bytes, discontinuity=discontinuity
-        )
+__all__ = ["LiveTrack", "Stored"]
 
 
 class LiveTrack:
@@ -48,25 +23,29 @@ class LiveTrack:
         self.track = track
         self.header = header
         self.log = log
-        self.segments: dict[int, Stored] = {}
-        self.open: Stored | None = None
+        self.segments = Shelf(log.rows)
         self.newest: Stored | None = None
         self.headed = False
         self.waiting: list[tuple[int, Record]] = []
+        self._grid: Grid | None = None
 
     @property
     def timescale(self) -> int:
         return self.rendition.timescale
 
+    def grid(self, duration_s: Fraction) -> Grid:
+        """The channel's grid in this track's ticks."""
+        if self._grid is None or self._grid.segment_s is not duration_s:
+            audio = self.rendition.kind == "audio"
+            self._grid = Grid(duration_s, self.timescale, audio=audio)
+        return self._grid
+
     def number_of(self, decode_time: int, duration_s: Fraction) -> int:
-        early_s = EARLY * duration_s
-        if self.rendition.kind == "audio":
-            early_s = min(early_s, EARLY_AUDIO_S)
-        return int((Fraction(decode_time, self.timescale) + early_s) / duration_s)
+        return self.grid(duration_s).number(decode_time)
 
     def boundary(self, number: int, duration_s: Fraction) -> int:
         """Where the segment of this number should start, in ticks."""
-        return round(number * duration_s * self.timescale)
+        return self.grid(duration_s).boundary(number)
 
     def recover(self, duration_s: Fraction | None) -> None:
         """Read the log back; without a grid everything waits for one."""
@@ -78,32 +57,36 @@ class LiveTrack:
         if duration_s is None or record.flags & RAW:
             self.waiting.append((volume, record))
             return None
-        if record.flags & END:
+        if record.flags & (END | VOID):
             number = self.number_of(record.decode_time, duration_s)
-            if (found := self.segments.get(number)) is not None:
+            found = self.segments.get(number)
+            if found is not None and record.flags & VOID:
+                self._forget(number)
+            elif found is not None:
                 found.whole = not found.broken
             return found
         return self._extend(volume, record, duration_s)
 
-    def settle(self, duration_s: Fraction, shift_s: Fraction) -> list[Stored]:
-        """The grid is known: place what waited for it; returns segments that became whole.
+    def settle(self, duration_s: Fraction, shift_s: Fraction) -> None:
+        """The grid is known: place what waited for it.
 
         Raw media is stored again where the shift puts it, unless that was done before a restart.
         """
         waiting = sorted(self.waiting, key=lambda entry: entry[1].decode_time)
         self.waiting = []
-        done = []
         for volume, record in waiting:
             if record.flags & RAW:
                 moved = self._rebased(volume, record, duration_s, shift_s) if shift_s else None
                 if moved is None:
                     continue
                 volume, record = moved
-            if not record.flags & END:
-                done += self.close_before(record, duration_s)
-            self.place(volume, record, duration_s)
-            done += self.close_full(duration_s)
-        return done
+            media = not record.flags & (END | VOID)
+            if media:
+                independent = bool(record.flags & INDEPENDENT)
+                self.close_before(record.decode_time, independent, duration_s)
+            stored = self.place(volume, record, duration_s)
+            if media and stored is not None:
+                self.close_full(stored, duration_s)
 
     def wants(self, decode_time: int, independent: bool, duration_s: Fraction | None) -> bool:
         """False for media that is here already (I6), and until a stream that joins in the middle
@@ -112,45 +95,36 @@ class LiveTrack:
         if duration_s is None:
             known = {record.decode_time for _, record in self.waiting}
             return decode_time not in known if known else independent
-        number, fresh = self._seat(decode_time, independent, duration_s)
+        number, fresh = self.seat(decode_time, independent, duration_s)
         if fresh:
             return independent
         stored = self.segments[number]
         return decode_time >= stored.end and not stored.whole
 
-    def close_before(self, record: Record, duration_s: Fraction) -> list[Stored]:
-        """The open segment is whole when the next one starts exactly at its end."""
-        number, fresh = self._seat(record.decode_time, bool(record.flags & INDEPENDENT), duration_s)
-        if self.open is None or not fresh or number < self.open.number:
-            return []
-        touches = abs(record.decode_time - self.open.end) <= TOUCH_S * self.timescale
-        return self.close(force=touches, duration_s=duration_s)
+    def close_before(self, decode_time: int, independent: bool, duration_s: Fraction) -> None:
+        """The segment before a new one is whole when the new one starts exactly at its end."""
+        number, fresh = self.seat(decode_time, independent, duration_s)
+        if not fresh:
+            return
+        before = self.segments.get(number - 1) or self.segments.get(number - 2)
+        if before is not None and self.grid(duration_s).touches(before.end, decode_time):
+            self.close(before)
 
-    def close_full(self, duration_s: Fraction) -> list[Stored]:
-        """The open segment is whole as soon as nothing more can belong to it: audio once the next
-        packet counts for the next number, other media at the length of the grid.
-        """
-        stored = self.open
-        if stored is None:
-            return []
-        if self.rendition.kind == "audio":
-            return self.close(force=False, duration_s=duration_s)
-        length_s = Fraction(stored.end - stored.start, self.timescale)
-        full = length_s >= duration_s - FULL_SLACK_S
-        return self.close(force=True, duration_s=duration_s) if full else []
+    def close_full(self, stored: Stored, duration_s: Fraction) -> None:
+        """The segment is whole as soon as nothing more can belong to it."""
+        if self.grid(duration_s).full(stored.number, stored.start, stored.end):
+            self.close(stored)
 
-    def close(self, *, force: bool, duration_s: Fraction) -> list[Stored]:
-        """Seal the open segment if it is forced or reaches its boundary."""
-        stored = self.open
-        if stored is None or stored.whole or stored.broken:
-            return []
-        reach = self.number_of(stored.end, duration_s) > stored.number
-        if not (force or reach):
-            return []
-        stored.whole = True
-        self.log.seal(stored.start)
-        self.open = None
-        return [stored]
+    def close(self, stored: Stored) -> None:
+        """Seal a segment, unless media is missing inside."""
+        if not (stored.whole or stored.broken):
+            stored.whole = True
+            self.log.seal(stored.start)
+
+    def void(self, stored: Stored) -> None:
+        """Take back a segment that nobody was shown, for another source's to take its place."""
+        self.log.append(b"", decode_time=stored.start, duration=0, earliest=0, flags=VOID)
+        self._forget(stored.number)
 
     def measure(self, samples: int, ticks: int) -> None:
         """Set the frame rate from a stretch of media."""
@@ -167,14 +141,9 @@ class LiveTrack:
     def expire(self, before_s: Fraction) -> list[int]:
         """Drop volumes older than this media time; returns the numbers that left."""
         gone = set(self.log.expire(int(before_s * self.timescale)))
-        if not gone:
-            return []
-        numbers = [n for n, s in self.segments.items() if any(v in gone for v, _ in s.parts)]
-        for number in numbers:
-            del self.segments[number]
-        return numbers
+        return self.segments.drop(gone) if gone else []
 
-    def _seat(self, decode_time: int, independent: bool, duration_s: Fraction) -> tuple[int, bool]:
+    def seat(self, decode_time: int, independent: bool, duration_s: Fraction) -> tuple[int, bool]:
         """(number, whether it starts a new segment) for a chunk at this time."""
         number = self.number_of(decode_time, duration_s)
         for candidate in (number, number - 1):
@@ -186,20 +155,20 @@ class LiveTrack:
                 return candidate, False
         return number, True
 
+    def _forget(self, number: int) -> None:
+        del self.segments[number]
+        if self.newest is not None and self.newest.number == number:
+            self.newest = self.segments[max(self.segments)] if self.segments else None
+
     def _extend(self, volume: int, record: Record, duration_s: Fraction) -> Stored:
         independent = bool(record.flags & INDEPENDENT)
-        number, fresh = self._seat(record.decode_time, independent, duration_s)
+        number, fresh = self.seat(record.decode_time, independent, duration_s)
         if fresh:
             stored = Stored(number, record.decode_time, record.decode_time)
             self.segments[number] = stored
         else:
             stored = self.segments[number]
-        if record.decode_time != stored.end:
-            stored.broken = True
-        stored.end = max(stored.end, record.end)
-        stored.size_bytes += record.size
-        stored.parts.append((volume, record))
-        self.open = stored
+        stored.take(volume, record)
         if self.newest is None or number >= self.newest.number:
             self.newest = stored
         return stored

@@ -65,6 +65,7 @@ class Writer:
                 self.late_chunks += 1
                 return None
             self._check_length(track, chunk)
+            track.close_before(chunk.decode_time, chunk.independent, duration_s)
         volume, record = track.log.append(
             rebase(data, ticks, track.timescale) if ticks else data,
             decode_time=chunk.decode_time,
@@ -72,15 +73,12 @@ class Writer:
             earliest=chunk.earliest_pts,
             flags=(INDEPENDENT if chunk.independent else 0) | (RAW if shift_s is None else 0),
         )
-        if duration_s is not None:
-            track.close_before(record, duration_s)
         stored = channel.place(track, volume, record)
-        if duration_s is not None:
-            track.close_full(duration_s)
+        if duration_s is not None and stored is not None:
+            track.close_full(stored, duration_s)
             if "lmsg" in chunk.brands:
-                track.close(force=True, duration_s=duration_s)
-            if stored is not None:
-                channel.on_chunk(track, stored)
+                track.close(stored)
+            channel.on_chunk(track, stored)
         return record
 
     def learn(self, track: LiveTrack, length: int, now_s: float) -> None:
@@ -99,8 +97,11 @@ class Writer:
 
     def finish(self, track: LiveTrack, *, end_of_track: bool) -> None:
         """A body ended cleanly: its segment is whole if it reaches its boundary (I3, I7)."""
-        if (duration_s := self.channel.duration_s) is not None:
-            track.close(force=end_of_track, duration_s=duration_s)
+        duration_s, stored = self.channel.duration_s, track.newest
+        if duration_s is None or stored is None:
+            return
+        if end_of_track or track.grid(duration_s).reaches(stored.number, stored.end):
+            track.close(stored)
 
     def advance(self) -> list[int]:
         """Publish what can be published; returns the new numbers, oldest first."""
@@ -127,14 +128,14 @@ class Writer:
     def _check_length(self, track: LiveTrack, chunk: Chunk) -> None:
         """A segment that rounds above the target duration can never be listed (HLS-1)."""
         channel = self.channel
-        stored = track.open
-        number = track.number_of(chunk.decode_time, channel.duration_s or Fraction(1))
-        begins = stored is None or stored.number != number or stored.whole
-        start = chunk.decode_time if begins or stored is None else stored.start
+        duration_s = channel.duration_s or Fraction(1)
+        number, _ = track.seat(chunk.decode_time, chunk.independent, duration_s)
+        stored = track.segments.get(number)
+        start = chunk.decode_time if stored is None else stored.start
         limit = (channel.kept.target_s + Fraction(1, 2)) * track.timescale
         if chunk.decode_time + chunk.duration - start >= limit:
             raise BadMedia("the segment is longer than the target duration", code="too_long")
-        if not begins and stored is not None:
+        if stored is not None:
             size_bytes = stored.size_bytes + chunk.size
             if size_bytes > self._settings.segment_bytes:
                 raise BadMedia("the segment has too many bytes", code="too_large")
