@@ -113,8 +113,7 @@ class Delivery:
             return Refusal(error.status, error.code, cache_control=EARLY)
         if entity is not None:
             return entity
-        oldest = min((s.number for s in track if s.whole), default=0)
-        if number < oldest:
+        if number < track.segments.first_whole:
             return Refusal(410, "gone", cache_control=GONE)
         target_s = presentation.channel.kept.target_s
         return Refusal(404, "gap", cache_control=f"max-age={target_s}")

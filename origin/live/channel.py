@@ -31,6 +31,7 @@ from origin.errors import BadMedia, UnsupportedMedia
 from origin.live.grid import TOUCH_S
 from origin.live.kept import Kept, load, save
 from origin.live.log import HEADER, TrackLog
+from origin.live.parts import learned
 from origin.live.records import Record
 from origin.live.shelf import Stored
 from origin.live.track import LiveTrack
@@ -61,6 +62,9 @@ class LiveChannel:
         if not self.kept.segment and configured is not None and configured.segment_s:
             self.kept.set_grid(configured.segment_s)
             self.dirty = True
+        if not self.kept.part and settings.low_latency and configured and configured.part_s:
+            self.kept.part = str(configured.part_s)
+            self.dirty = True
         for path in sorted(folder.glob(f"*/{HEADER}")):
             track = self.open_track(path.parent.name, path.read_bytes())
             track.recover(self.duration_s)
@@ -88,7 +92,7 @@ class LiveChannel:
     def live_tracks(self) -> list[LiveTrack]:
         """Tracks that ever had media, by name: video rungs first, then audio, then text."""
         order = {"video": 0, "audio": 1, "text": 2, "event": 3}
-        tracks = [t for t in self.tracks.values() if any(s.whole for s in t)]
+        tracks = [t for t in self.tracks.values() if t.segments.last_whole >= 0]
         return sorted(tracks, key=lambda t: (order[t.rendition.kind], t.rendition.name))
 
     def reload(self) -> None:
@@ -126,18 +130,19 @@ class LiveChannel:
     def advance(self, limit: int | None = None) -> list[int]:
         """Publish what can be published, up to `limit`; returns the new numbers, oldest first."""
         tracks = [t for t in self.tracks.values() if t.rendition.kind not in SPARSE]
-        whole = {t.rendition.name: [s.number for s in t if s.whole] for t in tracks}
-        top = max((max(numbers, default=-1) for numbers in whole.values()), default=-1)
+        top = max((t.segments.last_whole for t in tracks), default=-1)
         if top < 0:
             return []
         if self.kept.first < 0:
-            have = [min(numbers) for numbers in whole.values() if numbers]
+            have = [first for t in tracks if (first := t.segments.first_whole) >= 0]
             patience = BIRTH if len(have) == len(tracks) else AHEAD
             if top < min(have) + patience:
                 return []
             self.kept.first = max(have)
             self.edge = self.kept.first - 1
             self.kept.breaks = [number for number in self.kept.breaks if number > self.kept.first]
+            if not self.kept.part and self._settings.low_latency:
+                self.kept.part = str(learned(tracks, self.kept.first, self.duration_s) or "")
             self.dirty = True
         fresh = []
         last = max(top, self.kept.filled)
@@ -154,6 +159,19 @@ class LiveChannel:
                 self.kept.breaks.append(number)
                 self.dirty = True
         return fresh
+
+    def opens(self, number: int) -> bool:
+        """Whether parts of the number in progress can be shown: every track has begun it, so that
+        it is settled whether it is a break (HLS-16).
+        """
+        tracks = [t for t in self.tracks.values() if t.rendition.kind not in SPARSE]
+        begun = [(t, t.segments.get(number), t.whole(number - 1)) for t in tracks]
+        if number != self.edge + 1 or not all(here for _, here, _ in begun):
+            return False
+        if number not in self.kept.breaks and any(_parted(*entry) for entry in begun):
+            self.kept.breaks.append(number)
+            self.dirty = True
+        return True
 
     def listed(self, track: LiveTrack, first: int, last: int) -> list[Segment]:
         """The published segments of these numbers, gaps where media is missing."""
@@ -204,10 +222,12 @@ class LiveChannel:
         """Whether any track's media does not touch what was listed before it."""
         if number == self.kept.first:
             return False
-        for track in self.live_tracks:
-            here, before = track.whole(number), track.whole(number - 1)
-            if here is None:
-                continue
-            if before is None or abs(here.start - before.end) > TOUCH_S * track.timescale:
-                return True
+        tracks = [t for t in self.live_tracks if t.rendition.kind not in SPARSE]
+        return any(_parted(t, t.whole(number), t.whole(number - 1)) for t in tracks)
+
+
+def _parted(track: LiveTrack, here: Stored | None, before: Stored | None) -> bool:
+    """Whether media does not touch what was before it."""
+    if here is None:
         return False
+    return before is None or abs(here.start - before.end) > TOUCH_S * track.timescale
