@@ -4,10 +4,10 @@ import asyncio
 
 from typing_extensions import disjoint_base
 
-from native.http.replies import Replies
+from native.http.following import Following
 
 @disjoint_base
-class Connection(Replies):
+class Connection(Following):
     """A client, from accept to close."""
 
     def made(self, task: asyncio.Future[object]) -> None:

@@ -18,6 +18,8 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memchr, memcpy, memmove
 
 from native.http.entity cimport Answer, Entity
+from native.http.gate cimport Gate, Parked
+from native.http.growing cimport Growing
 from native.http.kernel cimport EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, SHUT_WR, recv, shutdown
 from native.http.parser cimport FAULT, MORE, OPTIONS, Head, begin, scan
 from native.http.port cimport Port
@@ -48,7 +50,7 @@ cdef int DRAINING = errors.NUMBER["draining"]
 cdef int INTERNAL = errors.NUMBER["internal"]
 
 
-cdef class Connection(Replies):
+cdef class Connection(Following):
     """A client, from accept to close."""
 
     def __dealloc__(self):
@@ -147,6 +149,8 @@ cdef class Connection(Replies):
 
     cdef int proceed(self) except -1:
         """The queue is empty or the answer in the making is given: go on with what is pipelined."""
+        if self.growing is not None:
+            return self.advance()
         if self.size and self.fd >= 0 and not self.busy and not self.streaming:
             self.process(self.input, self.size)
         return 0
@@ -167,10 +171,13 @@ cdef class Connection(Replies):
                 self.window, self.window_sent = self.worker.now * 0.5, self.sent
                 self.enter(WRITING, self.port.stall_s)
         elif self.busy:
-            if self.eof and self.phase != LEAVING:
+            if self.eof and self.gate is not None:
+                self.port.client_gone += 1
+                self.leave()
+            elif self.eof and self.phase != LEAVING:
                 self.enter(LEAVING, self.port.gone_s)
             elif self.phase != HOLDING and self.phase != LEAVING:
-                self.enter(HOLDING, self.port.hold_s)
+                self.enter(HOLDING, self.port.hold_s if self.gate is None else self.gate.limit_s)
         elif self.streaming:  # behind a FIN the source has to say something in time (HT-65)
             self.enter(STREAMING, self.port.hold_s if self.eof else -1)
         elif self.more:
@@ -200,6 +207,9 @@ cdef class Connection(Replies):
             self.head.keep_alive = False
             self.refuse(HEAD_TIMEOUT)
             self.size = 0
+        elif self.gate is not None:
+            self.port.late += 1
+            self.wake(self.gate, self.gate.late)
         elif self.phase == HOLDING:
             self.port.holds_expired += 1
             self.give_up(HOLD_EXPIRED)
@@ -276,12 +286,20 @@ cdef class Connection(Replies):
         """Answer the request at `d` with what a handler returned."""
         if isinstance(result, Entity):
             return self.give_entity(d, <Entity>result)
+        if isinstance(result, Parked):
+            return self.park((<Parked>result).gate)
+        if isinstance(result, Growing):
+            return self.give_growing(d, <Growing>result)
         if isinstance(result, Answer):
             return self.give_answer(<Answer>result)
         if isinstance(result, stream.Stream):
             return self.begin_stream(result)
         if self.busy:
             return self.handler_failed(TypeError(f"not an answer: {result!r}"))
+        return self.give_later(result)
+
+    cdef int give_later(self, object result) except -1:
+        """An awaitable of an answer: its head stays in front of `input`."""
         try:
             if asyncio.isfuture(result):  # others may wait for it too: not ours to cancel
                 self.task = asyncio.shield(result)
@@ -291,6 +309,28 @@ cdef class Connection(Replies):
             return self.handler_failed(error)
         self.busy = True
         self.task.add_done_callback(self.made)
+        return 0
+
+    cdef int park(self, Gate gate) except -1:
+        """Wait without a task, until the gate is released or its limit is reached."""
+        self.busy, self.gate, self.phase = True, gate, NEW
+        gate.seats[self] = None
+        self.port.parked += 1
+        return 0
+
+    cdef int wake(self, object gate, object answer) except -1:
+        if self.gate is not gate:
+            return 0
+        self.unpark()
+        self.busy = False
+        self.give(self.input, answer)
+        self.consume()
+        return 1
+
+    cdef int unpark(self) except -1:
+        gate, self.gate = self.gate, None
+        if gate is not None:
+            (<Gate>gate).seats.pop(self, None)
         return 0
 
     def made(self, task) -> None:
@@ -307,13 +347,13 @@ cdef class Connection(Replies):
                 self.handler_failed(task.exception())
             else:
                 self.give(self.input, task.result())
-            self.busy = False
+            self.busy = self.gate is not None
             self.consume()
         except Exception as error:
             self.worker.failed(self, error)
 
     cdef int consume(self) except -1:
-        if self.fd >= 0 and not self.streaming:
+        if self.fd >= 0 and not self.streaming and not self.busy:
             self.size -= self.head.at
             memmove(self.input, self.input + self.head.at, self.size)
             begin(&self.head)
@@ -325,10 +365,13 @@ cdef class Connection(Replies):
     cdef void leave(self) noexcept:
         self.busy = self.streaming = False
         self.size = 0
+        self.unpark()
+        self.unfollow()
         Wire.leave(self)
 
     def give_up(self, number: int) -> None:
         """Answer a request in the making with a refusal instead."""
+        self.unpark()
         task, self.task, self.busy = self.task, None, False
         if task is not None:
             task.cancel()

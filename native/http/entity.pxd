@@ -2,7 +2,8 @@
 
 cdef class Answer:
     cdef readonly int status
-    cdef readonly bytes body
+    cdef readonly size_t size_bytes  # of the body
+    cdef tuple pieces  # of the body
     cdef bytes head  # up to the value of Date
 
 cdef class Entity(Answer):
@@ -10,7 +11,8 @@ cdef class Entity(Answer):
     cdef readonly str content_type
     cdef readonly str cache_control
     cdef readonly long long last_modified
-    cdef readonly bytes gzip
+    cdef tuple gzip_pieces  # None: there is no coded twin
+    cdef size_t gzip_size
     cdef bytes tag  # quoted
     cdef bytes gzip_tag
     cdef bytes modified  # IMF-fixdate or b""

@@ -11,12 +11,16 @@ ETAG_TEXT: re.Pattern[str]
 
 @disjoint_base
 class Answer:
-    """Base of what is sent in one piece."""
+    """Base of what has a head of its own."""
 
     @property
     def status(self) -> int: ...
     @property
-    def body(self) -> bytes: ...
+    def body(self) -> bytes:
+        """The whole, joined when it is in pieces; the way out never joins."""
+    @property
+    def size_bytes(self) -> int:
+        """Of the body."""
 
 @disjoint_base
 class Entity(Answer):
@@ -24,20 +28,21 @@ class Entity(Answer):
 
     def __init__(
         self,
-        body: bytes,
+        body: bytes | Sequence[bytes],
         *,
         content_type: str,
         cache_control: str,
         last_modified: int = 0,
         etag: str | None = None,
-        gzip: bytes | None = None,
+        gzip: bytes | Sequence[bytes] | None = None,
         ranges: bool = True,
         headers: Sequence[tuple[str, str]] = (),
         status: int = 200,
     ) -> None:
-        """`last_modified`: epoch seconds, 0 for none. `etag`: opaque text without quotes, default a
-        hash of the body. `gzip`: the coded twin, with its own tag and Vary; ranges are then ignored
-        (HT-98). HeadError for a header that may not go on the wire.
+        """`body` and `gzip`: whole, or in pieces that leave by writev and are never joined; a body in
+        pieces needs an `etag`. `last_modified`: epoch seconds, 0 for none. `etag`: opaque text
+        without quotes, default a hash of the body. `gzip`: the coded twin, with its own tag and
+        Vary; ranges are then ignored (HT-98). HeadError for a header that may not go on the wire.
         """
     @property
     def etag(self) -> str: ...

@@ -23,7 +23,41 @@ ETAG_TEXT = re.compile(r"[\x21\x23-\x7e]*")
 
 
 cdef class Answer:
-    """Base of what is sent in one piece."""
+    """Base of what has a head of its own."""
+
+    @property
+    def body(self) -> bytes:
+        return joined(self.pieces)
+
+
+cdef tuple cut(body):
+    """Pieces of a body given whole or as a sequence."""
+    return (body,) if isinstance(body, bytes) else tuple([piece for piece in body if piece])
+
+
+cdef size_t length_of(tuple pieces) except? 0:
+    """Octets in `pieces`; TypeError for what is not bytes."""
+    cdef size_t total = 0
+    cdef bytes piece
+    for piece in pieces:
+        total += PyBytes_GET_SIZE(piece)
+    return total
+
+
+cdef bytes joined(tuple pieces):
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+cdef bint fill(int fd, const char* data, size_t left) noexcept nogil:
+    """Write it all."""
+    cdef ssize_t done
+    while left:
+        done = write(fd, data, left)
+        if done <= 0:
+            return False
+        data += done
+        left -= done
+    return True
 
 
 cdef class Entity(Answer):
@@ -40,23 +74,27 @@ cdef class Entity(Answer):
 
     def __init__(
         self,
-        body: bytes,
+        body: bytes | Sequence[bytes],
         *,
         content_type: str,
         cache_control: str,
         last_modified: int = 0,
         etag: str | None = None,
-        gzip: bytes | None = None,
+        gzip: bytes | Sequence[bytes] | None = None,
         ranges: bool = True,
         headers: Sequence[tuple[str, str]] = (),
         status: int = 200,
     ) -> None:
+        if etag is None and not isinstance(body, bytes):
+            raise HeadError("a body in pieces names its etag")
         tag = heads.content_tag(body) if etag is None else etag
         if not ETAG_TEXT.fullmatch(tag):
             raise HeadError("etag is opaque text without quotes and blanks")
-        self.body, self.status, self.etag = body, status, tag
+        self.status, self.etag = status, tag
+        self.pieces = cut(body)
+        self.size_bytes = length_of(self.pieces)
         self.content_type, self.cache_control = content_type, cache_control
-        self.last_modified, self.gzip = last_modified, gzip
+        self.last_modified = last_modified
         self.tag, self.gzip_tag = b'"%s"' % tag.encode(), b'"%s-gz"' % tag.encode()
         self.modified = dates.format_date(last_modified) if last_modified else b""
         self.ranges = ranges and gzip is None and status == 200  # HT-98
@@ -70,21 +108,27 @@ cdef class Entity(Answer):
         if self.ranges:
             typed.append(("Accept-Ranges", "bytes"))
         plain, coded = ("ETag", f'"{tag}"'), ("ETag", f'"{tag}-gz"')
-        self.head = heads.head(status, heads.fields([*typed, plain, *kept]), len(body))
+        self.head = heads.head(status, heads.fields([*typed, plain, *kept]), self.size_bytes)
         self.head_304 = heads.head(304, heads.fields([plain, *kept]), None)
         self.head_206 = heads.start(206) + heads.CORS + heads.fields([*typed[:1], plain, *kept])
         if gzip is not None:
+            self.gzip_pieces = cut(gzip)
+            self.gzip_size = length_of(self.gzip_pieces)
             typed.append(("Content-Encoding", "gzip"))
-            self.gzip_head = heads.head(status, heads.fields([*typed, coded, *kept]), len(gzip))
+            self.gzip_head = heads.head(
+                status, heads.fields([*typed, coded, *kept]), self.gzip_size
+            )
             self.gzip_head_304 = heads.head(304, heads.fields([coded, *kept]), None)
+
+    @property
+    def gzip(self) -> bytes | None:
+        return None if self.gzip_pieces is None else joined(self.gzip_pieces)
 
     cdef int backing(self) noexcept:
         """A memfd that holds the body, or -1: not hot yet, or enough of them already."""
         global backed
         cdef int fd
-        cdef const char* data = PyBytes_AS_STRING(self.body)
-        cdef size_t left = PyBytes_GET_SIZE(self.body)
-        cdef ssize_t done
+        cdef bytes piece
         if self.fd >= 0 or backed >= BACKED_MAX:
             return self.fd
         self.hits += 1
@@ -94,19 +138,16 @@ cdef class Entity(Answer):
         fd = memfd_create(b"headwater", MFD_CLOEXEC)
         if fd < 0:
             return -1
-        while left:
-            done = write(fd, data, left)
-            if done <= 0:
+        for piece in self.pieces:
+            if not fill(fd, PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece)):
                 close(fd)
                 return -1
-            data += done
-            left -= done
         backed += 1
         self.fd = fd
         return fd
 
     def __repr__(self) -> str:
-        return f"<Entity {self.status} {self.content_type} {len(self.body)} octets>"
+        return f"<Entity {self.status} {self.content_type} {self.size_bytes} octets>"
 
 
 cdef class Refusal(Answer):
@@ -123,7 +164,8 @@ cdef class Refusal(Answer):
         if not code.isascii() or not code.replace("_", "").replace("-", "").isalnum():
             raise HeadError("a refusal's code is letters, digits, _ and -")
         self.status, self.code = status, code
-        self.body = b'{"error":"%s"}' % code.encode()
+        self.pieces = (b'{"error":"%s"}' % code.encode(),)
+        self.size_bytes = length_of(self.pieces)
         lines = heads.fields(
             [
                 ("Content-Type", "application/json"),
@@ -132,7 +174,7 @@ cdef class Refusal(Answer):
                 *headers,
             ]
         )
-        self.head = heads.head(status, lines, len(self.body))
+        self.head = heads.head(status, lines, self.size_bytes)
 
     def __repr__(self) -> str:
         return f"<Refusal {self.status} {self.code}>"
@@ -141,6 +183,6 @@ cdef class Refusal(Answer):
 def preflight() -> Answer:
     """What every OPTIONS gets (HT-75): 204, no look-up, nothing of the request."""
     cdef Answer answer = Answer.__new__(Answer)
-    answer.status, answer.body = 204, b""
+    answer.status, answer.pieces = 204, ()
     answer.head = heads.head(204, heads.fields(tables.PREFLIGHT), None)
     return answer

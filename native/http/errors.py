@@ -1,7 +1,9 @@
-"""Refusals of the protocol itself, as data, and the one exception its face raises.
+"""Refusals of the protocol itself, as data, and the exceptions its face raises.
 
     ValueError
     └── HeadError    a handler's header would break the head (HT-70)
+    RuntimeError
+    └── EndedError   something is added to a growing object that has ended
 
 Class F rows end the connection (HT-2): framing or syntax in doubt, never cached. Class S rows are
 well-formed requests refused for their meaning: the connection stays open, with a short lifetime.
@@ -12,6 +14,10 @@ from typing import NamedTuple
 
 class HeadError(ValueError):
     """A configured or computed header name or value that may not go on the wire."""
+
+
+class EndedError(RuntimeError):
+    """append() or finish() on a growing object that is finished or aborted."""
 
 
 class Row(NamedTuple):
@@ -53,5 +59,6 @@ REFUSALS = (
     Row("internal", 500, False),  # the handler raised
     Row("hold_expired", 503, False),  # HT-123
     Row("draining", 503, False),  # HT-67
+    Row("source_cut", 503, False),  # HT-114: asked for after its source broke
 )
 NUMBER = {row.code: number for number, row in enumerate(REFUSALS)}

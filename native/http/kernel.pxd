@@ -17,6 +17,10 @@ cdef extern from "<netinet/in.h>" nogil:
         in_addr sin_addr
     struct sockaddr_in6:
         in6_addr sin6_addr
+    enum: IPPROTO_TCP
+
+cdef extern from "<netinet/tcp.h>" nogil:
+    enum: TCP_NOTSENT_LOWAT
 
 cdef extern from "<sys/socket.h>" nogil:
     struct sockaddr:

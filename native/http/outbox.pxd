@@ -7,6 +7,9 @@ cdef enum:
     BLOCKED = 1
     BROKEN = -1
 
+cdef enum:
+    GATHER = 64  # pieces per sendmsg
+
 cdef struct Piece:
     void* owner  # a counted reference to the bytes or the Entity
     const uint8_t* data  # NULL: octets of `fd` from `offset`

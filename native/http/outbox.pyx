@@ -11,7 +11,6 @@ from posix.types cimport off_t
 from native.http.kernel cimport MSG_NOSIGNAL, iovec, msghdr, sendfile, sendmsg
 
 cdef enum:
-    GATHER = 64  # pieces per sendmsg
     TURN_BYTES = 1 << 20  # of one connection before the others get their turn
 
 

@@ -22,6 +22,7 @@ cdef class Port:
     cdef double head_s, first_octet_s, idle_s, hold_s, gone_s, stall_s, rate_s, linger_s
     cdef int connections_max
     cdef uint64_t accepted, shed, requests, hot_hits, octets, client_gone, resets
+    cdef uint64_t parked, unparked, late
     cdef uint64_t head_timeouts, idle_timeouts, holds_expired, stalls, slow_readers, sources_cut
     cdef uint64_t statuses[600]
     cdef uint64_t faults[64]

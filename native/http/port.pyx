@@ -90,6 +90,9 @@ cdef class Port:
             "timeouts_head": self.head_timeouts,
             "timeouts_idle": self.idle_timeouts,
             "timeouts_hold": self.holds_expired,
+            "gates_parked": self.parked,
+            "gates_released": self.unparked,
+            "gates_late": self.late,
         }
         for status in range(600):
             if self.statuses[status]:

@@ -7,6 +7,12 @@ cdef enum:
     SATISFIED = 1
     UNSATISFIABLE = 2
 
+cdef enum:  # forms of a range that is not ignored
+    CLOSED = 1  # first-last
+    OPEN = 2  # first-
+    SUFFIX = 3  # -last
+
+cdef int read_form(const uint8_t* text, size_t size, int64_t* first, int64_t* last) noexcept nogil
 cdef int read_range(
     const uint8_t* text, size_t size, int64_t length, int64_t* first, int64_t* last
 ) noexcept nogil

@@ -17,10 +17,8 @@ cdef size_t position(const uint8_t* text, size_t size, size_t at, int64_t* out) 
     return at
 
 
-cdef int read_range(
-    const uint8_t* text, size_t size, int64_t length, int64_t* first, int64_t* last
-) noexcept nogil:
-    """What `text` asks of an object of `length` octets; `first` and `last` when SATISFIED."""
+cdef int read_form(const uint8_t* text, size_t size, int64_t* first, int64_t* last) noexcept nogil:
+    """The form of `text` and the positions it names; IGNORED when it is no single range of bytes."""
     cdef const char* unit = b"bytes="
     cdef size_t at, begin
     cdef bint suffix
@@ -46,15 +44,26 @@ cdef int read_range(
     if at != size or suffix and at == begin:
         return IGNORED
     if suffix:
+        return SUFFIX
+    if at == begin:
+        last[0] = POSITION_MAX
+        return OPEN
+    return IGNORED if last[0] < first[0] else CLOSED
+
+
+cdef int read_range(
+    const uint8_t* text, size_t size, int64_t length, int64_t* first, int64_t* last
+) noexcept nogil:
+    """What `text` asks of an object of `length` octets; `first` and `last` when SATISFIED."""
+    cdef int form = read_form(text, size, first, last)
+    if form == IGNORED:
+        return IGNORED
+    if form == SUFFIX:
         if last[0] == 0 or length == 0:
             return UNSATISFIABLE
         first[0] = length - last[0] if last[0] < length else 0
         last[0] = length - 1
         return SATISFIED
-    if at == begin:
-        last[0] = POSITION_MAX
-    elif last[0] < first[0]:
-        return IGNORED
     if first[0] >= length:
         return UNSATISFIABLE
     if last[0] >= length:

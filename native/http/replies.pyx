@@ -1,7 +1,6 @@
 # cython: auto_pickle=False
 """Answers of one connection: entity, refusal or stream, as its request asks (specs/http1.md 8 to 12)."""
 
-from cpython.bytes cimport PyBytes_GET_SIZE
 from libc.stdint cimport int64_t
 from libc.stdio cimport snprintf
 
@@ -37,25 +36,27 @@ cdef class Replies(Wire):
 
     cdef int give_answer(self, Answer answer) except -1:
         """A refusal or another constant."""
-        return self.send(None, answer.status, answer.head, b"", answer.body, 0, len(answer.body))
+        return self.send(None, answer.status, answer.head, b"", answer.pieces, 0, answer.size_bytes)
 
     cdef int give_entity(self, const uint8_t* d, Entity entity) except -1:
         """Coding, conditions, range, in this order (HT-81, HT-100)."""
-        cdef bytes tag = entity.tag, head = entity.head, body = entity.body
-        cdef bint coded = entity.gzip is not None and accepts_gzip(&self.head, d)
-        cdef int64_t first = 0, last = 0, length = PyBytes_GET_SIZE(body)
+        cdef bytes tag = entity.tag, head = entity.head
+        cdef tuple pieces = entity.pieces
+        cdef bint coded = entity.gzip_pieces is not None and accepts_gzip(&self.head, d)
+        cdef int64_t first = 0, last = 0, length = entity.size_bytes
         cdef int verdict
         cdef char extra[128]
         cdef Field* field
         if coded:
-            tag, head, body = entity.gzip_tag, entity.gzip_head, entity.gzip
+            tag, head, pieces = entity.gzip_tag, entity.gzip_head, entity.gzip_pieces
+            length = entity.gzip_size
         if conditional(&self.head) and 200 <= entity.status < 300:
             verdict = judge(&self.head, d, entity, tag)
             if verdict == 412:
                 return self.refuse(PRECONDITION_FAILED)
             if verdict == 304:
                 head = entity.gzip_head_304 if coded else entity.head_304
-                return self.send(None, 304, head, b"", b"", 0, 0)
+                return self.send(None, 304, head, b"", (), 0, 0)
         if (
             self.head.seen >> F_RANGE & 1
             and entity.ranges
@@ -70,15 +71,19 @@ cdef class Replies(Wire):
                     "Content-Range: bytes %lld-%lld/%lld\r\nContent-Length: %lld\r\nDate: ",
                     <long long>first, <long long>last, <long long>length, <long long>(last - first + 1),
                 )
-                return self.send(entity, 206, entity.head_206, extra, body, first, last - first + 1)
+                return self.send(entity, 206, entity.head_206, extra, pieces, first, last - first + 1)
             if verdict == UNSATISFIABLE:
-                return self.give_answer(unsatisfiable(length))
-        return self.send(
-            None if coded else entity, entity.status, head, b"", body, 0, PyBytes_GET_SIZE(body)
+                return self.give_unsatisfiable(length)
+        return self.send(None if coded else entity, entity.status, head, b"", pieces, 0, length)
+
+    cdef int give_unsatisfiable(self, long long length) except -1:
+        """HT-93."""
+        return self.give_answer(
+            Refusal(416, "range_not_satisfiable", headers=[("Content-Range", f"bytes */{length}")])
         )
 
     cdef int send(
-        self, Entity backed, int status, bytes head, const char* extra, bytes body, size_t offset, size_t size
+        self, Entity backed, int status, bytes head, const char* extra, tuple pieces, size_t offset, size_t size
     ) except -1:
         """One answer in at most four buffers (HT-132): head, extra fields, date and end, body.
 
@@ -98,7 +103,7 @@ cdef class Replies(Wire):
         if self.head.method == HEAD:
             size = 0
         self.port.octets += size
-        return self.gather(head, extra, end, body, offset, size, backed)
+        return self.gather(head, extra, end, pieces, offset, size, backed)
 
     def report(self, status: int, octets: int) -> None:
         """Tell on_answer; the request was cut out before if there was a well-formed one."""
@@ -119,19 +124,34 @@ cdef class Replies(Wire):
         """Report a fault of the code around us; the connection goes on."""
         self.port.loop.call_exception_handler({"message": message, "exception": error})
 
-    cdef int begin_stream(self, object made) except -1:
-        """Send the head and start the pump; chunked to 1.1 peers, to 1.0 until the end (HT-112)."""
-        cdef bytes head = made.head
+    cdef bint begin_endless(self, int status, bytes head) except -1:
+        """Send the head of a body without a length: chunked to 1.1 peers, to 1.0 until the end (HT-112).
+
+        Whether a body follows.
+        """
         if self.head.minor:
             head += b"Transfer-Encoding: chunked\r\n"
         else:
             self.head.keep_alive = False
         head += b"Date: "
-        self.send(None, made.status, head, b"", b"", 0, 0)
+        self.send(None, status, head, b"", (), 0, 0)
         if self.fd < 0 or self.head.method == HEAD:
+            return False
+        self.streaming, self.ending = True, False
+        return True
+
+    cdef int end_endless(self) except -1:
+        """Such a body has ended cleanly."""
+        self.streaming = False
+        self.ending = not self.head.keep_alive or self.port.draining
+        return self.consume()
+
+    cdef int begin_stream(self, object made) except -1:
+        """Start the pump."""
+        if not self.begin_endless(made.status, made.head):
             self.let_go(made.chunks)
             return 0
-        self.streaming, self.ending, self.source = True, False, made.chunks
+        self.source = made.chunks
         self.task = self.port.loop.create_task(stream.pump(made.chunks, Sink(self, self.head.minor == 1)))
         self.task.add_done_callback(self.streamed)
         return 0
@@ -150,8 +170,6 @@ cdef class Replies(Wire):
             self.port.sources_cut += 1
             self.finish()
             return
-        self.streaming = False
-        self.ending = not self.head.keep_alive or self.port.draining
         self.resume()
 
     def let_go(self, chunks: object) -> None:
@@ -166,15 +184,8 @@ cdef class Replies(Wire):
             self.tell("stream failed to close", task.exception())
 
     def resume(self) -> None:
-        """consume(), from outside of the worker's own pass."""
+        """end_endless(), from outside of the worker's own pass."""
         try:
-            self.consume()
+            self.end_endless()
         except Exception as error:
             self.worker.failed(self, error)
-
-
-cdef Refusal unsatisfiable(long long length):
-    """HT-93."""
-    return Refusal(
-        416, "range_not_satisfiable", headers=[("Content-Range", f"bytes */{length}")]
-    )

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from native.http.answered import Answered
 from native.http.entity import Entity, Refusal
+from native.http.gate import Parked
+from native.http.growing import Growing
 from native.http.hot import Hot
 from native.http.limits import Limits
 from native.http.listener import Listener
@@ -14,7 +16,7 @@ from native.http.request import Request
 from native.http.stream import Stream
 from native.http.worker import Worker
 
-Answer = Entity | Refusal | Stream
+Answer = Entity | Refusal | Growing | Parked | Stream
 Handler = Callable[[Request], Answer | Awaitable[Answer]]
 
 BACKLOG = 4096  # HT-139

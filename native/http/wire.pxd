@@ -25,11 +25,14 @@ cdef class Wire(Seat):
     cdef double window  # HT-125: when the rate window began
     cdef size_t window_sent, sent  # octets taken by the kernel until then, until now
     cdef int settle(self) except -1
+    cdef int wake(self, object gate, object answer) except -1
+    cdef int advance(self) except -1
     cdef bint close_delimited(self) noexcept
     cdef void enter(self, int phase, double seconds) noexcept
     cdef int queue(self, bytes octets) except -1
+    cdef int queue_pieces(self, tuple pieces, size_t offset, size_t size) except -1
     cdef int gather(
-        self, bytes head, const char* extra, const char* end, bytes body, size_t offset, size_t size, Entity backed
+        self, bytes head, const char* extra, const char* end, tuple pieces, size_t offset, size_t size, Entity backed
     ) except -1
     cdef int flush(self) except -1
     cdef void abort(self) noexcept

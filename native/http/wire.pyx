@@ -21,7 +21,7 @@ from native.http.kernel cimport (
     sendmsg,
     setsockopt,
 )
-from native.http.outbox cimport BROKEN
+from native.http.outbox cimport BROKEN, GATHER
 
 cdef size_t LOW_WATER = 65536  # HT-133: a stream goes on below it
 
@@ -37,6 +37,14 @@ cdef class Wire(Seat):
         """Choose what to wait for."""
         raise NotImplementedError
 
+    cdef int wake(self, object gate, object answer) except -1:
+        """Give `answer` to the request that is parked at `gate`; 0 if there is none any more."""
+        raise NotImplementedError
+
+    cdef int advance(self) except -1:
+        """Send what the growing object on its way has got since."""
+        raise NotImplementedError
+
     cdef bint close_delimited(self) noexcept:
         """Whether the body on its way ends with the connection."""
         return False
@@ -49,27 +57,40 @@ cdef class Wire(Seat):
         return self.outbox.add(octets, <const uint8_t*>PyBytes_AS_STRING(octets), PyBytes_GET_SIZE(octets), -1, 0)
 
     cdef int gather(
-        self, bytes head, const char* extra, const char* end, bytes body, size_t offset, size_t size, Entity backed
+        self, bytes head, const char* extra, const char* end, tuple pieces, size_t offset, size_t size, Entity backed
     ) except -1:
         """Give one answer away: head, extra fields, date and end, body; the rest is queued (HT-132).
 
         A body of middle size leaves from the memfd of `backed`, if it has one (HT-130): the kernel
         then hands out pages instead of copying. Small and very large ones are faster from memory.
         """
-        cdef iovec parts[4]
+        cdef iovec parts[GATHER]
         cdef msghdr message
         cdef ssize_t done
-        cdef int i, file = -1
+        cdef int i, n = 3, file = -1
+        cdef size_t skip = offset, left = size, length
+        cdef bytes piece
         if backed is not None and self.port.sendfile_from <= size <= self.port.sendfile_to:
             file = backed.backing()
         parts[0].iov_base, parts[0].iov_len = PyBytes_AS_STRING(head), PyBytes_GET_SIZE(head)
         parts[1].iov_base, parts[1].iov_len = <void*>extra, strlen(extra)
         parts[2].iov_base, parts[2].iov_len = <void*>end, strlen(end)
-        parts[3].iov_base, parts[3].iov_len = PyBytes_AS_STRING(body) + offset, size
+        if file < 0:
+            for piece in pieces:
+                if n == GATHER or left == 0:
+                    break
+                length = PyBytes_GET_SIZE(piece)
+                if skip >= length:
+                    skip -= length
+                    continue
+                parts[n].iov_base, parts[n].iov_len = PyBytes_AS_STRING(piece) + skip, min(left, length - skip)
+                left -= parts[n].iov_len
+                skip = 0
+                n += 1
         done = 0
         if self.outbox.queued == 0:
             memset(&message, 0, sizeof(message))
-            message.msg_iov, message.msg_iovlen = parts, 3 if file >= 0 else 4
+            message.msg_iov, message.msg_iovlen = parts, n
             done = sendmsg(self.fd, &message, MSG_NOSIGNAL | MSG_MORE if file >= 0 else MSG_NOSIGNAL)
             if done < 0:
                 if errno != EAGAIN and errno != EINTR:
@@ -88,7 +109,24 @@ cdef class Wire(Seat):
             self.outbox.add(backed, NULL, size, file, offset)
             return self.flush()
         if <size_t>done < size:
-            self.outbox.add(body, <const uint8_t*>PyBytes_AS_STRING(body) + offset + done, size - done, -1, 0)
+            self.queue_pieces(pieces, offset + done, size - done)
+        return 0
+
+    cdef int queue_pieces(self, tuple pieces, size_t offset, size_t size) except -1:
+        """Queue `size` octets of `pieces` from `offset`."""
+        cdef bytes piece
+        cdef size_t length
+        for piece in pieces:
+            length = PyBytes_GET_SIZE(piece)
+            if offset >= length:
+                offset -= length
+                continue
+            length = min(size, length - offset)
+            self.outbox.add(piece, <const uint8_t*>PyBytes_AS_STRING(piece) + offset, length, -1, 0)
+            offset = 0
+            size -= length
+            if size == 0:
+                break
         return 0
 
     cdef int flush(self) except -1:
