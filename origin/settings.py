@@ -14,6 +14,9 @@ class Channel(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     segment_s: Annotated[Fraction, Field(gt=0, le=30)] | None = None
+    part_s: Annotated[Fraction, Field(ge=Fraction(1, 10), le=5)] | None = Field(
+        None, description="part target of LL-HLS; learned when not given"
+    )
 
 
 class Settings(BaseModel):
@@ -37,7 +40,10 @@ class Settings(BaseModel):
     epoch_slack_s: Annotated[int, Field(ge=60)] = Field(
         12 * 3600, description="media time this near to the wall clock is epoch time (AB1)"
     )
-    hold_s: Annotated[float, Field(ge=0, lt=14)] = Field(4.0, description="wait for a new segment")
+    low_latency: bool = Field(True, description="parts, where chunks are finer than segments")
+    hold_s: Annotated[float, Field(ge=0, lt=14)] = Field(
+        13.0, description="longest silence before a held answer, below what CDNs wait"
+    )
     power_safe: bool = Field(False, description="fsync each segment before it is acknowledged")
     time_url: str = Field("/time", description="clock named in manifests (UTCTiming)")
 

@@ -142,7 +142,9 @@ class LiveChannel:
             self.edge = self.kept.first - 1
             self.kept.breaks = [number for number in self.kept.breaks if number > self.kept.first]
             if not self.kept.part and self._settings.low_latency:
-                self.kept.part = str(learned(tracks, self.kept.first, self.duration_s) or "")
+                self.kept.part = str(
+                    learned(tracks, self.kept.first, self.duration_s or Fraction(1)) or ""
+                )
             self.dirty = True
         fresh = []
         last = max(top, self.kept.filled)
