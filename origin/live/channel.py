@@ -44,9 +44,13 @@ VOLUMES = 8  # of the log within the retention
 
 
 class LiveChannel:
-    """The tracks of one channel and its published edge; knows no socket and no clock."""
+    """The tracks of one channel and its published edge; knows no socket and no clock. A `read_only`
+    one begins empty, for who follows (follow.py).
+    """
 
-    def __init__(self, name: str, folder: Path, settings: Settings) -> None:
+    def __init__(
+        self, name: str, folder: Path, settings: Settings, *, read_only: bool = False
+    ) -> None:
         self.name = name
         self.folder = folder
         self.tracks: dict[str, LiveTrack] = {}
@@ -55,8 +59,11 @@ class LiveChannel:
         self.on_chunk: Callable[[LiveTrack, Stored], None] = lambda *_: None
         self._settings = settings
         self._grid: tuple[str, Fraction | None] = ("", None)
-        folder.mkdir(parents=True, exist_ok=True)
+        self.read_only = read_only
         self.kept = Kept()
+        if read_only:
+            return
+        folder.mkdir(parents=True, exist_ok=True)
         self.reload()
         configured = settings.channels.get(name)
         if not self.kept.segment and configured is not None and configured.segment_s:
@@ -118,7 +125,10 @@ class LiveChannel:
         rendition = describe(name, track)
         volume_ticks = self._settings.retention_s * track.timescale // VOLUMES
         log = TrackLog(
-            self.folder / name, volume_ticks=volume_ticks, power_safe=self._settings.power_safe
+            self.folder / name,
+            volume_ticks=volume_ticks,
+            power_safe=self._settings.power_safe,
+            read_only=self.read_only,
         )
         self.tracks[name] = LiveTrack(rendition, track, header, log)
         return self.tracks[name]

@@ -74,10 +74,11 @@ class Channels:
 
     def fill_gaps(self) -> None:
         """Keep the playlists of silent channels moving; call it several times a second (HLS-6)."""
-        for name, presentation in self.presentations.items():
+        for name, writer in self.writers.items():
+            presentation = self.presentations[name]
             last = presentation.due(self._clock())
             if last > presentation.channel.edge:
-                presentation.publish(self.writers[name].fill(last))
+                presentation.publish(writer.fill(last))
                 self.on_publish(name)
 
     def close(self) -> None:
@@ -86,10 +87,14 @@ class Channels:
 
     def _open(self, name: str) -> Writer:
         channel = LiveChannel(name, self.folder / name, self._settings)
-        presentation = Presentation(channel, self._settings, self.window)
+        self._present(channel, self.window)
+        self.writers[name] = Writer(channel, self._settings)
+        return self.writers[name]
+
+    def _present(self, channel: LiveChannel, window: HotWindow) -> Presentation:
+        presentation = Presentation(channel, self._settings, window)
         presentation.faces = [HlsFace(presentation), DashFace(presentation)]
         presentation.stepped(self._clock())
         channel.on_chunk = presentation.stored
-        self.presentations[name] = presentation
-        self.writers[name] = Writer(channel, self._settings)
-        return self.writers[name]
+        self.presentations[channel.name] = presentation
+        return presentation

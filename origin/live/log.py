@@ -75,6 +75,19 @@ class TrackLog:
                 for record in volume.fresh():
                     yield ordinal, record
 
+    def claim(self) -> None:
+        """Write from now on, after a last `tail`: what is behind the records taken is cut off."""
+        self.read_only = False
+        if self._volumes:
+            self._volumes[max(self._volumes)].cut()
+
+    def hand_over(self) -> None:
+        """Only read from now on."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        self.read_only = True
+
     def append(
         self, data: bytes, *, decode_time: int, duration: int, earliest: int, flags: int
     ) -> tuple[int, Record]:
