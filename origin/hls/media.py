@@ -5,7 +5,7 @@ the segment alone, so a sliding window only ever appends and removes whole block
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Literal
 
@@ -51,26 +51,54 @@ def media_playlist(
     return "\n".join(lines) + "\n"
 
 
-def segment_lines(segment: Segment, timescale: int, epoch_s: int | None) -> str:
-    """The block of one segment; EXTINF values telescope, so sums never drift (TR-35)."""
+def segment_lines(
+    segment: Segment, timescale: int, epoch_s: int | None, suffix: str = ".m4s"
+) -> str:
+    """The block of one segment; durations telescope, so sums never drift (TR-35)."""
+    lines = opening_lines(segment, timescale, epoch_s, suffix)
+    if segment.gap:
+        lines.append("#EXT-X-GAP")
+    lines.append(f"#EXTINF:{_length(segment.start, segment.end, timescale)},")
+    lines.append(f"{segment.number}{suffix}")
+    return "\n".join(lines)
+
+
+def opening_lines(
+    segment: Segment, timescale: int, epoch_s: int | None, suffix: str = ".m4s"
+) -> list[str]:
+    """What is known of a segment before it is whole: where it begins, and its parts (HLS-16)."""
     lines = ["#EXT-X-DISCONTINUITY"] if segment.discontinuity else []
     if epoch_s is not None:
         lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{date_time(segment.start, timescale, epoch_s)}")
-    if segment.gap:
-        lines.append("#EXT-X-GAP")
-    micros = half_up(Fraction(segment.end * 10**6, timescale))
-    micros -= half_up(Fraction(segment.start * 10**6, timescale))
-    lines.append(f"#EXTINF:{micros // 10**6}.{micros % 10**6:06d},")
-    lines.append(f"{segment.number}.m4s")
-    return "\n".join(lines)
+    for index, part in enumerate(segment.parts):
+        length = _length(part.start, part.start + part.duration, timescale)
+        line = f'#EXT-X-PART:DURATION={length},URI="{part_name(segment.number, index, suffix)}"'
+        line += ",INDEPENDENT=YES" if part.independent else ""
+        lines.append(line + (",GAP=YES" if part.gap else ""))
+    return lines
+
+
+def part_name(number: int, index: int, suffix: str = ".m4s") -> str:
+    """The URI of a part, which its preload hint names before (HLS-31)."""
+    return f"{number}.{index}{suffix}"
 
 
 def date_time(ticks: int, timescale: int, epoch_s: int) -> str:
     """Wall clock of a media time, ISO 8601 with milliseconds."""
-    ms = half_up(Fraction(ticks * 1000, timescale))
-    when = datetime.fromtimestamp(epoch_s, UTC) + timedelta(milliseconds=ms)
-    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    second, ms = divmod(_scaled(ticks, timescale, 1000), 1000)
+    when = datetime.fromtimestamp(epoch_s + second, UTC)
+    return f"{when:%Y-%m-%dT%H:%M:%S}.{ms:03d}Z"
 
 
 def half_up(value: Fraction) -> int:
-    return (2 * value.numerator + value.denominator) // (2 * value.denominator)
+    return _scaled(value.numerator, value.denominator, 1)
+
+
+def _length(start: int, end: int, timescale: int) -> str:
+    micros = _scaled(end, timescale, 10**6) - _scaled(start, timescale, 10**6)
+    return f"{micros // 10**6}.{micros % 10**6:06d}"
+
+
+def _scaled(ticks: int, timescale: int, unit: int) -> int:
+    """Ticks in units of a second, rounded half up."""
+    return (2 * ticks * unit + timescale) // (2 * timescale)

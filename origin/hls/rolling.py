@@ -1,0 +1,137 @@
+"""Long playlists that roll: what is settled is rendered and deflated once, in blocks.
+
+Theory of operation
+1. A block is the text of BLOCK consecutive segments that nothing can change any more. It is deflated
+   on its own and ends with a full flush, so that blocks can follow each other in any body.
+2. A run is blocks end to end. It keeps the CRC-32 of the whole, which grows at one end and shrinks
+   at the other by arithmetic over GF(2), without looking at old text.
+3. A body is a head, a run and a tail. Head and tail are all that is rendered and deflated for a new
+   part; the gzip member is theirs and the run's deflate blocks in one, with the combined CRC
+   (RFC 1952 2.3.1). Nothing is joined: bodies leave in pieces.
+4. The tag is a hash of head, tail and the blocks' hashes: equal bytes have equal tags on every
+   origin, because blocks begin at fixed numbers.
+"""
+
+from collections import deque
+from hashlib import sha256
+from typing import NamedTuple
+from zlib import DEFLATED, MAX_WBITS, Z_FINISH, Z_FULL_FLUSH, compressobj, crc32
+
+BLOCK = 32  # segments
+LEVEL = 6
+GZIP_HEAD = bytes([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255])  # no name, no time, unknown system
+POLYNOMIAL = 0xEDB88320
+ONE = 1 << 31  # x^0, bits reflected as in CRC-32
+
+
+class Text(NamedTuple):
+    """A body in pieces: plain, as one gzip member, and the tag of what it says."""
+
+    plain: tuple[bytes, ...]
+    gzip: tuple[bytes, ...]
+    etag: str
+
+
+class Block(NamedTuple):
+    """Settled text with all that a body around it needs to know."""
+
+    plain: bytes
+    coded: bytes
+    crc: int
+    digest: bytes
+
+
+def block(plain: bytes) -> Block:
+    return Block(plain, _deflated(plain, Z_FULL_FLUSH), crc32(plain), sha256(plain).digest())
+
+
+class Run:
+    """Blocks end to end."""
+
+    def __init__(self) -> None:
+        self.size_bytes = 0
+        self._crc = 0
+        self._shift = ONE
+        self._blocks: deque[Block] = deque()
+        self._digest = b""
+        self._plain: tuple[bytes, ...] = ()
+        self._coded: tuple[bytes, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self._blocks)
+
+    def append(self, new: Block) -> None:
+        self._crc = combined(self._crc, new.crc, power(len(new.plain)))
+        self._blocks.append(new)
+        self._changed(len(new.plain))
+
+    def drop(self) -> None:
+        """Let go of the oldest block."""
+        old = self._blocks.popleft()
+        self._changed(-len(old.plain))
+        self._crc ^= product(self._shift, old.crc)
+
+    def wrapped(self, head: bytes, tail: bytes) -> Text:
+        """The body of this run between head and tail."""
+        tag = sha256(b"%d:%d:" % (len(head), len(tail)) + head + self._digest + tail)
+        etag = tag.hexdigest()[:32]
+        if not self._blocks:
+            return Text((head + tail,), (_member(head + tail),), etag)
+        crc = crc32(tail, combined(crc32(head), self._crc, self._shift))
+        size = len(head) + self.size_bytes + len(tail)
+        first = GZIP_HEAD + _deflated(head, Z_FULL_FLUSH)
+        last = _deflated(tail, Z_FINISH) + _trailer(crc, size)
+        return Text(
+            (head, *self._plain, tail),
+            (first, *self._coded, last),
+            etag,
+        )
+
+    def _changed(self, by_bytes: int) -> None:
+        self.size_bytes += by_bytes
+        self._shift = power(self.size_bytes)
+        self._digest = sha256(b"".join(b.digest for b in self._blocks)).digest()
+        self._plain = tuple(b.plain for b in self._blocks)
+        self._coded = tuple(b.coded for b in self._blocks)
+
+
+def combined(first: int, second: int, shift: int) -> int:
+    """The CRC-32 of two texts end to end; `shift` is `power` of the second's length in bytes."""
+    return product(shift, first) ^ second
+
+
+def product(a: int, b: int) -> int:
+    """a * b modulo the polynomial of CRC-32, bits reflected (zlib's crc32_combine)."""
+    result = 0
+    bit = ONE
+    while a:
+        if a & bit:
+            result ^= b
+            a ^= bit
+        bit >>= 1
+        b = (b >> 1) ^ POLYNOMIAL if b & 1 else b >> 1
+    return result
+
+
+def power(size_bytes: int) -> int:
+    """x^(8 * size_bytes) modulo the polynomial."""
+    result, square = ONE, ONE >> 8
+    while size_bytes:
+        if size_bytes & 1:
+            result = product(square, result)
+        size_bytes >>= 1
+        square = product(square, square)
+    return result
+
+
+def _deflated(data: bytes, flush: int) -> bytes:
+    deflater = compressobj(LEVEL, DEFLATED, -MAX_WBITS)
+    return deflater.compress(data) + deflater.flush(flush)
+
+
+def _member(data: bytes) -> bytes:
+    return GZIP_HEAD + _deflated(data, Z_FINISH) + _trailer(crc32(data), len(data))
+
+
+def _trailer(crc: int, size_bytes: int) -> bytes:
+    return crc.to_bytes(4, "little") + (size_bytes & 0xFFFFFFFF).to_bytes(4, "little")
