@@ -2,7 +2,8 @@
 
 A handler maps a Request to an Entity, a Refusal, a Growing object, a place at a Gate or a Stream;
 CORS, OPTIONS, HEAD, conditions, ranges, coding choice, dates, keep-alive, pipelining, limits and
-drain are the protocol's work (specs/http1.md). Objects put into a Hot table are answered without the handler.
+drain are the protocol's work (specs/http1.md). Objects put into a Hot table are answered without
+the handler.
 """
 
 from native.http.answered import Answered

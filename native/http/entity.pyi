@@ -39,8 +39,8 @@ class Entity(Answer):
         headers: Sequence[tuple[str, str]] = (),
         status: int = 200,
     ) -> None:
-        """`body` and `gzip`: whole, or in pieces that leave by writev and are never joined; a body in
-        pieces needs an `etag`. `last_modified`: epoch seconds, 0 for none. `etag`: opaque text
+        """`body` and `gzip`: whole, or in pieces that leave by writev and are never joined; a body
+        in pieces needs an `etag`. `last_modified`: epoch seconds, 0 for none. `etag`: opaque text
         without quotes, default a hash of the body. `gzip`: the coded twin, with its own tag and
         Vary; ranges are then ignored (HT-98). HeadError for a header that may not go on the wire.
         """
