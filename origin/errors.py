@@ -8,7 +8,10 @@ OriginError
 ├── WrongHeader          412  media without a header, or another header than the stored one
 ├── BadMedia             400  boxes that lie, are cut, or do not fit the track
 ├── DamagedLog           500  the track store met bytes that it did not write
-└── DiskFull             507  the disk takes no more; nothing of this was stored
+├── DiskFull             507  the disk takes no more; nothing of this was stored
+├── NotLocal             503  the media is in the archive only
+├── BadRange             400  a time range that cannot be meant
+└── NoRange              410  a time range that has left the origin; 404 one that is not there
 """
 
 
@@ -18,10 +21,11 @@ class OriginError(Exception):
     code = "internal"
     status = 500
 
-    def __init__(self, detail: str, *, code: str = "") -> None:
+    def __init__(self, detail: str, *, code: str = "", status: int = 0) -> None:
         super().__init__(detail)
         self.detail = detail
         self.code = code or type(self).code
+        self.status = status or type(self).status
 
 
 class UnsupportedCodec(OriginError):
@@ -54,3 +58,15 @@ class DamagedLog(OriginError):
 
 class DiskFull(OriginError):
     code, status = "disk_full", 507
+
+
+class NotLocal(OriginError):
+    code, status = "archived", 503
+
+
+class BadRange(OriginError):
+    code, status = "bad_range", 400
+
+
+class NoRange(OriginError):
+    code, status = "range_gone", 410
