@@ -96,6 +96,16 @@ class LiveChannel:
         return bool(self.kept.part)
 
     @property
+    def part_s(self) -> Fraction | None:
+        """The part target, where there are parts (HLS-14)."""
+        return Fraction(self.kept.part) if self.kept.part else None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the newest published number is the last, as far as the encoders say (HLS-26)."""
+        return 0 <= self.kept.end <= self.edge
+
+    @property
     def live_tracks(self) -> list[LiveTrack]:
         """Tracks that ever had media, by name: video rungs first, then audio, then text."""
         order = {"video": 0, "audio": 1, "text": 2, "event": 3}

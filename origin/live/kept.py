@@ -18,7 +18,8 @@ OVERHANG_S = Fraction(1, 10)  # how much longer than the grid a segment may be w
 class Kept:
     """`segment` is the grid, `part` the part target, in seconds as exact fractions; empty until it
     is known, and `part` also where the channel has no parts. Numbers are -1 until there is one.
-    `filled`: gaps were published up to there because no media came.
+    `filled`: gaps were published up to there because no media came. `end`: the last number before
+    every track said that it ends; media after it goes on behind.
     """
 
     segment: str = ""
@@ -26,6 +27,7 @@ class Kept:
     target_s: int = 0
     first: int = -1
     filled: int = -1
+    end: int = -1
     breaks: list[int] = field(default_factory=list)
     anchor: Anchor = field(default_factory=Anchor)
 
