@@ -9,6 +9,11 @@ from runtime.metrics import Sampled, Source, counter
 BYTES = counter("origin_ingest_bytes", "media bytes stored")
 CHUNKS = counter("origin_ingest_chunks", "CMAF chunks stored")
 REFUSALS = counter("origin_ingest_refusals", "pushes refused", ("status", "code"))
+REDUNDANT = counter("origin_redundant_chunks", "chunks kept aside for another source's segment")
+FAILOVERS = counter("origin_failovers", "segments that another source saved", ("way",))
+LEAPS = counter("origin_timestamp_leaps", "encoder times that leapt within a body", ("direction",))
+RELAYED = counter("origin_ingest_relayed", "pushes handed to another worker", ("result",))
+FOLLOW_ERRORS = counter("origin_follow_errors", "channels of another worker that did not read")
 HOT_BYTES = Sampled("origin_hot_bytes", "live media in memory", kind=GaugeMetricFamily)
 EDGE_AGE = Sampled(
     "origin_live_edge_age_seconds",

@@ -14,6 +14,7 @@ class Channel(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     segment_s: Annotated[Fraction, Field(gt=0, le=30)] | None = None
+    preferred: str = Field("", description="source whose segments win while it keeps pace (AB8)")
     part_s: Annotated[Fraction, Field(ge=Fraction(1, 10), le=5)] | None = Field(
         None, description="part target of LL-HLS; learned when not given"
     )
@@ -33,8 +34,14 @@ class Settings(BaseModel):
     window_s: Annotated[int, Field(ge=6, le=86400)] = Field(60, description="listed live media")
     retention_s: Annotated[int, Field(ge=30)] = Field(600, description="live media on disk")
     hot_bytes: Annotated[int, Field(ge=MIB)] = Field(256 * MIB, description="media in memory")
+    follow_bytes: Annotated[int, Field(ge=MIB)] = Field(
+        64 * MIB, description="media in memory of channels that another worker writes"
+    )
     chunk_bytes: Annotated[int, Field(ge=65536)] = Field(64 * MIB, description="largest CMAF chunk")
     segment_bytes: Annotated[int, Field(ge=65536)] = Field(128 * MIB, description="largest segment")
+    spare_bytes: Annotated[int, Field(ge=MIB)] = Field(
+        128 * MIB, description="copies kept for the case that a source dies (AB3)"
+    )
     track_limit: Annotated[int, Field(ge=1)] = Field(32, description="tracks of one channel")
     channel_limit: Annotated[int, Field(ge=1)] = Field(1000, description="learned channels")
     epoch_slack_s: Annotated[int, Field(ge=60)] = Field(

@@ -12,13 +12,14 @@ from lxml import etree
 from native.bmff import BoxError, Splitter, Unit
 from origin import metrics
 from origin.errors import BadMedia, OriginError, WrongHeader
-from origin.live.anchor import Source
 from origin.live.channels import Channels
 from origin.live.records import INDEPENDENT
+from origin.live.sources import Peer, Source
 from origin.live.track import LiveTrack
 from origin.settings import Settings
 
 MANIFEST_BYTES = 2 << 20
+ANYBODY = Peer()
 
 
 class TrackBody:
@@ -35,6 +36,7 @@ class TrackBody:
         track: str,
         settings: Settings,
         clock: Callable[[], float],
+        peer: Peer = ANYBODY,
     ) -> None:
         self.stored_chunks = 0
         self._channels = channels
@@ -45,7 +47,8 @@ class TrackBody:
         self._writer = channels.known(channel)
         self._endless = False
         self._ended = False
-        self._source = Source()
+        self._peer = peer
+        self._source: Source | None = None
         self._start = self._end = 0  # ticks: what this body stored
 
     def feed(self, piece: bytes) -> None:
@@ -66,11 +69,27 @@ class TrackBody:
         if self._writer is not None and track is not None:
             if not self._endless and self.stored_chunks:
                 self._writer.learn(track, self._end - self._start, self._clock())
-            self._writer.finish(track, end_of_track=self._ended)
+            source, self._source = self._opened(track), None
+            self._writer.finish(track, source, end_of_track=self._ended)
+            self._channels.advance(self._writer)
+
+    def close(self) -> None:
+        """The request is over; without `finish` it was cut (I14)."""
+        track = self._track()
+        if self._source is not None and self._writer is not None and track is not None:
+            self._writer.cut(track, self._source)
+            self._source = None
             self._channels.advance(self._writer)
 
     def _track(self) -> LiveTrack | None:
         return self._writer.channel.tracks.get(self._track_name) if self._writer else None
+
+    def _opened(self, track: LiveTrack) -> Source:
+        """This body among the sources of its track."""
+        if self._source is None:
+            assert self._writer is not None
+            self._source = self._writer.redundancy(track).inputs.open(self._peer)
+        return self._source
 
     def _take(self, unit: Unit) -> None:
         if unit.kind == "header":
@@ -95,7 +114,7 @@ class TrackBody:
         if self._writer is None or track is None:
             raise WrongHeader("send the track's CMAF header first", code="no_header")
         now_s = self._clock()
-        record = self._writer.chunk(track, data, now_s, self._source)
+        record = self._writer.chunk(track, data, now_s, self._opened(track))
         if record is None:
             return
         if not self.stored_chunks:

@@ -7,8 +7,9 @@ from aiohttp import web
 from origin import metrics
 from origin.errors import BadMedia, OriginError, UnsupportedMedia, WrongPath
 from origin.ingest.body import MANIFEST_BYTES, TrackBody, check_manifest
-from origin.ingest.names import Target, channel_name, target
+from origin.ingest.names import NAME, Target, channel_name, target
 from origin.live.channels import Channels
+from origin.live.sources import Peer
 from origin.settings import Settings
 from runtime import logs
 
@@ -47,10 +48,15 @@ class Receiver:
                 self._channels.known(channel)
                 check_manifest(await _whole(request))
                 return _answer(200)
-            body = TrackBody(self._channels, channel, aim.track, self._settings, self._clock)
-            async for piece in _pieces(request):
-                body.feed(piece)
-            body.finish()
+            body = TrackBody(
+                self._channels, channel, aim.track, self._settings, self._clock, _peer(request)
+            )
+            try:
+                async for piece in _pieces(request):
+                    body.feed(piece)
+                body.finish()
+            finally:
+                body.close()
         except OriginError as error:
             return _refuse(request, error)
         return _answer(200)
@@ -77,6 +83,21 @@ def _aim(request: web.Request) -> tuple[str, Target]:
     if len(parts) != 3 or parts[0] != "ingest":
         raise WrongPath("publishing points are /ingest/{channel}/{path}")
     return channel_name(parts[1]), target(parts[2])
+
+
+def _peer(request: web.Request) -> Peer:
+    """Who sends this: the name it gives itself, and its connection."""
+    name = request.query.get("source", "") or request.headers.get("Headwater-Source", "")
+    if name and not NAME.fullmatch(name):
+        raise WrongPath("a source name has 1..64 of A-Z a-z 0-9 _ ~ -")
+    transport = request.transport
+    host = str((transport.get_extra_info("peername") or ("",))[0]) if transport else ""
+    return Peer(
+        name,
+        host,
+        id(request.protocol),
+        lambda: transport is not None and not transport.is_closing(),
+    )
 
 
 async def _pieces(request: web.Request) -> AsyncIterator[bytes]:

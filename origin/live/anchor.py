@@ -25,13 +25,6 @@ FUTURE_S = 60  # media this far ahead of the wall clock is a broken clock, not a
 ROUNDING_S = Fraction(1, 50)
 
 
-@dataclass(slots=True)
-class Source:
-    """What one request body has settled: its shift, once its first media told the session."""
-
-    shift_s: Fraction | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """The first media of a request. `headed`: the track's header was sent again before it."""
@@ -94,14 +87,14 @@ class Anchor:
             return False
         if arrival.headed and start_s < min(head_s, Fraction(self.start_s) + held.segment_s):
             return False
-        if held.now_s - head_s > _resend_s(held):
+        if held.now_s - head_s > resend_s(held.segment_s):
             return start_s >= max(head_s, held.edge_s) - ROUNDING_S
-        return start_s >= head_s - _resend_s(held)
+        return start_s >= head_s - resend_s(held.segment_s)
 
     def _joins(self, arrival: Arrival, held: Held, shift_s: Fraction) -> bool:
         heads = [held.heads[t] for t in self.tracks if t in held.heads and self.shift(t) == shift_s]
         head_s = max(heads, default=Fraction(self.start_s))
-        least_s = min(held.now_s, head_s) - _resend_s(held)
+        least_s = min(held.now_s, head_s) - resend_s(held.segment_s)
         start_s, end_s = arrival.raw_start_s + shift_s, arrival.raw_end_s + shift_s
         return start_s >= least_s and end_s <= held.now_s + FUTURE_S
 
@@ -128,5 +121,6 @@ def landing(raw_number: int, raw_start_s: Fraction, raw_end_s: Fraction, held: H
     return steps * held.segment_s
 
 
-def _resend_s(held: Held) -> Fraction:
-    return max(RESEND * held.segment_s, RESEND_S)
+def resend_s(segment_s: Fraction) -> Fraction:
+    """How far back a source may repeat itself (I13)."""
+    return max(RESEND * segment_s, RESEND_S)

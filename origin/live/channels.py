@@ -10,13 +10,19 @@ from origin.live.channel import LiveChannel
 from origin.live.dash_face import DashFace
 from origin.live.hls_face import HlsFace
 from origin.live.presentation import Presentation
+from origin.live.spares import Budget
 from origin.live.window import HotWindow
 from origin.live.writer import Writer
 from origin.settings import Settings
 
+QUIET_S = 0.5  # how often a silent channel is looked at
+
 
 class Channels:
-    """Channels and their presentations by name; `on_publish` hears of every step of an edge."""
+    """Channels and their presentations by name; `on_publish` hears of every step of an edge.
+
+    `clock` is steady: it tells who keeps pace, never what time it is.
+    """
 
     def __init__(
         self, folder: Path, settings: Settings, hot: Hot, clock: Callable[[], float]
@@ -28,6 +34,8 @@ class Channels:
         self.on_publish: Callable[[str], None] = lambda _: None
         self._settings = settings
         self._clock = clock
+        self._quiet: dict[str, float] = {}  # until then no gap is due
+        self._budget = Budget(settings.spare_bytes)
 
     def open(self) -> None:
         """Recover every channel on disk and publish where it left off."""
@@ -61,6 +69,7 @@ class Channels:
         writer = self.writers.get(name)
         if writer is not None and not writer.channel.tracks:
             del self.presentations[name], self.writers[name]
+            self._quiet.pop(name, None)
             shutil.rmtree(writer.channel.folder, ignore_errors=True)
 
     def advance(self, writer: Writer) -> None:
@@ -69,14 +78,24 @@ class Channels:
             name = writer.channel.name
             presentation = self.presentations[name]
             presentation.stepped(self._clock())
+            self._quiet[name] = self._clock() + float(writer.channel.duration_s or 0)
             presentation.publish(numbers)
             self.on_publish(name)
 
     def fill_gaps(self) -> None:
-        """Keep the playlists of silent channels moving; call it several times a second (HLS-6)."""
+        """Let sources stand in for stale ones, and keep the playlists of silent channels moving
+        (HLS-6); call it several times a second.
+        """
+        for writer in self.writers.values():
+            if writer.tick():
+                self.advance(writer)
+        now_s = self._clock()
         for name, writer in self.writers.items():
+            if now_s < self._quiet.get(name, 0.0):
+                continue
+            self._quiet[name] = now_s + QUIET_S
             presentation = self.presentations[name]
-            last = presentation.due(self._clock())
+            last = presentation.due(now_s)
             if last > presentation.channel.edge:
                 presentation.publish(writer.fill(last))
                 self.on_publish(name)
@@ -88,8 +107,13 @@ class Channels:
     def _open(self, name: str) -> Writer:
         channel = LiveChannel(name, self.folder / name, self._settings)
         self._present(channel, self.window)
-        self.writers[name] = Writer(channel, self._settings)
-        return self.writers[name]
+        return self._write(channel)
+
+    def _write(self, channel: LiveChannel) -> Writer:
+        """This process writes the channel from now on."""
+        writer = Writer(channel, self._settings, self._budget, self._clock)
+        self.writers[channel.name] = writer
+        return writer
 
     def _present(self, channel: LiveChannel, window: HotWindow) -> Presentation:
         presentation = Presentation(channel, self._settings, window)

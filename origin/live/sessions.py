@@ -4,10 +4,12 @@ rules, this applies them to a channel's state)."""
 from fractions import Fraction
 
 from native.bmff.model import Chunk
+from origin import metrics
 from origin.errors import BadMedia
-from origin.live.anchor import FUTURE_S, Arrival, Held, Source, epoch_locked, landing
+from origin.live.anchor import FUTURE_S, Arrival, Held, epoch_locked, landing, resend_s
 from origin.live.channel import LiveChannel
 from origin.live.records import RAW
+from origin.live.sources import Source
 from origin.live.track import LiveTrack
 
 
@@ -19,11 +21,16 @@ class Sessions:
         self._slack_s = epoch_slack_s
 
     def shift(
-        self, track: LiveTrack, chunk: Chunk, now_s: float, source: Source
+        self, track: LiveTrack, chunk: Chunk, now_s: float, source: Source, *, rivals: bool
     ) -> Fraction | None:
-        """What to add to this source's times; None while there is no grid to count in."""
+        """What to add to this source's times; None while there is no grid to count in.
+
+        With `rivals`, other sources that are sending this track, no session can begin: who does not
+        share their time (AB1) is refused.
+        """
         channel, name = self._channel, track.rendition.name
         anchor = channel.kept.anchor
+        self._watch(track, chunk, source)
         if source.shift_s is not None:
             if source.shift_s and source.shift_s != anchor.shift(name):
                 raise BadMedia("a newer session of this track has begun", code="superseded")
@@ -33,7 +40,8 @@ class Sessions:
         elif channel.duration_s is None:
             return None
         else:
-            shift_s = self._session(track, chunk, self._held(channel.duration_s, now_s))
+            held = self._held(channel.duration_s, now_s)
+            shift_s = self._session(track, chunk, held, rivals=rivals)
         if anchor.join(name, shift_s):
             channel.dirty = True
         source.shift_s = shift_s
@@ -54,7 +62,17 @@ class Sessions:
         for track in {t.rendition.name for t, _ in raw}:
             channel.kept.anchor.join(track, shift_s)
 
-    def _session(self, track: LiveTrack, chunk: Chunk, held: Held) -> Fraction:
+    def _watch(self, track: LiveTrack, chunk: Chunk, source: Source) -> None:
+        """Timestamps that leap within a body are another timeline: its session is told anew."""
+        ahead_s = Fraction(chunk.decode_time - source.raw_end, track.timescale)
+        source.raw_end, first = chunk.decode_time + chunk.duration, source.raw_end < 0
+        segment_s = self._channel.duration_s or Fraction(1)
+        if first or -resend_s(segment_s) <= ahead_s <= FUTURE_S:
+            return
+        metrics.LEAPS.labels("back" if ahead_s < 0 else "forward").inc()
+        source.shift_s = None
+
+    def _session(self, track: LiveTrack, chunk: Chunk, held: Held, *, rivals: bool) -> Fraction:
         """The shift of the session that this chunk continues, or begins."""
         start_s = Fraction(chunk.decode_time, track.timescale)
         end_s = Fraction(chunk.decode_time + chunk.duration, track.timescale)
@@ -62,6 +80,8 @@ class Sessions:
         shift_s = self._channel.kept.anchor.continued(arrival, held)
         if shift_s is not None:
             return shift_s
+        if rivals:
+            raise BadMedia("other sources of this track keep another time", code="unaligned")
         number = track.number_of(chunk.decode_time, held.segment_s)
         shift_s = landing(number, start_s, end_s, held)
         if end_s + shift_s > held.now_s + FUTURE_S:

@@ -1,5 +1,6 @@
 """What enters a channel: the only writer of its logs and of its `channel.json`."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 
@@ -7,10 +8,14 @@ from native.bmff import parse_chunk
 from native.bmff.model import Chunk
 from native.bmff.rebase import rebase
 from origin.errors import BadMedia, WrongHeader
-from origin.live.anchor import FUTURE_S, Source
+from origin.live.anchor import FUTURE_S
 from origin.live.channel import LiveChannel
+from origin.live.hearing import Hearing
 from origin.live.records import INDEPENDENT, RAW, Record
+from origin.live.redundancy import Redundancy
 from origin.live.sessions import Sessions
+from origin.live.sources import Source
+from origin.live.spares import Budget
 from origin.live.track import LiveTrack
 from origin.settings import Settings
 
@@ -18,13 +23,33 @@ SANE_S = (Fraction(1, 5), Fraction(30))  # segment durations that are believed
 
 
 class Writer:
-    """The ingest rules of one channel; the clock is an argument."""
+    """The ingest rules of one channel. `now_s` is the wall clock, which places media without epoch
+    time; `steady` is the clock that tells who keeps pace.
+    """
 
-    def __init__(self, channel: LiveChannel, settings: Settings) -> None:
+    def __init__(
+        self, channel: LiveChannel, settings: Settings, budget: Budget, steady: Callable[[], float]
+    ) -> None:
         self.channel = channel
-        self.late_chunks = 0
+        self.tracks: dict[str, Redundancy] = {}
         self._settings = settings
+        self._budget = budget
+        self._steady = steady
         self._sessions = Sessions(channel, settings.epoch_slack_s)
+        self._hearing = Hearing(channel, settings.epoch_slack_s)
+
+    @property
+    def late_chunks(self) -> int:
+        """Chunks that came after their number was published."""
+        return sum(redundancy.late_chunks for redundancy in self.tracks.values())
+
+    def redundancy(self, track: LiveTrack) -> Redundancy:
+        """The arbiter between the sources of this track."""
+        name = track.rendition.name
+        if (found := self.tracks.get(name)) is None:
+            found = Redundancy(self.channel, track, self._append, self._budget, self._settings)
+            self.tracks[name] = found
+        return found
 
     def header(self, name: str, data: bytes) -> LiveTrack:
         """A CMAF header: opens the track, or must equal the stored one (I6, I7, AB5)."""
@@ -41,45 +66,39 @@ class Writer:
         return track
 
     def chunk(self, track: LiveTrack, data: bytes, now_s: float, source: Source) -> Record | None:
-        """Store one chunk; None when it was here already or came too late (I6, I8)."""
+        """Store one chunk; None when it was here already, came too late, or is kept aside for the
+        case that the segment's owner dies (I6, I8, AB2).
+        """
         channel = self.channel
+        steady_s = self._steady()
+        arbiter = self.redundancy(track)
         chunk = parse_chunk(data, track.track)
         if chunk.samples == 0 or chunk.duration == 0:
             raise BadMedia("the chunk holds no media", code="empty_chunk")
-        shift_s = self._sessions.shift(track, chunk, now_s, source)
-        channel.save_if_dirty()
-        ticks = round((shift_s or 0) * track.timescale)
-        chunk = replace(
-            chunk,
-            decode_time=chunk.decode_time + ticks,
-            earliest_pts=chunk.earliest_pts + ticks,
-        )
-        duration_s = channel.duration_s
-        if shift_s is not None:
-            self._check_time(track, chunk, now_s)
-        track.headed = False
-        if not track.wants(chunk.decode_time, chunk.independent, duration_s):
+        if track.rendition.kind == "event":
+            self._hearing.event_track(track, chunk, data, now_s)
             return None
-        if duration_s is not None:
-            if track.number_of(chunk.decode_time, duration_s) <= channel.edge:
-                self.late_chunks += 1
-                return None
-            self._check_length(track, chunk)
-            track.close_before(chunk.decode_time, chunk.independent, duration_s)
-        volume, record = track.log.append(
-            rebase(data, ticks, track.timescale) if ticks else data,
-            decode_time=chunk.decode_time,
-            duration=chunk.duration,
-            earliest=chunk.earliest_pts,
-            flags=(INDEPENDENT if chunk.independent else 0) | (RAW if shift_s is None else 0),
-        )
-        stored = channel.place(track, volume, record)
-        if duration_s is not None and stored is not None:
-            track.close_full(stored, duration_s)
-            if "lmsg" in chunk.brands:
-                track.close(stored)
-            channel.on_chunk(track, stored)
-        return record
+        rivals = any(not i.stale(steady_s, channel.duration_s) for i in arbiter.rivals(source))
+        shift_s = self._sessions.shift(track, chunk, now_s, source, rivals=rivals)
+        channel.save_if_dirty()
+        if shift_s:
+            ticks = round(shift_s * track.timescale)
+            chunk = replace(
+                chunk,
+                decode_time=chunk.decode_time + ticks,
+                earliest_pts=chunk.earliest_pts + ticks,
+            )
+            data = rebase(data, ticks, track.timescale)
+        end_s = (chunk.decode_time + chunk.duration) / track.timescale
+        if shift_s is not None and channel.duration_s is not None and end_s > now_s + FUTURE_S:
+            raise BadMedia("the media time is ahead of the clock", code="time_in_future")
+        track.headed = False
+        source.input.note(end_s, steady_s)
+        admitted = arbiter.admits(chunk, data, source, steady_s)
+        source.chunks += 1
+        if not admitted:
+            return None
+        return self._append(track, chunk, data, raw=shift_s is None)
 
     def learn(self, track: LiveTrack, length: int, now_s: float) -> None:
         """Take the grid from the length (ticks) of the first finished segment."""
@@ -95,18 +114,34 @@ class Writer:
             for name, other in channel.tracks.items():
                 other.settle(duration_s, channel.kept.anchor.shift(name))
 
-    def finish(self, track: LiveTrack, *, end_of_track: bool) -> None:
+    def finish(self, track: LiveTrack, source: Source, *, end_of_track: bool) -> None:
         """A body ended cleanly: its segment is whole if it reaches its boundary (I3, I7)."""
-        duration_s, stored = self.channel.duration_s, track.newest
-        if duration_s is None or stored is None:
-            return
-        if end_of_track or track.grid(duration_s).reaches(stored.number, stored.end):
-            track.close(stored)
+        arbiter = self.redundancy(track)
+        duration_s, stored = self.channel.duration_s, arbiter.owned(source)
+        if duration_s is not None and stored is not None:
+            reaches = track.grid(duration_s).reaches(stored.number, stored.end)
+            if end_of_track or reaches:
+                track.close(stored)
+        arbiter.closed(source, cut=False, now_s=self._steady())
+
+    def cut(self, track: LiveTrack, source: Source) -> None:
+        """A body ended without its end: others may go on for it (AB3, I14)."""
+        self.redundancy(track).closed(source, cut=True, now_s=self._steady())
+
+    def tick(self) -> bool:
+        """Let others stand in for sources that went stale (AB9); whether any might have."""
+        kept = [redundancy for redundancy in self.tracks.values() if len(redundancy.spares)]
+        for redundancy in kept:
+            redundancy.tick(self._steady())
+        return bool(kept)
 
     def advance(self) -> list[int]:
         """Publish what can be published; returns the new numbers, oldest first."""
         numbers = self.channel.advance()
         self.channel.save_if_dirty()
+        if numbers:
+            for redundancy in self.tracks.values():
+                redundancy.published()
         return numbers
 
     def fill(self, last: int) -> list[int]:
@@ -115,27 +150,29 @@ class Writer:
         self.channel.dirty = True
         return self.advance()
 
+    def _append(self, track: LiveTrack, chunk: Chunk, data: bytes, *, raw: bool = False) -> Record:
+        """Write a chunk to the log, and close what it completes."""
+        duration_s = self.channel.duration_s
+        if duration_s is not None:
+            track.close_before(chunk.decode_time, chunk.independent, duration_s)
+        if chunk.emsgs and not raw:
+            self._hearing.media(track, chunk, data)
+        volume, record = track.log.append(
+            data,
+            decode_time=chunk.decode_time,
+            duration=chunk.duration,
+            earliest=chunk.earliest_pts,
+            flags=(INDEPENDENT if chunk.independent else 0) | (RAW if raw else 0),
+        )
+        stored = self.channel.place(track, volume, record)
+        if duration_s is not None and stored is not None:
+            track.close_full(stored, duration_s)
+            if "lmsg" in chunk.brands:
+                track.close(stored)
+            self.channel.on_chunk(track, stored)
+        return record
+
     def _leads(self, track: LiveTrack) -> bool:
         """Video sets the grid; audio only where there is no video."""
         kinds = {t.rendition.kind for t in self.channel.tracks.values()}
         return track.rendition.kind == ("video" if "video" in kinds else "audio")
-
-    def _check_time(self, track: LiveTrack, chunk: Chunk, now_s: float) -> None:
-        end_s = Fraction(chunk.decode_time + chunk.duration, track.timescale)
-        if self.channel.duration_s is not None and end_s > now_s + FUTURE_S:
-            raise BadMedia("the media time is ahead of the clock", code="time_in_future")
-
-    def _check_length(self, track: LiveTrack, chunk: Chunk) -> None:
-        """A segment that rounds above the target duration can never be listed (HLS-1)."""
-        channel = self.channel
-        duration_s = channel.duration_s or Fraction(1)
-        number, _ = track.seat(chunk.decode_time, chunk.independent, duration_s)
-        stored = track.segments.get(number)
-        start = chunk.decode_time if stored is None else stored.start
-        limit = (channel.kept.target_s + Fraction(1, 2)) * track.timescale
-        if chunk.decode_time + chunk.duration - start >= limit:
-            raise BadMedia("the segment is longer than the target duration", code="too_long")
-        if stored is not None:
-            size_bytes = stored.size_bytes + chunk.size
-            if size_bytes > self._settings.segment_bytes:
-                raise BadMedia("the segment has too many bytes", code="too_large")
