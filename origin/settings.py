@@ -33,6 +33,21 @@ class Settings(BaseModel):
     channels: dict[str, Channel] = Field(default_factory=dict)
     window_s: Annotated[int, Field(ge=6, le=86400)] = Field(60, description="listed live media")
     retention_s: Annotated[int, Field(ge=30)] = Field(600, description="live media on disk")
+    archive_s: Annotated[int, Field(ge=0)] = Field(
+        0, description="live media in the object store, written behind the disk; 0 for none"
+    )
+    archive_block_bytes: Annotated[int, Field(ge=65536)] = Field(
+        8 * MIB, description="size of an archive object, and of one upload in memory"
+    )
+    archive_cache_bytes: Annotated[int, Field(ge=0)] = Field(
+        64 * MIB, description="old media in memory that came from the archive"
+    )
+    disk_reserve_bytes: Annotated[int, Field(ge=0)] = Field(
+        256 * MIB, description="free disk below which old media leaves before its time"
+    )
+    range_s: Annotated[int, Field(ge=60, le=7 * 86400)] = Field(
+        86400, description="longest time range or recording"
+    )
     hot_bytes: Annotated[int, Field(ge=MIB)] = Field(256 * MIB, description="media in memory")
     follow_bytes: Annotated[int, Field(ge=MIB)] = Field(
         64 * MIB, description="media in memory of channels that another worker writes"
@@ -54,8 +69,13 @@ class Settings(BaseModel):
     power_safe: bool = Field(False, description="fsync each segment before it is acknowledged")
     time_url: str = Field("/time", description="clock named in manifests (UTCTiming)")
 
+    @property
+    def keep_s(self) -> int:
+        """How long live media can be had, from the disk or from the archive."""
+        return max(self.retention_s, self.archive_s)
+
     @model_validator(mode="after")
     def _keeps_what_it_lists(self) -> Self:
-        if self.retention_s < 2 * self.window_s:
+        if self.keep_s < 2 * self.window_s:
             raise ValueError("retention_s must be at least twice window_s (HLS-7)")
         return self

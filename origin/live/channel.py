@@ -41,6 +41,7 @@ from origin.tracks import SPARSE, Rendition, Segment
 AHEAD = 3  # segments: I13 lets a source resend this long after a lost connection
 BIRTH = 1  # segments that a new channel's first track waits for headers of the others
 VOLUMES = 8  # of the log within the retention
+VOLUME_S = 600  # at most, so that holds and the archive let go in small steps
 
 
 class LiveChannel:
@@ -57,6 +58,7 @@ class LiveChannel:
         self.edge = -1
         self.dirty = False
         self.on_chunk: Callable[[LiveTrack, Stored], None] = lambda *_: None
+        self.held: Callable[[Fraction, Fraction], bool] = lambda *_: False
         self._settings = settings
         self._grid: tuple[str, Fraction | None] = ("", None)
         self.read_only = read_only
@@ -133,7 +135,7 @@ class LiveChannel:
         if track.timescale <= 0 or not track.entries:
             raise BadMedia("the header has no timescale or no sample entry")
         rendition = describe(name, track)
-        volume_ticks = self._settings.retention_s * track.timescale // VOLUMES
+        volume_ticks = min(self._settings.retention_s // VOLUMES, VOLUME_S) * track.timescale
         log = TrackLog(
             self.folder / name,
             volume_ticks=volume_ticks,
@@ -210,15 +212,17 @@ class LiveChannel:
             found.append(Segment(number, start, length, gap=True, discontinuity=number in breaks))
         return found
 
-    def expire(self) -> list[tuple[str, int]]:
-        """Let go of media older than the retention; returns (track, number) of what left."""
+    def expire(self, keep_s: int = 0) -> list[tuple[str, int]]:
+        """Let go of media older than the retention, or than `keep_s` when the disk is short;
+        returns (track, number) of what left.
+        """
         if self.duration_s is None or self.edge < 0:
             return []
-        before_s = self.edge * self.duration_s - self._settings.retention_s
+        before_s = self.edge * self.duration_s - (keep_s or self._settings.keep_s)
         return [
             (track.rendition.name, number)
             for track in self.tracks.values()
-            for number in track.expire(before_s)
+            for number in track.expire(before_s, self.held)
         ]
 
     def describe(self, track: LiveTrack) -> Rendition:
@@ -238,7 +242,7 @@ class LiveChannel:
     @property
     def _reach(self) -> int:
         """Numbers that can matter: older ones have no media left and stand in no playlist."""
-        return int(2 * self._settings.retention_s / (self.duration_s or Fraction(1))) + AHEAD
+        return int(2 * self._settings.keep_s / (self.duration_s or Fraction(1))) + AHEAD
 
     def _breaks(self, number: int) -> bool:
         """Whether any track's media does not touch what was listed before it."""

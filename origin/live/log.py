@@ -16,7 +16,7 @@ Theory of operation
 6. Retention removes whole volumes from the head.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from zlib import crc32
 
@@ -28,6 +28,8 @@ __all__ = ["HEADER", "TrackLog", "replace_file"]
 
 HEADER = "header.mp4"
 READERS = 8  # volumes of one log whose media stays open for reads
+
+Held = Callable[[int, int], bool]
 
 
 class TrackLog:
@@ -117,17 +119,17 @@ class TrackLog:
         """Records of consecutive rows of a volume's index, read from disk."""
         return self._known(ordinal).rows(first, count)
 
-    def expire(self, before: int) -> list[int]:
-        """Remove volumes whose newest media ended before this time; returns their ordinals.
+    def expire(self, before: int, held: Held = lambda *_: False) -> list[int]:
+        """Remove volumes whose newest media ended before this time and that `held` (told where
+        their media begins and ends) does not keep; returns their ordinals.
 
         A read-only log returns those that its writer removed, whatever the time.
         """
-        current = max(self._volumes, default=0)
         if self.read_only:
             kept = set(self._on_disk())
             old = [v for v in self._volumes.values() if v.ordinal not in kept]
         else:
-            old = [v for v in self._volumes.values() if v.newest < before and v.ordinal != current]
+            old = [v for v in self.settled(before) if not held(v.oldest, v.newest)]
         for volume in old:
             del self._volumes[volume.ordinal]
             if self.read_only:
@@ -135,6 +137,15 @@ class TrackLog:
             else:
                 volume.remove()
         return [volume.ordinal for volume in old]
+
+    def settled(self, before: int) -> list[Volume]:
+        """Volumes that nothing is added to and whose media ended before this time, oldest first."""
+        current = max(self._volumes, default=0)
+        return [v for o, v in sorted(self._volumes.items()) if v.newest < before and o != current]
+
+    def volumes(self) -> list[Volume]:
+        """Every volume, oldest first; the last one grows."""
+        return [volume for _, volume in sorted(self._volumes.items())]
 
     def close(self) -> None:
         if self._writer is not None:

@@ -1,6 +1,6 @@
 """One live track: its chunks from the log, grouped into segments on the channel's grid."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 
@@ -138,10 +138,14 @@ class LiveTrack:
         stored = self.segments.get(number)
         return stored if stored is not None and stored.whole else None
 
-    def expire(self, before_s: Fraction) -> list[int]:
-        """Drop volumes older than this media time; returns the numbers that left."""
-        gone = set(self.log.expire(int(before_s * self.timescale)))
-        return self.segments.drop(gone) if gone else []
+    def expire(self, before_s: Fraction, held: Callable[[Fraction, Fraction], bool]) -> list[int]:
+        """Drop volumes older than this media time, unless held; returns the numbers that left."""
+        scale = self.timescale
+        gone = self.log.expire(
+            int(before_s * scale),
+            lambda oldest, newest: held(Fraction(oldest, scale), Fraction(newest, scale)),
+        )
+        return self.segments.drop(set(gone)) if gone else []
 
     def seat(self, decode_time: int, independent: bool, duration_s: Fraction) -> tuple[int, bool]:
         """(number, whether it starts a new segment) for a chunk at this time."""
