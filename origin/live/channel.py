@@ -29,6 +29,7 @@ from native.bmff import parse_chunk, parse_init
 from origin.describe import describe
 from origin.errors import BadMedia, UnsupportedMedia
 from origin.live.grid import TOUCH_S
+from origin.live.casts import decide, prune
 from origin.live.kept import Kept, load, save
 from origin.live.log import HEADER, TrackLog
 from origin.live.parts import learned
@@ -182,6 +183,7 @@ class LiveChannel:
             if self._breaks(number) and number not in self.kept.breaks:
                 self.kept.breaks.append(number)
                 self.dirty = True
+            self._recast(number)
         return fresh
 
     def opens(self, number: int) -> bool:
@@ -243,6 +245,14 @@ class LiveChannel:
     def _reach(self) -> int:
         """Numbers that can matter: older ones have no media left and stand in no playlist."""
         return int(2 * self._settings.keep_s / (self.duration_s or Fraction(1))) + AHEAD
+
+    def _recast(self, number: int) -> None:
+        """Keep who is shown from this number on, if that changes (D3)."""
+        kept = self.kept
+        cast = decide(kept.casts, number, self.live_tracks, breaks=number in kept.breaks)
+        if cast is not None:
+            kept.casts = [*prune(kept.casts, number - self._reach), cast]
+            self.dirty = True
 
     def _breaks(self, number: int) -> bool:
         """Whether any track's media does not touch what was listed before it."""

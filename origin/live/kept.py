@@ -8,6 +8,7 @@ import msgspec
 
 from origin.hls.media import target_duration_s
 from origin.live.anchor import Anchor
+from origin.live.casts import Cast
 from origin.live.log import replace_file
 
 STATE = "channel.json"
@@ -29,6 +30,7 @@ class Kept:
     filled: int = -1
     end: int = -1
     breaks: list[int] = field(default_factory=list)
+    casts: list[Cast] = field(default_factory=list)
     anchor: Anchor = field(default_factory=Anchor)
 
     def set_grid(self, duration_s: Fraction) -> None:
