@@ -118,8 +118,8 @@ class LiveTrack:
     def close(self, stored: Stored) -> None:
         """Seal a segment, unless media is missing inside."""
         if not (stored.whole or stored.broken):
-            stored.whole = True
             self.log.seal(stored.start)
+            stored.whole = True
 
     def void(self, stored: Stored) -> None:
         """Take back a segment that nobody was shown, for another source's to take its place."""

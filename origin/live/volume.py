@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
-from origin.errors import DamagedLog, DiskFull
+from origin.errors import DamagedLog, DiskFull, NotLocal, OriginError
 from origin.live.records import END, RAW, RECORD_BYTES, Record, pack, unpack
 
 # What the kernel says when nothing more can be stored: no space, no quota, RLIMIT_FSIZE, bad disk
@@ -69,7 +69,7 @@ class Volume:
             if record.size and self.local:
                 try:
                     self.read(record)
-                except DamagedLog:
+                except OriginError:
                     self.index_bytes, self.media_bytes = taken
                     return
             taken = self.index_bytes, self.media_bytes
@@ -94,11 +94,16 @@ class Volume:
         return found
 
     def read(self, record: Record) -> bytes:
-        """The bytes of one chunk; DamagedLog when the disk does not hold what was written."""
+        """The bytes of one chunk. NotLocal when its media has left this disk, DamagedLog when the
+        disk does not hold what was written.
+        """
         try:
             if self.reader < 0:
                 self.reader = os.open(self.media, os.O_RDONLY)
             data = os.pread(self.reader, record.size, record.offset)
+        except FileNotFoundError:
+            self.local = False
+            raise NotLocal(f"volume {self.ordinal} is not on this disk") from None
         except OSError as error:
             raise DamagedLog(f"volume {self.ordinal}: {error.strerror}") from error
         if crc32(data) != record.crc:
