@@ -37,15 +37,21 @@ def start(command: Sequence[str], port: int, core: int = SERVER_CORE) -> subproc
     process = subprocess.Popen(
         ["taskset", "-c", str(core), *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
+    await_port(process, port)
+    return process
+
+
+def await_port(process: subprocess.Popen[bytes], port: int) -> None:
+    """Return when a server accepts connections; SystemExit when it ended or takes too long."""
     deadline = time.monotonic() + START_S
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
-            return process
+            return
         except OSError:
             if process.poll() is not None or time.monotonic() > deadline:
                 process.kill()
-                raise SystemExit(f"did not start: {' '.join(command)}") from None
+                raise SystemExit(f"did not start: {process.args!r}") from None
             time.sleep(0.02)
 
 
