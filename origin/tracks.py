@@ -77,6 +77,11 @@ class Rendition:
     trick_of: str = ""
 
     @property
+    def sparse(self) -> bool:
+        """Whether it may be silent, so that nothing waits for it (I15)."""
+        return self.kind in SPARSE
+
+    @property
     def folder(self) -> str:
         """Where its header and media are."""
         return self.trick_of or self.name

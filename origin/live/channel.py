@@ -28,6 +28,7 @@ from pathlib import Path
 from native.bmff import parse_chunk, parse_init
 from origin.describe import describe
 from origin.errors import BadMedia, UnsupportedMedia
+from origin.live.events import Journal
 from origin.live.grid import TOUCH_S
 from origin.live.casts import decide, prune
 from origin.live.kept import Kept, load, save
@@ -64,6 +65,7 @@ class LiveChannel:
         self._grid: tuple[str, Fraction | None] = ("", None)
         self.read_only = read_only
         self.kept = Kept()
+        self.events = Journal(folder, settings.retention_s, read_only=read_only)
         if read_only:
             return
         folder.mkdir(parents=True, exist_ok=True)
@@ -152,6 +154,8 @@ class LiveChannel:
 
     def advance(self, limit: int | None = None) -> list[int]:
         """Publish what can be published, up to `limit`; returns the new numbers, oldest first."""
+        if self.read_only:
+            self.events.tail()
         tracks = [t for t in self.tracks.values() if t.rendition.kind not in SPARSE]
         top = max((t.segments.last_whole for t in tracks), default=-1)
         if top < 0:
@@ -238,6 +242,7 @@ class LiveChannel:
         return track.rendition
 
     def close(self) -> None:
+        self.events.close()
         for track in self.tracks.values():
             track.log.close()
 
