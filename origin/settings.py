@@ -1,7 +1,7 @@
 """Settings of the origin, section `[origin]`."""
 
 from fractions import Fraction
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -66,6 +66,10 @@ class Settings(BaseModel):
     hold_s: Annotated[float, Field(ge=0, lt=14)] = Field(
         13.0, description="longest silence before a held answer, below what CDNs wait"
     )
+    latency_s: Annotated[Fraction, Field(gt=0, le=30)] = Field(
+        Fraction(2), description="target latency of low-latency DASH"
+    )
+    early_status: Literal[404, 425] = Field(404, description="what a request too early gets (O5)")
     power_safe: bool = Field(False, description="fsync each segment before it is acknowledged")
     time_url: str = Field("/time", description="clock named in manifests (UTCTiming)")
 
