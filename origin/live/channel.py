@@ -22,15 +22,16 @@ Theory of operation
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 from native.bmff import parse_chunk, parse_init
 from origin.describe import describe
 from origin.errors import BadMedia, UnsupportedMedia
-from origin.live.events import Journal
-from origin.live.grid import TOUCH_S
 from origin.live.casts import decide, prune
+from origin.live.events import Journal, Shown
+from origin.live.grid import TOUCH_S
 from origin.live.kept import Kept, load, save
 from origin.live.log import HEADER, TrackLog
 from origin.live.parts import learned
@@ -235,11 +236,17 @@ class LiveChannel:
         """The rendition with its frame rate once there is media to measure."""
         rendition = track.rendition
         if rendition.kind == "video" and rendition.frame_rate is None:
-            stored = next((s for s in track if s.whole), None)
+            stored = track.whole(track.segments.last_whole)
             if stored is not None:
                 chunks = [parse_chunk(track.log.read(*at), track.track) for at in stored.parts]
                 track.measure(sum(c.samples for c in chunks), sum(c.duration for c in chunks))
-        return track.rendition
+        inband = self.shown.inband(rendition.name)
+        return replace(track.rendition, inband=inband) if inband else track.rendition
+
+    @property
+    def shown(self) -> Shown:
+        """The events that the manifests of this edge tell."""
+        return self.events.shown(self.edge, (self.edge + 1) * (self.duration_s or Fraction(1)))
 
     def close(self) -> None:
         self.events.close()

@@ -26,7 +26,7 @@ from native.bmff.model import Emsg
 from native.bmff.write import box
 from native.bmff.write import emsg as emsg_box
 from origin.events.errors import BadEvent
-from origin.events.message import UNKNOWN, Key, Message, message
+from origin.events.message import ID3, UNKNOWN, Key, Message, message
 from origin.events.spans import Span, begins, planned_s, spans
 from origin.live.log import TrackLog
 from origin.live.records import INDEPENDENT, Record
@@ -37,7 +37,7 @@ REUSED = 32  # record flag: another event under a key that was used before
 VOLUMES = 4
 HELD = 4096  # messages, and bytes of their data, that one channel may have going
 HELD_BYTES = 8 << 20
-OPEN_S = 24 * 3600  # how long something without an end is remembered
+OPEN_S = 24 * 3600  # how long a splice is remembered, which may have no end yet
 LATE_S = Fraction(1, 20)  # audio may begin this much before its boundary
 _SCALE = 10**6  # of emsg times whose own timescale cannot hold them
 
@@ -110,8 +110,10 @@ class Journal:
         except BadEvent:
             self.bad += 1
             return False
+        if told.scheme == ID3 and source:
+            told = replace(told, id=0, duration_s=None, data=b"")  # the media has it: only note it
         before = self._newest(told.key, source)
-        if before is not None and told.same(before.message):
+        if before is not None and (told.same(before.message) or (told.scheme == ID3 and source)):
             return False
         late = told.start_s < edge_s - LATE_S
         known = before is not None and before.message.start_s == told.start_s
@@ -123,7 +125,7 @@ class Journal:
         if before is not None:
             flags |= REUSED if begun else REPLACES
         start_ms = int(told.start_s * TICKS)
-        lasts_s = OPEN_S if told.is_splice or told.duration_s is None else told.duration_s
+        lasts_s = OPEN_S if told.is_splice else told.duration_s or 0
         volume, record = self._log.append(
             emsg_box(_boxed(told)) + (box("name", source.encode()) if source else b""),
             decode_time=start_ms,
