@@ -57,7 +57,7 @@ def probe(
             typer.echo(json.dumps(asdict(finding)))
     else:
         _show(findings, seen)
-    failing = LEVELS[: LEVELS.index(level) + 1]  # type: ignore[arg-type]
+    failing = LEVELS[: LEVELS.index(level) + 1]
     raise typer.Exit(NO if any(f.level in failing for f in findings) else OK)
 
 

@@ -4,9 +4,10 @@ import copy
 
 from lxml import etree
 
-from headwater.probe.mpd import Element
+from headwater.probe.mpd import NS, Element
 
 PATCH_TYPE = "application/dash-patch+xml"
+PATCH_SPACE = "mpd-patch"
 MAX_OPERATIONS = 20_000
 
 
@@ -66,14 +67,18 @@ def _children(operation: Element) -> list[Element]:
 
 
 def _renamed(node: Element) -> Element:
-    """A copy whose elements in the patch's namespace, or in none, are the MPD's."""
-    clone = copy.deepcopy(node)
-    clone.tail = None
-    for each in clone.iter():
-        if isinstance(each.tag, str) and (
-            not each.tag.startswith("{") or "mpd-patch" in each.tag or "patch" in each.tag
-        ):
-            each.tag = f"{{urn:mpeg:dash:schema:mpd:2011}}{etree.QName(each).localname}"
+    """The same element in the MPD's namespace when it is in the patch's, or in none.
+
+    Built anew: a moved element would keep the patch's default namespace declaration.
+    """
+    name = etree.QName(node)
+    ours = name.namespace in (None, "") or PATCH_SPACE in str(name.namespace)
+    clone = etree.Element(NS + name.localname if ours else node.tag, dict(node.attrib))
+    clone.text = node.text
+    for child in node.iterchildren("*"):
+        copied = _renamed(child)
+        copied.tail = child.tail
+        clone.append(copied)
     return clone
 
 
