@@ -1,20 +1,27 @@
 """The origin as parts of a process: the delivery listener and the ingest listener."""
 
 import asyncio
+import os
+import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from time import time
+from time import monotonic, time
+
+from aiohttp import web
 
 from native.http import Hot, Server, serve
 from origin import metrics
 from origin.delivery.handler import Delivery
 from origin.ingest.receiver import application
+from origin.ingest.relay import Relay
 from origin.live.channels import Channels
+from origin.live.shared import SharedChannels
 from origin.settings import Settings
 from origin.vod import Library
 from runtime.service import Background, Part, Web
 
 GAP_CHECK_S = 0.25
+POLL_S = 1.0
 DRAIN_S = 7.5  # inside the process's own budget (HT-67)
 
 
@@ -27,7 +34,14 @@ def parts(
 ) -> list[Part]:
     """Delivery first, so that recovered channels are served before encoders are let in."""
     hot = Hot()
-    channels = Channels(data_dir / "origin" / "live", settings, hot, time)
+    folder = data_dir / "origin" / "live"
+    library = library or Library(data_dir)
+    if reuse_port:
+        address = f"{os.getpid()}-{secrets.token_hex(4)}"
+        shared = SharedChannels(folder, settings, hot, monotonic, wall=time, address=address)
+    channels = shared if reuse_port else Channels(folder, settings, hot, monotonic)
+    ingest_app = application(channels, settings, time)
+    sharing = share(shared, settings, ingest_app) if reuse_port else []
 
     async def fill_gaps() -> None:
         while True:
@@ -37,13 +51,43 @@ def parts(
     gaps = Background("gaps", fill_gaps)
     ingest = Web(
         "ingest",
-        application(channels, settings, time),
+        ingest_app,
         host=settings.host,
         port=settings.ingest_port,
         reuse_port=reuse_port,
     )
-    library = library or Library(data_dir)
-    return [Deliver(settings, hot, channels, library, reuse_port=reuse_port), gaps, ingest]
+    delivery = Deliver(settings, hot, channels, library, reuse_port=reuse_port)
+    return [delivery, gaps, *sharing, ingest]
+
+
+def share(channels: SharedChannels, settings: Settings, ingest_app: web.Application) -> list[Part]:
+    """What a worker runs beside delivery and ingest; `ingest_app` learns to hand pushes on."""
+    relay = Relay(channels)
+    ingest_app.middlewares.append(relay.outer)
+    handed_on = application(channels, settings, time)
+    handed_on.middlewares.append(relay.inner)
+    return [Sharing(channels, relay), Web("handed-on", handed_on, path=Path(relay.socket))]
+
+
+class Sharing(Background):
+    """The slow look at what other workers write, and the way out of this one."""
+
+    def __init__(self, channels: SharedChannels, relay: Relay) -> None:
+        super().__init__("sharing", self._poll)
+        self._channels = channels
+        self._relay = relay
+
+    async def drain(self) -> None:
+        self._channels.drain()
+
+    async def stop(self) -> None:
+        await super().stop()
+        self._relay.close()
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_S)
+            self._channels.poll()
 
 
 class Deliver:

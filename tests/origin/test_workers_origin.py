@@ -1,0 +1,194 @@
+"""An origin of three workers: one takes in, all serve the same bytes; any of them may die."""
+
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twins.crew import Crew, until
+
+Media = Any
+
+CHANNEL = "/ingest/ch"
+LISTED = ("v/init.mp4", "v/media.m3u8", "a/init.mp4", "a/media.m3u8", "master.m3u8", "manifest.mpd")
+
+
+@pytest.fixture
+def crew(tmp_path: Path) -> Any:
+    with Crew(tmp_path, 3) as running:
+        yield running
+
+
+def push_both(
+    crew: Crew, worker: int, media: tuple[Media, Media], numbers: range, *, headers: bool = False
+) -> None:
+    """Segments of video and audio, one request each (I3), all to one worker."""
+    for name, each in zip(("v.cmfv", "a.cmfa"), media, strict=True):
+        if headers:
+            assert crew.push(worker, f"{CHANNEL}/{name}", each.header).status == 200
+    for number in numbers:
+        for name, each in zip(("v.cmfv", "a.cmfa"), media, strict=True):
+            answer = crew.push(worker, f"{CHANNEL}/{name}", each.segment(number))
+            assert answer.status == 200, answer.text
+
+
+def edges(crew: Crew, worker: int) -> list[int]:
+    """The segment numbers that a worker's playlist of the video lists."""
+    text = crew.get(worker, "/live/ch/v/media.m3u8").text
+    lines = [line for line in text.splitlines() if line.endswith(".m4s")]
+    return [int(line.rsplit("/", 1)[-1].removesuffix(".m4s")) for line in lines]
+
+
+def reaches(crew: Crew, worker: int, number: int) -> None:
+    until(lambda: edges(crew, worker)[-1:] == [number], f"worker {worker} to list {number}", 10)
+
+
+def test_what_one_worker_takes_in_all_serve_alike(
+    crew: Crew, video_media: Media, audio_media: Media, now_number: int
+) -> None:
+    workers = crew.workers()
+    numbers = range(now_number, now_number + 8)
+    push_both(crew, workers[0], (video_media, audio_media), numbers, headers=True)
+    assert crew.owner("ch") == workers[0]
+    for worker in workers:
+        reaches(crew, worker, numbers[-1])
+    paths = [*LISTED, *(f"{track}/{number}.m4s" for track in "va" for number in numbers)]
+    for path in paths:
+        answers = [crew.get(worker, f"/live/ch/{path}") for worker in workers]
+        assert {a.status for a in answers} == {200}, path
+        assert len({a.body for a in answers}) == 1, path
+        assert len({a.headers["etag"] for a in answers}) == 1, path
+        assert len({a.headers["last-modified"] for a in answers}) == 1, path
+    assert crew.get(workers[1], f"/live/ch/v/{numbers[0]}.m4s").body == video_media.segment(
+        numbers[0]
+    )
+
+
+def test_a_push_to_any_worker_reaches_the_one_that_writes(
+    crew: Crew, video_media: Media, audio_media: Media, now_number: int
+) -> None:
+    workers = crew.workers()
+    push_both(
+        crew,
+        workers[0],
+        (video_media, audio_media),
+        range(now_number, now_number + 2),
+        headers=True,
+    )
+    for step, worker in enumerate(workers):
+        number = now_number + 2 + step
+        push_both(crew, worker, (video_media, audio_media), range(number, number + 1))
+    assert crew.owner("ch") == workers[0]
+    for worker in workers:
+        reaches(crew, worker, now_number + 4)
+    refused = crew.push(workers[1], f"{CHANNEL}/v.cmfv", b"\0\0\0\x08junk")
+    assert refused.status == 400
+    assert b'"error"' in refused.body
+    assert crew.push(workers[2], "/ingest/ch/../x/v.cmfv", b"").status == 403
+
+
+def test_the_owner_dies_and_nothing_acknowledged_is_lost(
+    crew: Crew, video_media: Media, audio_media: Media, now_number: int
+) -> None:
+    """kill -9 between two segments and within one; the encoder sends the cut one again (I13)."""
+    media = (video_media, audio_media)
+    numbers = range(now_number, now_number + 12)
+    seen: dict[int, list[int]] = {}
+    first = crew.workers()
+    push_both(crew, first[0], media, numbers[:4], headers=True)
+    for step in range(2):
+        owner = crew.owner("ch")
+        survivors = [pid for pid in first if pid != owner and Path(f"/proc/{pid}").exists()]
+        for worker in survivors:
+            seen.setdefault(worker, []).append(edges(crew, worker)[-1])
+        cut = crew.connect(owner, crew.ingest_port)
+        body = video_media.segment(numbers[4 + 4 * step])
+        cut.putrequest("PUT", f"{CHANNEL}/v.cmfv")
+        cut.putheader("Content-Length", str(len(body)))
+        cut.endheaders(body[: len(body) // 2])
+        os.kill(owner, signal.SIGKILL)
+        cut.close()
+        push_both(crew, survivors[0], media, numbers[4 + 4 * step : 8 + 4 * step])
+        assert crew.owner("ch") in survivors
+        for worker in survivors:
+            reaches(crew, worker, numbers[7 + 4 * step])
+            seen[worker].append(edges(crew, worker)[-1])
+    until(crew.ready, "the lost workers' successors")
+    assert len(crew.workers()) == 3
+    for worker in crew.workers():
+        reaches(crew, worker, numbers[-1])
+        text = crew.get(worker, "/live/ch/v/media.m3u8").text
+        assert "EXT-X-GAP" not in text
+        assert "EXT-X-DISCONTINUITY\n" not in text
+        assert edges(crew, worker) == list(numbers)
+        for number in numbers:
+            found = crew.get(worker, f"/live/ch/v/{number}.m4s")
+            assert found.body == video_media.segment(number)
+    assert all(history == sorted(history) for history in seen.values())
+
+
+def test_a_follower_dies_and_nobody_else_notices(
+    crew: Crew, video_media: Media, audio_media: Media, now_number: int
+) -> None:
+    media = (video_media, audio_media)
+    workers = crew.workers()
+    push_both(crew, workers[0], media, range(now_number, now_number + 3), headers=True)
+    os.kill(workers[1], signal.SIGKILL)
+    push_both(crew, workers[0], media, range(now_number + 3, now_number + 6))
+    assert crew.owner("ch") == workers[0]
+    reaches(crew, workers[2], now_number + 5)
+    until(crew.ready, "its successor")
+    for worker in crew.workers():
+        reaches(crew, worker, now_number + 5)
+
+
+def test_a_request_held_by_a_follower_is_let_go_when_the_owner_publishes(
+    crew: Crew, video_media: Media, audio_media: Media, now_number: int
+) -> None:
+    """The next segment may be asked for before it is there (O5), of any worker."""
+    media = (video_media, audio_media)
+    workers = crew.workers()
+    push_both(crew, workers[0], media, range(now_number, now_number + 4), headers=True)
+    reaches(crew, workers[2], now_number + 3)
+    found: list[Any] = []
+    path = f"/live/ch/v/{now_number + 4}.m4s"
+    waiting = threading.Thread(target=lambda: found.append(crew.get(workers[2], path)))
+    waiting.start()
+    push_both(crew, workers[0], media, range(now_number + 4, now_number + 5))
+    waiting.join(20)
+    assert found[0].status == 200
+    assert found[0].body == video_media.segment(now_number + 4)
+
+
+def test_a_refused_first_header_leaves_no_owner(crew: Crew) -> None:
+    worker = crew.workers()[0]
+    assert crew.push(worker, "/ingest/other/v.cmfv", b"\0\0\0\x10ftypisom\0\0\0\0").status >= 400
+    assert crew.owner("other") == 0
+    assert not (crew.data / "origin" / "run" / "other.lock").exists()
+
+
+def test_sigterm_drains_all_and_a_restart_begins_where_they_ended(
+    tmp_path: Path, video_media: Media, audio_media: Media, now_number: int
+) -> None:
+    numbers = range(now_number, now_number + 5)
+    with Crew(tmp_path, 3) as crew:
+        push_both(crew, crew.workers()[1], (video_media, audio_media), numbers, headers=True)
+        before = crew.get(crew.workers()[1], "/live/ch/v/media.m3u8")
+        assert crew.stop() == 0
+    assert sorted(p.name for p in (tmp_path / "origin" / "run").iterdir()) == []
+    with Crew(tmp_path, 2) as crew:
+        assert crew.owner("ch") == 0
+        for worker in crew.workers():
+            after = crew.get(worker, "/live/ch/v/media.m3u8")
+            assert after.body == before.body
+            assert after.headers["etag"] == before.headers["etag"]
+        push_both(
+            crew,
+            crew.workers()[1],
+            (video_media, audio_media),
+            range(numbers[-1] + 1, numbers[-1] + 2),
+        )
+        assert crew.owner("ch") == crew.workers()[1]
+        reaches(crew, crew.workers()[0], numbers[-1] + 1)
