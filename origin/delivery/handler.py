@@ -4,22 +4,22 @@ clock, and the film library.
 Status: specs/origin-http.md section 4 and O5..O7; every refusal carries its own freshness.
 """
 
-import asyncio
-import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from native.http import Answer, Entity, Hot, Refusal, Request
-from origin.errors import OriginError
+from origin.delivery.caching import Class
+from origin.delivery.waiting import Waiting
+from origin.live import media
+from origin.live.awaited import Awaited, Found
 from origin.live.presentation import Presentation
-from origin.live.track import LiveTrack
 from origin.settings import Settings
 from origin.vod import Library
 
-SEGMENT = re.compile(r"(\d{1,18})\.m4s")
+MANIFESTS = (".m3u8", ".mpd", ".mpp")
+DIRECTIVE = "_HLS_"  # HLS-30
 EARLY = "max-age=1"  # O5: an early 404 must not be pinned
 GONE = "max-age=60"  # O6
-SOON = 2  # segments after the edge that a player may ask for and we hold
 
 
 class Delivery:
@@ -38,23 +38,23 @@ class Delivery:
         self._presentations = presentations
         self._library = library
         self._clock = clock
-        self._published: dict[str, asyncio.Event] = {}
+        self._waiting = Waiting()
 
     def wake(self, channel: str) -> None:
-        """A channel published something: let go whoever waits for it."""
-        if (event := self._published.pop(channel, None)) is not None:
-            event.set()
+        """Something appeared in this channel: let go whoever waits for it."""
+        self._waiting.wake(channel)
 
     def handle(self, request: Request) -> Answer | Awaitable[Answer]:
         path = request.path
-        if (entity := self._hot.get(path)) is not None:
+        directed = path.endswith("/media.m3u8") and DIRECTIVE in request.query
+        if not directed and (entity := self._hot.get(path)) is not None:
             return entity
         match path.split("/")[1:]:
             case ["time"]:
                 return self._time()
             case ["live", channel, track, leaf]:
-                return self._live(channel, track, leaf)
-            case ["live", channel, leaf] if leaf in ("master.m3u8", "manifest.mpd"):
+                return self._live(channel, track, leaf, request.query)
+            case ["live", channel, leaf] if leaf.endswith(MANIFESTS):
                 return self._manifest(channel, leaf)
             case ["vod", title, *rest] if rest:
                 return self._library.answer(title, "/".join(rest), request.query)
@@ -66,7 +66,7 @@ class Delivery:
         text = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return Entity(text.encode(), content_type="text/plain", cache_control="no-store")
 
-    def _live(self, channel: str, name: str, leaf: str) -> Answer | Awaitable[Answer]:
+    def _live(self, channel: str, name: str, leaf: str, query: str) -> Answer:
         presentation = self._presentations.get(channel)
         if presentation is None:
             return Refusal(404, "unknown_channel", cache_control=EARLY)
@@ -74,46 +74,22 @@ class Delivery:
         if track is None:
             return Refusal(404, "unknown_track", cache_control=EARLY)
         if leaf == "media.m3u8":
-            return self._manifest(channel, f"{name}/{leaf}")
+            return self._manifest(channel, f"{name}/{leaf}", query)
         if leaf == "init.mp4":
             return Refusal(404, "no_media_yet", cache_control=EARLY)
-        found = SEGMENT.fullmatch(leaf)
-        if found is None:
-            return Refusal(404, "not_found", cache_control=GONE)
-        number = int(found[1])
-        edge = presentation.channel.edge
-        if number > edge:
-            if edge < 0 or number > edge + SOON or not self._settings.hold_s:
-                return Refusal(404, "too_early", cache_control=EARLY)
-            return self._held(presentation, track, number)
-        return self._stored(presentation, track, number)
+        return self._given(media.ask(presentation, track, leaf))
 
-    def _manifest(self, channel: str, leaf: str) -> Answer:
+    def _manifest(self, channel: str, leaf: str, query: str = "") -> Answer:
         """A playlist or an MPD: rendered by the first who asks after a change (O19)."""
         presentation = self._presentations.get(channel)
-        entity = presentation.render(leaf) if presentation is not None else None
-        return entity or Refusal(404, "no_media_yet", cache_control=EARLY)
+        if presentation is None:
+            return Refusal(404, "no_media_yet", cache_control=EARLY)
+        if (unfit := presentation.unfit) is not None:  # O15
+            retry = ("Retry-After", "1")
+            return presentation.refusal(unfit.status, unfit.code, Class.EARLY, retry)
+        if DIRECTIVE in query and (given := presentation.directed(leaf, query)) is not None:
+            return self._given(given)
+        return presentation.render(leaf) or presentation.refusal(404, "no_media_yet", Class.EARLY)
 
-    async def _held(self, presentation: Presentation, track: LiveTrack, number: int) -> Answer:
-        """Wait for a segment that is about to be published, then answer either way (O5)."""
-        channel = presentation.channel
-        try:
-            async with asyncio.timeout(self._settings.hold_s):
-                while number > channel.edge:
-                    await self._published.setdefault(channel.name, asyncio.Event()).wait()
-        except TimeoutError:
-            return Refusal(404, "too_early", cache_control=EARLY)
-        return self._stored(presentation, track, number)
-
-    def _stored(self, presentation: Presentation, track: LiveTrack, number: int) -> Answer:
-        """A published number: its bytes, a gap, or gone."""
-        try:
-            entity = presentation.segment(track, number)
-        except OriginError as error:
-            return Refusal(error.status, error.code, cache_control=EARLY)
-        if entity is not None:
-            return entity
-        if number < track.segments.first_whole:
-            return Refusal(410, "gone", cache_control=GONE)
-        target_s = presentation.channel.kept.target_s
-        return Refusal(404, "gap", cache_control=f"max-age={target_s}")
+    def _given(self, given: Found | Awaited) -> Answer:
+        return self._waiting.park(given) if isinstance(given, Awaited) else given

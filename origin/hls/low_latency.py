@@ -1,5 +1,6 @@
-"""The tags of low-latency HLS around the segments (draft-pantos-hls-rfc8216bis-22, 4.4.3, 4.4.5)."""
+"""The tags of low-latency HLS around segments (draft-pantos-hls-rfc8216bis-22, 4.4.3 and 4.4.5)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -7,6 +8,7 @@ HOLD_BACK = 3  # target durations (HLS-13)
 PART_HOLD_BACK = 3  # part targets (HLS-13)
 SKIP_UNTIL = 6  # target durations (HLS-13)
 PARTS_LISTED = 3  # target durations from the end that still show their parts (HLS-18)
+TAB = "\t"
 SKIP_VERSION = {"YES": 9, "v2": 10}  # HLS-20
 
 
@@ -38,6 +40,14 @@ def control_lines(target_s: int, part_s: Fraction | None, *, end: bool) -> list[
         f"#EXT-X-SERVER-CONTROL:{','.join(attributes)}",
         f"#EXT-X-PART-INF:PART-TARGET={seconds(target)}",
     ]
+
+
+def skip_line(count: int, removed: Sequence[str] | None) -> str:
+    """What a delta leaves out; `removed` are date ranges, told from version 2 on (HLS-21)."""
+    line = f"#EXT-X-SKIP:SKIPPED-SEGMENTS={count}"
+    if removed is None:
+        return line
+    return f'{line},RECENTLY-REMOVED-DATERANGES="{TAB.join(removed)}"'
 
 
 def hint_line(name: str) -> str:

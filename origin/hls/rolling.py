@@ -1,8 +1,8 @@
 """Long playlists that roll: what is settled is rendered and deflated once, in blocks.
 
 Theory of operation
-1. A block is the text of BLOCK consecutive segments that nothing can change any more. It is deflated
-   on its own and ends with a full flush, so that blocks can follow each other in any body.
+1. A block is the text of BLOCK consecutive segments that nothing can change any more. It is
+   deflated on its own and ends with a full flush, so that blocks can follow each other in any body.
 2. A run is blocks end to end. It keeps the CRC-32 of the whole, which grows at one end and shrinks
    at the other by arithmetic over GF(2), without looking at old text.
 3. A body is a head, a run and a tail. Head and tail are all that is rendered and deflated for a new
@@ -19,6 +19,7 @@ from zlib import DEFLATED, MAX_WBITS, Z_FINISH, Z_FULL_FLUSH, compressobj, crc32
 
 BLOCK = 32  # segments
 LEVEL = 6
+TAG_CHARACTERS = 32  # of a SHA-256 in hexadecimal
 GZIP_HEAD = bytes([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255])  # no name, no time, unknown system
 POLYNOMIAL = 0xEDB88320
 ONE = 1 << 31  # x^0, bits reflected as in CRC-32
@@ -43,6 +44,11 @@ class Block(NamedTuple):
 
 def block(plain: bytes) -> Block:
     return Block(plain, _deflated(plain, Z_FULL_FLUSH), crc32(plain), sha256(plain).digest())
+
+
+def whole(text: bytes) -> Text:
+    """A body without settled blocks."""
+    return Text((text,), (_member(text),), sha256(text).hexdigest()[:TAG_CHARACTERS])
 
 
 class Run:
@@ -73,10 +79,9 @@ class Run:
 
     def wrapped(self, head: bytes, tail: bytes) -> Text:
         """The body of this run between head and tail."""
-        tag = sha256(b"%d:%d:" % (len(head), len(tail)) + head + self._digest + tail)
-        etag = tag.hexdigest()[:32]
         if not self._blocks:
-            return Text((head + tail,), (_member(head + tail),), etag)
+            return whole(head + tail)
+        tag = sha256(b"%d:%d:" % (len(head), len(tail)) + head + self._digest + tail)
         crc = crc32(tail, combined(crc32(head), self._crc, self._shift))
         size = len(head) + self.size_bytes + len(tail)
         first = GZIP_HEAD + _deflated(head, Z_FULL_FLUSH)
@@ -84,7 +89,7 @@ class Run:
         return Text(
             (head, *self._plain, tail),
             (first, *self._coded, last),
-            etag,
+            tag.hexdigest()[:TAG_CHARACTERS],
         )
 
     def _changed(self, by_bytes: int) -> None:

@@ -1,55 +1,147 @@
-"""The playlists of a live channel."""
+"""The playlists of a live channel, rendered at the first request after a change, once for all who
+ask (O19).
+"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 
-from native.http import Entity
+from native.http import Entity, Refusal
 from origin import hls
+from origin.delivery.caching import Class
+from origin.delivery.directives import BadDirectives, Directives, Skip, judge, parse
+from origin.hls.daterange import DateRange
+from origin.hls.low_latency import SKIP_UNTIL
+from origin.hls.rolling import Text
+from origin.live.awaited import Awaited
+from origin.live.playlist import LivePlaylist, View
 from origin.live.presentation import Presentation
-from origin.live.track import LiveTrack, Stored
-from origin.tracks import Segment
+from origin.live.shelf import Stored
+from origin.live.track import LiveTrack
 
 MASTER = "master.m3u8"
 MEDIA = "/media.m3u8"
+HOLD_TARGETS = 3  # target durations that a request is held at most (HLS-29)
 
 
 class HlsFace:
-    """Renders `master.m3u8` and `{track}/media.m3u8` at the first request after a change."""
+    """`master.m3u8` and `{track}/media.m3u8`. `ranges` tells the channel's date ranges: all that
+    started or ended within the window and SKIP_UNTIL target durations before it.
+    """
 
     def __init__(self, presentation: Presentation) -> None:
+        self.ranges: Callable[[], Sequence[DateRange]] = tuple
+        self.renders = 0
         self._presentation = presentation
+        self._playlists: dict[str, LivePlaylist] = {}
+        self._texts: dict[tuple[str, Skip], Text] = {}
+        self._entities: dict[tuple[str, Skip, Class], Entity] = {}
+        presentation.directed = self.ask
 
     def part(self, track: LiveTrack, segment: Stored) -> None:
-        """Nothing in these playlists depends on a segment in the making."""
+        channel = self._presentation.channel
+        if channel.part_s is None or segment.number != channel.edge + 1:
+            return
+        if any([playlist.follow() for playlist in self._following()]):
+            self._forget()
 
     def published(self, numbers: Sequence[int]) -> None:
-        presentation = self._presentation
-        presentation.forget(MASTER)
-        for track in presentation.channel.live_tracks:
-            presentation.forget(track.rendition.name + MEDIA)
+        for playlist in self._following():
+            playlist.follow()
+        self._forget()
+        self._presentation.forget(MASTER)
 
     def expired(self, gone: Sequence[tuple[str, int]]) -> None:
         """What leaves the disk left the playlists long before (HLS-7)."""
 
     def render(self, leaf: str) -> Entity | None:
+        if leaf == MASTER and self._presentation.channel.edge >= 0:
+            return self._master()
+        playlist = self._playlist(leaf)
+        return self._entity(playlist, Directives()) if playlist is not None else None
+
+    def ask(self, leaf: str, query: str) -> Entity | Refusal | Awaited | None:
+        """A media playlist as directives want it (HLS-21 to HLS-30)."""
         presentation = self._presentation
         channel = presentation.channel
-        if channel.edge < 0:
+        playlist = self._playlist(leaf)
+        if playlist is None:
             return None
-        if leaf == MASTER:
-            text = hls.multivariant([rendition for _, rendition in presentation.renditions])
-            return presentation.text(text, hls.CONTENT_TYPE)
-        track = channel.tracks.get(leaf.removesuffix(MEDIA)) if leaf.endswith(MEDIA) else None
-        if track is None or track not in channel.live_tracks:
-            return None
-        segments = channel.listed(track, presentation.first_listed, channel.edge)
-        return presentation.text(self._media(track, segments), hls.CONTENT_TYPE)
+        try:
+            asked = parse(query) if not channel.ended else Directives()
+            if judge(asked, playlist.position) == "now":
+                return self._entity(playlist, asked)
+        except BadDirectives as error:
+            return presentation.refusal(400, error.code, Class.BLOCKING_ERROR)
+        return self._awaited(playlist, asked)
 
-    def _media(self, track: LiveTrack, segments: list[Segment]) -> str:
-        kept = self._presentation.channel.kept
-        return hls.media_playlist(
-            segments,
-            timescale=track.timescale,
-            target_duration_s=kept.target_s,
-            epoch_s=0,
-            discontinuity_sequence=sum(b < segments[0].number for b in kept.breaks),
+    def _playlist(self, leaf: str) -> LivePlaylist | None:
+        return self._playlists.get(leaf.removesuffix(MEDIA)) if leaf.endswith(MEDIA) else None
+
+    def _awaited(self, playlist: LivePlaylist, asked: Directives) -> Awaited:
+        presentation = self._presentation
+        channel = presentation.channel
+
+        def answer() -> Entity | None:
+            if channel.ended or playlist.position.holds(asked.msn or 0, asked.part):
+                return self._entity(playlist, asked)
+            return None
+
+        late = presentation.refusal(503, "hold_expired", Class.EARLY, ("Retry-After", "1"))
+        limit_s = min(presentation.settings.hold_s, HOLD_TARGETS * channel.kept.target_s)
+        key = (playlist.track.rendition.name, asked)
+        return Awaited(channel.name, key, limit_s, late, answer)
+
+    def _entity(self, playlist: LivePlaylist, asked: Directives) -> Entity:
+        name = playlist.track.rendition.name
+        kind = Class.BLOCKING if asked.blocking else Class.PLAYLIST
+        key = (name, asked.skip, kind)
+        entity = self._entities.get(key)
+        if entity is None:
+            text = self._text(playlist, asked.skip)
+            entity = self._presentation.manifest(text, hls.CONTENT_TYPE, kind)
+            self._entities[key] = entity
+        return entity
+
+    def _text(self, playlist: LivePlaylist, skip: Skip) -> Text:
+        key = (playlist.track.rendition.name, skip)
+        text = self._texts.get(key)
+        if text is None:
+            self.renders += 1
+            text = self._texts[key] = playlist.text(self._view(playlist), skip)
+        return text
+
+    def _view(self, playlist: LivePlaylist) -> View:
+        presentation = self._presentation
+        channel = presentation.channel
+        duration_s = channel.duration_s or Fraction(1)
+        ago = int(-(-SKIP_UNTIL * channel.kept.target_s // duration_s))
+        return View(
+            first=presentation.first_listed,
+            before=presentation.first_at(channel.edge - ago),
+            reports=[p.report("../") for p in self._following() if p is not playlist],
+            ranges=self.ranges(),
         )
+
+    def _master(self) -> Entity:
+        presentation = self._presentation
+        text = hls.multivariant([rendition for _, rendition in presentation.renditions])
+        return presentation.text(text, hls.CONTENT_TYPE)
+
+    def _following(self) -> list[LivePlaylist]:
+        """The playlists of all tracks that have media."""
+        channel = self._presentation.channel
+        found = []
+        for track in channel.live_tracks:
+            name = track.rendition.name
+            if track.rendition.kind == "event":
+                continue
+            if name not in self._playlists:
+                self._playlists[name] = LivePlaylist(channel, track)
+            found.append(self._playlists[name])
+        return found
+
+    def _forget(self) -> None:
+        self._texts.clear()
+        self._entities.clear()
+        for name in self._playlists:
+            self._presentation.forget(name + MEDIA)

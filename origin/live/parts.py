@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from origin.live.records import INDEPENDENT, Record
 from origin.live.track import LiveTrack
-from origin.tracks import Part
+from origin.tracks import SPARSE, Part
 
 LEAST = Fraction(85, 100)  # of the part target (HLS-14)
 LEAST_S = Fraction(1, 5)  # a shorter target costs players a request for every few frames
@@ -25,6 +25,21 @@ class Span:
     part: Part
     first: int
     end: int
+
+
+def spans(track: LiveTrack, number: int, part_s: Fraction | None) -> list[Span]:
+    """The closed parts of a segment, as far as it is there."""
+    stored = track.segments.get(number)
+    if stored is None or part_s is None or track.rendition.kind in SPARSE:
+        return []
+    chunks = [record for _, record in stored.parts]
+    return group(chunks, part_s, track.timescale, whole=stored.whole)
+
+
+def read(track: LiveTrack, number: int, span: Span) -> bytes:
+    """The bytes of a part, from the log."""
+    chunks = track.segments[number].parts[span.first : span.end]
+    return b"".join(track.log.read(volume, record) for volume, record in chunks)
 
 
 def group(

@@ -5,23 +5,26 @@ each hears what changed, forgets what it had rendered, and renders again at the 
 for all who ask (O19). Cache classes: origin-http.md section 3.
 """
 
-import gzip
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Protocol
 
-from native.http import Entity
+from native.http import Entity, Refusal
+from origin.delivery.caching import Caching, Class
+from origin.hls.rolling import BLOCK, Text, whole
+from origin.live.awaited import Awaited, Found
 from origin.live.channel import AHEAD, LiveChannel
+from origin.live.health import Verdict
 from origin.live.track import LiveTrack, Stored
 from origin.live.window import HotWindow
 from origin.settings import Settings
 from origin.tracks import Rendition, average_bps, peak_bps
 
-FOREVER = "public, max-age=1209600, immutable"  # O21 table: init, finished segment
 MEDIA_TYPE = {"video": "video/mp4", "audio": "audio/mp4", "text": "application/mp4"}
 LEAST_SEGMENTS = 4  # more than three target durations, whatever the window (HLS-5)
 DRIFT = Fraction(1, 20)  # declared bit rates move when measured ones leave this band (TR-68)
+LONG = 8 * BLOCK  # segments of a window that rolls by blocks (rolling.py)
 MEASURED = 32  # newest segments that declared bit rates are measured over
 
 
@@ -44,14 +47,25 @@ class Face(Protocol):
 
 
 class Presentation:
-    """The URLs of one channel; the only writer of them together with its faces."""
+    """The URLs of one channel; the only writer of them together with its faces.
+
+    `on_change` is called when a stored chunk may have let something appear. A face may set
+    `directed`, the manifest of a leaf for a query of directives, `patch`, the way from an older
+    manifest, and `early`, what to send for a segment in the making.
+    """
 
     def __init__(self, channel: LiveChannel, settings: Settings, window: HotWindow) -> None:
         self.channel = channel
         self.settings = settings
         self.window = window
         self.base = f"/live/{channel.name}"
+        self.caching = Caching(settings.caching, directives_in_key=settings.directives_in_key)
         self.faces: list[Face] = []
+        self.unfit: Verdict | None = None
+        self.on_change: Callable[[], None] = lambda: None
+        self.directed: Callable[[str, str], Found | Awaited | None] = lambda *_: None
+        self.patch: Callable[[str], Found | None] = lambda _: None
+        self.early: Callable[[LiveTrack, int], Found | None] = lambda *_: None
         self._rates: dict[str, tuple[int, int]] = {}
         self._headers: set[str] = set()
         self._step = (0.0, -1)
@@ -60,6 +74,7 @@ class Presentation:
         """A chunk reached the log."""
         for face in self.faces:
             face.part(track, segment)
+        self.on_change()
 
     def publish(self, numbers: list[int]) -> None:
         """Make these new numbers visible: media first, then the manifests that name it (HLS-11)."""
@@ -67,43 +82,62 @@ class Presentation:
         for track in channel.live_tracks:
             self._publish_header(track)
             for number in numbers:
-                if (entity := self.segment(track, number)) is not None:
-                    self.window.put(self.path(track, f"{number}.m4s"), entity)
+                if (stored := track.whole(number)) is not None:
+                    self.show(track, f"{number}.m4s", track.read(stored), stored.end)
             self._measure(track)
         for face in self.faces:
             face.published(numbers)
         gone = channel.expire()
         for name, number in gone:
-            self.window.hot.drop(f"{self.base}/{name}/{number}.m4s")
+            self.window.drop(f"{self.base}/{name}/{number}.m4s")
         if gone:
             for face in self.faces:
                 face.expired(gone)
 
-    def render(self, leaf: str) -> Entity | None:
+    def render(self, leaf: str) -> Found | None:
         """A manifest that is not in the hot table, put there for whoever asks next."""
-        for face in self.faces:
-            if (entity := face.render(leaf)) is not None:
-                self.window.hot.put(f"{self.base}/{leaf}", entity)
-                return entity
-        return None
+        rendered = (face.render(leaf) for face in self.faces)
+        found = next((entity for entity in rendered if entity is not None), None)
+        found = found or self.patch(leaf)
+        if isinstance(found, Entity):
+            self.window.hot.put(f"{self.base}/{leaf}", found)
+        return found
 
     def forget(self, leaf: str) -> None:
         """What stands behind this manifest changed."""
         self.window.hot.drop(f"{self.base}/{leaf}")
 
+    def forget_all(self) -> None:
+        """No manifest of this channel stays hot."""
+        for leaf in ("master.m3u8", "manifest.mpd", "ll.mpd"):
+            self.forget(leaf)
+        for name in self.channel.tracks:
+            for leaf in ("media.m3u8", "iframe.m3u8"):
+                self.forget(f"{name}/{leaf}")
+
     def path(self, track: LiveTrack, leaf: str) -> str:
         return f"{self.base}/{track.rendition.name}/{leaf}"
 
     def text(self, text: str, content_type: str) -> Entity:
-        """A manifest of the newest edge, plain and coded, with half a target's life."""
-        body = text.encode()
+        """A manifest of the newest edge, plain and coded."""
+        return self.manifest(whole(text.encode()), content_type, Class.MANIFEST)
+
+    def manifest(self, text: Text, content_type: str, kind: Class) -> Entity:
+        """A manifest of the newest edge in pieces."""
         return Entity(
-            body,
+            text.plain,
             content_type=content_type,
-            cache_control=f"public, max-age={max(1, self.channel.kept.target_s // 2)}",
+            cache_control=self.caching.control(kind, self.channel.kept.target_s),
             last_modified=self.edge_s,
-            gzip=gzip.compress(body, 6, mtime=0),
+            etag=text.etag,
+            gzip=text.gzip,
+            headers=self.caching.fields(kind),
         )
+
+    def refusal(self, status: int, code: str, kind: Class, *headers: tuple[str, str]) -> Refusal:
+        control = self.caching.control(kind, self.channel.kept.target_s)
+        fields = [*self.caching.fields(kind), *headers]
+        return Refusal(status, code, cache_control=control, headers=fields)
 
     @property
     def window_segments(self) -> int:
@@ -113,7 +147,14 @@ class Presentation:
     @property
     def first_listed(self) -> int:
         """The number that heads every playlist now."""
-        return max(self.channel.kept.first, self.channel.edge - self.window_segments + 1)
+        return self.first_at(self.channel.edge)
+
+    def first_at(self, edge: int) -> int:
+        """The number that heads every playlist when this one is the newest."""
+        first = edge - self.window_segments + 1
+        if self.window_segments >= LONG:
+            first -= first % BLOCK
+        return max(self.channel.kept.first, first)
 
     def stepped(self, now_s: float) -> None:
         """Media moved the edge at this time."""
@@ -148,31 +189,27 @@ class Presentation:
         """Every track with media, its rendition with measured bit rates."""
         return [(track, self._rated(track)) for track in self.channel.live_tracks]
 
-    def segment(self, track: LiveTrack, number: int) -> Entity | None:
-        """A published segment from the log, for what left the hot window."""
-        stored = track.whole(number)
-        if stored is None or number > self.channel.edge:
-            return None
-        return Entity(
-            track.read(stored),
-            content_type=MEDIA_TYPE[track.rendition.kind],
-            cache_control=FOREVER,
-            last_modified=stored.end // track.timescale,
-        )
+    def show(self, track: LiveTrack, leaf: str, data: bytes, end: int) -> Entity:
+        """Put media that ends there (ticks) into the hot window; its name is for ever."""
+        entity = self._media(track, data, end // track.timescale)
+        self.window.put(self.path(track, leaf), entity)
+        return entity
 
     def _publish_header(self, track: LiveTrack) -> None:
         name = track.rendition.name
         if name not in self._headers:
             self._headers.add(name)
-            self.window.hot.put(
-                self.path(track, "init.mp4"),
-                Entity(
-                    track.header,
-                    content_type=MEDIA_TYPE[track.rendition.kind],
-                    cache_control=FOREVER,
-                    last_modified=self._end_s(self.channel.kept.first),
-                ),
-            )
+            entity = self._media(track, track.header, self._end_s(self.channel.kept.first))
+            self.window.hot.put(self.path(track, "init.mp4"), entity)
+
+    def _media(self, track: LiveTrack, data: bytes, modified_s: int) -> Entity:
+        return Entity(
+            data,
+            content_type=MEDIA_TYPE[track.rendition.kind],
+            cache_control=self.caching.control(Class.MEDIA, self.channel.kept.target_s),
+            last_modified=modified_s,
+            headers=self.caching.fields(Class.MEDIA),
+        )
 
     def _measure(self, track: LiveTrack) -> None:
         """Declared bit rates follow the newest segments, only when they drift (TR-67, TR-68)."""

@@ -1,7 +1,5 @@
 """The hot window: newest media in memory, answered without a handler."""
 
-from collections import deque
-
 from native.http import Entity, Hot
 
 
@@ -12,13 +10,18 @@ class HotWindow:
         self.hot = hot
         self.held_bytes = 0
         self._limit_bytes = limit_bytes
-        self._order: deque[tuple[str, int]] = deque()
+        self._sizes: dict[str, int] = {}
 
     def put(self, path: str, entity: Entity) -> None:
+        """Keep this until newer media needs its room."""
+        self.drop(path)
         self.hot.put(path, entity)
-        self._order.append((path, len(entity.body)))
-        self.held_bytes += len(entity.body)
-        while self.held_bytes > self._limit_bytes and len(self._order) > 1:
-            oldest, size = self._order.popleft()
-            self.hot.drop(oldest)
-            self.held_bytes -= size
+        self._sizes[path] = entity.size_bytes
+        self.held_bytes += entity.size_bytes
+        while self.held_bytes > self._limit_bytes and len(self._sizes) > 1:
+            self.drop(next(iter(self._sizes)))
+
+    def drop(self, path: str) -> None:
+        """Forget this; unknown paths are no error."""
+        self.hot.drop(path)
+        self.held_bytes -= self._sizes.pop(path, 0)

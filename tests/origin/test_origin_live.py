@@ -40,7 +40,9 @@ class Encoder:
 def playlist(origin: Any, track: str) -> Any:
     answer = origin.get(f"/live/demo/{track}/media.m3u8")
     assert answer.status == 200
-    return m3u8.loads(answer.text)
+    found = m3u8.loads(answer.text)
+    found.segments[:] = [segment for segment in found.segments if segment.uri]
+    return found  # without the segment in the making, which the parser gives no URI
 
 
 def numbers(text: Any) -> list[int]:
@@ -109,7 +111,7 @@ def test_an_encoder_that_stops_and_returns_leaves_gaps_and_a_break(
         assert (gaps, breaks) == ([4, 5, 6], [7])
     root = etree.fromstring(origin.get("/live/demo/manifest.mpd").body)
     first, second = root.findall("m:Period", MPD)
-    assert (first.get("id"), second.get("id")) == ("p0", f"p{now_number + 7}")
+    assert (first.get("id"), second.get("id")) == (f"p{now_number}", f"p{now_number + 7}")
     assert first.get("duration") and not second.get("duration")
     start_s = Fraction(second.get("start")[2:-1])
     assert start_s == (now_number + 7) * GRID_S, "the new Period starts where its media does (D13)"

@@ -1,0 +1,214 @@
+"""One live media playlist: rendered after a change, at a cost that the window does not add to.
+
+Theory of operation
+1. A published segment's lines never change, but for its parts, which leave the playlist when they
+   are PARTS_LISTED target durations from its end (HLS-3, HLS-18). Lines are rendered once.
+2. A window of LONG segments or more begins at a multiple of BLOCK and rolls by whole blocks
+   (rolling.py); what is behind the last settled block is the tail. A shorter window is all tail.
+3. Of the number after the edge, the closed parts are listed once every track has begun it, so that
+   it is settled whether it is a break (HLS-16).
+4. All of it is a function of the logs and `channel.json`: who follows them renders equal bytes.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from origin.delivery.directives import Position, Skip
+from origin.hls import daterange, low_latency
+from origin.hls.daterange import DateRange, Selection
+from origin.hls.low_latency import Report
+from origin.hls.media import VERSION, opening_lines, part_name, segment_lines
+from origin.hls.rolling import BLOCK, Run, Text, block
+from origin.live.channel import LiveChannel
+from origin.live.parts import gaps, spans
+from origin.live.presentation import LONG
+from origin.live.track import LiveTrack
+from origin.tracks import SPARSE, Part, Segment
+
+EPOCH_S = 0  # media time counts from 1970
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a body shows of its surroundings: the number that heads it, the one that headed it
+    SKIP_UNTIL target durations ago, and what stands beside the segments.
+    """
+
+    first: int
+    before: int
+    reports: Sequence[Report] = ()
+    ranges: Sequence[DateRange] = ()
+
+
+class LivePlaylist:
+    """The media playlist of one track."""
+
+    def __init__(self, channel: LiveChannel, track: LiveTrack) -> None:
+        self.channel = channel
+        self.track = track
+        self.coming: tuple[Part, ...] = ()  # listed parts of the number after the edge
+        self._segments: dict[int, Segment] = {}
+        self._lines: dict[tuple[int, bool], str] = {}
+        self._run = Run()
+        self._starts: deque[int] = deque()  # of the run's blocks
+        self._settled = 0  # the number after the run
+
+    def follow(self) -> bool:
+        """Look at the number after the edge again; whether more of it can be listed."""
+        channel = self.channel
+        before, self.coming = self.coming, ()
+        if channel.part_s is not None and not channel.ended and channel.opens(channel.edge + 1):
+            self.coming = self._parts(channel.edge + 1)
+        return self.coming != before
+
+    @property
+    def position(self) -> Position:
+        edge, part_s = self.channel.edge, self.channel.part_s
+        if part_s is None or self.track.rendition.kind in SPARSE:
+            return Position(edge)
+        return Position(edge, len(self._segment(edge).parts), len(self.coming), part_s)
+
+    def report(self, base: str) -> Report:
+        """How far this playlist is, told in another one."""
+        at = self.position
+        uri = f"{base}{self.track.rendition.name}/media.m3u8"
+        if at.next_parts:
+            return Report(uri, at.msn + 1, at.next_parts - 1)
+        return Report(uri, at.msn, at.parts - 1 if at.parts else None)
+
+    def text(self, view: View, skip: Skip = "") -> Text:
+        """The playlist; `skip` asks for a delta update, which ended ones have none of (HLS-22)."""
+        first = view.first
+        self._settle(first, long=self.channel.edge + 1 - first >= LONG)
+        until = self._skipped_until(first) if skip and not self.channel.ended else first
+        if until > first:
+            dates = self._dates(view, skip)
+            removed = dates.removed if skip == "v2" else None
+            head = self._head(first, low_latency.SKIP_VERSION[skip], dates.lines)
+            head.append(low_latency.skip_line(until - first, removed))
+            return Run().wrapped(_joined(head), self._tail(until, view.reports))
+        head = self._head(first, VERSION, self._dates(view, "").lines)
+        return self._run.wrapped(_joined(head), self._tail(self._settled, view.reports))
+
+    def _head(self, first: int, version: int, dates: Sequence[str]) -> list[str]:
+        channel = self.channel
+        kept = channel.kept
+        return [
+            "#EXTM3U",
+            f"#EXT-X-VERSION:{version}",
+            f"#EXT-X-TARGETDURATION:{kept.target_s}",
+            *low_latency.control_lines(kept.target_s, channel.part_s, end=channel.ended),
+            f"#EXT-X-MEDIA-SEQUENCE:{first}",
+            f"#EXT-X-DISCONTINUITY-SEQUENCE:{sum(b < first for b in kept.breaks)}",
+            "#EXT-X-INDEPENDENT-SEGMENTS",
+            '#EXT-X-MAP:URI="init.mp4"',
+            *dates,
+        ]
+
+    def _tail(self, first: int, reports: Sequence[Report]) -> bytes:
+        """Segments from this number on, the one in the making, and what is about the end."""
+        channel, timescale = self.channel, self.track.timescale
+        parted = self._parted_from
+        lines = [
+            self._segment_lines(number, number >= parted)
+            for number in range(first, channel.edge + 1)
+        ]
+        coming = channel.edge + 1
+        if self.coming:
+            part = self.coming[0]
+            broken = coming in channel.kept.breaks
+            opening = Segment(coming, part.start, 0, discontinuity=broken, parts=self.coming)
+            lines += opening_lines(opening, timescale, EPOCH_S)
+        if channel.ended:
+            lines.append("#EXT-X-ENDLIST")
+        elif channel.part_s is not None and self.track.rendition.kind not in SPARSE:
+            lines.append(low_latency.hint_line(part_name(*self._next_part())))
+        if channel.part_s is not None and not channel.ended:
+            lines += [low_latency.report_line(report) for report in reports]
+        return _joined(lines)
+
+    def _next_part(self) -> tuple[int, int]:
+        """Number and index of the part that comes next; a whole segment has no more."""
+        coming = self.channel.edge + 1
+        if self.coming and self.track.whole(coming) is not None:
+            return coming + 1, 0
+        return coming, len(self.coming)
+
+    @property
+    def _parted_from(self) -> int:
+        """The oldest number that still shows its parts."""
+        return self._from_end(low_latency.PARTS_LISTED)
+
+    def _skipped_until(self, first: int) -> int:
+        """The oldest number that a delta update shows: all before it lie wholly outside."""
+        return max(self._from_end(low_latency.SKIP_UNTIL), first)
+
+    def _from_end(self, targets: int) -> int:
+        """The oldest number that reaches into the last `targets` target durations."""
+        edge = self.channel.edge
+        number, length = edge, targets * self.channel.kept.target_s * self.track.timescale
+        bound = self._segment(edge).end - length
+        while number > self.channel.kept.first and self._segment(number - 1).end > bound:
+            number -= 1
+        return number
+
+    def _dates(self, view: View, skip: Skip) -> Selection:
+        duration_s = self.channel.duration_s or Fraction(1)
+        first_s = view.first * duration_s
+        if skip != "v2":
+            return daterange.listed(view.ranges, first_s)
+        span_s = low_latency.SKIP_UNTIL * self.channel.kept.target_s
+        since_s = (self.channel.edge + 1) * duration_s - span_s
+        return daterange.recent(view.ranges, first_s, view.before * duration_s, since_s)
+
+    def _settle(self, first: int, *, long: bool) -> None:
+        """Bring the run up to date, and forget lines that no body needs."""
+        while self._starts and self._starts[0] < first:
+            self._starts.popleft()
+            self._run.drop()
+        if not long or not self._starts or self._starts[0] != first:
+            self._run, self._starts, self._settled = Run(), deque(), first
+        final = self._parted_from
+        while long and (end := self._settled - self._settled % BLOCK + BLOCK) <= final:
+            lines = [self._segment_lines(n, False) for n in range(self._settled, end)]
+            self._run.append(block(_joined(lines)))
+            self._starts.append(self._settled)
+            self._settled = end
+        oldest = min(self._settled, self._skipped_until(first))
+        for key in [key for key in self._lines if key[0] < oldest]:
+            del self._lines[key]
+        for number in [number for number in self._segments if number < oldest]:
+            del self._segments[number]
+
+    def _segment_lines(self, number: int, parted: bool) -> str:
+        lines = self._lines.get((number, parted))
+        if lines is None:
+            segment = self._segment(number)
+            segment = segment if parted else replace(segment, parts=())
+            lines = segment_lines(segment, self.track.timescale, EPOCH_S)
+            self._lines[number, parted] = lines
+        return lines
+
+    def _segment(self, number: int) -> Segment:
+        """A published segment. One that never became whole is a gap behind the parts that came."""
+        segment = self._segments.get(number)
+        if segment is None:
+            segment = self.channel.listed(self.track, number, number)[0]
+            parts = self._parts(number)
+            if segment.gap and parts and self.channel.part_s is not None:
+                start, end = parts[0].start, parts[-1].start + parts[-1].duration
+                rest = gaps(end, segment.end, self.channel.part_s, self.track.timescale)
+                length = segment.end - start
+                parts = (*parts, *rest)
+                segment = replace(segment, start=start, duration=length)
+            segment = self._segments[number] = replace(segment, parts=parts)
+        return segment
+
+    def _parts(self, number: int) -> tuple[Part, ...]:
+        return tuple(span.part for span in spans(self.track, number, self.channel.part_s))
+
+
+def _joined(lines: Sequence[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()
