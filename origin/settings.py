@@ -5,8 +5,21 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from origin.delivery.caching import Class, Rule
+
 MIB = 1 << 20
 Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class ForceError(BaseModel):
+    """When a channel's manifests answer an error, so that CDNs fail over (O15, AB7)."""
+
+    model_config = ConfigDict(extra="forbid")
+    on: list[Literal["stale", "incomplete", "missing_key", "slate"]] = Field(
+        default_factory=list, description="conditions that count, the most telling first"
+    )
+    status: Literal[404, 503] = 503
+    stale_s: Annotated[float, Field(gt=0)] = Field(15.0, description="media this old is stale")
 
 
 class Channel(BaseModel):
@@ -14,6 +27,7 @@ class Channel(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     segment_s: Annotated[Fraction, Field(gt=0, le=30)] | None = None
+    force_error: ForceError = ForceError()
     preferred: str = Field("", description="source whose segments win while it keeps pace (AB8)")
     part_s: Annotated[Fraction, Field(ge=Fraction(1, 10), le=5)] | None = Field(
         None, description="part target of LL-HLS; learned when not given"
@@ -66,6 +80,8 @@ class Settings(BaseModel):
     hold_s: Annotated[float, Field(ge=0, lt=14)] = Field(
         13.0, description="longest silence before a held answer, below what CDNs wait"
     )
+    caching: dict[Class, Rule] = Field(default_factory=dict, description="lifetimes by class (O13)")
+    directives_in_key: bool = Field(True, description="the CDN's cache key has _HLS_ (O21, O23)")
     latency_s: Annotated[Fraction, Field(gt=0, le=30)] = Field(
         Fraction(2), description="target latency of low-latency DASH"
     )
