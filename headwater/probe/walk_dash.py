@@ -119,6 +119,9 @@ class DashWalk:
         while mpd is not None and client.now() < end_s and mpd.get("minimumUpdatePeriod"):
             await client.sleep(min(max(update_s, SHORTEST_POLL_S), span_s))
             mpd = await self._update(self._seen.mpds[-1])
+        if mpd is not None and not mpd.get("minimumUpdatePeriod"):
+            await client.sleep(update_s)
+            await self._update(mpd)
         if self._seen.patches:
             answer = await client.get(self._seen.patches[0].answer.url, "patch")
             self._seen.trials.append(Trial("old_patch", answer))
