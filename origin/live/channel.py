@@ -63,6 +63,7 @@ class LiveChannel:
         self.on_chunk: Callable[[LiveTrack, Stored], None] = lambda *_: None
         self.held: Callable[[Fraction, Fraction], bool] = lambda *_: False
         self._settings = settings
+        self._ends: dict[str, int] = {}  # the number that was newest when a track ended
         self._grid: tuple[str, Fraction | None] = ("", None)
         self.read_only = read_only
         self.kept = Kept()
@@ -109,7 +110,7 @@ class LiveChannel:
     @property
     def ended(self) -> bool:
         """Whether the newest published number is the last, as far as the encoders say (HLS-26)."""
-        return 0 <= self.kept.end <= self.edge
+        return 0 <= self.kept.end == self.edge
 
     @property
     def live_tracks(self) -> list[LiveTrack]:
@@ -190,6 +191,19 @@ class LiveChannel:
                 self.dirty = True
             self._recast(number)
         return fresh
+
+    def end(self, track: LiveTrack) -> None:
+        """The track's encoder said that nothing follows. Once all did, and nothing followed on any
+        track, the channel ends with its highest number.
+        """
+        if track.newest is not None:
+            self._ends[track.rendition.name] = track.newest.number
+        tracks = [t for t in self.tracks.values() if t.rendition.kind not in SPARSE]
+        numbers = [t.newest.number if t.newest is not None else -1 for t in tracks]
+        if numbers == [self._ends.get(t.rendition.name) for t in tracks]:
+            self.kept.end = max(numbers)
+            self.kept.filled = max(self.kept.filled, self.kept.end)
+            self.dirty = True
 
     def opens(self, number: int) -> bool:
         """Whether parts of the number in progress can be shown: every track has begun it, so that
