@@ -31,6 +31,7 @@ class HlsFace:
     def __init__(self, presentation: Presentation) -> None:
         self.ranges: Callable[[], Sequence[DateRange]] = tuple
         self.renders = 0
+        self._ended = presentation.channel.ended
         self._presentation = presentation
         self._playlists: dict[str, LivePlaylist] = {}
         self._texts: dict[tuple[str, Skip], Text] = {}
@@ -39,14 +40,17 @@ class HlsFace:
 
     def part(self, track: LiveTrack, segment: Stored) -> None:
         channel = self._presentation.channel
-        if channel.part_s is None or segment.number != channel.edge + 1:
-            return
-        if any([playlist.follow() for playlist in self._following()]):
+        appeared = False
+        if channel.part_s is not None and segment.number == channel.edge + 1:
+            appeared = any([playlist.follow() for playlist in self._following()])
+        if appeared or channel.ended != self._ended:
+            self._ended = channel.ended
             self._forget()
 
     def published(self, numbers: Sequence[int]) -> None:
         for playlist in self._following():
             playlist.follow()
+        self._ended = self._presentation.channel.ended
         self._forget()
         self._presentation.forget(MASTER)
 

@@ -97,8 +97,8 @@ class Presentation:
     def render(self, leaf: str) -> Found | None:
         """A manifest that is not in the hot table, put there for whoever asks next."""
         rendered = (face.render(leaf) for face in self.faces)
-        found = next((entity for entity in rendered if entity is not None), None)
-        found = found or self.patch(leaf)
+        entity = next((entity for entity in rendered if entity is not None), None)
+        found = entity or self.patch(leaf)
         if isinstance(found, Entity):
             self.window.hot.put(f"{self.base}/{leaf}", found)
         return found
@@ -172,7 +172,7 @@ class Presentation:
         """
         duration_s = self.channel.duration_s
         at_s, edge = self._step
-        if duration_s is None or edge < 0:
+        if duration_s is None or edge < 0 or self.channel.ended:
             return -1
         gaps = int((now_s - at_s) / float(duration_s)) - AHEAD
         return edge + min(max(gaps, 0), self.window_segments)
