@@ -13,7 +13,7 @@ from native.bmff import BoxError, Splitter, Unit
 from origin import metrics
 from origin.errors import BadMedia, OriginError, WrongHeader
 from origin.live.channels import Channels
-from origin.live.records import INDEPENDENT
+from origin.live.records import INDEPENDENT, Record
 from origin.live.sources import Peer, Source
 from origin.live.track import LiveTrack
 from origin.settings import Settings
@@ -115,8 +115,14 @@ class TrackBody:
             raise WrongHeader("send the track's CMAF header first", code="no_header")
         now_s = self._clock()
         record = self._writer.chunk(track, data, now_s, self._opened(track))
-        if record is None:
-            return
+        if record is not None:
+            self._count(track, record, now_s)
+        if self._endless:
+            self._channels.advance(self._writer)
+
+    def _count(self, track: LiveTrack, record: Record, now_s: float) -> None:
+        """A chunk of this body was stored; the first segment of a channel tells its grid."""
+        assert self._writer is not None
         if not self.stored_chunks:
             self._start = record.decode_time
         elif self._endless and record.flags & INDEPENDENT:
@@ -125,8 +131,6 @@ class TrackBody:
         self.stored_chunks += 1
         metrics.BYTES.inc(record.size)
         metrics.CHUNKS.inc()
-        if self._endless:
-            self._channels.advance(self._writer)
 
 
 def check_manifest(body: bytes) -> None:

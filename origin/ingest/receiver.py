@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator, Callable
 from aiohttp import web
 
 from origin import metrics
-from origin.errors import BadMedia, OriginError, UnsupportedMedia, WrongPath
+from origin.errors import BadMedia, OriginError, UnknownChannel, UnsupportedMedia, WrongPath
+from origin.ingest import recordings
 from origin.ingest.body import MANIFEST_BYTES, TrackBody, check_manifest
 from origin.ingest.names import NAME, Target, channel_name, target
 from origin.live.channels import Channels
+from origin.live.pace import describe
 from origin.live.sources import Peer
 from origin.settings import Settings
 from runtime import logs
@@ -23,10 +25,12 @@ def application(
 ) -> web.Application:
     """`PUT|POST|DELETE /ingest/{channel}/{path}`; anything else is a wrong path (403)."""
     app = web.Application()
+    recordings.mount(app, channels.recordings)
     receiver = Receiver(channels, settings, clock)
     for method in ("PUT", "POST"):
         app.router.add_route(method, "/{rest:.*}", receiver.push)
     app.router.add_route("DELETE", "/{rest:.*}", receiver.delete)
+    app.router.add_route("GET", "/ingest/{channel}", receiver.sources)
     return app
 
 
@@ -60,6 +64,14 @@ class Receiver:
         except OriginError as error:
             return _refuse(request, error)
         return _answer(200)
+
+    async def sources(self, request: web.Request) -> web.Response:
+        """Who sends to this channel, and how well (AB9)."""
+        writer = self._channels.writers.get(request.match_info["channel"])
+        if writer is None:
+            return _refuse(request, UnknownChannel("nothing was sent to this channel"))
+        figures = describe(writer, self._channels.clock())
+        return web.json_response(figures, headers={"Cache-Control": "no-store"})
 
     async def delete(self, request: web.Request) -> web.Response:
         """Interface 2 clean-up (I12): live media leaves by retention, so that what playlists list

@@ -38,6 +38,10 @@ class Grid:
         """Where the segment of this number should start."""
         return round(number * self.segment_s * self.timescale)
 
+    def off_s(self, decode_time: int) -> float:
+        """How far a segment that starts there is from its boundary (AB1)."""
+        return (decode_time - self.boundary(self.number(decode_time))) / self.timescale
+
     def touches(self, end: int, start: int) -> bool:
         """Whether media that starts there follows media that ends here."""
         return abs(start - end) <= self._touch

@@ -16,6 +16,7 @@ INDEPENDENT = 1  # starts with a sample that needs no other
 RAW = 4  # in the source's own time, kept until the channel has a grid (anchor.py)
 END = 2  # no media: the segment that holds decode_time is whole
 VOID = 8  # no media: what came before for the segment that holds decode_time does not count
+SLATE = 16  # filler (brand `slat`, C7): gives way to real media until it is published (I8)
 TIME_LIMIT = 1 << 63
 
 

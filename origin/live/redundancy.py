@@ -25,6 +25,7 @@ from native.bmff.model import Chunk
 from origin import metrics
 from origin.errors import BadMedia
 from origin.live.channel import LiveChannel
+from origin.live.records import SLATE
 from origin.live.shelf import Stored
 from origin.live.sources import Input, Inputs, Source
 from origin.live.spares import Budget, Copy, Spares
@@ -62,7 +63,7 @@ class Redundancy:
         """Whether this chunk goes to the log now; if not, it was kept aside or is not needed."""
         duration_s = self._channel.duration_s
         if duration_s is None:
-            return self._admits_waiting(chunk, source, now_s)
+            return self._admits_waiting(chunk, source)
         number, fresh = self._track.seat(chunk.decode_time, chunk.independent, duration_s)
         if not fresh:
             return self._admits_more(self._track.segments[number], chunk, data, source, now_s)
@@ -116,9 +117,10 @@ class Redundancy:
             if number <= edge:
                 self.spares.drop(number)
 
-    def _admits_waiting(self, chunk: Chunk, source: Source, now_s: float) -> bool:
+    def _admits_waiting(self, chunk: Chunk, source: Source) -> bool:
         """Before there is a grid only one source is heard."""
-        if self._first is not source and not self._gone(self._first, source, now_s):
+        first = self._first
+        if first is not None and first is not source and not first.closed:
             return False
         self._first = source
         return self._track.wants(chunk.decode_time, chunk.independent, None)
@@ -128,12 +130,13 @@ class Redundancy:
     ) -> bool:
         """A chunk of a segment that the log holds something of."""
         number, owner = stored.number, self._owners.get(stored.number)
-        if stored.whole:
+        if stored.whole and not (_filler(stored) and "slat" not in chunk.brands):
             return False  # a repeat (I6) or a loser (AB2)
         if number <= self._channel.edge:
             self.late_chunks += 1
             return False
-        if owner is source and not (stored.broken and chunk.decode_time < stored.end):
+        broken = stored.broken or stored.whole
+        if owner is source and not (broken and chunk.decode_time < stored.end):
             self._fits(chunk, stored.size_bytes + len(data), stored.start)
             return chunk.decode_time >= stored.end
         if self._gone(owner, source, now_s) and self._goes_on(stored, chunk, source):
@@ -145,7 +148,7 @@ class Redundancy:
 
     def _goes_on(self, stored: Stored, chunk: Chunk, source: Source) -> bool:
         """Whether a body may write on where another one stopped (rules 3 and 5)."""
-        if chunk.decode_time != stored.end or stored.broken:
+        if chunk.decode_time != stored.end or stored.broken or stored.whole:
             return False
         return chunk.independent or not source.chunks
 
@@ -183,7 +186,8 @@ class Redundancy:
         stored = self._track.segments.get(number)
         if stored is None:
             return
-        if stored.whole or number <= self._channel.edge:
+        settled = stored.whole and (self._channel.low_latency or not _filler(stored))
+        if settled or number <= self._channel.edge:
             self.spares.drop(number)
             return
         gone = self._gone(self._owners.get(number), None, now_s)
@@ -262,3 +266,8 @@ class Redundancy:
             raise BadMedia("the segment is longer than the target duration", code="too_long")
         if size_bytes > self._segment_bytes:
             raise BadMedia("the segment has too many bytes", code="too_large")
+
+
+def _filler(stored: Stored) -> bool:
+    """Whether a segment only holds a place (I8)."""
+    return any(record.flags & SLATE for _, record in stored.parts)

@@ -10,8 +10,9 @@ from native.bmff.rebase import rebase
 from origin.errors import BadMedia, WrongHeader
 from origin.live.anchor import FUTURE_S
 from origin.live.channel import LiveChannel
+from origin.live.headers import same_header
 from origin.live.hearing import Hearing
-from origin.live.records import INDEPENDENT, RAW, Record
+from origin.live.records import INDEPENDENT, RAW, SLATE, Record
 from origin.live.redundancy import Redundancy
 from origin.live.sessions import Sessions
 from origin.live.sources import Source
@@ -55,7 +56,7 @@ class Writer:
         """A CMAF header: opens the track, or must equal the stored one (I6, I7, AB5)."""
         channel = self.channel
         if (track := channel.tracks.get(name)) is not None:
-            if track.header != data:
+            if not same_header(track.header, data):
                 raise WrongHeader("the header differs from the one this track began with")
             track.headed = True
             return track
@@ -94,6 +95,8 @@ class Writer:
             raise BadMedia("the media time is ahead of the clock", code="time_in_future")
         track.headed = False
         source.input.note(end_s, steady_s)
+        if channel.duration_s is not None and chunk.independent:
+            source.input.off_grid_s = track.grid(channel.duration_s).off_s(chunk.decode_time)
         admitted = arbiter.admits(chunk, data, source, steady_s)
         source.chunks += 1
         if not admitted:
@@ -162,7 +165,9 @@ class Writer:
             decode_time=chunk.decode_time,
             duration=chunk.duration,
             earliest=chunk.earliest_pts,
-            flags=(INDEPENDENT if chunk.independent else 0) | (RAW if raw else 0),
+            flags=(INDEPENDENT if chunk.independent else 0)
+            | (RAW if raw else 0)
+            | (SLATE if "slat" in chunk.brands else 0),
         )
         stored = self.channel.place(track, volume, record)
         if duration_s is not None and stored is not None:
