@@ -12,6 +12,7 @@ from aiohttp import web
 from native.http import Hot, Server, serve
 from origin import metrics
 from origin.delivery.handler import Delivery
+from origin.delivery.recordings import TimeShift
 from origin.ingest.receiver import application
 from origin.ingest.relay import Relay
 from origin.live.channels import Channels
@@ -111,6 +112,7 @@ class Deliver:
         self._channels = channels
         self._library = library
         self._delivery = Delivery(settings, hot, channels.presentations, library, time)
+        self._delivery.shift = TimeShift(settings, hot, channels.presentations, channels.recordings)
         self._server: Server | None = None
         self._unmeter: list[Callable[[], None]] = []
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from native.http import Answer, Entity, Hot, Refusal, Request
 from origin.delivery.caching import Class
+from origin.delivery.recordings import TimeShift
 from origin.delivery.waiting import Waiting
 from origin.live import media
 from origin.live.awaited import Awaited, Found
@@ -39,6 +40,7 @@ class Delivery:
         self._library = library
         self._clock = clock
         self._waiting = Waiting()
+        self.shift: TimeShift | None = None
 
     def wake(self, channel: str) -> None:
         """Something appeared in this channel: let go whoever waits for it."""
@@ -46,6 +48,8 @@ class Delivery:
 
     def handle(self, request: Request) -> Answer | Awaitable[Answer]:
         path = request.path
+        if self.shift is not None and (past := self.shift.answer(path, request.query)) is not None:
+            return past
         directed = path.endswith("/media.m3u8") and DIRECTIVE in request.query
         if not directed and (entity := self._hot.get(path)) is not None:
             return entity

@@ -246,6 +246,11 @@ class LiveChannel:
             for number in track.expire(before_s, self.held)
         ]
 
+    def left(self, track: LiveTrack, number: int) -> bool:
+        """Whether media of this number has left the origin, if there was any (O6)."""
+        behind_s = (self.edge - number) * (self.duration_s or Fraction(0))
+        return number < track.segments.first_whole or behind_s > self._settings.keep_s
+
     def describe(self, track: LiveTrack) -> Rendition:
         """The rendition with its frame rate once there is media to measure."""
         rendition = track.rendition

@@ -9,7 +9,9 @@ from origin.errors import BadMedia, UnknownChannel
 from origin.live.channel import LiveChannel
 from origin.live.dash_face import DashFace
 from origin.live.hls_face import HlsFace
+from origin.live.holds import Holds
 from origin.live.presentation import Presentation
+from origin.live.recordings import Recordings
 from origin.live.spares import Budget
 from origin.live.window import HotWindow
 from origin.live.writer import Writer
@@ -32,6 +34,8 @@ class Channels:
         self.presentations: dict[str, Presentation] = {}
         self.writers: dict[str, Writer] = {}
         self.on_publish: Callable[[str], None] = lambda _: None
+        self.holds = Holds(folder.parent / "holds", settings.range_s)
+        self.recordings = Recordings(settings, self.holds, self.presentations)
         self._settings = settings
         self._clock = clock
         self._quiet: dict[str, float] = {}  # until then no gap is due
@@ -120,5 +124,6 @@ class Channels:
         presentation.faces = [HlsFace(presentation), DashFace(presentation)]
         presentation.stepped(self._clock())
         channel.on_chunk = presentation.stored
+        channel.held = lambda *span_s: self.holds.keeps(channel.name, *span_s)
         self.presentations[channel.name] = presentation
         return presentation

@@ -51,7 +51,6 @@ class Holds:
         self._longest_s = longest_s
         self._seen: tuple[int, int] | None = None
         self._holds: dict[str, Hold] = {}
-        folder.mkdir(parents=True, exist_ok=True)
 
     def all(self) -> list[Hold]:
         """Every hold, by id."""
@@ -85,6 +84,7 @@ class Holds:
             raise OriginError("this id holds another range", code="conflict", status=409)
         end_s = hold.asked.end_s
         file = _File(hold.channel, str(hold.asked.start_s), None if end_s is None else str(end_s))
+        self._folder.mkdir(parents=True, exist_ok=True)
         replace_file(self._path(hold.id), msgspec.json.encode(file))
         self._sync()
         return known is None
@@ -125,7 +125,10 @@ class Holds:
                 os.close(descriptor)
 
     def _refresh(self) -> None:
-        stat = self._folder.stat()
+        try:
+            stat = self._folder.stat()
+        except FileNotFoundError:
+            return
         seen = (stat.st_ino, stat.st_mtime_ns)
         if seen == self._seen:
             return

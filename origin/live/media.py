@@ -61,7 +61,7 @@ def _answer(
             return presentation.show(track, f"{number}.m4s", track.read(stored), stored.end)
     except OriginError as error:
         return presentation.refusal(error.status, error.code, Class.EARLY)
-    if number < track.segments.first_whole:
+    if stored is None and channel.left(track, number):
         return presentation.refusal(410, "gone", Class.GONE)
     code = "gap" if stored is None else "no_such_part"
     return presentation.refusal(404, code, Class.MEDIA_ERROR)

@@ -24,7 +24,7 @@ from origin.errors import BadRange, NoRange
 EPOCH = re.compile(r"\d{1,11}(\.\d{1,6})?", re.ASCII)
 ISO_CHARACTERS = 40
 SETTLED = 3  # target durations after which every player has reloaded a playlist that ended
-STEPS_S = (86400, 21600, 3600, 600, 60)  # lifetimes of what will not change, the longest that fits
+STEPS_S = (86400, 21600, 3600, 600, 60, 1)  # what is left of a range is told in these steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +61,13 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The published numbers `first` to `last` of a range; `max_age_s` is how long an answer about
-    it may be kept.
-    """
+    """The published numbers `first` to `last` of a range, which is there for `left_s` at least."""
 
     first: int
     last: int
     complete: bool
     settled: bool
-    max_age_s: int
+    left_s: int
 
 
 def parse(query: str) -> Range | None:
@@ -136,11 +134,8 @@ def resolve(wanted: Range, shape: Shape, held: Callable[[Range], bool]) -> Windo
     if left_s < 0 and not kept:
         raise NoRange("the range has left the origin")
     settled = complete and (shape.edge - last) * segment_s >= SETTLED * shape.target_s
-    max_age_s = max(1, shape.target_s // 2)
-    if settled:
-        bound_s = max(left_s, Fraction(STEPS_S[2])) if kept else left_s
-        max_age_s = next((step for step in STEPS_S if step <= bound_s), max_age_s)
-    return Window(first, last, complete, settled, max_age_s)
+    step_s = STEPS_S[0] if kept else next((step for step in STEPS_S if step <= left_s), 0)
+    return Window(first, last, complete, settled, step_s)
 
 
 def _decimal(seconds: Fraction) -> str:

@@ -1,0 +1,100 @@
+"""Time-shifted URLs: `?start=&end=` on the manifests of a live channel, and `/rec/{recording}/`."""
+
+import re
+from collections.abc import Awaitable, Mapping
+
+from native.http import Answer, Hot, Refusal
+from origin.delivery.ranges import Ranges
+from origin.errors import BadRange, OriginError
+from origin.live import media
+from origin.live.awaited import Awaited
+from origin.live.presentation import Presentation
+from origin.live.ranges import Range, parse
+from origin.live.recordings import Recordings, published
+from origin.settings import Settings
+
+MANIFESTS = frozenset(["master.m3u8", "manifest.mpd", "ll.mpd"])
+MEDIA = "media.m3u8"
+SEGMENT = re.compile(r"(\d{1,18})\.m4s", re.ASCII)
+EARLY, GONE = "max-age=1", "max-age=60"
+
+
+class TimeShift:
+    """Answers what is asked of the past, None for everything else."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        hot: Hot,
+        presentations: Mapping[str, Presentation],
+        recordings: Recordings,
+    ) -> None:
+        self.ranges = Ranges(settings, recordings.holds)
+        self._settings = settings
+        self._hot = hot
+        self._presentations = presentations
+        self._recordings = recordings
+
+    def answer(self, path: str, query: str) -> Answer | Awaitable[Answer] | None:
+        if path.startswith("/rec/"):
+            return self._recorded(*path.removeprefix("/rec/").split("/"))
+        if "start" in query or "end" in query:
+            return self._ranged(path.split("/")[1:], query)
+        return None
+
+    def _ranged(self, parts: list[str], query: str) -> Answer | Awaitable[Answer] | None:
+        if len(parts) not in (3, 4) or parts[0] != "live":
+            return None
+        leaf = "/".join(parts[2:])
+        if leaf not in MANIFESTS and not (len(parts) == 4 and parts[3] == MEDIA):
+            return None
+        presentation = self._presentations.get(parts[1])
+        try:
+            wanted = parse(query)
+        except BadRange as error:
+            return Refusal(error.status, error.code, cache_control=GONE)
+        if wanted is None:
+            return None
+        if presentation is None:
+            return Refusal(404, "unknown_channel", cache_control=EARLY)
+        return self.ranges.answer(presentation, leaf, wanted, query=wanted.query)
+
+    def _recorded(self, name: str, *rest: str) -> Answer | Awaitable[Answer]:
+        recording = self._recordings.get(name)
+        if recording is None:
+            return Refusal(404, "unknown_recording", cache_control=EARLY)
+        presentation = self._presentations.get(recording.hold.channel)
+        if presentation is None:
+            return Refusal(404, "unknown_channel", cache_control=EARLY)
+        leaf = "/".join(rest)
+        if leaf in MANIFESTS or (len(rest) == 2 and rest[1] == MEDIA):
+            return self.ranges.answer(presentation, leaf, recording.range)
+        if len(rest) == 2:
+            return self._media(presentation, rest[0], rest[1], recording.range)
+        return Refusal(404, "not_found", cache_control=GONE)
+
+    def _media(self, presentation: Presentation, name: str, leaf: str, wanted: Range) -> Answer:
+        """A header or a segment of the recording: the live object under another name."""
+        track = presentation.channel.tracks.get(name)
+        if track is None:
+            return Refusal(404, "unknown_track", cache_control=EARLY)
+        found = SEGMENT.fullmatch(leaf)
+        if found is not None:
+            try:
+                window = published(
+                    presentation.channel, wanted, self._settings, self._recordings.holds
+                )
+            except OriginError as error:
+                return Refusal(error.status, error.code, cache_control=EARLY)
+            if int(found[1]) > window.last and not window.complete:
+                return Refusal(404, "too_early", cache_control=EARLY)
+            if not window.first <= int(found[1]) <= window.last:
+                return Refusal(404, "not_found", cache_control=GONE)
+        elif leaf != "init.mp4":
+            return Refusal(404, "not_found", cache_control=GONE)
+        if (entity := self._hot.get(presentation.path(track, leaf))) is not None:
+            return entity
+        given = media.ask(presentation, track, leaf)
+        if isinstance(given, Awaited):
+            return Refusal(404, "too_early", cache_control=EARLY)
+        return given

@@ -1,0 +1,106 @@
+"""`/recordings` on the ingest listener: the control API freezes ranges here (JSON over HTTP).
+
+    POST   /recordings       {"id", "channel", "start", "end"?}   201 new, 200 known
+    GET    /recordings[/id]  200 one, or {"recordings": [...]}
+    DELETE /recordings/{id}  204, 404 when there is none
+
+Times are epoch seconds or ISO 8601 strings; without an end, or with one ahead, the recording can be
+played while it grows. Refusals are {"error", "detail"} with a stable code.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from origin.errors import BadMedia, OriginError
+from origin.ingest.names import NAME
+from origin.live.holds import Hold
+from origin.live.ranges import moment, ordered
+from origin.live.recordings import Recording, Recordings
+
+BODY_BYTES = 16384
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+
+class _Asked(msgspec.Struct, forbid_unknown_fields=True):
+    id: str
+    channel: str
+    start: str | float
+    end: str | float | None = None
+
+
+def mount(app: web.Application, recordings: Recordings) -> None:
+    """Add the routes; before any route that takes every path."""
+
+    async def create(request: web.Request) -> web.Response:
+        hold = _hold(await request.content.read(BODY_BYTES + 1))
+        recording, new = recordings.create(hold)
+        return _answer(_told(recording), status=201 if new else 200)
+
+    async def show_all(_: web.Request) -> web.Response:
+        return _answer({"recordings": [_told(each) for each in recordings.all()]})
+
+    async def show(request: web.Request) -> web.Response:
+        return _answer(_told(_named(recordings, request)))
+
+    async def remove(request: web.Request) -> web.Response:
+        recordings.remove(_named(recordings, request).hold.id)
+        return web.Response(status=204, headers={"Cache-Control": "no-store"})
+
+    app.router.add_route("POST", "/recordings", _refusing(create))
+    app.router.add_route("GET", "/recordings", _refusing(show_all))
+    app.router.add_route("GET", "/recordings/{id}", _refusing(show))
+    app.router.add_route("DELETE", "/recordings/{id}", _refusing(remove))
+
+
+def _hold(body: bytes) -> Hold:
+    if len(body) > BODY_BYTES:
+        raise BadMedia("the body is too long", code="bad_request")
+    try:
+        asked = msgspec.json.decode(body, type=_Asked)
+    except msgspec.DecodeError as error:
+        raise BadMedia(f"not a recording: {error}", code="bad_request") from None
+    if not (NAME.fullmatch(asked.id) and NAME.fullmatch(asked.channel)):
+        raise BadMedia("ids have 1..64 of A-Z a-z 0-9 _ ~ -", code="bad_name")
+    end_s = None if asked.end is None else moment(_text(asked.end))
+    return Hold(asked.id, asked.channel, ordered(moment(_text(asked.start)), end_s))
+
+
+def _text(value: str | float) -> str:
+    return value if isinstance(value, str) else f"{value:.6f}"
+
+
+def _named(recordings: Recordings, request: web.Request) -> Recording:
+    name = request.match_info["id"]
+    recording = recordings.get(name) if NAME.fullmatch(name) else None
+    if recording is None:
+        raise OriginError("no such recording", code="unknown_recording", status=404)
+    return recording
+
+
+def _told(recording: Recording) -> dict[str, Any]:
+    asked = recording.hold.asked
+    return {
+        "id": recording.hold.id,
+        "channel": recording.hold.channel,
+        "start": float(asked.start_s),
+        "end": None if asked.end_s is None else float(asked.end_s),
+        "state": recording.state,
+        "path": f"/rec/{recording.hold.id}/",
+    }
+
+
+def _answer(value: object, status: int = 200) -> web.Response:
+    return web.json_response(value, status=status, headers={"Cache-Control": "no-store"})
+
+
+def _refusing(handler: Handler) -> Handler:
+    async def answer(request: web.Request) -> web.Response:
+        try:
+            return await handler(request)
+        except OriginError as error:
+            return _answer({"error": error.code, "detail": error.detail}, status=error.status)
+
+    return answer

@@ -1,0 +1,168 @@
+"""What a time range of a channel has shown so far: the state behind its manifests, grown number by
+number and never looked at twice.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from origin import hls
+from origin.dash.clips import Clips, Frame
+from origin.dash.pieces import Pieces
+from origin.hls.rolling import BLOCK, Run, Text, block
+from origin.live.channel import LiveChannel
+from origin.live.ranges import Window
+from origin.live.track import LiveTrack
+from origin.tracks import Rendition, Segment
+
+STRIDE = 32  # numbers between two places where long work may pause
+FROM_START = "#EXT-X-START:TIME-OFFSET=0\n"  # start-over: not at the edge of a playlist that grows
+
+
+@dataclass(slots=True)
+class Rates:
+    """Bits of a track within the range (TR-67). A run of segments is never faster than its fastest
+    segment, so that one's rate is the peak.
+    """
+
+    peak_bps: int = 0
+    size_bytes: int = 0
+    ticks: int = 0
+
+    def take(self, segment: Segment, timescale: int) -> None:
+        bps = -(-segment.size_bytes * 8 * timescale // max(segment.duration, 1))
+        self.peak_bps = max(self.peak_bps, bps)
+        self.size_bytes += segment.size_bytes
+        self.ticks += segment.duration
+
+    def average_bps(self, timescale: int) -> int:
+        return -(-self.size_bytes * 8 * timescale // self.ticks) if self.ticks else 0
+
+
+class Playlist:
+    """The segments of one track as HLS text: settled blocks and a tail."""
+
+    def __init__(self, channel: LiveChannel, track: LiveTrack, first: int) -> None:
+        self.size_bytes = 0
+        self._channel = channel
+        self._track = track
+        self._first = first
+        self._next = first
+        self._run = Run()
+        self._tail: list[str] = []
+
+    def grow(self, last: int) -> Iterator[None]:
+        """Take the numbers up to this one, pausing now and then."""
+        while self._next <= last:
+            until = min(last, self._next + STRIDE - 1)
+            for segment in self._channel.listed(self._track, self._next, until):
+                text = hls.segment_lines(segment, self._track.timescale, 0) + "\n"
+                self._tail.append(text)
+                self.size_bytes += len(text)
+            self._next = until + 1
+            while len(self._tail) >= BLOCK:
+                self._run.append(block("".join(self._tail[:BLOCK]).encode()))
+                del self._tail[:BLOCK]
+            yield
+
+    def text(self, window: Window) -> Text:
+        """EVENT from the start while it grows and until every player has seen its end, then VOD."""
+        kept = self._channel.kept
+        (first,) = self._channel.listed(self._track, self._first, self._first)
+        alone = hls.media_playlist(
+            [first],
+            timescale=self._track.timescale,
+            target_duration_s=kept.target_s,
+            epoch_s=0,
+            discontinuity_sequence=sum(b < self._first for b in kept.breaks),
+            playlist_type="VOD" if window.settled else "EVENT",
+        )
+        head = alone.removesuffix(hls.segment_lines(first, self._track.timescale, 0) + "\n")
+        head += "" if window.settled else FROM_START
+        tail = "".join(self._tail) + ("#EXT-X-ENDLIST\n" if window.complete else "")
+        return self._run.wrapped(head.encode(), tail.encode())
+
+
+class Cut:
+    """One range of one channel, from its first number on."""
+
+    def __init__(self, channel: LiveChannel, first: int) -> None:
+        self.channel = channel
+        self.first = first
+        self._next = first
+        self._rates: dict[str, Rates] = {}
+        self._clips = Clips()
+        self._playlists: dict[str, Playlist] = {}
+
+    @property
+    def size_bytes(self) -> int:
+        """What it holds in memory, about: texts are kept plain and coded."""
+        texts = sum(p.size_bytes for p in self._playlists.values())
+        return 4096 + texts * 3 // 2 + (self._next - self.first) * len(self._rates) * 4
+
+    def playlist(self, track: LiveTrack) -> Playlist:
+        name = track.rendition.name
+        if name not in self._playlists:
+            self._playlists[name] = Playlist(self.channel, track, self.first)
+        return self._playlists[name]
+
+    def grow(self, last: int) -> Iterator[None]:
+        """Take the media of all tracks up to this number, pausing now and then."""
+        channel = self.channel
+        while self._next <= last:
+            until = min(last, self._next + STRIDE - 1)
+            listed = [
+                (track, channel.listed(track, self._next, until)) for track in channel.live_tracks
+            ]
+            for at in range(until + 1 - self._next):
+                here = {t.rendition.name: s[at] for t, s in listed if not s[at].gap}
+                for track, segments in listed:
+                    if not segments[at].gap:
+                        rates = self._rates.setdefault(track.rendition.name, Rates())
+                        rates.take(segments[at], track.timescale)
+                breaks = any(segments[at].discontinuity for _, segments in listed)
+                needed = {t.rendition.kind for t, _ in listed} & {"video", "audio"}
+                kinds = {t.rendition.kind for t, s in listed if not s[at].gap}
+                whole = here if needed <= kinds else {}
+                self._clips.append(self._next + at, whole, breaks=breaks)
+            self._next = until + 1
+            yield
+
+    def renditions(self) -> list[Rendition]:
+        """The tracks with media in the range, with the bit rates that they have in it."""
+        found = []
+        for track in self.channel.live_tracks:
+            if (rates := self._rates.get(track.rendition.name)) is not None:
+                found.append(
+                    replace(
+                        self.channel.describe(track),
+                        bandwidth=rates.peak_bps,
+                        average_bandwidth=rates.average_bps(track.timescale),
+                    )
+                )
+        return found
+
+    def master(self, query: str) -> str:
+        """The multivariant playlist; its children get the same range by the same query."""
+        text = hls.multivariant(self.renditions())
+        return _with_query(text, query) if query else text
+
+    def mpd(self, window: Window, time_url: str, name: str) -> Pieces:
+        channel = self.channel
+        segment_s = channel.duration_s or Fraction(1)
+        frame = Frame(name, self.first, segment_s, channel.kept.target_s, time_url)
+        if window.complete:
+            return self._clips.complete(frame, self.renditions())
+        publish_ms = int((window.last + 1) * segment_s * 1000)
+        return self._clips.growing(frame, self.renditions(), publish_ms)
+
+
+def _with_query(text: str, query: str) -> str:
+    lines = []
+    for line in text.split("\n"):
+        if line.endswith(".m3u8") and not line.startswith("#"):
+            line = f"{line}?{query}"
+        elif line.endswith('.m3u8"'):
+            line = f'{line[:-1]}?{query}"'
+        lines.append(line)
+    return "\n".join(lines)
