@@ -76,8 +76,7 @@ class Service:
         self._origin = Origin(origin_url)
         self._public_url = public_url
         self._steering_url = steering_url
-        self._keys = keys
-        self._options = options
+        self._verifier = None if keys is None else cat.Verifier(keys, options)
         self._clock = clock
 
     def __call__(self, request: Request) -> Answer | Awaitable[Answer]:
@@ -120,7 +119,7 @@ class Service:
 
     def _admitted(self, request: Request, found: cat.Found, path: str) -> tuple[str, str]:
         """The accepted token and the session it names; Denied when there is none (CAT-91)."""
-        if self._keys is None:
+        if self._verifier is None:
             return "", ""
         query = f"?{found.query}" if found.query else ""
         context = cat.Context(
@@ -131,10 +130,10 @@ class Service:
             headers=found.headers,
         )
         for token in found.tokens:
-            verdict = cat.verify(token, context, self._keys, self._options)
+            verdict = self._verifier.verify(token, context)
             if verdict.accept:
                 return token.rstrip("="), session_of(verdict.claims.get(CTI))
-        raise Denied(cat.verify_any(found.tokens, context, self._keys, self._options))
+        raise Denied(self._verifier.verify_any(found.tokens, context))
 
     # -- answering ---------------------------------------------------------------------------------
 
@@ -166,7 +165,7 @@ class Service:
             steering_url=self._steering_url and f"{self._steering_url}/{kind}?sid=",
             refresh_url=f"{self._public_url}{PREFIX}{names}",
             clock_url=f"{self._public_url}{CLOCK_PATH}",
-            tokenised=self._keys is not None,
+            tokenised=self._verifier is not None,
         )
 
     def _time(self) -> Answer:

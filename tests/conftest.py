@@ -3,6 +3,12 @@
 import sys
 from pathlib import Path
 
+from hypothesis import settings
+
+# A busy machine is slow, not wrong: time limits are pytest's.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
+
 sys.path.append(str(Path(__file__).parent))
 
 pytest_plugins = ["twins.plugin"]

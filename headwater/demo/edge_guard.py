@@ -26,9 +26,8 @@ class Guard:
     """Verifies every request against one key set."""
 
     def __init__(self, keys: cat.KeySet, issuers: Sequence[str]) -> None:
-        self._keys = keys
-        self._seen = cat.Seen()  # a player shows the same token with every segment (CAT-101)
-        self._options = cat.Options(issuers=tuple(issuers), require=("exp",))
+        options = cat.Options(issuers=tuple(issuers), require=("exp",))
+        self._verifier = cat.Verifier(keys, options)
 
     def admit(self, request: Request, now: float) -> Admitted | cat.Verdict:
         """The way through, or the verdict that refuses."""
@@ -46,7 +45,7 @@ class Guard:
             ip=request.peer,
             headers=found.headers,
         )
-        verdict = cat.verify_any(found.tokens, context, self._keys, self._options, self._seen)
+        verdict = self._verifier.verify_any(found.tokens, context)
         if not verdict.accept:
             return verdict
         known = sorted(pair for pair in found.query.split("&") if _is_known(pair))

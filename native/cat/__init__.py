@@ -2,13 +2,31 @@
 Token (specs/cat.md sections 1 and 12).
 
 Every declared length is checked against the bytes left before anything is allocated; what is
-refused is refused with `CborError`. The kernel knows no claim, key or clock.
+refused is refused with `CborError`. `Fast` says yes, and only yes, to tokens in their common form
+(fast.pyx); the claims it knows are generated from the one claim table (labels.pxd).
 """
 
 from native.cat.cbor import Decoder
 from native.cat.envelope import Envelope, parse, sealed_structure
 from native.cat.errors import CborError
+from native.cat.fast import Fast, Sealer
+from native.cat.judge import Rules
 from native.cat.model import Value
+from native.cat.plan import Plan
+from native.cat.request import Request
 from native.cat.tag import Tag
 
-__all__ = ["CborError", "Decoder", "Envelope", "Tag", "Value", "parse", "sealed_structure"]
+__all__ = [
+    "CborError",
+    "Decoder",
+    "Envelope",
+    "Fast",
+    "Plan",
+    "Request",
+    "Rules",
+    "Sealer",
+    "Tag",
+    "Value",
+    "parse",
+    "sealed_structure",
+]

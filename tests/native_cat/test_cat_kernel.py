@@ -1,5 +1,6 @@
 """The token kernels against plain Python on hostile bytes (CAT-5, CAT-7, CAT-11, CAT-120)."""
 
+import gc
 import json
 import random
 import struct
@@ -234,6 +235,7 @@ def test_no_reference_is_lost_or_kept():
         for _ in range(20):
             for end in range(0, len(data), 7):
                 outcome(DECODER.decode, data[:end])
+        gc.collect()
         assert tracemalloc.get_traced_memory()[0] < 16 << 10
     finally:
         tracemalloc.stop()

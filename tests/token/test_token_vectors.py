@@ -38,7 +38,10 @@ def _verdict(token, keys, run):
         audiences=args.pop("audience", ()),
     )
     context = cat.Context(headers=args.pop("header", {}), **args)
-    return cat.verify(normal_text(token), context, cat.KeySet.from_json(keys), options)
+    key_set = cat.KeySet.from_json(keys)
+    verdict = cat.verify(normal_text(token), context, key_set, options)
+    assert cat.Verifier(key_set, options).verify(normal_text(token), context) == verdict
+    return verdict
 
 
 @pytest.mark.skipif(not VECTORS.exists(), reason="the shared vectors are not here")

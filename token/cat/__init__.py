@@ -1,7 +1,8 @@
 """Common Access Token (CTA-5007): one claim table, COSE, verify and issue.
 
 A token is judged by `verify` against a `Context` (the request) and `Options` (our settings) with a
-`KeySet`; the answer is always a `Verdict`. `candidates` takes tokens out of a request, `refusal` is
+`KeySet`; the answer is always a `Verdict`. A service keeps one `Verifier`, which gives the same
+verdicts sooner. `candidates` takes tokens out of a request, `refusal` is
 the HTTP answer of a verdict that does not accept. Nothing here touches a socket or a clock.
 """
 
@@ -10,8 +11,8 @@ from cat.errors import CatError, IssueError, KeyFileError, Refused
 from cat.issue import issue
 from cat.keys import Key, KeySet, generate
 from cat.refusal import RefusalAnswer, refusal
-from cat.seen import Seen
 from cat.transport import Found, candidates, in_path
+from cat.verifier import Verifier
 from cat.verify import Verdict, verify, verify_any
 
 __all__ = [
@@ -25,8 +26,8 @@ __all__ = [
     "Options",
     "RefusalAnswer",
     "Refused",
-    "Seen",
     "Verdict",
+    "Verifier",
     "candidates",
     "generate",
     "in_path",

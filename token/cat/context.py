@@ -3,52 +3,42 @@ settings.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal
 
-from cat import network, transport
+from cat import transport
 from cat.cbor import Value
 from cat.tables import PROFILES, Profile
 from cat.uri import Uri, UriError, parse
+from native.cat import Request as Context
+
+_NONE: Final = object()
 
 
-@dataclass(frozen=True)
-class Context:
-    """One request. `now` is epoch seconds; None stands for what this platform does not know.
+def normal_uri(context: Context) -> Uri | None:
+    """The viewer's URI without the token (CAT-42), or None when it has no normal form."""
+    if context.normal is None:
+        context.normal = _normal(context.uri) or _NONE
+    return context.normal if isinstance(context.normal, Uri) else None
 
-    `country` is ISO 3166-1 alpha-2 with an optional subdivision ("SE-AB"); header names are
-    lower-case.
-    """
 
-    uri: str
-    now: float
-    method: str = "GET"
-    ip: str | None = None
-    asn: int | None = None
-    country: str | None = None
-    lat: float | None = None
-    lon: float | None = None
-    alpn: str | None = None
-    client_spki: bytes | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+def normal_parts(context: Context) -> tuple[str, str, str, str, str] | None:
+    """The same as (scheme, host, port, path, query)."""
+    uri = normal_uri(context)
+    return None if uri is None else (uri.scheme, uri.host, uri.port, uri.path, uri.query)
 
-    @cached_property
-    def normal_uri(self) -> Uri | None:
-        """Without the token (CAT-42), or None when there is no normal form."""
-        head, mark, query = self.uri.partition("?")
-        scheme, slashes, rest = head.partition("://")
-        host, slash, path = rest.partition("/")
-        found = transport.candidates(slash + path, query, {})
-        bare = scheme + slashes + host + found.path + (mark if found.query else "") + found.query
-        try:
-            return parse(bare)
-        except UriError:
-            return None
 
-    @cached_property
-    def address(self) -> network.Address | None:
-        return None if self.ip is None else network.client_address(self.ip)
+def _normal(uri: str) -> Uri | None:
+    head, mark, query = uri.partition("?")
+    scheme, slashes, rest = head.partition("://")
+    host, slash, path = rest.partition("/")
+    found = transport.candidates(slash + path, query, {})
+    bare = scheme + slashes + host + found.path + (mark if found.query else "") + found.query
+    try:
+        return parse(bare)
+    except UriError:
+        return None
 
 
 @dataclass(frozen=True)
@@ -91,3 +81,5 @@ class Case:
 
 
 LIBRARY_DEFAULTS: Final = Options()
+
+__all__ = ["LIBRARY_DEFAULTS", "Case", "Context", "Options", "normal_parts", "normal_uri"]

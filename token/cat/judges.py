@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from cat import geo, match, network
 from cat.cbor import Tag
-from cat.context import Case
+from cat.context import Case, normal_uri
 from cat.shapes import JKT
 from cat.tables import COMPONENTS
 
@@ -51,7 +51,7 @@ def _subject(value: str, case: Case) -> bool:
 
 
 def _uri(value: dict[int, dict[int, object]], case: Case) -> bool | None:
-    uri = case.context.normal_uri
+    uri = normal_uri(case.context)
     if uri is None:
         return False
     return _all(
@@ -76,7 +76,9 @@ def _headers(value: dict[str, dict[int, object]], case: Case) -> bool | None:
 
 def _network(value: tuple[object, ...], case: Case) -> bool | None:
     tests = filter(None, map(network.entry, value))
-    return _any(test(case.context.address, case.context.asn) for test in tests)
+    ip = case.context.ip
+    address = None if ip is None else network.client_address(ip)
+    return _any(test(address, case.context.asn) for test in tests)
 
 
 def _geohash(value: str | tuple[str, ...], case: Case) -> bool | None:

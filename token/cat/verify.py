@@ -6,7 +6,7 @@ a `Refused` raised with its step; a restriction that cannot be evaluated refuses
 (`claim_unsupported`), it never passes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cat import cose
@@ -22,7 +22,8 @@ from cat.tables import COMPOSITIONS, CONTESTED, LABELS, LIMITS, Profile
 from cat.text import token_bytes
 from native.cat import Envelope
 
-_STEPS = {"alg": 3, "key": 4, "signature": 5, "contested": 6, "shape": 7, "all": 18}
+ACCEPTED_STEP = 18
+_STEPS = {"alg": 3, "key": 4, "signature": 5, "contested": 6, "shape": 7}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +69,23 @@ def verify(
         _judge(Case(claims, context, options))
     except Refused as refused:
         return Verdict(False, refused.reason, refused.claim, claims, kid, refused.step)
-    return Verdict(True, "ok", None, claims, kid, _STEPS["all"])
+    return Verdict(True, "ok", None, claims, kid, ACCEPTED_STEP)
 
 
 def verify_any(
-    tokens: Iterable[str],
-    context: Context,
-    keys: KeySet,
-    options: Options = LIBRARY_DEFAULTS,
-    seen: Seen | None = None,
+    tokens: Iterable[str], context: Context, keys: KeySet, options: Options = LIBRARY_DEFAULTS
 ) -> Verdict:
+    """The verdict on several candidates (CAT-91)."""
+    return furthest(tokens, lambda token: verify(token, context, keys, options))
+
+
+def furthest(tokens: Iterable[str], judge: Callable[[str], Verdict]) -> Verdict:
     """Try each candidate until one is accepted; else the one that got furthest, ties by order
     (CAT-91).
     """
     best = Verdict(False, "missing")
     for token in list(tokens)[: LIMITS.candidates]:
-        verdict = verify(token, context, keys, options, seen)
+        verdict = judge(token)
         if verdict.accept:
             return verdict
         if verdict.step > best.step:

@@ -1,0 +1,94 @@
+"""A verifier that stands as long as its keys and settings: the verdicts of `verify`, sooner.
+
+Common tokens are accepted by the kernel (`native.cat.Fast`), which says yes or nothing; whatever it
+leaves, and every refusal with its reason, is `verify`'s.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property, partial
+
+from cat.algorithms import BY_NUMBER
+from cat.cbor import DECODER, Value
+from cat.context import LIBRARY_DEFAULTS, Context, Options, normal_parts
+from cat.keys import Key, KeySet
+from cat.seen import Seen
+from cat.tables import LABELS
+from cat.verify import ACCEPTED_STEP, Verdict, furthest, verify
+from native.cat import Fast, Plan, Rules, Sealer
+
+
+class Claims(Mapping[Value, Value]):
+    """The claims of an accepted token, decoded when somebody asks."""
+
+    def __init__(self, payload: bytes) -> None:
+        self._payload = payload
+
+    @cached_property
+    def _claims(self) -> Mapping[Value, Value]:
+        claims = DECODER.decode(self._payload)
+        assert isinstance(claims, dict)
+        return claims
+
+    def __getitem__(self, label: Value) -> Value:
+        return self._claims[label]
+
+    def __iter__(self) -> Iterator[Value]:
+        return iter(self._claims)
+
+    def __len__(self) -> int:
+        return len(self._claims)
+
+
+class Verifier(Fast[Verdict]):
+    """`verify(token, context)` is `cat.verify` with one key set and one `Options`; up to twice
+    `most` of the tokens whose seal held are remembered (CAT-101).
+    """
+
+    def __init__(
+        self, keys: KeySet, options: Options = LIBRARY_DEFAULTS, *, most: int = 4096
+    ) -> None:
+        super().__init__(_sealers(keys) if _is_plain(options) else (), _rules(options), most)
+        self._keys = keys
+        self._options = options
+        self._seen = Seen(most)
+
+    def accepted(self, plan: Plan) -> Verdict:
+        key = plan.key
+        assert isinstance(key, Key)
+        return Verdict(True, "ok", None, Claims(plan.payload), key.kid, ACCEPTED_STEP)
+
+    def otherwise(self, token: str, request: Context) -> Verdict:
+        return verify(token, request, self._keys, self._options, self._seen)
+
+    def verify_any(self, tokens: Iterable[str], context: Context) -> Verdict:
+        """The verdict on several candidates (CAT-91)."""
+        return furthest(tokens, lambda token: self.verify(token, context))
+
+
+def _is_plain(options: Options) -> bool:
+    """Whether the kernel's rules are these options' rules."""
+    return options.profile == "cta" and options.contested == "refuse" and options.high_s == "accept"
+
+
+def _rules(options: Options) -> Rules:
+    needed = [LABELS[name] for name in options.needed if name in LABELS]
+    return Rules(
+        options.issuers, options.audiences, options.subject, options.skew_s, needed, normal_parts
+    )
+
+
+def _sealers(keys: KeySet) -> list[Sealer]:
+    return [
+        Sealer(
+            key.kid.encode(),
+            key.algorithm.number,
+            key,
+            key.public if isinstance(key.public, bytes) else None,
+            None
+            if isinstance(key.public, bytes)
+            else partial(BY_NUMBER[key.algorithm.number].holds, key.public),
+            key.not_before,
+            key.not_after,
+        )
+        for key in keys
+    ]
