@@ -1,4 +1,4 @@
-"""Several sources of one track (AB1..AB5, AB8, AB9), on clocks of our own and with media made up."""
+"""Several sources of one track (AB1..AB5, AB8, AB9): our own clocks, media made up."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -113,7 +113,9 @@ ORDERS = st.lists(st.sampled_from("AB"), max_size=48)
 
 @settings(max_examples=60, deadline=None)
 @given(order=ORDERS, death=st.none() | st.integers(0, 20))
-def test_without_parts_every_segment_is_one_sources_own(order: list[str], death: int | None) -> None:
+def test_without_parts_every_segment_is_one_sources_own(
+    order: list[str], death: int | None
+) -> None:
     """AB2, AB4: whoever is whole first; a death anywhere loses nothing."""
     with TemporaryDirectory() as folder:
         rig = Rig(Path(folder))
@@ -185,7 +187,7 @@ def test_a_stale_owner_is_relieved_within_two_segments(rig: Callable[..., Rig]) 
             one.now_s += 0.48
             a.feed(x)
             b.feed(y)
-    silent = list(A.pieces(FIRST + 2))[0]
+    silent = next(iter(A.pieces(FIRST + 2)))
     a.feed(silent)
     for number in range(FIRST + 2, FIRST + 5):
         for y in B.pieces(number):
