@@ -15,9 +15,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import cat
 from headwater.demo.edge_cache import Cache, Looked, Stored
 from headwater.demo.edge_guard import Guard
+from headwater.demo.edge_pull import Arriving, Puller
 from headwater.demo.edge_switch import Mode, State, application
 from native.http import Answer, Entity, Refusal, Request, Server, Stream, serve
-from runtime.fetch import Fetched, Fetcher, FetchError
+from runtime.fetch import Fetcher, FetchError
 from runtime.service import Part, Web
 
 ORIGIN_TIMEOUT_S = 25.0  # a parked playlist request may take this long (HLS-29)
@@ -76,8 +77,7 @@ class Edge:
         self.port = port
         self.state = State(name)
         self.cache = Cache(time.monotonic)
-        self._origin_url = origin_url.rstrip("/")
-        self._fetcher = fetcher
+        self._puller = Puller(fetcher, origin_url, ORIGIN_TIMEOUT_S, self._headers("MISS"))
         self._guard = guard
         self._now = now
         self._server: Server | None = None
@@ -126,28 +126,21 @@ class Edge:
         if slow:
             await _pause(SLOW_LATENCY_S)
         try:
-            looked = await self.cache.look(admitted.target, self._fetch(admitted.target))
+            target = admitted.target
+            looked = await self.cache.look(target, lambda tag: self._puller.pull(target, tag))
         except FetchError as error:
             self.state.cache["ERROR"] += 1
             code = "origin_timeout" if error.code == "timeout" else "origin_unreachable"
             status = 504 if error.code == "timeout" else 502
             return Refusal(status, code, cache_control="no-store", headers=self._headers("ERROR"))
+        if isinstance(looked, Arriving):
+            self.state.cache["MISS"] += 1
+            return looked.answer
         self.state.cache[looked.how] += 1
         self.state.bytes_sent += len(looked.stored.body) if request.method == "GET" else 0
         if slow and request.method == "GET" and len(looked.stored.body) > SLOW_CHUNK_BYTES:
             return self._stream(looked)
         return self._entity(looked)
-
-    def _fetch(self, target: str) -> Callable[[str | None], "asyncio.Future[Fetched]"]:
-        url = self._origin_url + target
-
-        def fetch(tag: str | None) -> "asyncio.Future[Fetched]":
-            headers = {"Accept-Encoding": "identity"}
-            if tag is not None:
-                headers["If-None-Match"] = f'"{tag}"'
-            return asyncio.ensure_future(self._fetcher.get(url, headers))
-
-        return fetch
 
     def _headers(self, how: str, age_s: int = 0) -> list[tuple[str, str]]:
         headers = [("X-Cache", how), ("X-CDN", self.name)]  # E-55

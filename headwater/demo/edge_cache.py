@@ -11,13 +11,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 
+from headwater.demo.edge_pull import Arriving
 from runtime.fetch import Fetched, FetchError
 
 MAX_BYTES = 64 << 20
 STALE_IF_ERROR_S = 4.0  # a live playlist survives a hiccup of the origin (RFC 5861, 4)
 _DIRECTIVE = re.compile(r'([a-z-]+)(?:="?(\d+)"?)?')
 
-Fetch = Callable[[str | None], Awaitable[Fetched]]  # takes the tag to revalidate with
+Fetch = Callable[[str | None], Awaitable[Fetched | Arriving]]  # takes the tag to revalidate with
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ class Cache:
         self._clock_s = clock_s
         self._max_bytes = max_bytes
         self._stored: OrderedDict[str, Stored] = OrderedDict()
-        self._flights: dict[str, asyncio.Task[Looked]] = {}
+        self._flights: dict[str, asyncio.Task[Looked | Arriving]] = {}
+        self._arriving: dict[str, Arriving] = {}
         self.size_bytes = 0
 
     def __len__(self) -> int:
@@ -79,11 +81,13 @@ class Cache:
         self._stored.move_to_end(key)
         return stored
 
-    async def look(self, key: str, fetch: Fetch) -> Looked:
+    async def look(self, key: str, fetch: Fetch) -> Looked | Arriving:
         """A hit, or the outcome of the one fetch under way; raises its `FetchError`."""
         stored = self.fresh(key)
         if stored is not None:
             return Looked(stored, "HIT")
+        if (arriving := self._arriving.get(key)) is not None:
+            return arriving
         flight = self._flights.get(key)
         if flight is None:
             flight = asyncio.create_task(self._fill(key, fetch))
@@ -91,7 +95,7 @@ class Cache:
             flight.add_done_callback(lambda _: self._flights.pop(key))
         return await asyncio.shield(flight)
 
-    async def _fill(self, key: str, fetch: Fetch) -> Looked:
+    async def _fill(self, key: str, fetch: Fetch) -> Looked | Arriving:
         old = self._stored.get(key)
         try:
             answer = await fetch(old.tag if old else None)
@@ -99,12 +103,21 @@ class Cache:
             if old and old.age_s(self._clock_s()) < old.lifetime_s + STALE_IF_ERROR_S:
                 return Looked(old, "STALE")
             raise
+        if isinstance(answer, Arriving):
+            self._arriving[key] = answer
+            answer.whole.add_done_callback(lambda whole: self._arrived(key, whole))
+            return answer
         if answer.status == 304 and old is not None:
             stored, how = self._renewed(old, answer), "REVALIDATED"
         else:
             stored, how = self._kept(answer), "MISS"
         self._put(key, stored)
         return Looked(stored, how)
+
+    def _arrived(self, key: str, whole: asyncio.Future[Fetched]) -> None:
+        del self._arriving[key]
+        if not whole.cancelled() and whole.exception() is None:
+            self._put(key, self._kept(whole.result()))
 
     def _kept(self, answer: Fetched) -> Stored:
         headers = answer.headers

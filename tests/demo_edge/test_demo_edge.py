@@ -1,6 +1,7 @@
 """The demo's CDN: token gate, cache against a counting origin, and its switch."""
 
 import asyncio
+import contextlib
 import time
 
 import aiohttp
@@ -42,6 +43,21 @@ class Origin:
         self.status = 200
         self.content_type = "video/mp4"
 
+    async def grow(self, request):
+        """A body that is still made: one octet at once, the rest when the gate opens."""
+        self.seen.append(request)
+        answer = web.StreamResponse(headers={"Cache-Control": self.cache_control})
+        answer.enable_chunked_encoding()
+        await answer.prepare(request)
+        await answer.write(self.body[:1])
+        await self.gate.wait()
+        if self.status != 200:
+            request.transport.abort()
+            return answer
+        await answer.write(self.body[1:])
+        await answer.write_eof()
+        return answer
+
     async def answer(self, request):
         self.seen.append(request)
         await self.gate.wait()
@@ -58,6 +74,7 @@ class Origin:
 async def origin(aiohttp_server):
     origin = Origin()
     app = web.Application()
+    app.router.add_get("/{rest:.*}/growing", origin.grow)
     app.router.add_get("/{rest:.*}", origin.answer)
     origin.server = await aiohttp_server(app)
     yield origin
@@ -188,6 +205,28 @@ async def test_single_flight(origin, cdn, get):
     bodies = {(await task).body for task in waiting}
     assert bodies == {origin.body}
     assert len(origin.seen) == 1
+
+
+@pytest.mark.parametrize("status", [200, 500])
+async def test_what_is_still_made_passes_at_once(origin, cdn, get, status):
+    """O10: streaming miss, shared by viewers; a broken source shows as a broken body."""
+    origin.gate.clear()
+    origin.status = status
+    path = f"/cat:{token()}/live/demo/growing"
+    url = f"http://127.0.0.1:{cdn[0].port}{path}"
+    async with aiohttp.ClientSession() as session, contextlib.AsyncExitStack() as viewers:
+        answers = [await viewers.enter_async_context(session.get(url)) for _ in range(3)]
+        assert [await a.content.readexactly(1) for a in answers] == 3 * [origin.body[:1]]
+        origin.gate.set()
+        for answer in answers:
+            if status == 200:
+                assert await answer.read() == origin.body[1:]
+            else:
+                with pytest.raises(aiohttp.ClientPayloadError):
+                    await answer.read()
+    assert len(origin.seen) == 1
+    if status == 200:
+        assert (await get(path)).headers["X-Cache"] == "HIT"
 
 
 async def test_ranges_and_head_come_from_the_cache(origin, get):
