@@ -129,6 +129,19 @@ def sidx(
     return full("sidx", 1, 0, head, *rows)
 
 
+def fragment(
+    track_id: int, sequence: int, decode_time: int, samples: Sequence[tuple[int, bytes]]
+) -> bytes:
+    """moof and mdat of samples that each stand alone, as (duration, data) (8.8; TR-49)."""
+    rows = b"".join(struct.pack(">II", duration, len(data)) for duration, data in samples)
+    head = full("mfhd", 0, 0, struct.pack(">I", sequence))
+    track = full("tfhd", 0, 0x020020, struct.pack(">II", track_id, 0x02000000))
+    time = full("tfdt", 1, 0, struct.pack(">Q", decode_time))
+    offset = 8 + len(head) + 8 + len(track) + len(time) + 20 + len(rows) + 8
+    run = full("trun", 0, 0x301, struct.pack(">Ii", len(samples), offset), rows)
+    return box("moof", head, box("traf", track, time, run)) + box("mdat", *(d for _, d in samples))
+
+
 def emsg(event: Emsg) -> bytes:
     """Event message, version 1 whatever came in (TR-114)."""
     numbers = struct.pack(">IQII", event.timescale, event.time, event.duration, event.id)

@@ -10,6 +10,7 @@ from origin import hls
 from origin.delivery.caching import Class
 from origin.delivery.directives import BadDirectives, Directives, Skip, judge, parse
 from origin.hls.daterange import DateRange
+from origin.hls.forms import IFRAMES, form
 from origin.hls.low_latency import SKIP_UNTIL
 from origin.hls.rolling import Text
 from origin.live.awaited import Awaited
@@ -19,13 +20,13 @@ from origin.live.shelf import Stored
 from origin.live.track import LiveTrack
 
 MASTER = "master.m3u8"
-MEDIA = "/media.m3u8"
 HOLD_TARGETS = 3  # target durations that a request is held at most (HLS-29)
 
 
 class HlsFace:
-    """`master.m3u8` and `{track}/media.m3u8`. `ranges` tells the channel's date ranges: all that
-    started or ended within the window and SKIP_UNTIL target durations before it.
+    """`master.m3u8`, `{track}/media.m3u8`, and `{track}/iframe.m3u8` of trick renditions. `ranges`
+    tells the channel's date ranges: all that started or ended within the window and SKIP_UNTIL
+    target durations before it.
     """
 
     def __init__(self, presentation: Presentation) -> None:
@@ -79,7 +80,7 @@ class HlsFace:
         return self._awaited(playlist, asked)
 
     def _playlist(self, leaf: str) -> LivePlaylist | None:
-        return self._playlists.get(leaf.removesuffix(MEDIA)) if leaf.endswith(MEDIA) else None
+        return self._playlists.get(leaf)
 
     def _awaited(self, playlist: LivePlaylist, asked: Directives) -> Awaited:
         presentation = self._presentation
@@ -92,13 +93,12 @@ class HlsFace:
 
         late = presentation.refusal(503, "hold_expired", Class.EARLY, ("Retry-After", "1"))
         limit_s = min(presentation.settings.hold_s, HOLD_TARGETS * channel.kept.target_s)
-        key = (playlist.track.rendition.name, asked)
+        key = (playlist.leaf, asked)
         return Awaited(channel.name, key, limit_s, late, answer)
 
     def _entity(self, playlist: LivePlaylist, asked: Directives) -> Entity:
-        name = playlist.track.rendition.name
         kind = Class.BLOCKING if asked.blocking else Class.PLAYLIST
-        key = (name, asked.skip, kind)
+        key = (playlist.leaf, asked.skip, kind)
         entity = self._entities.get(key)
         if entity is None:
             text = self._text(playlist, asked.skip)
@@ -107,7 +107,7 @@ class HlsFace:
         return entity
 
     def _text(self, playlist: LivePlaylist, skip: Skip) -> Text:
-        key = (playlist.track.rendition.name, skip)
+        key = (playlist.leaf, skip)
         text = self._texts.get(key)
         if text is None:
             self.renders += 1
@@ -132,20 +132,18 @@ class HlsFace:
         return presentation.text(text, hls.CONTENT_TYPE)
 
     def _following(self) -> list[LivePlaylist]:
-        """The playlists of all tracks that have media."""
-        channel = self._presentation.channel
+        """The playlists of all renditions that have media."""
         found = []
-        for track in channel.live_tracks:
-            name = track.rendition.name
-            if track.rendition.kind == "event":
-                continue
-            if name not in self._playlists:
-                self._playlists[name] = LivePlaylist(channel, track)
-            found.append(self._playlists[name])
+        for track, rendition in self._presentation.renditions:
+            shape = IFRAMES if rendition.trick_of else form(rendition)
+            leaf = f"{rendition.folder}/{shape.leaf}"
+            if leaf not in self._playlists:
+                self._playlists[leaf] = LivePlaylist(self._presentation.channel, track, shape)
+            found.append(self._playlists[leaf])
         return found
 
     def _forget(self) -> None:
         self._texts.clear()
         self._entities.clear()
-        for name in self._playlists:
-            self._presentation.forget(name + MEDIA)
+        for leaf in self._playlists:
+            self._presentation.forget(leaf)

@@ -11,10 +11,11 @@ from origin.delivery.caching import Class
 from origin.errors import OriginError
 from origin.live import parts
 from origin.live.awaited import Awaited, Found
+from origin.live.forms import MAKERS, has
 from origin.live.presentation import Presentation
 from origin.live.track import LiveTrack
 
-NAME = re.compile(r"(\d{1,18})(?:\.(\d{1,6}))?\.m4s", re.ASCII)
+NAME = re.compile(r"(\d{1,18})(?:\.(\d{1,6}))?(\.m4s|\.vtt|\.i\.m4s)", re.ASCII)
 SOON = 2  # segments after the edge that a player may ask for and we hold
 PARTS_SOON = 2  # parts after the hinted one that we hold: another origin may be ahead
 HOLD_TARGETS = 3  # target durations that a request is held at most
@@ -23,12 +24,12 @@ HOLD_TARGETS = 3  # target durations that a request is held at most
 def ask(presentation: Presentation, track: LiveTrack, leaf: str) -> Found | Awaited:
     """The answer for a name in a track's folder, now or when it is there."""
     found = NAME.fullmatch(leaf)
-    if found is None:
+    if found is None or not has(track, found[3]) or (found[2] and found[3] != ".m4s"):
         return presentation.refusal(404, "not_found", Class.GONE)
     number, index = int(found[1]), int(found[2]) if found[2] else None
 
     def answer() -> Found | None:
-        return _answer(presentation, track, number, index)
+        return _answer(presentation, track, number, index, found[3])
 
     if (known := answer()) is not None:
         return known
@@ -41,7 +42,7 @@ def ask(presentation: Presentation, track: LiveTrack, leaf: str) -> Found | Awai
 
 
 def _answer(
-    presentation: Presentation, track: LiveTrack, number: int, index: int | None
+    presentation: Presentation, track: LiveTrack, number: int, index: int | None, suffix: str
 ) -> Found | None:
     """None while it may still come."""
     channel = presentation.channel
@@ -55,10 +56,12 @@ def _answer(
         if number > channel.edge:
             if channel.ended or (index is not None and channel.part_s is None):
                 return presentation.refusal(404, "not_found", Class.MEDIA_ERROR)
-            return presentation.early(track, number) if index is None else None
+            early = index is None and suffix == ".m4s"
+            return presentation.early(track, number) if early else None
         stored = track.whole(number)
         if index is None and stored is not None:
-            return presentation.show(track, f"{number}.m4s", track.read(stored), stored.end)
+            data = MAKERS[suffix](track, stored)
+            return presentation.show(track, f"{number}{suffix}", data, stored.end)
     except OriginError as error:
         return presentation.refusal(error.status, error.code, Class.EARLY)
     if stored is None and channel.left(track, number):

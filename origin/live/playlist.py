@@ -18,6 +18,7 @@ from fractions import Fraction
 from origin.delivery.directives import Position, Skip
 from origin.hls import daterange, low_latency
 from origin.hls.daterange import DateRange, Selection
+from origin.hls.forms import Form
 from origin.hls.low_latency import Report
 from origin.hls.media import VERSION, opening_lines, part_name, segment_lines
 from origin.hls.rolling import BLOCK, Run, Text, block
@@ -25,7 +26,7 @@ from origin.live.channel import LiveChannel
 from origin.live.parts import gaps, spans
 from origin.live.presentation import LONG
 from origin.live.track import LiveTrack
-from origin.tracks import SPARSE, Part, Segment
+from origin.tracks import Part, Segment
 
 EPOCH_S = 0  # media time counts from 1970
 
@@ -43,11 +44,12 @@ class View:
 
 
 class LivePlaylist:
-    """The media playlist of one track."""
+    """The media playlist of one track, in one form."""
 
-    def __init__(self, channel: LiveChannel, track: LiveTrack) -> None:
+    def __init__(self, channel: LiveChannel, track: LiveTrack, form: Form) -> None:
         self.channel = channel
         self.track = track
+        self.form = form
         self.coming: tuple[Part, ...] = ()  # listed parts of the number after the edge
         self._segments: dict[int, Segment] = {}
         self._lines: dict[tuple[int, bool], str] = {}
@@ -64,16 +66,21 @@ class LivePlaylist:
         return self.coming != before
 
     @property
+    def leaf(self) -> str:
+        """Where it is below the channel's folder."""
+        return f"{self.track.rendition.name}/{self.form.leaf}"
+
+    @property
     def position(self) -> Position:
         edge, part_s = self.channel.edge, self.channel.part_s
-        if part_s is None or self.track.rendition.kind in SPARSE:
+        if part_s is None or not self.form.parts:
             return Position(edge)
         return Position(edge, len(self._segment(edge).parts), len(self.coming), part_s)
 
     def report(self, base: str) -> Report:
         """How far this playlist is, told in another one."""
         at = self.position
-        uri = f"{base}{self.track.rendition.name}/media.m3u8"
+        uri = f"{base}{self.leaf}"
         if at.next_parts:
             return Report(uri, at.msn + 1, at.next_parts - 1)
         return Report(uri, at.msn, at.parts - 1 if at.parts else None)
@@ -103,7 +110,7 @@ class LivePlaylist:
             f"#EXT-X-MEDIA-SEQUENCE:{first}",
             f"#EXT-X-DISCONTINUITY-SEQUENCE:{sum(b < first for b in kept.breaks)}",
             "#EXT-X-INDEPENDENT-SEGMENTS",
-            '#EXT-X-MAP:URI="init.mp4"',
+            *self.form.head,
             *dates,
         ]
 
@@ -120,10 +127,10 @@ class LivePlaylist:
             part = self.coming[0]
             broken = coming in channel.kept.breaks
             opening = Segment(coming, part.start, 0, discontinuity=broken, parts=self.coming)
-            lines += opening_lines(opening, timescale, EPOCH_S)
+            lines += opening_lines(opening, timescale, EPOCH_S, self.form.suffix)
         if channel.ended:
             lines.append("#EXT-X-ENDLIST")
-        elif channel.part_s is not None and self.track.rendition.kind not in SPARSE:
+        elif channel.part_s is not None and self.form.parts:
             lines.append(low_latency.hint_line(part_name(*self._next_part())))
         if channel.part_s is not None and not channel.ended:
             lines += [low_latency.report_line(report) for report in reports]
@@ -187,7 +194,7 @@ class LivePlaylist:
         if lines is None:
             segment = self._segment(number)
             segment = segment if parted else replace(segment, parts=())
-            lines = segment_lines(segment, self.track.timescale, EPOCH_S)
+            lines = segment_lines(segment, self.track.timescale, EPOCH_S, self.form.suffix)
             self._lines[number, parted] = lines
         return lines
 
@@ -207,7 +214,8 @@ class LivePlaylist:
         return segment
 
     def _parts(self, number: int) -> tuple[Part, ...]:
-        return tuple(span.part for span in spans(self.track, number, self.channel.part_s))
+        part_s = self.channel.part_s if self.form.parts else None
+        return tuple(span.part for span in spans(self.track, number, part_s))
 
 
 def _joined(lines: Sequence[str]) -> bytes:

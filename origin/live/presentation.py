@@ -15,7 +15,9 @@ from origin.delivery.caching import Caching, Class
 from origin.hls.rolling import BLOCK, Text, whole
 from origin.live.awaited import Awaited, Found
 from origin.live.channel import AHEAD, LiveChannel
+from origin.live.forms import TYPES
 from origin.live.health import Verdict
+from origin.live.iframes import Trick
 from origin.live.track import LiveTrack, Stored
 from origin.live.window import HotWindow
 from origin.settings import Settings
@@ -68,6 +70,7 @@ class Presentation:
         self.early: Callable[[LiveTrack, int], Found | None] = lambda *_: None
         self._rates: dict[str, tuple[int, int]] = {}
         self._headers: set[str] = set()
+        self._trick = Trick(channel)
         self._step = (0.0, -1)
 
     def stored(self, track: LiveTrack, segment: Stored) -> None:
@@ -186,12 +189,14 @@ class Presentation:
 
     @property
     def renditions(self) -> list[tuple[LiveTrack, Rendition]]:
-        """Every track with media, its rendition with measured bit rates."""
-        return [(track, self._rated(track)) for track in self.channel.live_tracks]
+        """Every track with media, its rendition with measured bit rates, and its I frames."""
+        found = [(track, self._rated(track)) for track in self.channel.live_tracks]
+        return [*found, *self._trick.renditions(found)]
 
     def show(self, track: LiveTrack, leaf: str, data: bytes, end: int) -> Entity:
         """Put media that ends there (ticks) into the hot window; its name is for ever."""
-        entity = self._media(track, data, end // track.timescale)
+        _, _, suffix = leaf.partition(".")
+        entity = self._media(track, data, end // track.timescale, TYPES.get(f".{suffix}"))
         self.window.put(self.path(track, leaf), entity)
         return entity
 
@@ -202,10 +207,12 @@ class Presentation:
             entity = self._media(track, track.header, self._end_s(self.channel.kept.first))
             self.window.hot.put(self.path(track, "init.mp4"), entity)
 
-    def _media(self, track: LiveTrack, data: bytes, modified_s: int) -> Entity:
+    def _media(
+        self, track: LiveTrack, data: bytes, modified_s: int, content_type: str | None = None
+    ) -> Entity:
         return Entity(
             data,
-            content_type=MEDIA_TYPE[track.rendition.kind],
+            content_type=content_type or MEDIA_TYPE[track.rendition.kind],
             cache_control=self.caching.control(Class.MEDIA, self.channel.kept.target_s),
             last_modified=modified_s,
             headers=self.caching.fields(Class.MEDIA),

@@ -90,7 +90,7 @@ def _cue(planned_s: Fraction) -> str:
 
 
 def _span(span: Span, segment_s: Fraction) -> DateRange:
-    """The tag that opens and, once the end is known, one more of the same ID to close it (HLS-42)."""
+    """What opens and, once the end is known, another tag of the same ID that closes (HLS-42)."""
     name = f'ID="{span.id}",START-DATE="{_date(span.start_s)}"'
     moment = span.cmd and span.end_s == span.start_s
     opening = [name]

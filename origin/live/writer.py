@@ -15,6 +15,7 @@ from origin.live.hearing import Hearing
 from origin.live.records import INDEPENDENT, RAW, SLATE, Record
 from origin.live.redundancy import Redundancy
 from origin.live.sessions import Sessions
+from origin.live.silence import Silence
 from origin.live.sources import Source
 from origin.live.spares import Budget
 from origin.live.track import LiveTrack
@@ -38,6 +39,7 @@ class Writer:
         self._steady = steady
         self._sessions = Sessions(channel, settings.epoch_slack_s)
         self._hearing = Hearing(channel, settings.epoch_slack_s)
+        self._silence = Silence(channel, self._append)
 
     @property
     def late_chunks(self) -> int:
@@ -145,6 +147,7 @@ class Writer:
         if numbers:
             for redundancy in self.tracks.values():
                 redundancy.published()
+            self._silence.published(numbers)
         return numbers
 
     def fill(self, last: int) -> list[int]:
@@ -158,6 +161,8 @@ class Writer:
         duration_s = self.channel.duration_s
         if duration_s is not None:
             track.close_before(chunk.decode_time, chunk.independent, duration_s)
+        if track.rendition.kind == "text" and not raw:
+            self._silence.before(track, chunk)
         if chunk.emsgs and not raw:
             self._hearing.media(track, chunk, data)
         volume, record = track.log.append(

@@ -1,0 +1,32 @@
+"""The forms in which the media of a track stands in a playlist."""
+
+from dataclasses import dataclass
+
+from origin.tracks import Rendition
+
+MAP = '#EXT-X-MAP:URI="init.mp4"'
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What follows a segment's number in its name, which tags head the playlist, whether parts are
+    listed, and how the playlist is called.
+    """
+
+    suffix: str
+    head: tuple[str, ...]
+    parts: bool = False
+    leaf: str = "media.m3u8"
+
+
+MEDIA = Form(".m4s", (MAP,), parts=True)
+TEXT = Form(".m4s", (MAP,))  # IMSC 1 in segments of its own; sparse, so without parts
+SIDECAR = Form(".vtt", ())  # what HLS players read of a wvtt track (TR-82)
+IFRAMES = Form(".i.m4s", ("#EXT-X-I-FRAMES-ONLY", MAP), leaf="iframe.m3u8")  # TR-94, TR-95
+
+
+def form(r: Rendition) -> Form:
+    """The form of a rendition's main playlist."""
+    if r.codecs == "wvtt":
+        return SIDECAR
+    return TEXT if r.sparse else MEDIA

@@ -1,0 +1,23 @@
+"""The forms in which a track's segments are served, by the end of their names."""
+
+from collections.abc import Callable
+
+from origin.hls.forms import IFRAMES, MEDIA, SIDECAR
+from origin.live import iframes, sidecar
+from origin.live.shelf import Stored
+from origin.live.track import LiveTrack
+from origin.text.webvtt import CONTENT_TYPE
+
+MAKERS: dict[str, Callable[[LiveTrack, Stored], bytes]] = {
+    MEDIA.suffix: LiveTrack.read,
+    SIDECAR.suffix: sidecar.segment,
+    IFRAMES.suffix: iframes.segment,
+}
+TYPES = {SIDECAR.suffix: CONTENT_TYPE}
+
+
+def has(track: LiveTrack, suffix: str) -> bool:
+    """Whether this track's segments have this form."""
+    if suffix == SIDECAR.suffix:
+        return track.rendition.codecs == "wvtt"
+    return suffix == MEDIA.suffix or track.rendition.kind == "video"
