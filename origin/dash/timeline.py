@@ -89,9 +89,8 @@ class Line:
         while (run := self.first) is not None and run.last < first:
             (self._head or self._tail).popleft()
             self._first += 1
-            if not self._head and self._settled.leaves:
-                leaf = self._settled.pop()
-                self._head.extend(_unfold(leaf))
+            if not self._head and self._settled:
+                self._head.extend(_unfold(self._settled.pop()))
 
     def mark(self) -> Mark:
         oldest, newest = self.first, self.newest
@@ -135,7 +134,7 @@ class Line:
 
     def _backwards(self) -> Iterator[Run]:
         yield from reversed(self._tail)
-        for leaf in reversed(self._settled.leaves):
+        for leaf in reversed(self._settled):
             yield from reversed(_unfold(leaf))
         yield from reversed(self._head)
 
@@ -151,7 +150,7 @@ class Line:
             self._head, self._tail = self._tail, deque()
             return
         text = "".join(run.text() for run in self._tail)
-        self._settled.push(Leaf(text.encode(), self._tail[0].number, self._tail[0].start))
+        self._settled.push(text, self._tail[0].number, self._tail[0].start)
         self._tail.clear()
 
 
@@ -172,7 +171,7 @@ def _unfold(leaf: Leaf) -> list[Run]:
     """The runs behind a settled text."""
     runs: list[Run] = []
     number, start = leaf.number, leaf.start
-    for t, d, r in S.findall(leaf.text):
+    for t, d, r in S.findall(leaf.block.plain):
         start = int(t) if t else start
         run = Run(number, start, int(d), int(r or 0) + 1, bool(t))
         runs.append(run)

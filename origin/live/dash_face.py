@@ -1,83 +1,187 @@
-"""The MPDs of a live channel: Periods from break to break over the published window."""
+"""The MPDs of a live channel: what is listed, in which Periods, and what changed since (dash.md).
 
-from collections.abc import Sequence
-from dataclasses import replace
+Theory of operation
+1. Each step of the edge appends to timelines, drops what left the window, and makes an edition:
+   small facts, no text. Texts are written at the first request for them (O19).
+2. Editions are kept for as long as a PatchLocation may be used (@ttl); a patch leads from any of
+   them to the newest (P3). After a restart there are none, and players fetch the whole (P4, P6).
+3. Which renditions a number shows is decided with the number (casts.py), so after a restart, and in
+   every other process that reads the same files, the same Periods come out.
+"""
+
+import re
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
-from native.http import Entity
+from native.http import Entity, Refusal
 from origin import dash
+from origin.dash.live import Edition, LowLatency, Shown, Span, Terms
+from origin.dash.timeline import BLOCK, Line
+from origin.delivery.caching import Class
+from origin.live.casts import Cast, cast_at
+from origin.live.growth import Growth
 from origin.live.presentation import Presentation
 from origin.live.track import LiveTrack, Stored
-from origin.tracks import Rendition
 
-LEAF = "manifest.mpd"
+STEMS = ("manifest", "ll")
+PATCH = re.compile(r"(manifest|ll)-(\d{1,16})\.mpp")
+PATCH_TTL_S = 60
+LEAST_TARGET_PARTS = 2  # a target latency has room for so many chunks (L6, L7)
+
+
+@dataclass(slots=True)
+class _Period:
+    """A Period that is still listed; lines by track."""
+
+    cast: Cast
+    lines: dict[str, Line]
+    last: int = -1
 
 
 class DashFace:
-    """Renders `manifest.mpd` after each step of the edge, at the first request for it."""
+    """`manifest.mpd`, and for channels with parts `ll.mpd`, with their patches. `events` tells the
+    event streams of the window.
+    """
 
     def __init__(self, presentation: Presentation) -> None:
+        self.events: Callable[[], Sequence[dash.EventStream]] = tuple
         self._presentation = presentation
+        self._periods: dict[int, _Period] = {}
+        self._next = -1
+        self._editions: deque[Edition] = deque()
+        self._patches: list[str] = []
+        self._growth = Growth(presentation)
+        presentation.early = self._growth.early
+        presentation.patch = self.patch
 
     def part(self, track: LiveTrack, segment: Stored) -> None:
-        """Nothing in this MPD depends on a segment in the making."""
+        """No MPD tells of a segment in the making; streams do."""
+        self._growth.part(track, segment)
 
     def published(self, numbers: Sequence[int]) -> None:
-        self._presentation.forget(LEAF)
+        self._growth.published(numbers)
+        self._list()
+        edition = self._edition()
+        oldest_ms = edition.publish_ms - PATCH_TTL_S * 1000
+        while self._editions and self._editions[0].publish_ms < oldest_ms:
+            self._editions.popleft()
+        if self._editions and self._editions[-1].publish_ms == edition.publish_ms:
+            self._editions.pop()
+        self._editions.append(edition)
+        for leaf in (*(f"{stem}.mpd" for stem in STEMS), *self._patches):
+            self._presentation.forget(leaf)
+        self._patches = []
 
     def expired(self, gone: Sequence[tuple[str, int]]) -> None:
-        """What leaves the disk left the MPD long before (retention is twice the window)."""
+        """What leaves the disk left the MPDs long before (retention is twice the window)."""
 
     def render(self, leaf: str) -> Entity | None:
-        presentation = self._presentation
-        if leaf != LEAF or presentation.channel.edge < 0:
+        stem = leaf.removesuffix(".mpd")
+        terms = self.terms(stem) if leaf != stem and stem in STEMS and self._editions else None
+        if terms is None:
             return None
-        first, last = presentation.first_listed, presentation.channel.edge
-        mpd = self.mpd(presentation.renditions, first, last)
-        return presentation.text(mpd, dash.CONTENT_TYPE)
+        text = dash.write(terms, self._editions[-1]).finish()
+        return self._presentation.manifest(text, dash.CONTENT_TYPE, Class.MANIFEST)
 
-    def mpd(self, tracks: list[tuple[LiveTrack, Rendition]], first: int, last: int) -> str:
+    def patch(self, leaf: str) -> Entity | Refusal | None:
+        """The way from an older edition to the newest (P4); None for a name that is no patch's."""
+        found = PATCH.fullmatch(leaf)
+        terms = self.terms(found[1]) if found is not None and self._editions else None
+        if found is None or terms is None:
+            return None
+        presentation, newest = self._presentation, self._editions[-1]
+        publish_ms = int(found[2])
+        if publish_ms >= newest.publish_ms:
+            return presentation.refusal(425, "too_early", Class.EARLY)
+        old = next((e for e in self._editions if e.publish_ms == publish_ms), None)
+        text = dash.patch(terms, old, newest) if old is not None else None
+        if text is None:
+            return presentation.refusal(410, "gone", Class.GONE)
+        self._patches.append(leaf)
+        return presentation.text(text, dash.PATCH_CONTENT_TYPE)
+
+    def terms(self, stem: str) -> Terms | None:
+        """What holds for this manifest; None for a channel that has no such form."""
         presentation = self._presentation
         channel, settings = presentation.channel, presentation.settings
-        duration_s = channel.duration_s or Fraction(1)
-        return dash.dynamic_mpd(
-            self._periods(tracks, max(first - first % dash.BLOCK, channel.kept.first), last),
-            epoch_s=0,
-            publish_s=presentation.edge_s,
-            segment_s=duration_s,
+        low = None
+        if stem == "ll":
+            if channel.part_s is None:
+                return None
+            chunk_s = channel.part_s
+            target_s = max(settings.latency_s, LEAST_TARGET_PARTS * chunk_s)
+            low = LowLatency(target_s, chunk_s)
+        return Terms(
+            channel=channel.name,
+            stem=stem,
+            segment_s=channel.duration_s or Fraction(1),
             max_segment_s=channel.kept.target_s,
             window_s=settings.window_s,
             time_url=settings.time_url,
+            patch_ttl_s=PATCH_TTL_S,
+            low=low,
         )
 
-    def _periods(
-        self, tracks: list[tuple[LiveTrack, Rendition]], first: int, last: int
-    ) -> list[dash.Period]:
-        """One Period from break to break; numbers that any track lacks are in none (D13)."""
-        channel = self._presentation.channel
+    def _list(self) -> None:
+        """Take what was published since the last time into the timelines, and trim them."""
+        presentation = self._presentation
+        channel = presentation.channel
+        first = presentation.first_listed
+        whole_s = max(channel.kept.first, first - first % BLOCK)  # S runs begin where blocks do
+        for number in range(max(self._next, whole_s), channel.edge + 1):
+            cast = cast_at(channel.kept.casts, number)
+            if not cast.tracks:
+                continue
+            period = self._periods.get(cast.number)
+            if period is None:
+                lines = {name: Line() for name in cast.tracks}
+                period = self._periods[cast.number] = _Period(cast, lines)
+            period.last = number
+            for name, line in period.lines.items():
+                line.append(number, *self._placed(channel.tracks[name], number))
+        self._next = channel.edge + 1
+        for begin, period in list(self._periods.items()):
+            if period.last < first:
+                del self._periods[begin]
+            for line in period.lines.values():
+                line.trim(first)
+
+    def _placed(self, track: LiveTrack, number: int) -> tuple[int, int]:
+        """Start and duration of a segment (ticks), by the grid where a sparse track is silent."""
+        if (stored := track.whole(number)) is not None:
+            return stored.start, stored.end - stored.start
+        duration_s = self._presentation.channel.duration_s or Fraction(1)
+        start = track.boundary(number, duration_s)
+        return start, track.boundary(number + 1, duration_s) - start
+
+    def _edition(self) -> Edition:
+        presentation = self._presentation
+        channel = presentation.channel
         duration_s = channel.duration_s or Fraction(1)
-        runs: dict[int, list[int]] = {}
-        breaks = set(channel.kept.breaks)
-        begin = max((b for b in breaks if b <= first), default=-1)
-        for number in range(first, last + 1):
-            begin = number if number in breaks else begin
-            if all(t.whole(number) for t, _ in tracks):
-                runs.setdefault(begin, []).append(number)
-        periods = []
-        for begin, numbers in runs.items():
-            timelines = [
-                dash.Timeline(r, [s.segment() for n in numbers if (s := t.whole(n))])
-                for t, r in tracks
-            ]
-            start_s = begin * duration_s if begin >= 0 else Fraction(0)
-            periods.append(dash.Period(f"p{max(begin, 0)}", start_s, timelines))
-        return [
-            replace(p, duration_s=_end_s(p) - p.start_s) if p is not periods[-1] else p
-            for p in periods
-        ]
+        newest = max(self._periods, default=-1)
+        events = tuple(self.events())
+        return Edition(
+            int((channel.edge + 1) * duration_s * 1000),
+            tuple(
+                Span(
+                    first=begin,
+                    last=period.last,
+                    shown=self._shown(period),
+                    closed=begin != newest or channel.ended,
+                    lag_ms=period.cast.lag_ms,
+                    events=events,
+                )
+                for begin, period in self._periods.items()
+            ),
+            ended=channel.ended,
+        )
 
-
-def _end_s(period: dash.Period) -> Fraction:
-    """Where the reference rendition's last segment of a Period ends."""
-    timeline = period.timelines[0]
-    return Fraction(timeline.segments[-1].end, timeline.rendition.timescale)
+    def _shown(self, period: _Period) -> tuple[Shown, ...]:
+        lines = period.lines
+        return tuple(
+            Shown(rendition, lines[track.rendition.name], lines[track.rendition.name].mark())
+            for track, rendition in self._presentation.renditions
+            if track.rendition.name in lines
+        )
