@@ -8,6 +8,7 @@ every unexpected error is a 500 `{"error": "internal"}` with the traceback in th
 
 import asyncio
 import re
+import ssl
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
@@ -51,6 +52,7 @@ class Web:
         path: Path | None = None,
         admin_routes: bool = False,
         reuse_port: bool = False,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.name = name
         self.host = host
@@ -58,6 +60,7 @@ class Web:
         self._app = app
         self._path = path
         self._reuse_port = reuse_port
+        self._tls = tls
         self._runner: web.AppRunner | None = None
         self._reasons: Reasons = dict
         self._listening = False
@@ -71,7 +74,7 @@ class Web:
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        return f"http{'s' if self._tls else ''}://{self.host}:{self.port}"
 
     def answer_for(self, reasons: Reasons) -> None:
         """Let /readyz tell these reasons: part name -> None when ready, else why not."""
@@ -95,7 +98,12 @@ class Web:
         if self._path is not None:
             return web.UnixSite(runner, str(self._path), backlog=1024)
         return web.TCPSite(
-            runner, self.host, self.port, reuse_port=self._reuse_port or None, backlog=1024
+            runner,
+            self.host,
+            self.port,
+            reuse_port=self._reuse_port or None,
+            ssl_context=self._tls,
+            backlog=1024,
         )
 
     def ready(self) -> str | None:
