@@ -33,7 +33,7 @@ def ask(presentation: Presentation, track: LiveTrack, leaf: str) -> Found | Awai
 
     if (known := answer()) is not None:
         return known
-    early = presentation.refusal(404, "too_early", Class.EARLY)
+    early = presentation.refusal(presentation.settings.early_status, "too_early", Class.EARLY)
     limit_s = min(presentation.settings.hold_s, HOLD_TARGETS * presentation.channel.kept.target_s)
     if not limit_s or not _near(presentation, track, number, index):
         return early
