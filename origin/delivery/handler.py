@@ -18,6 +18,7 @@ from origin.settings import Settings
 from origin.vod import Library
 
 MANIFESTS = (".m3u8", ".mpd", ".mpp")
+PLAYLISTS = ("/media.m3u8", "/iframe.m3u8")
 DIRECTIVE = "_HLS_"  # HLS-30
 EARLY = "max-age=1"  # O5: an early 404 must not be pinned
 GONE = "max-age=60"  # O6
@@ -50,7 +51,7 @@ class Delivery:
         path = request.path
         if self.shift is not None and (past := self.shift.answer(path, request.query)) is not None:
             return past
-        directed = path.endswith("/media.m3u8") and DIRECTIVE in request.query
+        directed = DIRECTIVE in request.query and path.endswith(PLAYLISTS)
         if not directed and (entity := self._hot.get(path)) is not None:
             return entity
         match path.split("/")[1:]:
@@ -70,20 +71,21 @@ class Delivery:
         text = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return Entity(text.encode(), content_type="text/plain", cache_control="no-store")
 
-    def _live(self, channel: str, name: str, leaf: str, query: str) -> Answer:
+    def _live(self, channel: str, name: str, leaf: str, query: str) -> Answer | Awaitable[Answer]:
         presentation = self._presentations.get(channel)
         if presentation is None:
             return Refusal(404, "unknown_channel", cache_control=EARLY)
         track = presentation.channel.tracks.get(name)
         if track is None:
             return Refusal(404, "unknown_track", cache_control=EARLY)
-        if leaf == "media.m3u8":
+        if leaf.endswith(".m3u8"):
             return self._manifest(channel, f"{name}/{leaf}", query)
         if leaf == "init.mp4":
             return Refusal(404, "no_media_yet", cache_control=EARLY)
-        return self._given(media.ask(presentation, track, leaf))
+        ask = media.ask if self.shift is None else self.shift.media
+        return self._given(ask(presentation, track, leaf))
 
-    def _manifest(self, channel: str, leaf: str, query: str = "") -> Answer:
+    def _manifest(self, channel: str, leaf: str, query: str = "") -> Answer | Awaitable[Answer]:
         """A playlist or an MPD: rendered by the first who asks after a change (O19)."""
         presentation = self._presentations.get(channel)
         if presentation is None:
@@ -95,5 +97,5 @@ class Delivery:
             return self._given(given)
         return presentation.render(leaf) or presentation.refusal(404, "no_media_yet", Class.EARLY)
 
-    def _given(self, given: Found | Awaited) -> Answer:
+    def _given(self, given: Found | Awaited | Awaitable[Answer]) -> Answer | Awaitable[Answer]:
         return self._waiting.park(given) if isinstance(given, Awaited) else given

@@ -10,19 +10,20 @@ MAP = '#EXT-X-MAP:URI="init.mp4"'
 @dataclass(frozen=True, slots=True)
 class Form:
     """What follows a segment's number in its name, which tags head the playlist, whether parts are
-    listed, and how the playlist is called.
+    listed, how the playlist is called, and the least version that has all its tags (HLS-20).
     """
 
     suffix: str
     head: tuple[str, ...]
     parts: bool = False
     leaf: str = "media.m3u8"
+    version: int = 6
 
 
 MEDIA = Form(".m4s", (MAP,), parts=True)
 TEXT = Form(".m4s", (MAP,))  # IMSC 1 in segments of its own; sparse, so without parts
-SIDECAR = Form(".vtt", ())  # what HLS players read of a wvtt track (TR-82)
-IFRAMES = Form(".i.m4s", ("#EXT-X-I-FRAMES-ONLY", MAP), leaf="iframe.m3u8")  # TR-94, TR-95
+SIDECAR = Form(".vtt", (), version=3)  # what HLS players read of a wvtt track (TR-82)
+IFRAMES = Form(".i.m4s", ("#EXT-X-I-FRAMES-ONLY", MAP), leaf="iframe.m3u8", version=5)  # TR-94
 
 
 def form(r: Rendition) -> Form:

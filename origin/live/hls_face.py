@@ -35,6 +35,8 @@ class HlsFace:
         self._ended = presentation.channel.ended
         self._presentation = presentation
         self._playlists: dict[str, LivePlaylist] = {}
+        self._listed: list[LivePlaylist] = []
+        self._opened = False  # parts of the number after the edge can be listed
         self._texts: dict[tuple[str, Skip], Text] = {}
         self._entities: dict[tuple[str, Skip, Class], Entity] = {}
         presentation.directed = self.ask
@@ -43,15 +45,21 @@ class HlsFace:
         channel = self._presentation.channel
         appeared = False
         if channel.part_s is not None and segment.number == channel.edge + 1:
-            appeared = any([playlist.follow() for playlist in self._following()])
+            had, self._opened = self._opened, channel.opens(segment.number)
+            others = self._opened and not had
+            grown = [p for p in self._listed if others or p.track is track]
+            appeared = any([playlist.follow(self._opened) for playlist in grown])
         if appeared or channel.ended != self._ended:
             self._ended = channel.ended
             self._forget()
 
     def published(self, numbers: Sequence[int]) -> None:
-        for playlist in self._following():
-            playlist.follow()
-        self._ended = self._presentation.channel.ended
+        channel = self._presentation.channel
+        self._listed = self._following()
+        self._opened = channel.part_s is not None and channel.opens(channel.edge + 1)
+        self._ended = channel.ended
+        for playlist in self._listed:
+            playlist.follow(self._opened)
         self._forget()
         self._presentation.forget(MASTER)
 
@@ -61,14 +69,14 @@ class HlsFace:
     def render(self, leaf: str) -> Entity | None:
         if leaf == MASTER and self._presentation.channel.edge >= 0:
             return self._master()
-        playlist = self._playlist(leaf)
+        playlist = self._playlists.get(leaf)
         return self._entity(playlist, Directives()) if playlist is not None else None
 
     def ask(self, leaf: str, query: str) -> Entity | Refusal | Awaited | None:
         """A media playlist as directives want it (HLS-21 to HLS-30)."""
         presentation = self._presentation
         channel = presentation.channel
-        playlist = self._playlist(leaf)
+        playlist = self._playlists.get(leaf)
         if playlist is None:
             return None
         try:
@@ -78,9 +86,6 @@ class HlsFace:
         except BadDirectives as error:
             return presentation.refusal(400, error.code, Class.BLOCKING_ERROR)
         return self._awaited(playlist, asked)
-
-    def _playlist(self, leaf: str) -> LivePlaylist | None:
-        return self._playlists.get(leaf)
 
     def _awaited(self, playlist: LivePlaylist, asked: Directives) -> Awaited:
         presentation = self._presentation
@@ -122,7 +127,7 @@ class HlsFace:
         return View(
             first=presentation.first_listed,
             before=presentation.first_at(channel.edge - ago),
-            reports=[p.report("../") for p in self._following() if p is not playlist],
+            reports=[p.report("../") for p in self._listed if p is not playlist],
             ranges=self.ranges(),
         )
 

@@ -112,7 +112,9 @@ def fitting(ranges: Sequence[tuple[Fraction, Fraction]], segment_s: Fraction) ->
 
 
 def _fills(low_s: Fraction, high_s: Fraction, target_s: Fraction) -> bool:
-    return int(target_s / high_s) * low_s >= LEAST * target_s
+    """Whether chunks of these lengths always add up to enough before one no longer fits."""
+    fine = high_s <= (1 - LEAST) * target_s
+    return fine or int(target_s / high_s) * low_s >= LEAST * target_s
 
 
 def _range(track: LiveTrack, chunks: Sequence[Record]) -> tuple[Fraction, Fraction]:

@@ -20,7 +20,7 @@ from origin.hls import daterange, low_latency
 from origin.hls.daterange import DateRange, Selection
 from origin.hls.forms import Form
 from origin.hls.low_latency import Report
-from origin.hls.media import VERSION, opening_lines, part_name, segment_lines
+from origin.hls.media import opening_lines, part_name, segment_lines
 from origin.hls.rolling import BLOCK, Run, Text, block
 from origin.live.channel import LiveChannel
 from origin.live.parts import gaps, spans
@@ -57,12 +57,13 @@ class LivePlaylist:
         self._starts: deque[int] = deque()  # of the run's blocks
         self._settled = 0  # the number after the run
 
-    def follow(self) -> bool:
-        """Look at the number after the edge again; whether more of it can be listed."""
-        channel = self.channel
+    def follow(self, opened: bool) -> bool:
+        """Look at the number after the edge again, of which parts can be listed if it is `opened`;
+        whether they became more.
+        """
         before, self.coming = self.coming, ()
-        if channel.part_s is not None and not channel.ended and channel.opens(channel.edge + 1):
-            self.coming = self._parts(channel.edge + 1)
+        if opened and not self.channel.ended:
+            self.coming = self._parts(self.channel.edge + 1)
         return self.coming != before
 
     @property
@@ -96,7 +97,7 @@ class LivePlaylist:
             head = self._head(first, low_latency.SKIP_VERSION[skip], dates.lines)
             head.append(low_latency.skip_line(until - first, removed))
             return Run().wrapped(_joined(head), self._tail(until, view.reports))
-        head = self._head(first, VERSION, self._dates(view, "").lines)
+        head = self._head(first, self.form.version, self._dates(view, "").lines)
         return self._run.wrapped(_joined(head), self._tail(self._settled, view.reports))
 
     def _head(self, first: int, version: int, dates: Sequence[str]) -> list[str]:
