@@ -14,6 +14,18 @@ FAILOVERS = counter("origin_failovers", "segments that another source saved", ("
 LEAPS = counter("origin_timestamp_leaps", "encoder times that leapt within a body", ("direction",))
 RELAYED = counter("origin_ingest_relayed", "pushes handed to another worker", ("result",))
 FOLLOW_ERRORS = counter("origin_follow_errors", "channels of another worker that did not read")
+REPLICA_ERRORS = counter("origin_replica_errors", "work among machines that failed", ("work",))
+CATCH_UPS = counter("origin_replica_catch_ups", "copies filled up from the peer's files")
+ARCHIVED = counter("origin_archive_bytes", "media bytes stored in the archive and checked")
+ARCHIVE_ERRORS = counter("origin_archive_errors", "refusals of the archive's store", ("code",))
+ARCHIVE_BACKLOG = Sampled(
+    "origin_archive_backlog_bytes", "media that is not archived yet", kind=GaugeMetricFamily
+)
+ARCHIVE_LATE = Sampled(
+    "origin_archive_late_seconds",
+    "for how long the archive's store has failed; 0 when all is well",
+    kind=GaugeMetricFamily,
+)
 HOT_BYTES = Sampled("origin_hot_bytes", "live media in memory", kind=GaugeMetricFamily)
 EDGE_AGE = Sampled(
     "origin_live_edge_age_seconds",

@@ -7,22 +7,24 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import monotonic, time
 
-from aiohttp import web
-
 from native.http import Hot, Server, serve
 from origin import metrics
+from origin.archiving import Archiving
 from origin.delivery.handler import Delivery
 from origin.delivery.recordings import TimeShift
+from origin.ingest import admission
 from origin.ingest.receiver import application
-from origin.ingest.relay import Relay
+from origin.live import pace
+from origin.live.archive import Archive
 from origin.live.channels import Channels
 from origin.live.shared import SharedChannels
 from origin.settings import Settings
+from origin.sharing import share
 from origin.vod import Library
+from runtime.objects import FolderStore, ObjectStore
 from runtime.service import Background, Part, Web
 
 GAP_CHECK_S = 0.25
-POLL_S = 1.0
 DRAIN_S = 7.5  # inside the process's own budget (HT-67)
 
 
@@ -32,21 +34,27 @@ def parts(
     library: Library | None = None,
     *,
     reuse_port: bool = False,
+    objects: ObjectStore | None = None,
 ) -> list[Part]:
-    """Delivery first, so that recovered channels are served before encoders are let in."""
+    """Delivery first, so that recovered channels are served before encoders are let in. `objects`
+    is where the archive goes, a folder by default; it is started and stopped here.
+    """
     hot = Hot()
     folder = data_dir / "origin" / "live"
     library = library or Library(data_dir)
-    if reuse_port:
+    if reuse_port or settings.replica.enabled:
         address = f"{os.getpid()}-{secrets.token_hex(4)}"
         shared = SharedChannels(folder, settings, hot, monotonic, wall=time, address=address)
-    channels = shared if reuse_port else Channels(folder, settings, hot, monotonic)
-    ingest_app = application(channels, settings, time)
-    sharing = share(shared, settings, ingest_app) if reuse_port else []
+        ingest_app, sharing = share(shared, settings, lambda: application(shared, settings, time))
+        channels: Channels = shared
+    else:
+        channels, sharing = Channels(folder, settings, hot, monotonic), []
+        ingest_app = application(channels, settings, time)
 
     async def fill_gaps() -> None:
         while True:
             channels.fill_gaps()
+            channels.judge(time())
             await asyncio.sleep(GAP_CHECK_S)
 
     gaps = Background("gaps", fill_gaps)
@@ -56,39 +64,14 @@ def parts(
         host=settings.host,
         port=settings.ingest_port,
         reuse_port=reuse_port,
+        tls=admission.context(settings.ingest_tls) if settings.ingest_tls else None,
     )
     delivery = Deliver(settings, hot, channels, library, reuse_port=reuse_port)
-    return [delivery, gaps, *sharing, ingest]
-
-
-def share(channels: SharedChannels, settings: Settings, ingest_app: web.Application) -> list[Part]:
-    """What a worker runs beside delivery and ingest; `ingest_app` learns to hand pushes on."""
-    relay = Relay(channels)
-    ingest_app.middlewares.append(relay.outer)
-    handed_on = application(channels, settings, time)
-    handed_on.middlewares.append(relay.inner)
-    return [Sharing(channels, relay), Web("handed-on", handed_on, path=Path(relay.socket))]
-
-
-class Sharing(Background):
-    """The slow look at what other workers write, and the way out of this one."""
-
-    def __init__(self, channels: SharedChannels, relay: Relay) -> None:
-        super().__init__("sharing", self._poll)
-        self._channels = channels
-        self._relay = relay
-
-    async def drain(self) -> None:
-        self._channels.drain()
-
-    async def stop(self) -> None:
-        await super().stop()
-        self._relay.close()
-
-    async def _poll(self) -> None:
-        while True:
-            await asyncio.sleep(POLL_S)
-            self._channels.poll()
+    behind: list[Part] = []
+    if settings.archive_s:
+        store = objects or FolderStore(data_dir / "objects")
+        behind = [Archiving(delivery.archive(store))]
+    return [delivery, gaps, *behind, *sharing, ingest]
 
 
 class Deliver:
@@ -112,7 +95,8 @@ class Deliver:
         self._channels = channels
         self._library = library
         self._delivery = Delivery(settings, hot, channels.presentations, library, time)
-        self._delivery.shift = TimeShift(settings, hot, channels.presentations, channels.recordings)
+        self._shift = TimeShift(settings, hot, channels.presentations, channels.recordings)
+        self._delivery.shift = self._shift
         self._server: Server | None = None
         self._unmeter: list[Callable[[], None]] = []
 
@@ -135,6 +119,16 @@ class Deliver:
         )
         self.port = self._server.port
         self._unmeter += metrics.meter_delivery(self._server.counters)
+        self._unmeter += pace.meter(channels.writers, monotonic)
+
+    def archive(self, store: ObjectStore) -> Archive:
+        """The archive of the channels that this process writes, asked for what left the disk."""
+        writers = self._channels.writers
+        archive = Archive(
+            store, self._settings, lambda: (w.channel for w in writers.values()), monotonic
+        )
+        self._shift.archive = archive
+        return archive
 
     def ready(self) -> str | None:
         return None if self._server is not None else "not listening"

@@ -3,11 +3,12 @@
 from fractions import Fraction
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from origin.delivery.caching import Class, Rule
 
 MIB = 1 << 20
+SECRET_LENGTH = 16
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -15,11 +16,21 @@ class ForceError(BaseModel):
     """When a channel's manifests answer an error, so that CDNs fail over (O15, AB7)."""
 
     model_config = ConfigDict(extra="forbid")
-    on: list[Literal["stale", "incomplete", "missing_key", "slate"]] = Field(
-        default_factory=list, description="conditions that count, the most telling first"
-    )
+    on: Annotated[
+        list[Literal["stale", "incomplete", "missing_key", "slate"]],
+        Field(description="conditions that count, the most telling first"),
+    ] = []
     status: Literal[404, 503] = 503
-    stale_s: Annotated[float, Field(gt=0)] = Field(15.0, description="media this old is stale")
+    stale_s: Annotated[float, Field(gt=0, description="media this old is stale")] = 15.0
+
+
+class IngestTls(BaseModel):
+    """PEM files of the ingest port's TLS (I1)."""
+
+    model_config = ConfigDict(extra="forbid")
+    certificate: str
+    key: str
+    client_ca: str = Field("", description="encoders must show a certificate of this authority")
 
 
 class Channel(BaseModel):
@@ -28,10 +39,37 @@ class Channel(BaseModel):
     model_config = ConfigDict(extra="forbid")
     segment_s: Annotated[Fraction, Field(gt=0, le=30)] | None = None
     force_error: ForceError = ForceError()
+    ingest_secrets: Annotated[
+        list[SecretStr], Field(max_length=2, description="of this channel's encoders")
+    ] = []
     preferred: str = Field("", description="source whose segments win while it keeps pace (AB8)")
     part_s: Annotated[Fraction, Field(ge=Fraction(1, 10), le=5)] | None = Field(
         None, description="part target of LL-HLS; learned when not given"
     )
+
+
+class Replica(BaseModel):
+    """This origin as one of several machines with the same channels (origin.replica)."""
+
+    model_config = ConfigDict(extra="forbid")
+    enabled: bool = False
+    store_url: SecretStr = Field(SecretStr(""), description="Redis that all machines share")
+    url: str = Field("", description="where the others reach this machine's peer port")
+    host: str = "127.0.0.1"
+    port: Port = 8006
+    secret: SecretStr = Field(SecretStr(""), description="that all machines share")
+    lease_s: Annotated[float, Field(ge=0.5, le=60)] = Field(
+        5.0, description="a machine silent for so long no longer writes its channels"
+    )
+    entries: Annotated[int, Field(ge=100)] = Field(10_000, description="kept in the stream")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.enabled and not (self.store_url.get_secret_value() and self.url):
+            raise ValueError("replica needs store_url and url")
+        if self.enabled and len(self.secret.get_secret_value()) < SECRET_LENGTH:
+            raise ValueError(f"replica.secret needs {SECRET_LENGTH} characters or more")
+        return self
 
 
 class Settings(BaseModel):
@@ -43,6 +81,10 @@ class Settings(BaseModel):
     delivery_port: Port = 8001
     ingest_port: Port = 8002
     admin_port: Port = 8101
+    ingest_secrets: Annotated[
+        list[SecretStr], Field(max_length=2, description="of encoders whose channel has none")
+    ] = []
+    ingest_tls: IngestTls | None = None
     auto_channels: bool = Field(True, description="a channel is created by its first header")
     channels: dict[str, Channel] = Field(default_factory=dict)
     window_s: Annotated[int, Field(ge=6, le=86400)] = Field(60, description="listed live media")
@@ -87,6 +129,7 @@ class Settings(BaseModel):
     )
     early_status: Literal[404, 425] = Field(404, description="what a request too early gets (O5)")
     power_safe: bool = Field(False, description="fsync each segment before it is acknowledged")
+    replica: Replica = Field(default_factory=lambda: Replica.model_validate({}))
     time_url: str = Field("/time", description="clock named in manifests (UTCTiming)")
 
     @property

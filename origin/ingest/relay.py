@@ -8,7 +8,9 @@ v1.2, I13), and by then some worker has claimed the channel.
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from types import MappingProxyType
 
 import aiohttp
 from aiohttp import web
@@ -33,11 +35,30 @@ HOP = frozenset(  # RFC 9110 section 7.6.1, and what the body's new framing repl
 )
 
 
-class Relay:
-    """The way from the shared ingest port to the worker that writes the channel."""
+Elsewhere = Callable[[str], Awaitable[str | None]]
 
-    def __init__(self, channels: SharedChannels) -> None:
+
+async def nowhere(_: str) -> str | None:
+    """A machine of its own: no channel is written elsewhere."""
+    return None
+
+
+class Relay:
+    """The way of a push from where it comes in to the worker that writes the channel.
+
+    `elsewhere` tells the URL of the machine that writes a channel, None for this one; `headers` are
+    sent to it.
+    """
+
+    def __init__(
+        self,
+        channels: SharedChannels,
+        elsewhere: Elsewhere = nowhere,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._channels = channels
+        self._elsewhere = elsewhere
+        self._headers = dict(headers)
         self._directory = os.open(channels.run, os.O_RDONLY | os.O_DIRECTORY)
 
     @property
@@ -45,26 +66,44 @@ class Relay:
         """Where this worker takes what others hand on; short whatever the folder (sun_path)."""
         return self._at(self._channels.owners.address)
 
-    @property
-    def outer(self) -> Middleware:
-        """For the shared port: written here, or handed on."""
+    def outer(self, *, local: bool = False) -> Middleware:
+        """For a port that workers share: written here, or handed on. `local`: to a neighbour only,
+        for pushes that another machine handed on.
+        """
 
         @web.middleware
         async def outer(request: web.Request, handler: Handler) -> web.StreamResponse:
             name = _channel(request)
-            return await (handler(request) if name is None else self._push(name, request, handler))
+            if name is None:
+                return await handler(request)
+            limit = time.monotonic() + PATIENCE_S
+            while time.monotonic() < limit:
+                try:
+                    answer = await self._push(name, request, handler, local=local)
+                except OriginError as error:
+                    return _unavailable(error.code)
+                if answer is not None:
+                    return answer
+                await asyncio.sleep(AGAIN_S)
+            return _unavailable("no_owner")
 
         return outer
 
     @property
     def inner(self) -> Middleware:
-        """For the socket of this worker: written here, or refused, never handed on again."""
+        """For the socket of this worker: written here, or by the machine that this worker copies
+        from; never handed to a neighbour again.
+        """
 
         @web.middleware
         async def inner(request: web.Request, handler: Handler) -> web.StreamResponse:
             name = _channel(request)
             if name is None:
                 return await handler(request)
+            if request.method == "GET":
+                return await handler(request)
+            if name in self._channels.copied and (url := await self._elsewhere(name)):
+                return await self._far(url, request) or _unavailable("owner_lost")
             with self._channels.writing(name) as mine:
                 return await handler(request) if mine else _unavailable("not_the_owner")
 
@@ -75,21 +114,38 @@ class Relay:
             os.unlink(self.socket)
         os.close(self._directory)
 
-    async def _push(self, name: str, request: web.Request, handler: Handler) -> web.StreamResponse:
-        loop = asyncio.get_running_loop()
-        limit = loop.time() + PATIENCE_S
-        while loop.time() < limit:
-            with self._channels.writing(name) as mine:
+    async def _push(
+        self, name: str, request: web.Request, handler: Handler, *, local: bool
+    ) -> web.StreamResponse | None:
+        """An answer, or None while nobody takes the push."""
+        if not local and (url := await self._elsewhere(name)):
+            return await self._far(url, request)
+        channels = self._channels
+        if request.method == "GET" and (
+            name in channels.writers or not channels.owners.owner(name)
+        ):
+            return await handler(request)
+        if request.method != "GET":
+            with channels.writing(name) as mine:
                 if mine:
                     return await handler(request)
-            address = self._channels.owners.owner(name)
-            if address is not None and (answer := await self._hand_on(address, request)):
-                return answer
-            await asyncio.sleep(AGAIN_S)
-        return _unavailable("no_owner")
+        address = channels.owners.owner(name)
+        if address is None or address == channels.owners.address:
+            return None
+        through = aiohttp.UnixConnector(self._at(address))
+        return await self._hand_on("http://worker", through, {}, request)
 
-    async def _hand_on(self, address: str, request: web.Request) -> web.Response | None:
-        """The owner's answer; None when it took no byte of the body, so that another may."""
+    async def _far(self, url: str, request: web.Request) -> web.Response | None:
+        return await self._hand_on(url, aiohttp.TCPConnector(), self._headers, request)
+
+    async def _hand_on(
+        self,
+        url: str,
+        connector: aiohttp.BaseConnector,
+        said: Mapping[str, str],
+        request: web.Request,
+    ) -> web.Response | None:
+        """The writer's answer; None when it took no byte of the body, so that another may."""
         taken = False
 
         async def body() -> AsyncIterator[bytes]:
@@ -102,15 +158,16 @@ class Relay:
         try:
             async with (
                 aiohttp.ClientSession(
-                    connector=aiohttp.UnixConnector(self._at(address)),
+                    connector=connector,
                     timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_S),
                     skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
                 ) as session,
                 session.request(
                     request.method,
-                    URL(f"http://worker{request.raw_path}", encoded=True),
+                    URL(url + request.raw_path, encoded=True),
                     data=body(),
-                    headers=headers,
+                    headers={**headers, **said},
+                    allow_redirects=False,
                 ) as answer,
             ):
                 text = await answer.read()
@@ -134,12 +191,12 @@ class Relay:
 
 
 def _channel(request: web.Request) -> str | None:
-    """The channel of a push; None for what is no publishing point, which the receiver refuses."""
-    parts = request.match_info["rest"].split("/", 2)
-    if len(parts) != 3 or parts[0] != "ingest":
+    """The channel that a request is about; None for what the receiver refuses in any case."""
+    parts = request.path.split("/", 3)
+    if len(parts) < 3 or parts[1] != "ingest":
         return None
     try:
-        return channel_name(parts[1])
+        return channel_name(parts[2])
     except OriginError:
         return None
 

@@ -57,6 +57,8 @@ class SharedChannels(Channels):
         self.run.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.owners = Owners(self.run, address)
         self.followers: dict[str, Follower] = {}
+        self.copied: dict[str, str] = {}
+        self.on_write: Callable[[str], None] = lambda _: None
         self._bus = Bus(self.run, address, self._heard)
         self._followed = HotWindow(hot, settings.follow_bytes)
         self._busy: Counter[str] = Counter()
@@ -86,7 +88,7 @@ class SharedChannels(Channels):
         for writer in self.writers.values():
             if self._edges.get(writer.channel.name) != writer.channel.edge:
                 self._tell(writer.channel)
-        now_s = self._clock()
+        now_s = self.clock()
         for name, follower in list(self.followers.items()):
             if self._draining or follower.presentation.due(now_s) <= follower.channel.edge:
                 continue
@@ -112,9 +114,9 @@ class SharedChannels(Channels):
 
     def claim(self, name: str) -> bool:
         """Write this channel from now on; False when another process does."""
-        if self.owners.holds(name):
+        if name in self.writers:
             return True
-        if not self.owners.take(name):
+        if name in self.copied or not self.owners.take(name):
             return False
         try:
             if (self.folder / name).is_dir():
@@ -133,6 +135,35 @@ class SharedChannels(Channels):
             self.followers[name] = follower
             presentation.window = self._followed
         self.owners.release(name)
+
+    def copy(self, name: str, url: str) -> bool:
+        """Hold this channel for a copy of what the origin at `url` writes, unless a process here
+        writes it.
+        """
+        if name in self.writers or not self.owners.take(name):
+            return False
+        self.copied[name] = url
+        return True
+
+    def copy_changed(self, name: str) -> None:
+        """The copy's files grew."""
+        self._refresh(name)
+        self._bus.tell(name)
+
+    def let_go(self, name: str) -> None:
+        """No copy any more: any process here may claim the channel."""
+        del self.copied[name]
+        self.owners.release(name)
+
+    def forget(self, name: str) -> None:
+        """The copy began anew: what was read of it before does not count."""
+        self.followers.pop(name, None)
+        if (presentation := self.presentations.pop(name, None)) is not None:
+            presentation.forget_all()
+            for track in presentation.channel.tracks.values():
+                for stored in track:
+                    presentation.window.drop(presentation.path(track, f"{stored.number}.m4s"))
+            presentation.channel.close()
 
     def poll(self) -> None:
         """Look for what the bus did not tell; call it about once a second."""
@@ -156,7 +187,7 @@ class SharedChannels(Channels):
 
     def _promote(self, name: str) -> None:
         follower = self.followers.pop(name, None) or self._follow(name)
-        now_s = self._clock()
+        now_s = self.clock()
         try:
             follower.refresh(now_s, self._wall())
             follower.claim()
@@ -179,7 +210,7 @@ class SharedChannels(Channels):
         def stored(track: LiveTrack, segment: Stored) -> None:
             show(track, segment)
             if not channel.read_only:
-                self._bus.tell(channel.name)
+                self._changed(channel.name)
 
         channel.on_chunk = stored
         return presentation
@@ -194,7 +225,7 @@ class SharedChannels(Channels):
         try:
             follower = self.followers.get(name) or self._follow(name)
             self.followers[name] = follower
-            if follower.refresh(self._clock(), self._wall()):
+            if follower.refresh(self.clock(), self._wall()):
                 self.on_publish(name)
         except (OSError, OriginError) as error:
             metrics.FOLLOW_ERRORS.inc()
@@ -208,7 +239,11 @@ class SharedChannels(Channels):
         if self._edges.get(channel.name) != channel.edge:
             tell_edge(channel.folder, channel.edge)
             self._edges[channel.name] = channel.edge
-        self._bus.tell(channel.name)
+        self._changed(channel.name)
+
+    def _changed(self, name: str) -> None:
+        self._bus.tell(name)
+        self.on_write(name)
 
     def _new_names(self) -> list[str]:
         """Channels on disk that are neither written nor followed here."""

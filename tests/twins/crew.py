@@ -71,7 +71,7 @@ class Crew:
 
     def __enter__(self) -> "Crew":
         try:
-            until(self.ready, "all workers")
+            until(self.ready, "all workers", 80)
         except BaseException:
             self.__exit__()
             raise
