@@ -4,6 +4,7 @@ OriginError
 ├── UnsupportedCodec     415  a sample entry that no player of ours could be told about
 ├── UnsupportedMedia     415  a body that is not CMAF, or coded in a way we do not read
 ├── WrongPath            403  a name outside the publishing point
+├── Forbidden            403  a push without the channel's secret
 ├── UnknownChannel       404  the publishing point is not available
 ├── WrongHeader          412  media without a header, or another header than the stored one
 ├── BadMedia             400  boxes that lie, are cut, or do not fit the track
@@ -38,6 +39,10 @@ class UnsupportedMedia(OriginError):
 
 class WrongPath(OriginError):
     code, status = "wrong_path", 403
+
+
+class Forbidden(OriginError):
+    code, status = "forbidden", 403
 
 
 class UnknownChannel(OriginError):

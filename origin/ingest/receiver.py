@@ -7,6 +7,7 @@ from aiohttp import web
 from origin import metrics
 from origin.errors import BadMedia, OriginError, UnknownChannel, UnsupportedMedia, WrongPath
 from origin.ingest import recordings
+from origin.ingest.admission import admit
 from origin.ingest.body import MANIFEST_BYTES, TrackBody, check_manifest
 from origin.ingest.names import NAME, Target, channel_name, target
 from origin.live.channels import Channels
@@ -46,6 +47,7 @@ class Receiver:
         """One segment, header, manifest, probe, or endless track."""
         try:
             channel, aim = _aim(request)
+            admit(self._settings, channel, request.headers.get("Authorization", ""))
             if request.headers.get("Content-Encoding", "").lower() not in CODINGS:
                 raise UnsupportedMedia("the body has a coding other than gzip")
             if aim.kind == "manifest":
@@ -67,9 +69,13 @@ class Receiver:
 
     async def sources(self, request: web.Request) -> web.Response:
         """Who sends to this channel, and how well (AB9)."""
-        writer = self._channels.writers.get(request.match_info["channel"])
-        if writer is None:
-            return _refuse(request, UnknownChannel("nothing was sent to this channel"))
+        channel = request.match_info["channel"]
+        try:
+            admit(self._settings, channel, request.headers.get("Authorization", ""))
+            if (writer := self._channels.writers.get(channel)) is None:
+                raise UnknownChannel("nothing was sent to this channel")
+        except OriginError as error:
+            return _refuse(request, error)
         figures = describe(writer, self._channels.clock())
         return web.json_response(figures, headers={"Cache-Control": "no-store"})
 
@@ -79,6 +85,7 @@ class Receiver:
         """
         try:
             channel, _ = _aim(request)
+            admit(self._settings, channel, request.headers.get("Authorization", ""))
             self._channels.known(channel)
         except OriginError as error:
             return _refuse(request, error)
