@@ -182,7 +182,7 @@ def test_mpd_equals_the_boxes(
     """D6: S@t == tfdt and S@d == duration of every segment; D7 holds while the window slides."""
     origin = start(window_s=20, retention_s=120, **GRID)
     encoder = Encoder(origin, video_media, audio_media)
-    seen: dict[str, dict[int, int]] = {"v": {}, "a": {}}
+    seen: dict[str, dict[int, int]] = {"v": {}, "a": {}, "v.i": {}}
     for number in range(now_number, now_number + 40):
         encoder.push(number)
         if number == now_number:
