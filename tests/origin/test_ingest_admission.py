@@ -1,0 +1,142 @@
+"""Who may push: Basic and Bearer with two secrets, TLS and mutual TLS (I1, I5)."""
+
+import ssl
+from base64 import b64encode
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPSConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from bench.ingester import Synth
+from origin.errors import Forbidden
+from origin.ingest.admission import admit
+from origin.settings import Settings
+
+HEADER = Synth("video", 64_000).header
+OLD, NEW = "tbqFh-old", "9Rk2W-neu"
+SETTINGS = Settings.model_validate(
+    {"channels": {"sport": {"ingest_secrets": [OLD, NEW]}, "news": {}}, "ingest_secrets": ["house"]}
+)
+
+
+def basic(user: str, secret: str) -> str:
+    return "Basic " + b64encode(f"{user}:{secret}".encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("channel", "authorization", "welcome"),
+    [
+        ("sport", f"Bearer {OLD}", True),
+        ("sport", f"bearer  {NEW} ", True),
+        ("sport", basic("enc", NEW), True),
+        ("sport", basic("", OLD), True),
+        ("sport", "Bearer house", False),
+        ("sport", "", False),
+        ("sport", NEW, False),
+        ("sport", f"Digest {NEW}", False),
+        ("sport", "Basic ****", False),
+        ("sport", "Basic " + b64encode(NEW.encode()).decode(), False),
+        ("sport", f"Bearer {OLD}{NEW}", False),
+        ("sport", "Bearer \u00e9", False),
+        ("news", "Bearer house", True),
+        ("learned", "Bearer house", True),
+        ("learned", f"Bearer {OLD}", False),
+    ],
+)
+def test_secrets_by_channel(channel: str, authorization: str, welcome: bool) -> None:
+    try:
+        admit(SETTINGS, channel, authorization)
+        admitted = True
+    except Forbidden as error:
+        assert error.status == 403 and OLD not in error.detail
+        admitted = False
+    assert admitted is welcome
+
+
+def test_without_secrets_the_port_is_open() -> None:
+    admit(Settings(), "any", "")
+
+
+def test_three_secrets_are_no_rotation() -> None:
+    with pytest.raises(ValueError, match="2 items"):
+        Settings.model_validate({"ingest_secrets": ["a", "b", "c"]})
+
+
+def test_403_leaves_no_state(start: Callable[..., Any]) -> None:
+    origin = start(ingest_secrets=[OLD])
+    path = "/ingest/demo/Streams(v.cmfv)"
+    for method in ("PUT", "POST", "DELETE"):
+        answer = origin.push(path, HEADER, method)
+        assert (answer.status, answer.json["error"]) == (403, "forbidden")
+    assert origin.push("/ingest/demo", method="GET").status == 403
+    assert not list(origin.data.glob("origin/live/*"))
+    assert origin.push(path, HEADER, Authorization=f"Bearer {OLD}").status == 200
+
+
+def certificate(
+    folder: Path, name: str, issuer: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None
+) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """A certificate for loopback, signed by the issuer or by itself, in `name`.pem and .key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer[0].subject if issuer else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=2))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), False)
+        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), True)
+        .sign(issuer[1] if issuer else key, hashes.SHA256())
+    )
+    (folder / f"{name}.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (folder / f"{name}.key").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return made, key
+
+
+@pytest.mark.parametrize("mutual", [False, True])
+def test_tls(start: Callable[..., Any], tmp_path: Path, mutual: bool) -> None:
+    authority = certificate(tmp_path, "ca", None)
+    certificate(tmp_path, "server", authority)
+    certificate(tmp_path, "encoder", authority)
+    told = {"certificate": str(tmp_path / "server.pem"), "key": str(tmp_path / "server.key")}
+    if mutual:
+        told["client_ca"] = str(tmp_path / "ca.pem")
+    origin = start(ingest_tls=told)
+
+    def push(context: ssl.SSLContext) -> int:
+        connection = HTTPSConnection("localhost", origin.ingest_port, context=context, timeout=10)
+        try:
+            connection.request("PUT", "/ingest/demo/Streams(v.cmfv)", HEADER)
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+    client = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+    if mutual:
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            push(client)
+        client.load_cert_chain(str(tmp_path / "encoder.pem"), str(tmp_path / "encoder.key"))
+    assert push(client) == 200
+    old = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+    with pytest.warns(DeprecationWarning):
+        old.minimum_version = ssl.TLSVersion.TLSv1
+        old.maximum_version = ssl.TLSVersion.TLSv1_1
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        push(old)
