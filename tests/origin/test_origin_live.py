@@ -283,7 +283,7 @@ def test_ffmpeg_dash_output_comes_back_as_it_went_in(
         if "m3u8" in manifest
         else ["ffprobe", "-v", "error"]
     )
-    probe += ["-read_intervals", "%+4", "-select_streams", "v", "-show_packets"]
+    probe += ["-read_intervals", "%+4", "-select_streams", "v:0", "-show_packets"]
     probe += ["-of", "json", url]
     done = subprocess.run(probe, check=True, capture_output=True, timeout=60)
     times = [float(p["dts_time"]) for p in json.loads(done.stdout)["packets"]]
