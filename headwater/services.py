@@ -15,8 +15,8 @@ import control_api.settings
 import manifest_proxy.settings
 import origin.settings
 from headwater.settings import Demo, Token, effective
-from runtime import logs, service
-from runtime.sections import Data, Log, Sql
+from runtime import logs, objects, service
+from runtime.sections import Data, Log, Objects, Sql
 from runtime.service import Background, Part, Web
 from runtime.settings import Loaded
 
@@ -100,7 +100,9 @@ def _origin(loaded: Loaded, _: str, shared: bool) -> Built:
     from origin import server
 
     settings = section(loaded, "origin", origin.settings.Settings)
-    parts = server.parts(settings, section(loaded, "data", Data).dir, reuse_port=shared)
+    folder = section(loaded, "data", Data).dir
+    store = objects.choose(section(loaded, "objects", Objects), folder)
+    parts = server.parts(settings, folder, reuse_port=shared, objects=store)
     return parts, (settings.host, settings.admin_port)
 
 

@@ -5,12 +5,14 @@ from collections.abc import Awaitable, Mapping
 
 from native.http import Answer, Hot, Refusal
 from origin.delivery.ranges import Ranges
-from origin.errors import BadRange, OriginError
+from origin.errors import BadRange, NotLocal, OriginError
 from origin.live import media
-from origin.live.awaited import Awaited
+from origin.live.archive import Archive
+from origin.live.awaited import Awaited, Found
 from origin.live.presentation import Presentation
 from origin.live.ranges import Range, parse
 from origin.live.recordings import Recordings, published
+from origin.live.track import LiveTrack
 from origin.settings import Settings
 
 MANIFESTS = frozenset(["master.m3u8", "manifest.mpd", "ll.mpd"])
@@ -30,6 +32,7 @@ class TimeShift:
         recordings: Recordings,
     ) -> None:
         self.ranges = Ranges(settings, recordings.holds)
+        self.archive: Archive | None = None
         self._settings = settings
         self._hot = hot
         self._presentations = presentations
@@ -41,6 +44,16 @@ class TimeShift:
         if "start" in query or "end" in query:
             return self._ranged(path.split("/")[1:], query)
         return None
+
+    def media(
+        self, presentation: Presentation, track: LiveTrack, leaf: str
+    ) -> Found | Awaited | Awaitable[Answer]:
+        """Media by name, from the archive when it is not on the disk."""
+        given = media.ask(presentation, track, leaf)
+        archived = isinstance(given, Refusal) and given.code == NotLocal.code
+        if not archived or self.archive is None:
+            return given
+        return self.archive.answer(presentation, track, leaf)
 
     def _ranged(self, parts: list[str], query: str) -> Answer | Awaitable[Answer] | None:
         if len(parts) not in (3, 4) or parts[0] != "live":
@@ -73,7 +86,9 @@ class TimeShift:
             return self._media(presentation, rest[0], rest[1], recording.range)
         return Refusal(404, "not_found", cache_control=GONE)
 
-    def _media(self, presentation: Presentation, name: str, leaf: str, wanted: Range) -> Answer:
+    def _media(
+        self, presentation: Presentation, name: str, leaf: str, wanted: Range
+    ) -> Answer | Awaitable[Answer]:
         """A header or a segment of the recording: the live object under another name."""
         track = presentation.channel.tracks.get(name)
         if track is None:
@@ -94,7 +109,7 @@ class TimeShift:
             return Refusal(404, "not_found", cache_control=GONE)
         if (entity := self._hot.get(presentation.path(track, leaf))) is not None:
             return entity
-        given = media.ask(presentation, track, leaf)
+        given = self.media(presentation, track, leaf)
         if isinstance(given, Awaited):
             return Refusal(404, "too_early", cache_control=EARLY)
         return given

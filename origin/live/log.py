@@ -16,7 +16,7 @@ Theory of operation
 6. Retention removes whole volumes from the head.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from zlib import crc32
 
@@ -45,6 +45,7 @@ class TrackLog:
     ) -> None:
         self.folder = folder
         self.read_only = read_only
+        self.recalled: Mapping[tuple[int, int], bytes] = {}  # archived chunks by volume and offset
         self._volume_ticks = volume_ticks
         self._power_safe = power_safe
         self._volumes: dict[int, Volume] = {}
@@ -107,7 +108,11 @@ class TrackLog:
             writer.sync()
 
     def read(self, ordinal: int, record: Record) -> bytes:
-        """The bytes of one chunk; DamagedLog when the disk no longer holds what was written."""
+        """The bytes of one chunk. NotLocal when they left the disk and are not recalled, DamagedLog
+        when the disk no longer holds what was written.
+        """
+        if (data := self.recalled.get((ordinal, record.offset))) is not None:
+            return data
         volume = self._known(ordinal)
         if volume.reader < 0:
             self._readers.append(volume)
@@ -204,7 +209,7 @@ class TrackLog:
             if not (independent and spent):
                 return writer
         current = max(self._volumes, default=0)
-        fresh = writer is not None or not current or not self._volumes[current].local
+        fresh = writer is not None or not current or self._volumes[current].fixed
         volume = Volume(self.folder, current + 1) if fresh else self._volumes[current]
         opened = VolumeWriter(volume, decode_time)
         self._volumes[volume.ordinal] = volume

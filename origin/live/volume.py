@@ -36,6 +36,18 @@ class Volume:
     def index(self) -> Path:
         return self.folder / f"{self.ordinal:08d}.index"
 
+    @property
+    def archive(self) -> Path:
+        """The journal of what is in the archive (blocks.py)."""
+        return self.folder / f"{self.ordinal:08d}.archive"
+
+    @property
+    def fixed(self) -> bool:
+        """Whether nothing may be added after a restart: what the archive has of it could be more
+        than a power cut has left here.
+        """
+        return not self.local or self.archive.exists()
+
     def take(self, record: Record) -> None:
         """Count a record that is in the files."""
         self.index_bytes = (record.row + 1) * RECORD_BYTES
