@@ -22,6 +22,22 @@ def member(r: Rendition) -> Member:
     return (r.language, r.label, *r.roles)
 
 
+def titles(members: Sequence[Member]) -> list[str]:
+    """A unique NAME for each member: label or language, then roles, then a number. Equal members
+    have equal names in every group (HLS-35).
+    """
+    found: list[str] = []
+    for language, label, *roles in members:
+        base = label or language
+        told = " ".join(role for role in roles if role != "main")
+        title = f"{base} ({told})" if told else base
+        number = 2
+        while title in found:
+            title, number = f"{base} {number}", number + 1
+        found.append(title)
+    return found
+
+
 def audio_groups(audio: Sequence[Rendition]) -> list[AudioGroup]:
     """Groups in order of appearance; codings that come out alike are one group."""
     codings: dict[tuple[str, str, int], dict[Member, Rendition]] = {}
@@ -30,8 +46,9 @@ def audio_groups(audio: Sequence[Rendition]) -> list[AudioGroup]:
         while member(r) in codings.get((r.codecs, _layout(r), rank), {}):
             rank += 1
         codings.setdefault((r.codecs, _layout(r), rank), {})[member(r)] = r
-    members = list(dict.fromkeys(member(r) for r in audio))
-    chosen = next((member(r) for r in audio if r.default), members[0] if members else ())
+    plain_first = sorted(audio, key=lambda r: r.roles != ("main",))
+    members = list(dict.fromkeys(member(r) for r in plain_first))
+    chosen = next((member(r) for r in plain_first if r.default), members[0] if members else ())
     groups: dict[tuple[str, ...], AudioGroup] = {}
     taken: set[str] = set()
     for (codecs, _, _), own in codings.items():

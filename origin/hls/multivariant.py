@@ -7,7 +7,7 @@ has every member (HLS-35): where a coding lacks one, the next best stands in, an
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from origin.hls.groups import AudioGroup, Member, audio_groups, member
+from origin.hls.groups import AudioGroup, Member, audio_groups, member, titles
 from origin.hls.media import VERSION, half_up
 from origin.tracks import Rendition
 
@@ -69,11 +69,8 @@ def _media(
 ) -> list[str]:
     """EXT-X-MEDIA lines of a group: unique names, at most one default (HLS-M29)."""
     lines = []
-    taken: set[str] = set()
     selectable: set[tuple[str, ...]] = set()
-    for _, r in members:
-        title = _title(r, taken)
-        taken.add(title)
+    for title, (_, r) in zip(titles([m for m, _ in members]), members, strict=True):
         forced = kind == "SUBTITLES" and bool(FORCED & {*r.roles})
         traits = ",".join(CHARACTERISTICS[role] for role in r.roles if role in CHARACTERISTICS)
         key = (r.language, traits, "forced" if forced else "")
@@ -89,14 +86,6 @@ def _media(
         attributes.append(f'URI="{r.name}/media.m3u8"')
         lines.append(f"#EXT-X-MEDIA:{','.join(attributes)}")
     return lines
-
-
-def _title(r: Rendition, taken: set[str]) -> str:
-    """Label or language, with what tells it from the members before it."""
-    base = r.label or r.language
-    roles = " ".join(role for role in r.roles if role != "main")
-    candidates = (base, f"{base} ({roles})" if roles else base)
-    return next((title for title in candidates if title not in taken), f"{base} ({r.name})")
 
 
 def channels(r: Rendition) -> str:
