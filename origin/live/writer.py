@@ -7,7 +7,7 @@ from fractions import Fraction
 from native.bmff import parse_chunk
 from native.bmff.model import Chunk
 from native.bmff.rebase import rebase
-from origin.errors import BadMedia, WrongHeader
+from origin.errors import BadMedia, DiskFull, WrongHeader
 from origin.live.anchor import FUTURE_S
 from origin.live.channel import LiveChannel
 from origin.live.headers import same_header
@@ -65,7 +65,11 @@ class Writer:
         if len(channel.tracks) >= self._settings.track_limit:
             raise BadMedia("this channel has too many tracks", code="too_many_tracks")
         track = channel.open_track(name, data)
-        track.log.put_header(data)
+        try:
+            track.log.put_header(data)
+        except DiskFull:
+            del channel.tracks[name]
+            raise
         return track
 
     def chunk(self, track: LiveTrack, data: bytes, now_s: float, source: Source) -> Record | None:
@@ -103,7 +107,10 @@ class Writer:
         source.chunks += 1
         if not admitted:
             return None
-        return self._append(track, chunk, data, raw=shift_s is None)
+        record = self._append(track, chunk, data, raw=shift_s is None)
+        if "lmsg" in chunk.brands:
+            self._end(track, source)
+        return record
 
     def learn(self, track: LiveTrack, length: int, now_s: float) -> None:
         """Take the grid from the length (ticks) of the first finished segment."""
@@ -127,6 +134,8 @@ class Writer:
             reaches = track.grid(duration_s).reaches(stored.number, stored.end)
             if end_of_track or reaches:
                 track.close(stored)
+        if end_of_track:
+            self._end(track, source)
         arbiter.closed(source, cut=False, now_s=self._steady())
 
     def cut(self, track: LiveTrack, source: Source) -> None:
@@ -155,6 +164,17 @@ class Writer:
         self.channel.kept.filled = last
         self.channel.dirty = True
         return self.advance()
+
+    def _end(self, track: LiveTrack, source: Source) -> None:
+        """A source said that nothing follows; others of the track may know better."""
+        now_s, duration_s = self._steady(), self.channel.duration_s
+        rivals = self.redundancy(track).rivals(source)
+        if duration_s is None or any(not rival.stale(now_s, duration_s) for rival in rivals):
+            return
+        self.channel.end(track)
+        self.channel.save_if_dirty()
+        if track.newest is not None:
+            self.channel.on_chunk(track, track.newest)
 
     def _append(self, track: LiveTrack, chunk: Chunk, data: bytes, *, raw: bool = False) -> Record:
         """Write a chunk to the log, and close what it completes."""
