@@ -317,7 +317,7 @@ def test_a_player_sees_a_minute_of_live_without_a_gap(
             wait(lambda: origin.get("/live/demo/master.m3u8").status == 200, "live")
             url = f"http://127.0.0.1:{origin.delivery_port}/live/demo/master.m3u8"
             probe = ["ffprobe", "-v", "error", "-read_intervals", "%+60", "-show_packets"]
-            probe += ["-select_streams", "v", "-of", "json", url]
+            probe += ["-select_streams", "v:0", "-of", "json", url]
             done = subprocess.run(probe, check=True, capture_output=True, timeout=110)
         finally:
             encoder.kill()
