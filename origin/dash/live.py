@@ -86,8 +86,10 @@ class Span:
     def id(self) -> str:
         return f"p{self.first}"
 
-    def sets(self) -> Sets:
-        return adaptation_sets([s.rendition for s in self.shown], lasting=True)
+    def sets(self, terms: Terms) -> Sets:
+        """Without trick renditions in the low-latency form: they follow whole segments only."""
+        members = [s.rendition for s in self.shown if not (terms.low and s.rendition.trick_of)]
+        return adaptation_sets(members, lasting=True)
 
     def find(self, r: Rendition) -> Shown:
         return next(s for s in self.shown if s.rendition.name == r.name)
@@ -142,7 +144,7 @@ def patch_location(terms: Terms, edition: Edition) -> str:
 def period(terms: Terms, span: Span, out: Pieces) -> None:
     out.text(tag("Period", period_attributes(terms, span)))
     out.text(events(terms, span))
-    sets = span.sets()
+    sets = span.sets(terms)
     for number, members in sets:
         adaptation_set(terms, span, (number, members), sets, out)
     out.text("</Period>\n")

@@ -63,8 +63,8 @@ def _span(terms: Terms, old: Span, new: Span) -> str:
     if listed != listing:
         text += _remove(f"{sel}/EventStream[1]") * listed.count("<EventStream")
         text += _add(sel, listing, pos="prepend") if listing else ""
-    sets = new.sets()
-    was = {number: members for number, members in old.sets()}
+    sets = new.sets(terms)
+    was = {number: members for number, members in old.sets(terms)}
     for number, members in sets:
         set_sel = f"{sel}/AdaptationSet[@id='{number}']"
         if [_steady(r) for r in was.get(number, [])] != [_steady(r) for r in members]:

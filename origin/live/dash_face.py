@@ -12,7 +12,7 @@ Theory of operation
 import re
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from native.http import Entity, Refusal
@@ -24,6 +24,7 @@ from origin.live.casts import Cast, cast_at
 from origin.live.growth import Growth
 from origin.live.presentation import Presentation
 from origin.live.track import LiveTrack, Stored
+from origin.tracks import Rendition
 
 STEMS = ("manifest", "ll")
 PATCH = re.compile(r"(manifest|ll)-(\d{1,16})\.mpp")
@@ -33,11 +34,12 @@ LEAST_TARGET_PARTS = 2  # a target latency has room for so many chunks (L6, L7)
 
 @dataclass(slots=True)
 class _Period:
-    """A Period that is still listed; lines by track."""
+    """A Period that is still listed; lines by track, renditions as last told."""
 
     cast: Cast
     lines: dict[str, Line]
     last: int = -1
+    renditions: dict[str, Rendition] = field(default_factory=dict)
 
 
 class DashFace:
@@ -179,9 +181,11 @@ class DashFace:
         )
 
     def _shown(self, period: _Period) -> tuple[Shown, ...]:
-        lines = period.lines
+        """The renditions that the Period began with, as they are told now (D3)."""
+        told = {r.name: r for _, r in self._presentation.renditions if r.folder in period.lines}
+        known = period.renditions or told
+        period.renditions = {name: told.get(name, r) for name, r in known.items()}
         return tuple(
-            Shown(rendition, lines[track.rendition.name], lines[track.rendition.name].mark())
-            for track, rendition in self._presentation.renditions
-            if track.rendition.name in lines
+            Shown(r, line := period.lines[r.folder], line.mark())
+            for r in period.renditions.values()
         )
