@@ -25,9 +25,8 @@ from origin.tracks import Rendition, average_bps, peak_bps
 
 MEDIA_TYPE = {"video": "video/mp4", "audio": "audio/mp4", "text": "application/mp4"}
 LEAST_SEGMENTS = 4  # more than three target durations, whatever the window (HLS-5)
-DRIFT = Fraction(1, 20)  # declared bit rates move when measured ones leave this band (TR-68)
 LONG = 8 * BLOCK  # segments of a window that rolls by blocks (rolling.py)
-MEASURED = 32  # newest segments that declared bit rates are measured over
+MEASURED = 32  # segments that declared bit rates are measured over
 
 
 class Face(Protocol):
@@ -68,7 +67,7 @@ class Presentation:
         self.directed: Callable[[str, str], Found | Awaited | None] = lambda *_: None
         self.patch: Callable[[str], Found | None] = lambda _: None
         self.early: Callable[[LiveTrack, int], Found | None] = lambda *_: None
-        self._rates: dict[str, tuple[int, int]] = {}
+        self._rates: dict[str, tuple[tuple[int, int], int, int]] = {}
         self._headers: set[str] = set()
         self._trick = Trick(channel)
         self._step = (0.0, -1)
@@ -87,10 +86,13 @@ class Presentation:
             for number in numbers:
                 if (stored := track.whole(number)) is not None:
                     self.show(track, f"{number}.m4s", track.read(stored), stored.end)
-            self._measure(track)
         for face in self.faces:
             face.published(numbers)
-        gone = channel.expire()
+        self.expire()
+
+    def expire(self, keep_s: int = 0) -> None:
+        """Let go of media that is older than the retention, or than `keep_s`."""
+        gone = self.channel.expire(keep_s)
         for name, number in gone:
             self.window.drop(f"{self.base}/{name}/{number}.m4s")
         if gone:
@@ -218,25 +220,30 @@ class Presentation:
             headers=self.caching.fields(Class.MEDIA),
         )
 
-    def _measure(self, track: LiveTrack) -> None:
-        """Declared bit rates follow the newest segments, only when they drift (TR-67, TR-68)."""
-        channel = self.channel
-        first = max(self.first_listed, channel.edge - MEASURED + 1)
-        segments = channel.listed(track, first, channel.edge)
-        peak = peak_bps(segments, track.timescale, channel.kept.target_s)
-        average = average_bps(segments, track.timescale)
-        name = track.rendition.name
-        old_peak, old_average = self._rates.get(name, (0, 0))
-        if peak > old_peak or peak < old_peak * (1 - 2 * DRIFT):
-            old_peak = int(peak * (1 + DRIFT))
-        if abs(average - old_average) > average * DRIFT:
-            old_average = average
-        self._rates[name] = (old_peak, old_average)
-
     def _rated(self, track: LiveTrack) -> Rendition:
-        peak, average = self._rates.get(track.rendition.name, (0, 0))
-        rendition = self.channel.describe(track)
-        return replace(rendition, bandwidth=peak, average_bandwidth=min(average, peak))
+        """The rendition with bit rates measured over the newest whole run of numbers, before there
+        is one over all there are. No history enters: every origin tells the same (AB6, TR-67), and
+        rounding keeps it steady (TR-68).
+        """
+        channel, name = self.channel, track.rendition.name
+        run = min(MEASURED, self.window_segments)
+        last = channel.edge - (channel.edge + 1) % run
+        first = last - run + 1
+        if first < channel.kept.first:
+            first, last = channel.kept.first, channel.edge
+        if (found := self._rates.get(name)) is None or found[0] != (first, last):
+            segments = channel.listed(track, first, last)
+            peak = _rounded(peak_bps(segments, track.timescale, channel.kept.target_s))
+            average = min(_rounded(average_bps(segments, track.timescale)), peak)
+            found = self._rates[name] = ((first, last), peak, average)
+        rendition = channel.describe(track)
+        return replace(rendition, bandwidth=found[1], average_bandwidth=found[2])
 
     def _end_s(self, number: int) -> int:
         return int((number + 1) * (self.channel.duration_s or Fraction(1)))
+
+
+def _rounded(bps: int) -> int:
+    """Up to the next of 16 to 32 steps between two powers of two."""
+    step = 1 << max(bps.bit_length() - 5, 0)
+    return -(-bps // step) * step

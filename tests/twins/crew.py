@@ -94,9 +94,9 @@ class Crew:
         return False
 
     def workers(self) -> list[int]:
-        """The process ids of the workers, oldest first."""
+        """The process ids of the workers, oldest first; a single one needs no supervisor."""
         path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return sorted(int(pid) for pid in path.read_text().split())
+        return sorted(int(pid) for pid in path.read_text().split()) or [self.process.pid]
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
