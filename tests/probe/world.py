@@ -53,7 +53,7 @@ class Film:
         ticks = number * self.timescale + index * self.timescale // PARTS
         at, mfhd = data.index(b"tfdt") + 8, data.index(b"mfhd") + 8
         data = data[:at] + ticks.to_bytes(8, "big") + data[at + 8 :]
-        sequence = (number % (T0 - 10**6)) * PARTS + index + 1
+        sequence = (number * PARTS + index + 1) % (1 << 31)
         return data[:mfhd] + sequence.to_bytes(4, "big") + data[mfhd + 4 :]
 
 

@@ -1,0 +1,187 @@
+"""Locust users: the players of bench/players on real sockets (CONTRACT).
+
+Run by `headwater bench load`, or by hand:
+locust -f bench/locustfile.py --headless -u 20 --host http://localhost:8001 LivePlayer
+"""
+
+import json
+import sys
+import time
+from argparse import ArgumentParser
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from random import Random
+from typing import Any, ClassVar
+from urllib.parse import urljoin
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import gevent
+from gevent.event import Event
+from locust import FastHttpUser, constant, events, task
+from locust.env import Environment
+
+from bench import players
+from bench.players.playing import Playing
+from bench.players.report import Answer, Kind, Report, cause
+from bench.players.tally import tally
+
+FOREVER_S = 1e9
+reports: list[Report] = []
+shielded: Counter[str] = Counter()
+
+
+@events.init_command_line_parser.add_listener
+def _arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--live", default="/live/demo/master.m3u8", help="paths, comma between")
+    parser.add_argument("--vod", default="/vod/film/master.m3u8", help="paths, comma between")
+    parser.add_argument("--seed", type=int, default=1, help="of the users' random choices")
+    parser.add_argument("--viewers", type=int, default=20, help="virtual clients of a CdnShield")
+    parser.add_argument("--report", default="", help="file for the result, as JSON")
+
+
+class Viewer(FastHttpUser):
+    """What all users share: a fetch that Locust counts, and reports of players."""
+
+    abstract = True
+    wait_time = constant(0)
+    connection_timeout = 5.0
+    network_timeout = 30.0
+    count: ClassVar[int] = 0
+
+    def on_start(self) -> None:
+        Viewer.count += 1
+        self.number = Viewer.count
+        self.random = Random(f"{self.option('seed')}-{self.number}")
+        self.playing: list[Playing] = []
+
+    def on_stop(self) -> None:
+        for player in self.playing:
+            report = player.finish()
+            reports.append(report)
+            tell(self.environment, report)
+        self.playing = []
+
+    def option(self, name: str) -> Any:
+        options = self.environment.parsed_options
+        return getattr(options, name)
+
+    def urls(self, option: str) -> list[str]:
+        return [urljoin(self.host or "", path) for path in self.option(option).split(",")]
+
+    def fetch(self, url: str, kind: Kind, headers: Mapping[str, str]) -> Answer:
+        name = f"{kind} (blocking)" if "_HLS_msn=" in url else kind
+        with self.client.get(
+            url, name=name, headers=dict(headers), catch_response=True
+        ) as response:
+            status = response.status_code or 0
+            why = cause(status)
+            if why is None:
+                response.success()
+            else:
+                response.failure(why)
+            named = {k.lower(): v for k, v in (response.headers or {}).items()}
+            return Answer(status, named, response.content or b"")
+
+
+class LivePlayer(Viewer):
+    """Watches a live channel by segments."""
+
+    @task
+    def watch(self) -> None:
+        player = players.LivePlayer(self.fetch, time.time, gevent.sleep)
+        self.playing.append(player)
+        player.watch(self.random.choice(self.urls("live")), FOREVER_S)
+        self.on_stop()
+        gevent.sleep(1)
+
+
+class LowLatencyPlayer(Viewer):
+    """Watches a live channel by parts, with blocking reloads."""
+
+    @task
+    def watch(self) -> None:
+        player = players.LowLatencyPlayer(self.fetch, time.time, gevent.sleep)
+        self.playing.append(player)
+        player.watch(self.random.choice(self.urls("live")), FOREVER_S)
+        self.on_stop()
+        gevent.sleep(1)
+
+
+class VodPlayer(Viewer):
+    """Starts films, seeks in them and zaps between them."""
+
+    @task
+    def watch(self) -> None:
+        player = players.VodPlayer(self.fetch, time.time, gevent.sleep, self.random)
+        self.playing.append(player)
+        player.tour(self.urls("vod"), FOREVER_S)
+        self.on_stop()
+        gevent.sleep(1)
+
+
+class CdnShield(Viewer):
+    """A cache with request collapsing in front of the origin, and its virtual clients.
+
+    Only what the shield asks the origin for is counted as HTTP; its clients report as players.
+    """
+
+    @task
+    def serve(self) -> None:
+        shield = players.Shield(self.fetch, time.time, Event)
+        urls = self.urls("live")
+        for number in range(self.option("viewers")):
+            kind = players.LowLatencyPlayer if number % 2 else players.LivePlayer
+            self.playing.append(kind(shield.get, time.time, gevent.sleep))
+        watching = [
+            gevent.spawn(player.watch, self.random.choice(urls), FOREVER_S)
+            for player in self.playing
+        ]
+        try:
+            gevent.joinall(watching)
+        finally:
+            gevent.killall(watching)
+            shielded.update(shield.counts)
+            self.on_stop()
+        gevent.sleep(1)
+
+
+def tell(environment: Environment, report: Report) -> None:
+    """Put a player's own figures beside Locust's, in milliseconds."""
+    for name, values in (
+        ("startup", report.startups_s),
+        ("seek", report.seeks_s),
+        ("stall", report.stalls_s),
+        ("latency to live", report.latencies_s),
+    ):
+        for seconds in values:
+            environment.events.request.fire(
+                request_type=report.player,
+                name=name,
+                response_time=seconds * 1000,
+                response_length=0,
+                exception=None,
+                context={},
+            )
+
+
+@events.quitting.add_listener
+def _write(environment: Environment, **_: object) -> None:
+    options = environment.parsed_options
+    if options is None or not options.report:
+        return
+    entries = environment.stats.entries
+    http = {
+        name: {
+            "requests": entry.num_requests,
+            "failures": entry.num_failures,
+            "p50_ms": entry.get_response_time_percentile(0.5),
+            "p95_ms": entry.get_response_time_percentile(0.95),
+            "p99_ms": entry.get_response_time_percentile(0.99),
+        }
+        for (name, method), entry in sorted(entries.items())
+        if method == "GET"
+    }
+    result = {"players": tally(reports), "http": http, "shield": dict(shielded)}
+    Path(options.report).write_text(json.dumps(result))
