@@ -4,9 +4,6 @@ from typing import final
 
 __pyx_capi__: dict[str, object]  # what other kernels call
 
-def library() -> str:
-    """The shared library in use, or an empty text when there is none."""
-
 def sha256(data: bytes) -> bytes:
     """The 32 bytes of SHA-256."""
 

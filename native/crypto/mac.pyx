@@ -1,5 +1,5 @@
 # cython: auto_pickle=False, boundscheck=False, wraparound=False
-"""SHA-256 and HMAC-SHA256 of libcrypto, found at run time: no headers are needed to build."""
+"""SHA-256 and HMAC-SHA256 of libcrypto; of hashlib and hmac where there is none."""
 
 import hashlib
 import hmac
@@ -8,10 +8,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.stdint cimport uint8_t
 from libc.string cimport memcpy
 
-cdef extern from "<dlfcn.h>" nogil:
-    void* dlopen(const char* name, int flags)
-    void* dlsym(void* handle, const char* name)
-    enum: RTLD_NOW
+from native.crypto.symbols cimport symbol
 
 cdef enum:
     MAC_BYTES = 32
@@ -26,60 +23,25 @@ ctypedef int (*hmac_init_t)(void*, const void*, int, const void*, void*) noexcep
 ctypedef int (*hmac_update_t)(void*, const uint8_t*, size_t) noexcept nogil
 ctypedef int (*hmac_final_t)(void*, uint8_t*, unsigned int*) noexcept nogil
 
-cdef sha_init_t sha_init = NULL
-cdef sha_update_t sha_update = NULL
-cdef sha_final_t sha_final = NULL
-cdef new_t hmac_new = NULL
-cdef free_t hmac_free = NULL
-cdef hmac_init_t hmac_init = NULL
-cdef hmac_update_t hmac_update = NULL
-cdef hmac_final_t hmac_final = NULL
-cdef new_t sha256_kind = NULL
-cdef str found = ""
-
-cdef tuple NAMES = ("libcrypto.so.3", "libcrypto.so.1.1", "libcrypto.3.dylib")
-
-
-cdef void load():
-    global sha_init, sha_update, sha_final, found
-    global hmac_new, hmac_free, hmac_init, hmac_update, hmac_final, sha256_kind
-    cdef void* handle
-    cdef bytes path
-    for name in NAMES:
-        path = (<str>name).encode()
-        handle = dlopen(path, RTLD_NOW)
-        if handle == NULL:
-            continue
-        sha_init = <sha_init_t>dlsym(handle, b"SHA256_Init")
-        sha_update = <sha_update_t>dlsym(handle, b"SHA256_Update")
-        sha_final = <sha_final_t>dlsym(handle, b"SHA256_Final")
-        hmac_new = <new_t>dlsym(handle, b"HMAC_CTX_new")
-        hmac_free = <free_t>dlsym(handle, b"HMAC_CTX_free")
-        hmac_init = <hmac_init_t>dlsym(handle, b"HMAC_Init_ex")
-        hmac_update = <hmac_update_t>dlsym(handle, b"HMAC_Update")
-        hmac_final = <hmac_final_t>dlsym(handle, b"HMAC_Final")
-        sha256_kind = <new_t>dlsym(handle, b"EVP_sha256")
-        if (
-            sha_init != NULL and sha_update != NULL and sha_final != NULL and hmac_new != NULL
-            and hmac_free != NULL and hmac_init != NULL and hmac_update != NULL
-            and hmac_final != NULL and sha256_kind != NULL
-        ):
-            found = name
-            return
-    hmac_new = NULL
-    sha_init = NULL
-
-
-load()
-
-
-def library():
-    return found
+cdef sha_init_t sha_init = <sha_init_t>symbol(b"SHA256_Init")
+cdef sha_update_t sha_update = <sha_update_t>symbol(b"SHA256_Update")
+cdef sha_final_t sha_final = <sha_final_t>symbol(b"SHA256_Final")
+cdef new_t hmac_new = <new_t>symbol(b"HMAC_CTX_new")
+cdef free_t hmac_free = <free_t>symbol(b"HMAC_CTX_free")
+cdef hmac_init_t hmac_init = <hmac_init_t>symbol(b"HMAC_Init_ex")
+cdef hmac_update_t hmac_update = <hmac_update_t>symbol(b"HMAC_Update")
+cdef hmac_final_t hmac_final = <hmac_final_t>symbol(b"HMAC_Final")
+cdef new_t sha256_kind = <new_t>symbol(b"EVP_sha256")
+cdef bint present = (
+    sha_init != NULL and sha_update != NULL and sha_final != NULL and hmac_new != NULL
+    and hmac_free != NULL and hmac_init != NULL and hmac_update != NULL and hmac_final != NULL
+    and sha256_kind != NULL
+)
 
 
 cdef void digest256(const uint8_t* data, size_t size, uint8_t* out) noexcept:
     cdef uint8_t[STATE_BYTES] state
-    if sha_init == NULL:
+    if not present:
         by_hashlib(data, size, out)
         return
     sha_init(state)
@@ -102,7 +64,7 @@ cdef class Mac:
     def __cinit__(self, bytes secret not None):
         self.secret = secret
         self.context = NULL
-        if hmac_new == NULL:
+        if not present:
             return
         self.context = hmac_new()
         if self.context == NULL:

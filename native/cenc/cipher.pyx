@@ -1,0 +1,194 @@
+# cython: auto_pickle=False, boundscheck=False, wraparound=False
+"""The ciphers of common encryption (ISO/IEC 23001-7; specs/protection.md PR-13..PR-20).
+
+Rules of the file
+1. Everything is checked before the first octet changes.
+2. One call of the library per range (cbcs) or per protected run (cenc), never per block: the blocks
+   that a pattern protects are gathered, encrypted and put back.
+"""
+
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
+
+from native.crypto.aes cimport Aes
+
+from native.cenc.errors import RangeError
+
+cdef enum:
+    BLOCK = 16
+    PATTERN_MAX = 15  # blocks; the fields of tenc have four bits
+
+
+cdef struct Table:
+    uint8_t* data
+    Py_ssize_t samples
+    const uint32_t* sizes
+    const uint16_t* counts
+    const uint32_t* ranges
+
+
+cdef Table table(bytearray data, bytes sizes, bytes counts, bytes ranges) except *:
+    """The arguments side by side, found to agree."""
+    cdef Table found
+    cdef Py_ssize_t i, pairs = 0, wanted = PyBytes_GET_SIZE(ranges) // 8
+    cdef uint64_t total = 0, span
+    cdef uint32_t j
+    found.data = <uint8_t*>PyByteArray_AS_STRING(data)
+    found.samples = PyBytes_GET_SIZE(sizes) // 4
+    found.sizes = <const uint32_t*>PyBytes_AS_STRING(sizes)
+    found.counts = <const uint16_t*>PyBytes_AS_STRING(counts)
+    found.ranges = <const uint32_t*>PyBytes_AS_STRING(ranges)
+    if PyBytes_GET_SIZE(counts) != 2 * found.samples or PyBytes_GET_SIZE(ranges) != 8 * wanted:
+        raise RangeError("sizes, counts and ranges differ in number")
+    for i in range(found.samples):
+        total += found.sizes[i]
+        if found.counts[i] == 0:
+            continue
+        if pairs + found.counts[i] > wanted:
+            raise RangeError(f"sample {i}: there are not so many ranges")
+        span = 0
+        for j in range(2 * found.counts[i]):
+            span += found.ranges[2 * pairs + j]
+        if span != found.sizes[i]:
+            raise RangeError(f"sample {i}: its ranges span {span} bytes of {found.sizes[i]}")
+        pairs += found.counts[i]
+    if pairs != wanted or total != <uint64_t>PyByteArray_GET_SIZE(data):
+        raise RangeError("the samples do not fill the data")
+    return found
+
+
+def cenc(
+    Aes key not None,
+    bytearray data not None,
+    bytes sizes not None,
+    bytes counts not None,
+    bytes ranges not None,
+    bytes ivs not None,
+):
+    cdef Table given = table(data, sizes, counts, ranges)
+    cdef Py_ssize_t width = PyBytes_GET_SIZE(ivs) // given.samples if given.samples else 8
+    cdef const uint8_t* iv = <const uint8_t*>PyBytes_AS_STRING(ivs)
+    cdef uint8_t* at = given.data
+    cdef const uint32_t* pair = given.ranges
+    cdef Stream stream = Stream.__new__(Stream)
+    cdef Py_ssize_t i
+    cdef int j
+    if (width != 8 and width != BLOCK) or PyBytes_GET_SIZE(ivs) != width * given.samples:
+        raise RangeError("an IV has 8 or 16 bytes")
+    stream.key = key
+    for i in range(given.samples):
+        stream.start(iv, width)
+        iv += width
+        if given.counts[i] == 0:
+            stream.run(at, given.sizes[i])
+            at += given.sizes[i]
+        for j in range(given.counts[i]):
+            stream.run(at + pair[0], pair[1])
+            at += <Py_ssize_t>pair[0] + pair[1]
+            pair += 2
+
+
+cdef class Stream:
+    """The key stream of one sample; its counter is the low half of the block, without carry into
+    the high half (PR-13).
+    """
+
+    cdef Aes key
+    cdef uint8_t[BLOCK] block
+    cdef uint64_t before_wrap  # octets until the counter is 0 again; 0: out of reach
+
+    cdef int start(self, const uint8_t* iv, Py_ssize_t width) except -1:
+        cdef uint64_t counter = 0
+        cdef int i
+        memset(self.block, 0, BLOCK)
+        memcpy(self.block, iv, width)
+        for i in range(8, BLOCK):
+            counter = counter << 8 | self.block[i]
+        counter = 0 - counter
+        self.before_wrap = counter * BLOCK if counter < <uint64_t>1 << 40 else 0
+        return self.key.start_ctr(self.block)
+
+    cdef int run(self, uint8_t* data, uint64_t size) except -1:
+        if self.before_wrap and size >= self.before_wrap:
+            self.key.run_ctr(data, <Py_ssize_t>self.before_wrap)
+            data += self.before_wrap
+            size -= self.before_wrap
+            self.before_wrap = 0
+            memset(self.block + 8, 0, 8)
+            self.key.start_ctr(self.block)
+        elif self.before_wrap:
+            self.before_wrap -= size
+        return self.key.run_ctr(data, <Py_ssize_t>size)
+
+
+def cbcs(
+    Aes key not None,
+    bytearray data not None,
+    bytes sizes not None,
+    bytes counts not None,
+    bytes ranges not None,
+    bytes iv not None,
+    int crypt,
+    int skip,
+):
+    cdef Table given = table(data, sizes, counts, ranges)
+    cdef const uint8_t* first = <const uint8_t*>PyBytes_AS_STRING(iv)
+    cdef uint8_t* at = given.data
+    cdef const uint32_t* pair = given.ranges
+    cdef uint8_t* scratch
+    cdef uint32_t most = 0
+    cdef Py_ssize_t i
+    cdef int j
+    if PyBytes_GET_SIZE(iv) != BLOCK:
+        raise RangeError("a constant IV has 16 bytes")
+    if not (0 <= crypt <= PATTERN_MAX and 0 <= skip <= PATTERN_MAX) or (skip and not crypt):
+        raise RangeError("a pattern has 1..15 blocks of each kind, or 0 to skip")
+    for i in range(given.samples):
+        most = max(most, given.sizes[i])
+    scratch = <uint8_t*>malloc(most + 1)
+    if scratch == NULL:
+        raise MemoryError
+    try:
+        for i in range(given.samples):
+            if given.counts[i] == 0:
+                protect(key, first, at, given.sizes[i], crypt, skip, scratch)
+                at += given.sizes[i]
+            for j in range(given.counts[i]):
+                protect(key, first, at + pair[0], pair[1], crypt, skip, scratch)
+                at += <Py_ssize_t>pair[0] + pair[1]
+                pair += 2
+    finally:
+        free(scratch)
+
+
+cdef int protect(
+    Aes key,
+    const uint8_t* iv,
+    uint8_t* data,
+    Py_ssize_t size,
+    int crypt,
+    int skip,
+    uint8_t* scratch,
+) except -1:
+    """One range: its protected blocks as one chain."""
+    cdef Py_ssize_t step = BLOCK * (crypt + skip), run = BLOCK * crypt, at = 0, held = 0
+    if size < BLOCK:
+        return 0
+    if skip == 0:
+        return key.cbc(iv, data, size - size % BLOCK)
+    while size - at >= run:
+        memcpy(scratch + held, data + at, run)
+        held += run
+        at += step
+    if held == 0:
+        return 0
+    key.cbc(iv, scratch, held)
+    at = held = 0
+    while size - at >= run:
+        memcpy(data + at, scratch + held, run)
+        held += run
+        at += step
+    return 0

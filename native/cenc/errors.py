@@ -1,0 +1,5 @@
+"""What the encryption kernels refuse."""
+
+
+class RangeError(ValueError):
+    """Sizes, ranges and IVs that do not fit the octets given."""

@@ -1,0 +1,1 @@
+cdef void* symbol(const char* name) noexcept
