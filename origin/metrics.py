@@ -16,6 +16,11 @@ RELAYED = counter("origin_ingest_relayed", "pushes handed to another worker", ("
 FOLLOW_ERRORS = counter("origin_follow_errors", "channels of another worker that did not read")
 REPLICA_ERRORS = counter("origin_replica_errors", "work among machines that failed", ("work",))
 CATCH_UPS = counter("origin_replica_catch_ups", "copies filled up from the peer's files")
+DISK_FULL = counter("origin_disk_full", "writes that the disk did not take")
+DISK_FREE = Sampled("origin_disk_free_bytes", "space left for live media", kind=GaugeMetricFamily)
+DISK_SHORT = Sampled(
+    "origin_disk_short", "1 while media leaves before its time", kind=GaugeMetricFamily
+)
 ARCHIVED = counter("origin_archive_bytes", "media bytes stored in the archive and checked")
 ARCHIVE_ERRORS = counter("origin_archive_errors", "refusals of the archive's store", ("code",))
 ARCHIVE_BACKLOG = Sampled(

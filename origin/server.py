@@ -1,6 +1,7 @@
 """The origin as parts of a process: the delivery listener and the ingest listener."""
 
 import asyncio
+import contextlib
 import os
 import secrets
 from collections.abc import Callable, Mapping
@@ -9,14 +10,16 @@ from time import monotonic, time
 
 from native.http import Hot, Server, serve
 from origin import metrics
-from origin.archiving import Archiving
+from origin.background import Archiving, Watching
 from origin.delivery.handler import Delivery
 from origin.delivery.recordings import TimeShift
+from origin.errors import DiskFull
 from origin.ingest import admission
 from origin.ingest.receiver import application
 from origin.live import pace
 from origin.live.archive import Archive
 from origin.live.channels import Channels
+from origin.live.disk import Disk, free_bytes
 from origin.live.shared import SharedChannels
 from origin.settings import Settings
 from origin.sharing import share
@@ -53,7 +56,8 @@ def parts(
 
     async def fill_gaps() -> None:
         while True:
-            channels.fill_gaps()
+            with contextlib.suppress(DiskFull):  # counted where it happens, tried again
+                channels.fill_gaps()
             channels.judge(time())
             await asyncio.sleep(GAP_CHECK_S)
 
@@ -67,10 +71,11 @@ def parts(
         tls=admission.context(settings.ingest_tls) if settings.ingest_tls else None,
     )
     delivery = Deliver(settings, hot, channels, library, reuse_port=reuse_port)
-    behind: list[Part] = []
+    disk = Disk(lambda: free_bytes(folder), settings.disk_reserve_bytes, channels.shed)
+    behind: list[Part] = [Watching(disk)]
     if settings.archive_s:
         store = objects or FolderStore(data_dir / "objects")
-        behind = [Archiving(delivery.archive(store))]
+        behind.append(Archiving(delivery.archive(store, disk)))
     return [delivery, gaps, *behind, *sharing, ingest]
 
 
@@ -121,11 +126,15 @@ class Deliver:
         self._unmeter += metrics.meter_delivery(self._server.counters)
         self._unmeter += pace.meter(channels.writers, monotonic)
 
-    def archive(self, store: ObjectStore) -> Archive:
+    def archive(self, store: ObjectStore, disk: Disk) -> Archive:
         """The archive of the channels that this process writes, asked for what left the disk."""
         writers = self._channels.writers
         archive = Archive(
-            store, self._settings, lambda: (w.channel for w in writers.values()), monotonic
+            store,
+            self._settings,
+            lambda: (w.channel for w in writers.values()),
+            monotonic,
+            lambda: disk.short,
         )
         self._shift.archive = archive
         return archive

@@ -61,8 +61,10 @@ class Archive:
         settings: Settings,
         written: Callable[[], Iterator[LiveChannel]],
         clock: Callable[[], float],
+        short: Callable[[], bool] = lambda: False,
     ) -> None:
         self.store = store
+        self._short = short
         self.backlog_bytes = 0
         self._settings = settings
         self._written = written
@@ -149,7 +151,7 @@ class Archive:
     async def _archive(self, channel: LiveChannel, track: LiveTrack) -> None:
         """Upload what a track's volumes have more than the archive; let local media go."""
         volumes = track.log.volumes()
-        local_s = self._settings.retention_s
+        local_s = 2 * self._settings.window_s if self._short() else self._settings.retention_s
         edge_s = (channel.edge + 1) * channel.duration_s if channel.duration_s else 0
         before = int((edge_s - local_s) * track.timescale)
         for volume in volumes:

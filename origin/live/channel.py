@@ -21,6 +21,7 @@ Theory of operation
    to the same state, and saves what `advance` left `dirty`.
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -28,7 +29,7 @@ from pathlib import Path
 
 from native.bmff import parse_chunk, parse_init
 from origin.describe import describe
-from origin.errors import BadMedia, UnsupportedMedia
+from origin.errors import BadMedia, DiskFull, UnsupportedMedia
 from origin.live.casts import decide, prune
 from origin.live.events import Journal, Shown
 from origin.live.grid import TOUCH_S
@@ -126,8 +127,9 @@ class LiveChannel:
     def save_if_dirty(self) -> None:
         """Keep what changed; the writer's alone."""
         if self.dirty:
-            save(self.folder, self.kept)
-            self.dirty = False
+            with contextlib.suppress(DiskFull):  # it stays dirty, for the next time
+                save(self.folder, self.kept)
+                self.dirty = False
 
     def open_track(self, name: str, header: bytes) -> LiveTrack:
         """A track of this header, in the state before any media."""

@@ -104,6 +104,17 @@ class Channels:
                 presentation.publish(writer.fill(last))
                 self.on_publish(name)
 
+    def shed(self) -> None:
+        """The disk is short: keep what playlists and holds need. What there is an archive for
+        leaves by way of it.
+        """
+        if self._settings.archive_s:
+            return
+        for name in self.writers:
+            presentation = self.presentations[name]
+            listed_s = presentation.window_segments * (presentation.channel.duration_s or 0)
+            presentation.expire(2 * max(self._settings.window_s, int(listed_s)))
+
     def close(self) -> None:
         for presentation in self.presentations.values():
             presentation.channel.close()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
+from origin import metrics
 from origin.errors import DamagedLog, DiskFull, NotLocal, OriginError
 from origin.live.records import END, RAW, RECORD_BYTES, Record, pack, unpack
 
@@ -184,6 +185,7 @@ def storing() -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in FULL:
+            metrics.DISK_FULL.inc()
             raise DiskFull(f"the disk takes no more: {error.strerror}") from error
         raise
 

@@ -1,0 +1,69 @@
+"""What runs behind the listeners as parts of the process: the archive and the watch on the disk."""
+
+import asyncio
+from collections.abc import Callable
+
+from origin import metrics
+from origin.live.archive import Archive
+from origin.live.disk import Disk
+from runtime import logs
+from runtime.service import Background
+
+LOOK_S = 1.0
+
+log = logs.get("disk")
+
+
+class Archiving(Background):
+    """Runs the archive and owns its store; a store that is away never stops the origin."""
+
+    def __init__(self, archive: Archive) -> None:
+        super().__init__("archive", archive.run)
+        self._archive = archive
+        self._unmeter: list[Callable[[], None]] = []
+
+    async def start(self) -> None:
+        archive = self._archive
+        self._unmeter = [
+            metrics.ARCHIVE_BACKLOG.add(lambda: {(): float(archive.backlog_bytes)}),
+            metrics.ARCHIVE_LATE.add(lambda: {(): archive.late_s}),
+        ]
+        await super().start()
+
+    async def stop(self) -> None:
+        for unmeter in self._unmeter:
+            unmeter()
+        self._unmeter = []
+        await super().stop()
+        await self._archive.store.stop()
+
+
+class Watching(Background):
+    """Looks at the disk once a second."""
+
+    def __init__(self, disk: Disk) -> None:
+        super().__init__("disk", self._watch)
+        self._disk = disk
+        self._unmeter: list[Callable[[], None]] = []
+
+    async def start(self) -> None:
+        disk = self._disk
+        self._unmeter = [
+            metrics.DISK_FREE.add(lambda: {(): float(disk.free_bytes)}),
+            metrics.DISK_SHORT.add(lambda: {(): float(disk.short)}),
+        ]
+        await super().start()
+
+    async def stop(self) -> None:
+        for unmeter in self._unmeter:
+            unmeter()
+        self._unmeter = []
+        await super().stop()
+
+    async def _watch(self) -> None:
+        while True:
+            before = self._disk.short
+            self._disk.look()
+            if self._disk.short != before:
+                log.warning("disk", short=self._disk.short, free_bytes=self._disk.free_bytes)
+            await asyncio.sleep(LOOK_S)
