@@ -5,9 +5,9 @@ from native.crypto import Aes
 def cenc(key: Aes, data: bytearray, sizes: bytes, counts: bytes, ranges: bytes, ivs: bytes) -> None:
     """AES-CTR over the samples that lie end to end in `data`, in place.
 
-    `sizes`: u32 per sample, `counts`: u16 per sample, the number of its ranges; 0 protects the whole
-    sample. `ranges`: pairs of u32 (clear, protected) that span each sample exactly. `ivs`: 8 or 16
-    bytes per sample. All in the machine's byte order. RangeError, before anything is changed.
+    `sizes`: u32 per sample, `counts`: u16 per sample, the number of its ranges; 0 protects the
+    whole sample. `ranges`: pairs of u32 (clear, protected) that span each sample exactly. `ivs`: 8
+    or 16 bytes per sample. All in the machine's byte order. RangeError, before anything is changed.
     """
 
 def cbcs(

@@ -73,7 +73,7 @@ def cenc(
     cdef const uint8_t* iv = <const uint8_t*>PyBytes_AS_STRING(ivs)
     cdef uint8_t* at = given.data
     cdef const uint32_t* pair = given.ranges
-    cdef Stream stream = Stream.__new__(Stream)
+    cdef _Stream stream = _Stream.__new__(_Stream)
     cdef Py_ssize_t i
     cdef int j
     if (width != 8 and width != BLOCK) or PyBytes_GET_SIZE(ivs) != width * given.samples:
@@ -91,7 +91,7 @@ def cenc(
             pair += 2
 
 
-cdef class Stream:
+cdef class _Stream:
     """The key stream of one sample; its counter is the low half of the block, without carry into
     the high half (PR-13).
     """

@@ -2,8 +2,6 @@
 
 from typing import final
 
-__pyx_capi__: dict[str, object]  # what other kernels call
-
 @final
 class Aes:
     """One key, never shown. Not for use by several threads at a time."""
