@@ -79,7 +79,9 @@ class Follower:
             return False
         channel.edge = max(channel.edge, channel.kept.first - 1)
         numbers = channel.advance(limit)
-        channel.dirty = False
+        if channel.dirty:  # the writer has decided the same, and kept it before it told the edge
+            channel.dirty = False
+            channel.reload()
         if numbers:
             self.show(numbers, now_s)
         return bool(numbers)
@@ -101,6 +103,8 @@ class Follower:
     def claim(self) -> None:
         """Become the writer; the caller holds the lock and has refreshed since it got it."""
         channel = self.channel
+        channel.events.tail()
+        channel.events.claim()
         channel.read_only = False
         channel.reload()
         for name, track in channel.tracks.items():
@@ -111,6 +115,7 @@ class Follower:
     def hand_over(self) -> None:
         """Stop writing; the caller then lets go of the lock."""
         self.channel.read_only = True
+        self.channel.events.hand_over()
         for track in self.channel.tracks.values():
             track.log.hand_over()
 

@@ -27,12 +27,15 @@ class BadEntry(OriginError):
     code = "bad_entry"
 
 
+Log = Annotated[str, msgspec.Meta(pattern=rf"^(?:{NAME.pattern}|-)$")]
+
+
 class Rows(msgspec.Struct, frozen=True):
     """Consecutive index records of one volume. `before`: how many the volume before it has, when
     these are its first.
     """
 
-    track: Name
+    track: Log
     volume: Ordinal
     first: Count
     rows: bytes
@@ -67,7 +70,7 @@ class Listing(msgspec.Struct, frozen=True):
 
     edge: int
     kept: bytes
-    tracks: dict[Name, list[VolumeState]]
+    tracks: dict[Log, list[VolumeState]]
 
 
 _ENTRY = msgspec.msgpack.Decoder(Entry)

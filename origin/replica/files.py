@@ -17,10 +17,21 @@ from origin.live.volume import replace_file, storing
 from origin.replica.entry import BadEntry, Listing, Rows, VolumeState
 
 INDEX, MEDIA = "index", "cmaf"
+JOURNAL = "-"  # no track's name
+
+
+def home_of(folder: Path, track: str) -> Path:
+    """Where a track's volumes are; the journal's (origin.live.events) are the channel's own."""
+    return folder if track == JOURNAL else folder / track
 
 
 def path_of(folder: Path, track: str, volume: int, suffix: str) -> Path:
-    return folder / track / f"{volume:08d}.{suffix}"
+    return home_of(folder, track) / f"{volume:08d}.{suffix}"
+
+
+def name_of(track: str, volume: int, suffix: str) -> str:
+    """How a peer is asked for the file."""
+    return f"{track}/{volume:08d}.{suffix}"
 
 
 def size_of(path: Path) -> int:
@@ -42,7 +53,13 @@ def volumes_of(folder: Path, track: str) -> list[int]:
 
 
 def tracks_of(folder: Path) -> list[str]:
-    return sorted(p.parent.name for p in folder.glob(f"*/{HEADER}"))
+    """Whose volumes there may be, the journal first: it is told before the media it came with."""
+    return [JOURNAL, *sorted(p.parent.name for p in folder.glob(f"*/{HEADER}"))]
+
+
+def opened(folder: Path, track: str) -> bool:
+    """Whether the track's header is here; the journal needs none."""
+    return track == JOURNAL or (folder / track / HEADER).exists()
 
 
 def listing(folder: Path) -> Listing:

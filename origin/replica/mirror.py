@@ -68,19 +68,18 @@ class Mirror:
 
     def _follows(self, rows: Rows) -> bool:
         before = files.rows_of(self._folder, rows.track, rows.volume - 1)
-        known = (self._folder / rows.track / HEADER).exists()
-        return known and before == rows.before
+        return files.opened(self._folder, rows.track) and before == rows.before
 
     async def _fetch_rows(self, rows: Rows) -> None:
         start, end = files.span(rows.rows)
         media = b""
         if end:
-            path = files.path_of(Path(), rows.track, rows.volume, files.MEDIA)
-            media = await self._fetch(str(path), start, end)
+            path = files.name_of(rows.track, rows.volume, files.MEDIA)
+            media = await self._fetch(path, start, end)
         files.put_rows(self._folder, rows, start, media)
 
     async def _catch_up_track(self, track: str, volumes: list[VolumeState]) -> None:
-        if track not in files.tracks_of(self._folder):
+        if not files.opened(self._folder, track):
             header = await self._fetch(f"{track}/{HEADER}", 0, PIECE_BYTES)
             files.put_header(self._folder, track, header)
         told = {volume.ordinal for volume in volumes}
@@ -93,7 +92,7 @@ class Mirror:
     async def _catch_up_volume(self, track: str, volume: VolumeState) -> None:
         folder, ordinal = self._folder, volume.ordinal
         have = files.rows_of(folder, track, ordinal)
-        path = str(files.path_of(Path(), track, ordinal, files.INDEX))
+        path = files.name_of(track, ordinal, files.INDEX)
         index = await self._index(path, have, volume.rows) if have < volume.rows else b""
         if have and not self._begins(track, volume, have, index):
             files.drop_volume(folder, track, ordinal)

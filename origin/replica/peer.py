@@ -50,9 +50,10 @@ def mount(app: web.Application, folder: Path, secret: str) -> None:
         channel, track, file = (request.match_info[key] for key in ("channel", "track", "file"))
         stem, _, suffix = file.partition(".")
         known = file == HEADER or (stem.isdigit() and suffix in (files.INDEX, files.MEDIA))
-        if not (known and NAME.fullmatch(channel) and NAME.fullmatch(track)):
+        named = NAME.fullmatch(channel) and (track == files.JOURNAL or NAME.fullmatch(track))
+        if not (known and named):
             raise web.HTTPNotFound
-        path = folder / channel / track / file
+        path = files.home_of(folder / channel, track) / file
         if not path.is_file():
             raise web.HTTPNotFound
         return web.FileResponse(path)

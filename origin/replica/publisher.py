@@ -1,4 +1,4 @@
-"""What one machine tells the others of the channels that it writes: records, headers, state, edge."""
+"""What a machine tells the others of the channels it writes: records, headers, state, edge."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,7 +44,7 @@ class Publisher:
         headers: dict[str, bytes] = {}
         rows: list[Rows] = []
         for track in files.tracks_of(folder):
-            if track not in told.headers:
+            if track != files.JOURNAL and track not in told.headers:
                 told.headers.add(track)
                 headers[track] = (folder / track / HEADER).read_bytes()
             rows += _rows(folder, track, told)

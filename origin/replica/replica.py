@@ -185,7 +185,8 @@ class Replica:
             return
         try:
             for entry in entries:
-                if channel not in self._behind and not await mirror.apply(entry):
+                began = any(rows.first == 0 for rows in entry.rows)  # others may have left
+                if channel not in self._behind and (not await mirror.apply(entry) or began):
                     self._behind.add(channel)
         except OriginError as error:
             metrics.REPLICA_ERRORS.labels("apply").inc()
