@@ -52,10 +52,12 @@ class LivePlaylist:
         self.form = form
         self.coming: tuple[Part, ...] = ()  # listed parts of the number after the edge
         self._segments: dict[int, Segment] = {}
+        self._parted: dict[int, Segment] = {}
         self._lines: dict[tuple[int, bool], str] = {}
         self._run = Run()
         self._starts: deque[int] = deque()  # of the run's blocks
         self._settled = 0  # the number after the run
+        self._oldest = 0  # that is remembered by itself
 
     def follow(self, opened: bool) -> bool:
         """Look at the number after the edge again, of which parts can be listed if it is `opened`;
@@ -76,7 +78,7 @@ class LivePlaylist:
         edge, part_s = self.channel.edge, self.channel.part_s
         if part_s is None or not self.form.parts:
             return Position(edge)
-        return Position(edge, len(self._segment(edge).parts), len(self.coming), part_s)
+        return Position(edge, len(self._with_parts(edge).parts), len(self.coming), part_s)
 
     def report(self, base: str) -> Report:
         """How far this playlist is, told in another one."""
@@ -185,33 +187,43 @@ class LivePlaylist:
             self._starts.append(self._settled)
             self._settled = end
         oldest = min(self._settled, self._skipped_until(first))
-        for key in [key for key in self._lines if key[0] < oldest]:
-            del self._lines[key]
-        for number in [number for number in self._segments if number < oldest]:
-            del self._segments[number]
+        if oldest != self._oldest:
+            self._oldest = oldest
+            for cache in (self._segments, self._parted):
+                for number in [number for number in cache if number < oldest]:
+                    del cache[number]
+            for key in [key for key in self._lines if key[0] < oldest]:
+                del self._lines[key]
 
     def _segment_lines(self, number: int, parted: bool) -> str:
         lines = self._lines.get((number, parted))
         if lines is None:
-            segment = self._segment(number)
-            segment = segment if parted else replace(segment, parts=())
+            segment = self._with_parts(number) if parted else self._segment(number)
             lines = segment_lines(segment, self.track.timescale, EPOCH_S, self.form.suffix)
             self._lines[number, parted] = lines
         return lines
 
     def _segment(self, number: int) -> Segment:
-        """A published segment. One that never became whole is a gap behind the parts that came."""
+        """A published segment without its parts. A gap begins where the parts that came do."""
         segment = self._segments.get(number)
         if segment is None:
             segment = self.channel.listed(self.track, number, number)[0]
-            parts = self._parts(number)
+            if segment.gap and (parts := self._parts(number)):
+                length = segment.end - parts[0].start
+                segment = replace(segment, start=parts[0].start, duration=length)
+            self._segments[number] = segment
+        return segment
+
+    def _with_parts(self, number: int) -> Segment:
+        """A published segment. What a lost one lacks behind the parts that came is gap parts."""
+        segment = self._parted.get(number)
+        if segment is None:
+            segment, parts = self._segment(number), self._parts(number)
             if segment.gap and parts and self.channel.part_s is not None:
-                start, end = parts[0].start, parts[-1].start + parts[-1].duration
+                end = parts[-1].start + parts[-1].duration
                 rest = gaps(end, segment.end, self.channel.part_s, self.track.timescale)
-                length = segment.end - start
                 parts = (*parts, *rest)
-                segment = replace(segment, start=start, duration=length)
-            segment = self._segments[number] = replace(segment, parts=parts)
+            segment = self._parted[number] = replace(segment, parts=parts)
         return segment
 
     def _parts(self, number: int) -> tuple[Part, ...]:
