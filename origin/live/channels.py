@@ -85,6 +85,8 @@ class Channels:
             self._quiet[name] = self._clock() + float(writer.channel.duration_s or 0)
             presentation.publish(numbers)
             self.on_publish(name)
+        elif self.presentations[writer.channel.name].turned():
+            self.on_publish(writer.channel.name)
 
     def fill_gaps(self) -> None:
         """Let sources stand in for stale ones, and keep the playlists of silent channels moving

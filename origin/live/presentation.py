@@ -71,6 +71,7 @@ class Presentation:
         self._headers: set[str] = set()
         self._trick = Trick(channel)
         self._step = (0.0, -1)
+        self._ended = False
 
     def stored(self, track: LiveTrack, segment: Stored) -> None:
         """A chunk reached the log."""
@@ -111,6 +112,16 @@ class Presentation:
     def forget(self, leaf: str) -> None:
         """What stands behind this manifest changed."""
         self.window.hot.drop(f"{self.base}/{leaf}")
+
+    def turned(self) -> bool:
+        """Whether the channel ended, or went on, since its manifests were made; they are forgotten
+        then (D4, HLS-41).
+        """
+        turned = self.channel.ended != self._ended
+        if turned:
+            self._ended = self.channel.ended
+            self.forget_all()
+        return turned
 
     def forget_all(self) -> None:
         """No manifest of this channel stays hot."""
