@@ -142,6 +142,10 @@ class Pace:
         if self._speed:
             await self._sleep(max(0.0, self._began + media_s / self._speed - self._clock()))
 
+    def behind_s(self, media_s: float) -> float:
+        """How much later than due it is by now."""
+        return self._clock() - self._began - media_s / self._speed if self._speed else 0.0
+
 
 class Push:
     """One HTTP connection to an ingest port; answers are read one by one."""
