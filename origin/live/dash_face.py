@@ -65,21 +65,13 @@ class DashFace:
     def published(self, numbers: Sequence[int]) -> None:
         self._growth.published(numbers)
         self._list()
-        edition = self._edition()
-        oldest_ms = edition.publish_ms - PATCH_TTL_S * 1000
-        while self._editions and self._editions[0].publish_ms < oldest_ms:
-            self._editions.popleft()
-        if self._editions and self._editions[-1].publish_ms == edition.publish_ms:
-            self._editions.pop()
-        self._editions.append(edition)
-        for leaf in (*(f"{stem}.mpd" for stem in STEMS), *self._patches):
-            self._presentation.forget(leaf)
-        self._patches = []
+        self._publish()
 
     def expired(self, gone: Sequence[tuple[str, int]]) -> None:
         """What leaves the disk left the MPDs long before (retention is twice the window)."""
 
     def render(self, leaf: str) -> Entity | None:
+        self._hear_the_end()
         stem = leaf.removesuffix(".mpd")
         terms = self.terms(stem) if leaf != stem and stem in STEMS and self._editions else None
         if terms is None:
@@ -89,6 +81,7 @@ class DashFace:
 
     def patch(self, leaf: str) -> Entity | Refusal | None:
         """The way from an older edition to the newest (P4); None for a name that is no patch's."""
+        self._hear_the_end()
         found = PATCH.fullmatch(leaf)
         terms = self.terms(found[1]) if found is not None and self._editions else None
         if found is None or terms is None:
@@ -125,6 +118,24 @@ class DashFace:
             patch_ttl_s=PATCH_TTL_S,
             low=low,
         )
+
+    def _hear_the_end(self) -> None:
+        """The end of a channel is no step of its edge (D4)."""
+        if self._editions and self._editions[-1].ended != self._presentation.channel.ended:
+            self._publish()
+
+    def _publish(self) -> None:
+        """Make an edition of what is listed now, in the place of the texts there are."""
+        edition = self._edition()
+        oldest_ms = edition.publish_ms - PATCH_TTL_S * 1000
+        while self._editions and self._editions[0].publish_ms < oldest_ms:
+            self._editions.popleft()
+        if self._editions and self._editions[-1].publish_ms == edition.publish_ms:
+            self._editions.pop()
+        self._editions.append(edition)
+        for leaf in (*(f"{stem}.mpd" for stem in STEMS), *self._patches):
+            self._presentation.forget(leaf)
+        self._patches = []
 
     def _list(self) -> None:
         """Take what was published since the last time into the timelines, and trim them."""
@@ -165,7 +176,7 @@ class DashFace:
         newest = max(self._periods, default=-1)
         events = tuple(self.events())
         return Edition(
-            int((channel.edge + 1) * duration_s * 1000),
+            int((channel.edge + 1) * duration_s * 1000) + channel.ended,
             tuple(
                 Span(
                     first=begin,
