@@ -11,7 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from origin_rigs.hls_rig import FIRST, GRID_S, A, Playlist, Rig, V, attributes, lawful, merged
 
+from bench.ingester import Synth
 from origin.hls.daterange import DateRange
+from origin.hls.rolling import BLOCK
+from origin.live.presentation import LONG
 
 CSU_S = 12
 
@@ -56,7 +59,7 @@ class History:
 
 
 @given(st.integers(0, 10**6))
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_consecutive_versions_obey_the_laws(seed: int) -> None:
     """HLS-1, 3, 4, 5, 8, 18 and 37, 38, 40 over losses of either track; two origins fed alike
     answer equal bytes and tags (O17).
@@ -96,7 +99,7 @@ def ranges(seed: int) -> list[DateRange]:
 
 
 @given(st.integers(0, 10**6), st.sampled_from(["YES", "v2"]), st.sampled_from([12, 30]))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=16, deadline=None)
 def test_a_delta_merged_into_an_older_playlist_is_the_full_one(
     seed: int, skip: str, window_s: int
 ) -> None:
@@ -202,3 +205,37 @@ def test_a_segment_that_is_lost_half_way_ends_in_gap_parts(tmp_path: Path, missi
     total = sum(Fraction(p["DURATION"]) for p in parts)
     assert abs(total - found.seconds(lost)) < Fraction(1, 1000)
     assert all(Fraction(p["DURATION"]) <= found.part_target_s for p in parts)
+
+
+def test_a_long_window_rolls_by_whole_blocks(tmp_path: Path) -> None:
+    """HLS-4, HLS-5: what a run says is what its segments say, also after a restart."""
+    synths = {"v": Synth("video", 8_000, chunks=2)}
+    span = LONG + 20
+    rig = Rig(tmp_path, synths, window_s=int(span * GRID_S), retention_s=3 * int(span * GRID_S))
+    rig.begin()
+    older: Playlist | None = None
+    firsts, run_blocks = set(), 0
+    for number in range(FIRST, FIRST + LONG + 120):
+        rig.now_s += float(GRID_S)
+        for piece in synths["v"].pieces(number):
+            rig.chunk("v", piece)
+        if number % 7 or number < FIRST + 6:
+            continue
+        newer = rig.playlist()
+        firsts.add(newer.first)
+        run_blocks = max(run_blocks, len(rig.face._playlists["v/media.m3u8"]._run))
+        if older is not None:
+            lawful(older, newer)
+        delta = rig.playlist("v", "_HLS_skip=YES")
+        assert merged(newer, delta).blocks.keys() == newer.blocks.keys()
+        assert len(delta.blocks) < 14
+        older = newer
+    assert run_blocks >= LONG // BLOCK - 1
+    assert FIRST in firsts and len(firsts) > 2
+    assert all(first == FIRST or first % BLOCK == 0 for first in firsts)
+    assert rig.playlist().last - max(firsts) >= span - 1
+    text = rig.text()
+    rig.channels.close()
+    rig.restart()
+    assert rig.text() == text
+    rig.channels.close()
