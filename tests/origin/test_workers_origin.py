@@ -1,5 +1,6 @@
 """An origin of three workers: one takes in, all serve the same bytes; any of them may die."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -192,3 +193,60 @@ def test_sigterm_drains_all_and_a_restart_begins_where_they_ended(
         )
         assert crew.owner("ch") == crew.workers()[1]
         reaches(crew, crew.workers()[0], numbers[-1] + 1)
+
+
+class Endless:
+    """One endless chunked body (I3), sent chunk by chunk to one worker."""
+
+    def __init__(self, crew: Crew, worker: int, path: str) -> None:
+        self.connection = crew.connect(worker, crew.ingest_port)
+        self.connection.putrequest("POST", path)
+        self.connection.putheader("Transfer-Encoding", "chunked")
+        self.connection.endheaders()
+
+    def send(self, data: bytes) -> None:
+        self.connection.send(b"%x\r\n%b\r\n" % (len(data), data))
+
+    def end(self) -> int:
+        self.connection.send(b"0\r\n\r\n")
+        with contextlib.closing(self.connection):
+            return self.connection.getresponse().status
+
+
+@pytest.mark.parametrize("through", ["owner", "neighbour"])
+def test_a_part_lets_go_the_requests_parked_on_every_worker(
+    crew: Crew, chunked_media: Media, now_number: int, through: str
+) -> None:
+    """Blocking reloads (HLS-21) of each part, asked of all workers before the part is there."""
+    workers = crew.workers()
+    probe = crew.push(workers[0], f"{CHANNEL}/v.cmfv", chunked_media.header)
+    assert probe.status == 200
+    body = Endless(crew, workers[0] if through == "owner" else workers[1], f"{CHANNEL}/v.cmfv")
+    body.send(chunked_media.header)
+    for number in range(now_number, now_number + 5):
+        for piece in chunked_media.pieces(number):
+            body.send(piece)
+    for worker in workers:
+        reaches(crew, worker, now_number + 4)
+    for number in range(now_number + 5, now_number + 7):
+        for part, piece in enumerate(chunked_media.pieces(number)):
+            path = f"/live/ch/v/media.m3u8?_HLS_msn={number}&_HLS_part={part}"
+            parked = []
+            for worker in workers:
+                connection = crew.connect(worker, crew.delivery_port)
+                connection.request("GET", path)
+                parked.append(connection)
+            body.send(piece)
+            playlists = []
+            for connection in parked:
+                response = connection.getresponse()
+                assert response.status == 200
+                playlists.append((response.read(), response.getheader("etag")))
+                connection.close()
+            assert f"{number}.{part}.m4s".encode() in playlists[0][0]
+            assert len(set(playlists)) == 1
+            parts = [crew.get(worker, f"/live/ch/v/{number}.{part}.m4s") for worker in workers]
+            assert {found.status for found in parts} == {200}
+            assert {found.body for found in parts} == {piece}
+            assert len({found.headers["etag"] for found in parts}) == 1
+    assert body.end() == 200
