@@ -2,20 +2,24 @@
 
 import shutil
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 
 from native.http import Hot
 from origin.errors import BadMedia, UnknownChannel
-from origin.live.channel import LiveChannel
+from origin.live.channel import AHEAD, LiveChannel
 from origin.live.dash_face import DashFace
+from origin.live.health import condition
 from origin.live.hls_face import HlsFace
 from origin.live.holds import Holds
 from origin.live.presentation import Presentation
 from origin.live.recordings import Recordings
 from origin.live.spares import Budget
+from origin.live.telling import Telling
 from origin.live.window import HotWindow
 from origin.live.writer import Writer
 from origin.settings import Settings
+from runtime import logs
 
 QUIET_S = 0.5  # how often a silent channel is looked at
 
@@ -37,8 +41,10 @@ class Channels:
         self.holds = Holds(folder.parent / "holds", settings.range_s)
         self.recordings = Recordings(settings, self.holds, self.presentations)
         self._settings = settings
-        self._clock = clock
+        self.clock = clock
+        self._moved: dict[str, float] = {}  # when media last moved the edge
         self._quiet: dict[str, float] = {}  # until then no gap is due
+        self._judged = [name for name, c in settings.channels.items() if c.force_error.on]
         self._budget = Budget(settings.spare_bytes)
 
     def open(self) -> None:
@@ -74,6 +80,7 @@ class Channels:
         if writer is not None and not writer.channel.tracks:
             del self.presentations[name], self.writers[name]
             self._quiet.pop(name, None)
+            self._moved.pop(name, None)
             shutil.rmtree(writer.channel.folder, ignore_errors=True)
 
     def advance(self, writer: Writer) -> None:
@@ -81,8 +88,9 @@ class Channels:
         if numbers := writer.advance():
             name = writer.channel.name
             presentation = self.presentations[name]
-            presentation.stepped(self._clock())
-            self._quiet[name] = self._clock() + float(writer.channel.duration_s or 0)
+            presentation.stepped(self.clock())
+            self._moved[name] = self.clock()
+            self._quiet[name] = self._moved[name] + float(writer.channel.duration_s or 0)
             presentation.publish(numbers)
             self.on_publish(name)
         elif self.presentations[writer.channel.name].turned():
@@ -92,19 +100,37 @@ class Channels:
         """Let sources stand in for stale ones, and keep the playlists of silent channels moving
         (HLS-6); call it several times a second.
         """
-        for writer in self.writers.values():
-            if writer.tick():
-                self.advance(writer)
-        now_s = self._clock()
+        if self._budget.used_bytes:
+            for writer in list(self.writers.values()):
+                if writer.tick():
+                    self.advance(writer)
+        now_s = self.clock()
         for name, writer in self.writers.items():
             if now_s < self._quiet.get(name, 0.0):
                 continue
-            self._quiet[name] = now_s + QUIET_S
             presentation = self.presentations[name]
             last = presentation.due(now_s)
             if last > presentation.channel.edge:
                 presentation.publish(writer.fill(last))
                 self.on_publish(name)
+            lasting_s = (presentation.window_segments + 2 * AHEAD) * (
+                writer.channel.duration_s or 0
+            )
+            dead = now_s > self._moved.get(name, now_s) + lasting_s
+            self._quiet[name] = inf if dead else now_s + QUIET_S
+
+    def judge(self, now_s: float) -> None:
+        """Let the manifests of unfit channels answer an error (O15); `now_s` is the wall clock."""
+        for name in self._judged:
+            if (presentation := self.presentations.get(name)) is None:
+                continue
+            setting = self._settings.channels[name].force_error
+            verdict = condition(presentation.channel, setting, now_s)
+            if verdict != presentation.unfit:
+                logs.get("health").warning("channel_fitness", channel=name, verdict=verdict)
+            presentation.unfit = verdict
+            if verdict is not None:
+                presentation.forget_all()
 
     def shed(self) -> None:
         """The disk is short: keep what playlists and holds need. What there is an archive for
@@ -128,14 +154,19 @@ class Channels:
 
     def _write(self, channel: LiveChannel) -> Writer:
         """This process writes the channel from now on."""
-        writer = Writer(channel, self._settings, self._budget, self._clock)
+        writer = Writer(channel, self._settings, self._budget, self.clock)
         self.writers[channel.name] = writer
+        self._moved[channel.name] = self.clock()
         return writer
 
     def _present(self, channel: LiveChannel, window: HotWindow) -> Presentation:
         presentation = Presentation(channel, self._settings, window)
-        presentation.faces = [HlsFace(presentation), DashFace(presentation)]
-        presentation.stepped(self._clock())
+        telling = Telling(channel)
+        hls, dash = HlsFace(presentation), DashFace(presentation)
+        hls.ranges, dash.events = telling.ranges, telling.streams
+        presentation.faces = [hls, dash]
+        presentation.stepped(self.clock())
+        presentation.on_change = lambda: self.on_publish(channel.name)
         channel.on_chunk = presentation.stored
         channel.held = lambda *span_s: self.holds.keeps(channel.name, *span_s)
         self.presentations[channel.name] = presentation
