@@ -11,6 +11,7 @@ import asyncio
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench import harness
@@ -68,8 +69,23 @@ def serve(port: int, folder: Path) -> None:
     uvloop.run(run())
 
 
+def load(port: int, case: str, seconds: int) -> harness.Round:
+    """One round against one server."""
+    url = f"http://127.0.0.1:{port}/{case}"
+    return harness.wrk(url, connections=CONNECTIONS, seconds=seconds)
+
+
+def rows(case: str, sides: Sequence[harness.Round]) -> list[str]:
+    """Requests per second, where more is better, and the 99th percentile, where less is."""
+    ours, peer = sides
+    return [
+        harness.line("delivery", case, ours.per_s, "req/s", "nginx", peer.per_s),
+        harness.line("delivery", f"{case}_p99", ours.p99_ms, "ms", "nginx", peer.p99_ms),
+    ]
+
+
 def measure(seconds: int) -> list[str]:
-    """One line per size."""
+    """Two lines per size."""
     lines = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -87,15 +103,12 @@ def measure(seconds: int) -> list[str]:
         ]
         try:
             for case in SIZES:
-                ours, peer = harness.alternate(
-                    lambda case=case: harness.wrk(  # type: ignore[misc]
-                        f"http://127.0.0.1:{mine}/{case}", connections=CONNECTIONS, seconds=seconds
-                    ),
-                    lambda case=case: harness.wrk(  # type: ignore[misc]
-                        f"http://127.0.0.1:{its}/{case}", connections=CONNECTIONS, seconds=seconds
-                    ),
+                rounds = harness.in_turn(
+                    lambda case=case: load(mine, case, seconds),  # type: ignore[misc]
+                    lambda case=case: load(its, case, seconds),  # type: ignore[misc]
+                    harness.ROUNDS,
                 )
-                lines.append(harness.line("delivery", case, ours, "req/s", "nginx", peer))
+                lines += rows(case, [harness.medians(side) for side in zip(*rounds, strict=True)])
         finally:
             for server in servers:
                 harness.stop(server)

@@ -10,6 +10,9 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 SERVER_CORE, LOAD_CORE = 0, 1
 PINNED_LOAD = ("taskset", "-c", str(LOAD_CORE))
@@ -65,28 +68,43 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def wrk(url: str, *, connections: int, seconds: int) -> float:
-    """Requests per second of one round; an answer that is not 2xx or 3xx fails the bench."""
+class Round(NamedTuple):
+    """What wrk says of one round."""
+
+    per_s: float
+    p99_ms: float
+
+
+def wrk(url: str, *, connections: int, seconds: int) -> Round:
+    """One round; an answer that is not 2xx or 3xx fails the bench."""
     done = subprocess.run(
-        [*PINNED_LOAD, tool("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", url],
+        [*PINNED_LOAD, tool("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", url],
         capture_output=True,
         text=True,
         check=True,
     )
     rate = re.search(r"Requests/sec:\s+([0-9.]+)", done.stdout)
-    if rate is None or "Non-2xx" in done.stdout:
+    p99 = re.search(r" 99%\s+([0-9.]+)(us|ms|s)\b", done.stdout)
+    if rate is None or p99 is None or "Non-2xx" in done.stdout:
         raise SystemExit(f"{url}: {done.stdout}")
-    return float(rate[1])
+    return Round(float(rate[1]), float(p99[1]) * {"us": 0.001, "ms": 1, "s": 1000}[p99[2]])
+
+
+def in_turn(ours: Callable[[], T], peer: Callable[[], T], rounds: int) -> list[tuple[T, T]]:
+    """Both, round by round, so that the machine's mood is shared."""
+    return [(ours(), peer()) for _ in range(rounds)]
+
+
+def medians(rounds: Sequence[Round]) -> Round:
+    """Of each value on its own."""
+    return Round(*(statistics.median(values) for values in zip(*rounds, strict=True)))
 
 
 def alternate(
     ours: Callable[[], float], peer: Callable[[], float], rounds: int = ROUNDS
 ) -> tuple[float, float]:
-    """Medians of both, measured in turn so that the machine's mood is shared."""
-    a, b = [], []
-    for _ in range(rounds):
-        a.append(ours())
-        b.append(peer())
+    """Medians of both, measured in turn."""
+    a, b = zip(*in_turn(ours, peer, rounds), strict=True)
     return statistics.median(a), statistics.median(b)
 
 

@@ -1,5 +1,7 @@
 """Answers with their prebuilt heads."""
 
+from native.http.image cimport Image
+
 cdef class Answer:
     cdef readonly int status
     cdef readonly size_t size_bytes  # of the body
@@ -21,9 +23,10 @@ cdef class Entity(Answer):
     cdef bytes gzip_head_304
     cdef bytes head_206  # up to the end of the fields that all ranges share
     cdef bint ranges
-    cdef int fd  # memfd with the body, -1 while there is none
-    cdef int hits
-    cdef int backing(self) noexcept
+    cdef Image image
+    cdef long second  # in which `hits` were counted
+    cdef size_t hits
+    cdef Image imaged(self, long second, const char* date, bint in_file)
 
 cdef class Refusal(Answer):
     cdef readonly str code

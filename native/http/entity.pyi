@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from typing_extensions import disjoint_base
 
-BACKED_MAX: int
-BACKED_AFTER: int
+IMAGE_HITS: int
+IMAGE_BYTES: int
 ETAG_TEXT: re.Pattern[str]
 
 @disjoint_base

@@ -1,24 +1,18 @@
 # cython: auto_pickle=False
 """Entity and Refusal: answers whose heads are built once and served many times (HT-77)."""
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_GET_SIZE
 
 import re
+
+from native.http.image cimport picture
 
 from native.http import dates, heads, tables
 from native.http.errors import HeadError
 
-cdef extern from "<sys/mman.h>" nogil:
-    int memfd_create(const char* name, unsigned int flags)
-    enum: MFD_CLOEXEC
-
-cdef extern from "<unistd.h>" nogil:
-    int close(int fd)
-    ssize_t write(int fd, const void* data, size_t size)
-
-BACKED_MAX = 128  # bodies of one process that may stand in a memfd beside their bytes
-BACKED_AFTER = 2  # answers that leave from the bytes first
-cdef int backed = 0
+IMAGE_HITS = 4  # in one second, before an image of that second pays ...
+IMAGE_BYTES = 16384  # ... and one more for each so many octets
+cdef size_t HITS = IMAGE_HITS, STEP = IMAGE_BYTES
 ETAG_TEXT = re.compile(r"[\x21\x23-\x7e]*")
 
 
@@ -48,29 +42,8 @@ cdef bytes joined(tuple pieces):
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-cdef bint fill(int fd, const char* data, size_t left) noexcept nogil:
-    """Write it all."""
-    cdef ssize_t done
-    while left:
-        done = write(fd, data, left)
-        if done <= 0:
-            return False
-        data += done
-        left -= done
-    return True
-
-
 cdef class Entity(Answer):
     """One immutable object version: octets, validators and all its heads."""
-
-    def __cinit__(self):
-        self.fd = -1
-
-    def __dealloc__(self):
-        global backed
-        if self.fd >= 0:
-            close(self.fd)
-            backed -= 1
 
     def __init__(
         self,
@@ -124,27 +97,19 @@ cdef class Entity(Answer):
     def gzip(self) -> bytes | None:
         return None if self.gzip_pieces is None else joined(self.gzip_pieces)
 
-    cdef int backing(self) noexcept:
-        """A memfd that holds the body, or -1: not hot yet, or enough of them already."""
-        global backed
-        cdef int fd
-        cdef bytes piece
-        if self.fd >= 0 or backed >= BACKED_MAX:
-            return self.fd
+    cdef Image imaged(self, long second, const char* date, bint in_file):
+        """The newest image; of this second if that pays, of an older one or None otherwise."""
+        cdef Image image
+        if self.second != second:
+            self.second, self.hits = second, 0
         self.hits += 1
-        if self.hits <= BACKED_AFTER:
-            return -1
-        self.hits = 0
-        fd = memfd_create(b"headwater", MFD_CLOEXEC)
-        if fd < 0:
-            return -1
-        for piece in self.pieces:
-            if not fill(fd, PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece)):
-                close(fd)
-                return -1
-        backed += 1
-        self.fd = fd
-        return fd
+        if self.image is not None and self.image.second == second:
+            return self.image
+        if self.hits > HITS + self.size_bytes // STEP:
+            image = picture(second, self.head, date, self.pieces, self.size_bytes, in_file)
+            if image is not None:
+                self.image = image
+        return self.image
 
     def __repr__(self) -> str:
         return f"<Entity {self.status} {self.content_type} {self.size_bytes} octets>"

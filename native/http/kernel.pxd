@@ -45,6 +45,7 @@ cdef extern from "<sys/socket.h>" nogil:
         SO_LINGER
     int accept4(int fd, sockaddr* peer, unsigned int* size, int flags)
     ssize_t recv(int fd, void* data, size_t size, int flags)
+    ssize_t send(int fd, const void* data, size_t size, int flags)
     ssize_t sendmsg(int fd, const msghdr* message, int flags)
     int shutdown(int fd, int how)
     int setsockopt(int fd, int level, int name, const void* value, unsigned int size)

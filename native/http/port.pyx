@@ -33,6 +33,7 @@ cdef class Port:
         self.hosts = frozenset(host.lower().encode() for host in limits.hosts)
         self.emptied = asyncio.Event()
         self.emptied.set()
+        self.image_to = limits.image_to_bytes
         self.sendfile_from = limits.sendfile_from_bytes
         self.sendfile_to = limits.sendfile_to_bytes
         self.queue_bytes, self.linger_bytes = limits.queue_bytes, limits.linger_bytes

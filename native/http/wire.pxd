@@ -1,6 +1,7 @@
 """The way out of one connection."""
 
 from native.http.entity cimport Entity
+from native.http.image cimport Image
 from native.http.outbox cimport Outbox
 from native.http.port cimport Port
 from native.http.worker cimport Seat
@@ -30,6 +31,7 @@ cdef class Wire(Seat):
     cdef bint close_delimited(self) noexcept
     cdef void enter(self, int phase, double seconds) noexcept
     cdef int queue(self, bytes octets) except -1
+    cdef int give_image(self, Image image) except -1
     cdef int queue_pieces(self, tuple pieces, size_t offset, size_t size) except -1
     cdef int gather(
         self, bytes head, const char* extra, const char* end, tuple pieces, size_t offset, size_t size, Entity backed

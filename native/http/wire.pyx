@@ -10,6 +10,9 @@ from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport uint8_t
 from libc.string cimport memset, strlen
 
+from posix.types cimport off_t
+
+from native.http.image cimport Image
 from native.http.kernel cimport (
     MSG_MORE,
     MSG_NOSIGNAL,
@@ -18,6 +21,8 @@ from native.http.kernel cimport (
     iovec,
     linger,
     msghdr,
+    send,
+    sendfile,
     sendmsg,
     setsockopt,
 )
@@ -61,8 +66,8 @@ cdef class Wire(Seat):
     ) except -1:
         """Give one answer away: head, extra fields, date and end, body; the rest is queued (HT-132).
 
-        A body of middle size leaves from the memfd of `backed`, if it has one (HT-130): the kernel
-        then hands out pages instead of copying. Small and very large ones are faster from memory.
+        The body of `backed` leaves from its image, if it is hot enough to have one: with this
+        second's head in front in one call, otherwise behind a head of its own.
         """
         cdef iovec parts[GATHER]
         cdef msghdr message
@@ -70,8 +75,22 @@ cdef class Wire(Seat):
         cdef int i, n = 3, file = -1
         cdef size_t skip = offset, left = size, length
         cdef bytes piece
-        if backed is not None and self.port.sendfile_from <= size <= self.port.sendfile_to:
-            file = backed.backing()
+        cdef Image image = None
+        if backed is not None:
+            if size >= self.port.sendfile_from and backed.size_bytes <= self.port.sendfile_to:
+                image = backed.imaged(self.worker.second, self.worker.date, True)
+            elif size and backed.size_bytes <= self.port.image_to:
+                image = backed.imaged(self.worker.second, self.worker.date, False)
+            if image is not None:
+                if (
+                    image.second == self.worker.second
+                    and end == self.worker.date
+                    and size == backed.size_bytes
+                    and head is backed.head
+                    and self.outbox.queued == 0
+                ):
+                    return self.give_image(image)
+                file = image.fd
         parts[0].iov_base, parts[0].iov_len = PyBytes_AS_STRING(head), PyBytes_GET_SIZE(head)
         parts[1].iov_base, parts[1].iov_len = <void*>extra, strlen(extra)
         parts[2].iov_base, parts[2].iov_len = <void*>end, strlen(end)
@@ -106,10 +125,35 @@ cdef class Wire(Seat):
             self.queue((<const char*>parts[i].iov_base)[done : parts[i].iov_len])
             done = 0
         if file >= 0:
-            self.outbox.add(backed, NULL, size, file, offset)
+            self.outbox.add(image, NULL, size, file, image.lead + offset)
             return self.flush()
         if <size_t>done < size:
             self.queue_pieces(pieces, offset + done, size - done)
+        return 0
+
+    cdef int give_image(self, Image image) except -1:
+        """One call for the whole answer; the rest is queued."""
+        cdef ssize_t done
+        cdef off_t at = 0
+        if image.fd < 0:
+            done = send(self.fd, PyBytes_AS_STRING(image.octets), image.size, MSG_NOSIGNAL)
+        else:
+            done = sendfile(self.fd, image.fd, &at, image.size)
+        if done < 0:
+            if errno != EAGAIN and errno != EINTR:
+                self.port.resets += 1
+                self.leave()
+                return 0
+            done = 0
+        self.sent += done
+        if <size_t>done < image.size:
+            if image.fd < 0:
+                self.outbox.add(
+                    image.octets, <const uint8_t*>PyBytes_AS_STRING(image.octets) + done,
+                    image.size - done, -1, 0,
+                )
+            else:
+                self.outbox.add(image, NULL, image.size - done, image.fd, done)
         return 0
 
     cdef int queue_pieces(self, tuple pieces, size_t offset, size_t size) except -1:
