@@ -74,6 +74,7 @@ class Piece:
     body: bytes
     start: int | None = None
     duration: int | None = None
+    told_s: float | None = None
     independent: bool | None = None
     gap: bool = False
 

@@ -106,7 +106,9 @@ class HlsWalk:
             if body is not None and not s.keys and s.map_uri == whole[-1].map_uri:
                 if s.tag("EXT-X-DISCONTINUITY"):
                     media.segments.clear()
-                media.segments.append(Piece(join(p.url, s.uri) or "", s.number, body))
+                media.segments.append(
+                    Piece(join(p.url, s.uri) or "", s.number, body, told_s=s.duration_s)
+                )
         split = next((s for s in reversed(wanted) if s.parts), None)
         if split is not None:
             await self._parts(p, split, media)

@@ -229,6 +229,8 @@ SETS = r'(?s)(<AdaptationSet id="1".*?</AdaptationSet>)\n(<AdaptationSet id="2".
 FIRST_S = r'<S t="\d+" d="\d+"/>'
 
 DEFECTS = (
+    Defect("HLS-9", LIVE, body(V1, r"EXTINF:1.000(,\n\d+5\.m4s)", r"EXTINF:0.500\1")),
+    Defect("TR-35", LIVE, body(V1, "EXTINF:1.000", "EXTINF:0.990")),
     Defect("HLS-1", LIVE, body(V1, "EXTINF:1.000", "EXTINF:1.600")),
     Defect("HLS-2", LIVE, body(MEDIA, "TARGETDURATION:1", "TARGETDURATION:2", later=True)),
     Defect("HLS-3", LIVE, body(V1, r"^(\d+)\.m4s", r"x\1.m4s", later=True)),

@@ -8,6 +8,7 @@ from headwater.probe.model import Breach, Evidence, Media, Piece, Rule
 from native.bmff import BoxError, Chunk, Splitter, Track, parse_chunk, parse_init, tree
 
 BRANDS = {"cmfc", "cmf2"}
+EXTINF_S = 0.005  # rounding of both ends
 META = {"meta", "udta"}  # C6: not at file level
 
 
@@ -148,6 +149,14 @@ def _told(read: Read) -> Iterator[Breach]:
             yield Breach(piece.url, 0, f"S@d is {piece.duration}, the samples last {real}")
 
 
+def _extinf(read: Read) -> Iterator[Breach]:
+    for piece, chunks in read.segments:
+        real_s = sum(c.duration for c in chunks) / read.track.timescale
+        if chunks and piece.told_s is not None and abs(piece.told_s - real_s) > EXTINF_S:
+            wrong = f"EXTINF is {piece.told_s:.3f} s, the samples last {real_s:.3f} s"
+            yield Breach(piece.url, 0, wrong)
+
+
 def _independent(read: Read) -> Iterator[Breach]:
     for piece, chunks in read.parts:
         if chunks and piece.independent is not None and not piece.gap:
@@ -178,6 +187,7 @@ RULES = (
     Rule("C4", "M", "decode times and sequence numbers run on", each(_continuity)),
     Rule("C6", "M", "no metadata boxes at file level", each(_file_level)),
     Rule("D6", "M", "the manifest's times are the boxes'", each(_told)),
+    Rule("TR-35", "M", "EXTINF is what the samples last", each(_extinf)),
     Rule("HLS-15", "S", "INDEPENDENT=YES tells the truth", each(_independent)),
     Rule("HLS-19", "P", "parts add up to their segment", each(_whole)),
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from headwater.probe.model import Breach, Evidence, Rule
 from headwater.probe.playlist import Playlist, Tag, date_s, seconds
 
+HOLE_S = 0.1  # of a target duration; less is drift of the dates
 MILLISECOND = 0.0005  # durations are printed; half a millisecond is no breach
 ONCE = (
     "EXT-X-TARGETDURATION",
@@ -62,6 +63,14 @@ def _breaks_first(p: Playlist) -> Found:
     limit = min([s.line for s in p.segments[:1]] + ([breaks] if breaks else []), default=0)
     if tag and limit and tag.line > limit:
         yield tag.line, "EXT-X-DISCONTINUITY-SEQUENCE stands after a segment or a discontinuity"
+
+
+def _lost(p: Playlist) -> Found:
+    for a, b in zip(p.segments, p.segments[1:], strict=False):
+        if a.date_s is not None and b.date_s is not None:
+            missing_s = b.date_s - a.date_s - a.duration_s
+            if missing_s > HOLE_S * max(p.target_s, 1):
+                yield b.line, f"{missing_s:.3f} s are missing before a segment, without EXT-X-GAP"
 
 
 def _maps(p: Playlist) -> Found:
@@ -231,6 +240,7 @@ RULES = (
     Rule("HLS-1", "M", "round(EXTINF) <= target duration", each(_target)),
     Rule("HLS-4", "M", "EXT-X-MEDIA-SEQUENCE precedes the first segment", each(_sequence_first)),
     Rule("HLS-8", "M", "DISCONTINUITY-SEQUENCE precedes segments", each(_breaks_first)),
+    Rule("HLS-9", "S", "lost media is shown as gaps of the same length", each(_lost)),
     Rule("HLS-10", "M", "a new header comes with a discontinuity", each(_maps)),
     Rule("HLS-12", "M", "one DATERANGE id has one set of values", each(_ranges)),
     Rule("HLS-13", "M", "PART-INF and SERVER-CONTROL are there and long enough", each(_control)),
