@@ -7,11 +7,9 @@ is read; what a cut body leaves behind is never stored (I14).
 
 from collections.abc import Callable
 
-from lxml import etree
-
 from native.bmff import BoxError, Splitter, Unit
 from origin import metrics
-from origin.errors import BadMedia, OriginError, WrongHeader
+from origin.errors import OriginError, WrongHeader
 from origin.live.channels import Channels
 from origin.live.records import INDEPENDENT, Record
 from origin.live.sources import Peer, Source
@@ -131,17 +129,6 @@ class TrackBody:
         self.stored_chunks += 1
         metrics.BYTES.inc(record.size)
         metrics.CHUNKS.inc()
-
-
-def check_manifest(body: bytes) -> None:
-    """A pushed MPD names tracks that their headers name too; it only has to be one (I4)."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
-    try:
-        root = etree.fromstring(body, parser)
-    except etree.XMLSyntaxError as error:
-        raise BadMedia("the manifest is not XML", code="bad_manifest") from error
-    if etree.QName(root).localname != "MPD":
-        raise BadMedia("the manifest is no MPD", code="bad_manifest")
 
 
 def _refusal(error: BoxError) -> OriginError:

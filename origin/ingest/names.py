@@ -14,6 +14,7 @@ EXTENSION = re.compile(r"\.([A-Za-z0-9]{1,8})$")
 MEDIA = frozenset(  # I16
     ["cmfv", "cmfa", "cmft", "cmfm", "m4v", "m4a", "m4s", "mp4", "init", "header"]
 )
+MANIFESTS = frozenset(["mpd", "m3u8"])
 
 # How encoders name one track's requests; `track` is the track, `number` marks a single segment.
 SHAPES = tuple(
@@ -51,7 +52,7 @@ def target(path: str) -> Target:
         raise WrongPath("the path leaves the publishing point")
     found = EXTENSION.search(path.rstrip(")"))
     extension = found[1].lower() if found else ""
-    if extension == "mpd":
+    if extension in MANIFESTS:
         return Target("manifest")
     if extension and extension not in MEDIA:
         raise UnsupportedMedia(f"objects named .{extension} are not taken here")

@@ -8,8 +8,9 @@ from origin import metrics
 from origin.errors import BadMedia, OriginError, UnknownChannel, UnsupportedMedia, WrongPath
 from origin.ingest import recordings
 from origin.ingest.admission import admit
-from origin.ingest.body import MANIFEST_BYTES, TrackBody, check_manifest
-from origin.ingest.names import NAME, Target, channel_name, target
+from origin.ingest.body import MANIFEST_BYTES, TrackBody
+from origin.ingest.names import NAME, Target, channel_name
+from origin.ingest.naming import Naming
 from origin.live.channels import Channels
 from origin.live.pace import describe
 from origin.live.sources import Peer
@@ -42,17 +43,17 @@ class Receiver:
         self._channels = channels
         self._settings = settings
         self._clock = clock
+        self._naming = Naming(channels.folder, settings.channel_limit)
 
     async def push(self, request: web.Request) -> web.Response:
         """One segment, header, manifest, probe, or endless track."""
         try:
-            channel, aim = _aim(request)
-            admit(self._settings, channel, request.headers.get("Authorization", ""))
+            channel, aim = self._aim(request)
             if request.headers.get("Content-Encoding", "").lower() not in CODINGS:
                 raise UnsupportedMedia("the body has a coding other than gzip")
             if aim.kind == "manifest":
-                self._channels.known(channel)
-                check_manifest(await _whole(request))
+                writer = self._channels.known(channel)
+                self._naming.announce(channel, await _whole(request), writer)
                 return _answer(200)
             body = TrackBody(
                 self._channels, channel, aim.track, self._settings, self._clock, _peer(request)
@@ -84,24 +85,24 @@ class Receiver:
         stays fetchable (HLS-7); the encoder's own bookkeeping is acknowledged.
         """
         try:
-            channel, _ = _aim(request)
-            admit(self._settings, channel, request.headers.get("Authorization", ""))
+            channel, _ = self._aim(request)
             self._channels.known(channel)
         except OriginError as error:
             return _refuse(request, error)
         return _answer(200)
 
-
-def _aim(request: web.Request) -> tuple[str, Target]:
-    """Channel and target of a request; the raw path decides, before any normalisation."""
-    raw = request.raw_path.split("?")[0]
-    decoded = request.match_info["rest"]
-    parts = decoded.split("/", 2)
-    if ".." in raw or "%2e" in raw.lower() or "%2f" in raw.lower() or "\0" in decoded:
-        raise WrongPath("the path leaves the publishing point")
-    if len(parts) != 3 or parts[0] != "ingest":
-        raise WrongPath("publishing points are /ingest/{channel}/{path}")
-    return channel_name(parts[1]), target(parts[2])
+    def _aim(self, request: web.Request) -> tuple[str, Target]:
+        """Channel and target of a request; the raw path decides, before any normalisation."""
+        raw = request.raw_path.split("?")[0]
+        decoded = request.match_info["rest"]
+        parts = decoded.split("/", 2)
+        if ".." in raw or "%2e" in raw.lower() or "%2f" in raw.lower() or "\0" in decoded:
+            raise WrongPath("the path leaves the publishing point")
+        if len(parts) != 3 or parts[0] != "ingest":
+            raise WrongPath("publishing points are /ingest/{channel}/{path}")
+        channel = channel_name(parts[1])
+        admit(self._settings, channel, request.headers.get("Authorization", ""))
+        return channel, self._naming.target(channel, parts[2], self._channels.writers.get(channel))
 
 
 def _peer(request: web.Request) -> Peer:
