@@ -1,0 +1,154 @@
+"""Rendering time ranges: once for all, in small steps, and only what is new of what grows (O19)."""
+
+import asyncio
+import gzip
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import m3u8
+import pytest
+from lxml import etree
+
+from native.http import Entity, Hot, Refusal
+from origin.delivery import ranges
+from origin.delivery.recordings import TimeShift
+from origin.ingest.body import TrackBody
+from origin.live.channels import Channels
+from origin.live.ranges import Range
+from origin.settings import Settings
+
+FIRST = 900_000_000
+GRID_S = Fraction(48, 25)
+
+
+class Rig:
+    """One channel with a long memory, without sockets."""
+
+    def __init__(self, folder: Path, media: Any, segments: int) -> None:
+        self.media, self.now_s = media, 0.0
+        self.settings = Settings(
+            window_s=8, retention_s=80_000, **{"channels": {"demo": {"segment_s": "48/25"}}}
+        )
+        self.channels = Channels(folder / "live", self.settings, Hot(), lambda: self.now_s)
+        self.channels.open()
+        self.shift = TimeShift(
+            self.settings, Hot(), self.channels.presentations, self.channels.recordings
+        )
+        self.next = FIRST
+        self.push(segments)
+
+    def push(self, count: int = 1) -> None:
+        for _ in range(count):
+            self.now_s = float((self.next + 1) * GRID_S)
+            body = TrackBody(self.channels, "demo", "v", self.settings, lambda: self.now_s)
+            if self.next == FIRST:
+                body.feed(self.media.header)
+            body.feed(self.media.segment(self.next))
+            body.finish()
+            body.close()
+            self.next += 1
+
+    async def get(self, leaf: str, first: int, last: int | None = None) -> Any:
+        """Numbers `first` to `last` of the channel, counted from its beginning."""
+        end_s = None if last is None else (FIRST + last + 1) * GRID_S
+        wanted = Range((FIRST + first) * GRID_S, end_s)
+        answer = self.shift.answer(f"/live/demo/{leaf}", wanted.query)
+        assert asyncio.iscoroutine(answer)
+        return await answer
+
+
+@pytest.fixture
+def rig(tmp_path: Path, video_media: Any) -> Any:
+    made = Rig(tmp_path, video_media, 300)
+    yield made
+    made.channels.close()
+
+
+async def test_all_who_ask_for_one_range_share_one_render(rig: Rig) -> None:
+    for leaf in ("v/media.m3u8", "master.m3u8", "manifest.mpd"):
+        before = rig.shift.ranges.renders
+        answers = await asyncio.gather(*(rig.get(leaf, 10, 250) for _ in range(60)))
+        assert rig.shift.ranges.renders == before + 1
+        assert all(answer is answers[0] for answer in answers)
+
+
+async def test_a_range_that_grows_pays_for_what_is_new(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same bytes as a render from nothing, for the price of one segment."""
+    first = await rig.get("v/media.m3u8", 5)
+    lines: list[int] = []
+    from origin.live import cut
+
+    real = cut.hls.segment_lines
+    monkeypatch.setattr(
+        cut.hls, "segment_lines", lambda s, *more: lines.append(s.number) or real(s, *more)
+    )
+    mpd = await rig.get("manifest.mpd", 5)
+    for _ in range(70):
+        rig.push()
+        lines.clear()
+        grown = await rig.get("v/media.m3u8", 5)
+        assert sorted(set(lines)) == [FIRST + 5, rig.next - 1]
+        assert grown.body.startswith(first.body) and grown.etag != first.etag
+        assert gzip.decompress(grown.gzip) == grown.body
+        later = await rig.get("manifest.mpd", 5)
+        assert later.etag != mpd.etag and gzip.decompress(later.gzip) == later.body
+        first, mpd = grown, later
+    fresh = ranges.Ranges(rig.settings, rig.channels.holds)
+    wanted = Range((FIRST + 5) * GRID_S)
+    presentation = rig.channels.presentations["demo"]
+    for leaf, known in (("v/media.m3u8", first), ("manifest.mpd", mpd)):
+        again = await fresh.answer(presentation, leaf, wanted, query=wanted.query)
+        assert isinstance(again, Entity)
+        assert (again.body, again.etag) == (known.body, known.etag)
+
+
+async def test_hls_and_dash_list_the_same(rig: Rig) -> None:
+    for first, last in ((0, 0), (0, 299), (3, 66), (63, 64), (200, 263), (17, 290)):
+        text = m3u8.loads((await rig.get("v/media.m3u8", first, last)).body.decode())
+        numbers = [int(s.uri[:-4]) - FIRST for s in text.segments]
+        assert numbers == list(range(first, last + 1))
+        root = etree.fromstring((await rig.get("manifest.mpd", first, last)).body)
+        total = sum(int(s.get("r", "0")) + 1 for s in root.iterfind(".//{*}S"))
+        assert total == len(numbers)
+        (template,) = root.findall(".//{*}SegmentTemplate")
+        assert int(template.get("startNumber")) == FIRST + first
+
+
+async def test_long_work_lets_the_loop_go_on(rig: Rig) -> None:
+    """A render never keeps others from their turn for longer than a stride."""
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(others())
+    await rig.get("v/media.m3u8", 0, 299)
+    assert turns >= 300 // 32
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_memory_for_ranges_is_bounded(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranges, "CUT_BYTES", 200_000)
+    kept = rig.shift.ranges
+    for first in range(60):
+        await rig.get("v/media.m3u8", first, 280)
+        assert kept._held_bytes == sum(e.size_bytes for e in kept._entries.values())
+        assert kept._held_bytes <= 200_000
+    assert 1 <= len(kept._entries) < 10
+
+
+async def test_too_many_at_once_are_told_to_come_back(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranges, "BUSY", 3)
+    answers = await asyncio.gather(*(rig.get("v/media.m3u8", n, 280) for n in range(10)))
+    refused = [a for a in answers if isinstance(a, Refusal)]
+    assert len(refused) == 7 and {(a.status, a.code) for a in refused} == {(503, "busy")}
+    assert (await rig.get("v/media.m3u8", 9, 280)).status == 200
