@@ -60,6 +60,8 @@ class HlsFace:
         self._ended = channel.ended
         for playlist in self._listed:
             playlist.follow(self._opened)
+            for name in playlist.unlisted_parts():
+                self._presentation.window.drop(self._presentation.path(playlist.track, name))
         self._forget()
         self._presentation.forget(MASTER)
 
@@ -148,7 +150,7 @@ class HlsFace:
         return found
 
     def _forget(self) -> None:
+        for leaf in {leaf for leaf, _, _ in self._entities}:
+            self._presentation.forget(leaf)
         self._texts.clear()
         self._entities.clear()
-        for leaf in self._playlists:
-            self._presentation.forget(leaf)

@@ -195,6 +195,12 @@ class LivePlaylist:
             for key in [key for key in self._lines if key[0] < oldest]:
                 del self._lines[key]
 
+    def unlisted_parts(self) -> list[str]:
+        """Names of parts that were listed and are no longer: the log has them (HLS-18)."""
+        parted = self._parted_from
+        old = [self._parted.pop(number) for number in sorted(self._parted) if number < parted]
+        return [part_name(s.number, index) for s in old for index in range(len(s.parts))]
+
     def _segment_lines(self, number: int, parted: bool) -> str:
         lines = self._lines.get((number, parted))
         if lines is None:

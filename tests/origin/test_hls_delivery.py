@@ -206,7 +206,12 @@ async def test_a_hint_that_is_abandoned(site: Any) -> None:
 
 async def test_old_parts_are_read_from_the_log(site: Any) -> None:
     """HLS-18: long after they left the playlist, and after they left memory."""
-    async with site(played=20) as live:
+    async with site(played=6) as live:
+        first = live.rig.playlist().parts(FIRST + 5)[0]["URI"]
+        assert (await live.get(f"v/{first}")).status == 200
+        assert live.rig.hot.get(f"/live/c/v/{first}") is not None
+        live.rig.play(FIRST + 6, 14)
+        assert live.rig.hot.get(f"/live/c/v/{first}") is None
         assert not read(live.rig.text()).parts(FIRST + 10)
         for index, piece in enumerate(V.pieces(FIRST + 10)):
             assert (await live.get(f"v/{FIRST + 10}.{index}.m4s")).body == piece

@@ -180,6 +180,25 @@ def test_a_restart_answers_the_same_bytes(tmp_path: Path) -> None:
     assert rig.text() == text and before == after
 
 
+def test_a_lost_segment_begins_where_its_parts_did(tmp_path: Path) -> None:
+    """HLS-3: audio cut by the packet begins before its boundary, also when it becomes a gap."""
+    audio = Synth("audio", 20_000, chunks=90)
+    rig = Rig(tmp_path, {"v": V, "a": audio})
+    rig.begin()
+    for number in range(FIRST, FIRST + 10):
+        for piece in V.pieces(number):
+            rig.chunk("v", piece)
+        for at, piece in enumerate(audio.pieces(number)):
+            if number < FIRST + 6 or (number == FIRST + 6 and at < 60):
+                rig.chunk("a", piece)
+        if number == FIRST + 6:
+            older = rig.playlist("a")
+            assert len(older.parts(FIRST + 6)) > 1
+    newer = rig.playlist("a")
+    assert "#EXT-X-GAP" in newer.blocks[FIRST + 6]
+    lawful(older, newer)
+
+
 @pytest.mark.parametrize("missing", ["a", "v"])
 def test_a_segment_that_is_lost_half_way_ends_in_gap_parts(tmp_path: Path, missing: str) -> None:
     """HLS-9: the parts that were listed stay, the rest of the segment is GAP."""
