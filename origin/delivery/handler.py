@@ -95,7 +95,8 @@ class Delivery:
             return presentation.refusal(unfit.status, unfit.code, Class.EARLY, retry)
         if DIRECTIVE in query and (given := presentation.directed(leaf, query)) is not None:
             return self._given(given)
-        return presentation.render(leaf) or presentation.refusal(404, "no_media_yet", Class.EARLY)
+        absent = presentation.refusal(404, "no_media_yet", Class.EARLY)
+        return self._given(presentation.render(leaf) or absent)
 
     def _given(self, given: Found | Awaited | Awaitable[Answer]) -> Answer | Awaitable[Answer]:
         return self._waiting.park(given) if isinstance(given, Awaited) else given

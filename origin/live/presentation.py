@@ -65,7 +65,7 @@ class Presentation:
         self.unfit: Verdict | None = None
         self.on_change: Callable[[], None] = lambda: None
         self.directed: Callable[[str, str], Found | Awaited | None] = lambda *_: None
-        self.patch: Callable[[str], Found | None] = lambda _: None
+        self.patch: Callable[[str], Found | Awaited | None] = lambda _: None
         self.early: Callable[[LiveTrack, int], Found | None] = lambda *_: None
         self._rates: dict[str, tuple[tuple[int, int], int, int]] = {}
         self._headers: set[str] = set()
@@ -100,7 +100,7 @@ class Presentation:
             for face in self.faces:
                 face.expired(gone)
 
-    def render(self, leaf: str) -> Found | None:
+    def render(self, leaf: str) -> Found | Awaited | None:
         """A manifest that is not in the hot table, put there for whoever asks next."""
         rendered = (face.render(leaf) for face in self.faces)
         entity = next((entity for entity in rendered if entity is not None), None)
