@@ -28,6 +28,7 @@ from bench.players.report import Answer, Kind, Report, cause
 from bench.players.tally import tally
 
 FOREVER_S = 1e9
+SEEN_BY_HTTP = ("connection", "server", "refused", "gone", "missing")
 reports: list[Report] = []
 shielded: Counter[str] = Counter()
 
@@ -164,6 +165,15 @@ def tell(environment: Environment, report: Report) -> None:
                 exception=None,
                 context={},
             )
+    for why in (why for why in report.errors.elements() if why not in SEEN_BY_HTTP):
+        environment.events.request.fire(
+            request_type=report.player,
+            name="error",
+            response_time=0,
+            response_length=0,
+            exception=RuntimeError(why),
+            context={},
+        )
 
 
 @events.quitting.add_listener
