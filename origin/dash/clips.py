@@ -112,7 +112,7 @@ class Clips:
         out.text(DECLARATION + tag("MPD", [*NAMESPACES, ("id", frame.id), *root, *lengths]))
         for clip in self._clips:
             ended = ends or clip is not self._clips[-1]
-            self._period(frame, clip, [r for r in renditions if r.name in clip.lines], ended, out)
+            self._period(frame, clip, [r for r in renditions if r.folder in clip.lines], ended, out)
         if not ends:
             clock = [("schemeIdUri", HTTP_ISO), ("value", frame.time_url)]
             out.text(tag("UTCTiming", clock, close=True))
@@ -136,7 +136,7 @@ class Clips:
                 out.text(representation_opening(r))
                 out.text(template_opening(r, clip.first, clip.first * frame.segment_s))
                 out.text("<SegmentTimeline>\n")
-                clip.lines[r.name].write(out)
+                clip.lines[r.folder].write(out)
                 out.text("</SegmentTimeline>\n</SegmentTemplate>\n</Representation>\n")
             out.text("</AdaptationSet>\n")
         out.text("</Period>\n")

@@ -21,10 +21,11 @@ from origin.live.presentation import Presentation
 from origin.live.ranges import Range, Window
 from origin.live.recordings import published
 from origin.settings import Settings
+from origin.tracks import Rendition
 
 CUT_BYTES = 64 << 20  # ranges in memory, all channels together
 BUSY = 64  # ranges that may wait for their first render at once
-MASTER, MEDIA = "master.m3u8", "/media.m3u8"
+MASTER = "master.m3u8"
 _Key = tuple[str, Range, int]
 
 
@@ -69,9 +70,13 @@ class Ranges:
     ) -> Answer:
         first = published(presentation.channel, wanted, self._settings, self._holds).first
         key = (presentation.channel.name, wanted, first)
+
+        def tricks() -> list[Rendition]:
+            return [r for _, r in presentation.renditions if r.trick_of]
+
         entry = self._entries.get(key)
         if entry is None:
-            entry = self._entries[key] = _Entry(Cut(presentation.channel, first))
+            entry = self._entries[key] = _Entry(Cut(presentation.channel, first, tricks))
         self._entries.move_to_end(key)
         async with entry.lock:
             window = published(presentation.channel, wanted, self._settings, self._holds)
@@ -89,11 +94,10 @@ class Ranges:
         self, presentation: Presentation, cut: Cut, window: Window, leaf: str, query: str
     ) -> Entity | None:
         channel = presentation.channel
-        if leaf.endswith(MEDIA):
-            track = channel.tracks.get(leaf.removesuffix(MEDIA))
-            if track is None or track not in channel.live_tracks:
+        name, slash, media = leaf.partition("/")
+        if slash:
+            if (playlist := cut.playlist(name, media)) is None:
                 return None
-            playlist = cut.playlist(track)
             await _step(playlist.grow(window.last))
             plain, coded, tag = playlist.text(window)
             return self._entity(presentation, window, hls.CONTENT_TYPE, plain, coded, tag)

@@ -16,8 +16,8 @@ from origin.live.track import LiveTrack
 from origin.settings import Settings
 
 MANIFESTS = frozenset(["master.m3u8", "manifest.mpd", "ll.mpd"])
-MEDIA = "media.m3u8"
-SEGMENT = re.compile(r"(\d{1,18})\.m4s", re.ASCII)
+PLAYLISTS = frozenset(["media.m3u8", "iframe.m3u8"])
+SEGMENT = re.compile(r"(\d{1,18})(?:\.m4s|\.vtt|\.i\.m4s)", re.ASCII)
 EARLY, GONE = "max-age=1", "max-age=60"
 
 
@@ -59,7 +59,7 @@ class TimeShift:
         if len(parts) not in (3, 4) or parts[0] != "live":
             return None
         leaf = "/".join(parts[2:])
-        if leaf not in MANIFESTS and not (len(parts) == 4 and parts[3] == MEDIA):
+        if leaf not in MANIFESTS and not (len(parts) == 4 and parts[3] in PLAYLISTS):
             return None
         presentation = self._presentations.get(parts[1])
         try:
@@ -80,7 +80,7 @@ class TimeShift:
         if presentation is None:
             return Refusal(404, "unknown_channel", cache_control=EARLY)
         leaf = "/".join(rest)
-        if leaf in MANIFESTS or (len(rest) == 2 and rest[1] == MEDIA):
+        if leaf in MANIFESTS or (len(rest) == 2 and rest[1] in PLAYLISTS):
             return self.ranges.answer(presentation, leaf, recording.range)
         if len(rest) == 2:
             return self._media(presentation, rest[0], rest[1], recording.range)

@@ -2,13 +2,14 @@
 number and never looked at twice.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from origin import hls
 from origin.dash.clips import Clips, Frame
 from origin.dash.pieces import Pieces
+from origin.hls.forms import IFRAMES, Form, form
 from origin.hls.rolling import BLOCK, Run, Text, block
 from origin.live.channel import LiveChannel
 from origin.live.ranges import Window
@@ -16,7 +17,10 @@ from origin.live.track import LiveTrack
 from origin.tracks import Rendition, Segment
 
 STRIDE = 32  # numbers between two places where long work may pause
-FROM_START = "#EXT-X-START:TIME-OFFSET=0\n"  # start-over: not at the edge of a playlist that grows
+EVENT = (
+    "#EXT-X-PLAYLIST-TYPE:EVENT",
+    "#EXT-X-START:TIME-OFFSET=0",
+)  # not from the edge: start-over
 
 
 @dataclass(slots=True)
@@ -40,12 +44,13 @@ class Rates:
 
 
 class Playlist:
-    """The segments of one track as HLS text: settled blocks and a tail."""
+    """The segments of one track in one form as HLS text: settled blocks and a tail."""
 
-    def __init__(self, channel: LiveChannel, track: LiveTrack, first: int) -> None:
+    def __init__(self, channel: LiveChannel, track: LiveTrack, form: Form, first: int) -> None:
         self.size_bytes = 0
         self._channel = channel
         self._track = track
+        self._form = form
         self._first = first
         self._next = first
         self._run = Run()
@@ -56,7 +61,8 @@ class Playlist:
         while self._next <= last:
             until = min(last, self._next + STRIDE - 1)
             for segment in self._channel.listed(self._track, self._next, until):
-                text = hls.segment_lines(segment, self._track.timescale, 0) + "\n"
+                lines = hls.segment_lines(segment, self._track.timescale, 0, self._form.suffix)
+                text = lines + "\n"
                 self._tail.append(text)
                 self.size_bytes += len(text)
             self._next = until + 1
@@ -68,26 +74,30 @@ class Playlist:
     def text(self, window: Window) -> Text:
         """EVENT from the start while it grows and until every player has seen its end, then VOD."""
         kept = self._channel.kept
-        (first,) = self._channel.listed(self._track, self._first, self._first)
-        alone = hls.media_playlist(
-            [first],
-            timescale=self._track.timescale,
-            target_duration_s=kept.target_s,
-            epoch_s=0,
-            discontinuity_sequence=sum(b < self._first for b in kept.breaks),
-            playlist_type="VOD" if window.settled else "EVENT",
-        )
-        head = alone.removesuffix(hls.segment_lines(first, self._track.timescale, 0) + "\n")
-        head += "" if window.settled else FROM_START
+        head = [
+            "#EXTM3U",
+            f"#EXT-X-VERSION:{self._form.version}",
+            f"#EXT-X-TARGETDURATION:{kept.target_s}",
+            f"#EXT-X-MEDIA-SEQUENCE:{self._first}",
+            f"#EXT-X-DISCONTINUITY-SEQUENCE:{sum(b < self._first for b in kept.breaks)}",
+            *(["#EXT-X-PLAYLIST-TYPE:VOD"] if window.settled else EVENT),
+            "#EXT-X-INDEPENDENT-SEGMENTS",
+            *self._form.head,
+        ]
         tail = "".join(self._tail) + ("#EXT-X-ENDLIST\n" if window.complete else "")
-        return self._run.wrapped(head.encode(), tail.encode())
+        return self._run.wrapped(("\n".join(head) + "\n").encode(), tail.encode())
 
 
 class Cut:
-    """One range of one channel, from its first number on."""
+    """One range of one channel, from its first number on. `tricks` are the renditions that the
+    channel offers beside its tracks.
+    """
 
-    def __init__(self, channel: LiveChannel, first: int) -> None:
+    def __init__(
+        self, channel: LiveChannel, first: int, tricks: Callable[[], list[Rendition]]
+    ) -> None:
         self.channel = channel
+        self._tricks = tricks
         self.first = first
         self._next = first
         self._rates: dict[str, Rates] = {}
@@ -100,11 +110,18 @@ class Cut:
         texts = sum(p.size_bytes for p in self._playlists.values())
         return 4096 + texts * 3 // 2 + (self._next - self.first) * len(self._rates) * 4
 
-    def playlist(self, track: LiveTrack) -> Playlist:
-        name = track.rendition.name
-        if name not in self._playlists:
-            self._playlists[name] = Playlist(self.channel, track, self.first)
-        return self._playlists[name]
+    def playlist(self, name: str, leaf: str) -> Playlist | None:
+        """The playlist that is called so in a track's folder; None when there is none."""
+        track = self.channel.tracks.get(name)
+        if track is None or track not in self.channel.live_tracks:
+            return None
+        shape = form(track.rendition) if leaf != IFRAMES.leaf else IFRAMES
+        if leaf != shape.leaf or (shape is IFRAMES and track.rendition.kind != "video"):
+            return None
+        if (playlist := self._playlists.get(f"{name}/{leaf}")) is None:
+            playlist = Playlist(self.channel, track, shape, self.first)
+            self._playlists[f"{name}/{leaf}"] = playlist
+        return playlist
 
     def grow(self, last: int) -> Iterator[None]:
         """Take the media of all tracks up to this number, pausing now and then."""
@@ -140,7 +157,8 @@ class Cut:
                         average_bandwidth=rates.average_bps(track.timescale),
                     )
                 )
-        return found
+        names = {rendition.name for rendition in found}
+        return found + [trick for trick in self._tricks() if trick.trick_of in names]
 
     def master(self, query: str) -> str:
         """The multivariant playlist; its children get the same range by the same query."""

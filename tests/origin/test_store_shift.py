@@ -209,6 +209,8 @@ def test_a_recording_outlives_retention_and_restart(encoder: Encoder, now_number
                     body = origin.get(f"/rec/show/{media}/{s.uri}").body
                     assert body == encoder.media[path].segment(int(s.uri[:-4]))
                 assert origin.get(f"/rec/show/{media}/init.mp4").body == encoder.media[path].header
+    assert origin.get(f"/rec/show/v/{n + 3}.i.m4s").status == 200
+    assert origin.get(f"/rec/show/a/{n + 3}.i.m4s").status == 404
     master = m3u8.loads(origin.get("/rec/show/master.m3u8").text)
     assert [p.uri for p in master.playlists] == ["v/media.m3u8"]
     root = etree.fromstring(origin.get("/rec/show/manifest.mpd").body)
