@@ -2,24 +2,13 @@
 
 from libc.stdint cimport uint8_t
 
-from native.http.following cimport Following
-from native.http.gate cimport Gate
-from native.http.target cimport Target
+from native.http.asking cimport Asking
 
-cdef class Connection(Following):
-    cdef uint8_t* input  # octets not consumed yet; with a request in the making, its head first
-    cdef size_t size, room, dropped
-    cdef bint busy, lingering, eof, said
-    cdef Gate gate  # where the request in the making is parked
+cdef class Connection(Asking):
+    cdef size_t size, room, dropped  # octets in `input`, their room; octets read while lingering
+    cdef bint lingering, eof, said
     cdef bint more  # whole requests may wait in `input` for the next turn
     cdef int read(self) except -1
     cdef int process(self, const uint8_t* data, size_t size) except -1
     cdef int proceed(self) except -1
     cdef int hold(self, const uint8_t* data, size_t size) except -1
-    cdef int park(self, Gate gate) except -1
-    cdef int unpark(self) except -1
-    cdef int serve(self, const uint8_t* data) except -1
-    cdef int give(self, const uint8_t* data, object result) except -1
-    cdef int give_later(self, object result) except -1
-    cdef object cut_request(self, const uint8_t* data, Target* target)
-    cdef int handler_failed(self, error) except -1

@@ -1,21 +1,19 @@
 """One connection of the delivery port (C face: connection.pxd)."""
 
-import asyncio
-
 from typing_extensions import disjoint_base
 
-from native.http.following import Following
+from native.http.asking import Asking
 
 @disjoint_base
-class Connection(Following):
+class Connection(Asking):
     """A client, from accept to close."""
 
-    def made(self, task: asyncio.Future[object]) -> None:
-        """The handler's task is done."""
     def give_up(self, number: int) -> None:
         """Answer a request in the making with a row of errors.REFUSALS instead."""
     def is_idle(self) -> bool:
         """Nothing received that is not answered, nothing to send."""
+    def state(self) -> str:
+        """A row of tables.STATES."""
     def drain(self) -> None:
         """At the start of a drain: go if idle (HT-67)."""
     def release(self) -> None:

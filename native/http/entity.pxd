@@ -23,10 +23,16 @@ cdef class Entity(Answer):
     cdef bytes gzip_head_304
     cdef bytes head_206  # up to the end of the fields that all ranges share
     cdef bint ranges
+    cdef size_t holders  # connections that have some of it queued
     cdef Image image
     cdef long second  # in which `hits` were counted
     cdef size_t hits
+    cdef size_t weight(self) noexcept
     cdef Image imaged(self, long second, const char* date, bint in_file)
+
+cdef void hold(Entity entity) noexcept
+cdef void let_go(Entity entity) noexcept
+cdef size_t queued() noexcept
 
 cdef class Refusal(Answer):
     cdef readonly str code

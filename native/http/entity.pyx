@@ -97,6 +97,10 @@ cdef class Entity(Answer):
     def gzip(self) -> bytes | None:
         return None if self.gzip_pieces is None else joined(self.gzip_pieces)
 
+    cdef size_t weight(self) noexcept:
+        """Octets in memory as long as somebody holds it."""
+        return self.size_bytes + self.gzip_size
+
     cdef Image imaged(self, long second, const char* date, bint in_file):
         """The newest image; of this second if that pays, of an older one or None otherwise."""
         cdef Image image
@@ -113,6 +117,30 @@ cdef class Entity(Answer):
 
     def __repr__(self) -> str:
         return f"<Entity {self.status} {self.content_type} {self.size_bytes} octets>"
+
+
+cdef size_t queued_bytes = 0
+
+
+cdef void hold(Entity entity) noexcept:
+    """One more connection has some of it queued; each object counts once (HT-141)."""
+    global queued_bytes
+    if entity.holders == 0:
+        queued_bytes += entity.weight()
+    entity.holders += 1
+
+
+cdef void let_go(Entity entity) noexcept:
+    """One less."""
+    global queued_bytes
+    entity.holders -= 1
+    if entity.holders == 0:
+        queued_bytes -= entity.weight()
+
+
+cdef size_t queued() noexcept:
+    """Octets of all objects that somebody holds, of this process."""
+    return queued_bytes
 
 
 cdef class Refusal(Answer):

@@ -59,6 +59,7 @@ REFUSALS = (
     Row("internal", 500, False),  # the handler raised
     Row("hold_expired", 503, False),  # HT-123
     Row("draining", 503, False),  # HT-67
+    Row("overloaded", 503, False),  # HT-141
     Row("source_cut", 503, False),  # HT-114: asked for after its source broke
 )
 NUMBER = {row.code: number for number, row in enumerate(REFUSALS)}

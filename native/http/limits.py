@@ -22,6 +22,7 @@ class Limits:
     connections: int = 0  # HT-128: per worker; 0 = RLIMIT_NOFILE - 256, at most 20,000
     hosts: tuple[str, ...] = ()  # HT-42: lower-case names answered; empty = all
     queue_bytes: int = 8 << 20  # HT-115, HT-141: a stream's reader further behind is cut
+    worker_queue_bytes: int = 1 << 30  # HT-141: of all objects somebody still has to take
     image_to_bytes: int = 8192  # HT-132: hot bodies up to this size leave as one buffer; 0 = never
     sendfile_from_bytes: int = 16384  # HT-130: bodies of these sizes leave by sendfile once
     sendfile_to_bytes: int = 524288  # they are hot; larger ones are faster from memory; 0 = never

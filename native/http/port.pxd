@@ -17,7 +17,7 @@ cdef class Port:
     cdef list trusted
     cdef frozenset hosts
     cdef readonly object emptied  # asyncio.Event: no connection is left
-    cdef size_t image_to, sendfile_from, sendfile_to, queue_bytes, linger_bytes
+    cdef size_t worker_queue_bytes, image_to, sendfile_from, sendfile_to, queue_bytes, linger_bytes
     cdef uint64_t rate_bytes
     cdef double head_s, first_octet_s, idle_s, hold_s, gone_s, stall_s, rate_s, linger_s
     cdef int connections_max

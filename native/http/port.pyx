@@ -5,6 +5,8 @@ import asyncio
 import ipaddress
 import resource
 
+from native.http.entity cimport queued
+
 from native.http import errors, tables
 from native.http.entity import Refusal, preflight
 
@@ -34,6 +36,7 @@ cdef class Port:
         self.emptied = asyncio.Event()
         self.emptied.set()
         self.image_to = limits.image_to_bytes
+        self.worker_queue_bytes = limits.worker_queue_bytes
         self.sendfile_from = limits.sendfile_from_bytes
         self.sendfile_to = limits.sendfile_to_bytes
         self.queue_bytes, self.linger_bytes = limits.queue_bytes, limits.linger_bytes
@@ -94,7 +97,11 @@ cdef class Port:
             "gates_parked": self.parked,
             "gates_released": self.unparked,
             "gates_late": self.late,
+            "queue_octets": queued(),
         }
+        counts |= {f"state_{state}": 0 for state in tables.STATES}
+        for connection in self.connections:
+            counts[f"state_{connection.state()}"] += 1
         for status in range(600):
             if self.statuses[status]:
                 counts[f"answers_{status}"] = self.statuses[status]

@@ -15,7 +15,7 @@ cdef class Replies(Wire):
     cdef int give_answer(self, Answer answer) except -1
     cdef int give_entity(self, const uint8_t* data, Entity entity) except -1
     cdef int send(
-        self, Entity backed, int status, bytes head, const char* extra, tuple pieces, size_t offset, size_t size
+        self, Entity entity, int status, bytes head, const char* extra, tuple pieces, size_t offset, size_t size
     ) except -1
     cdef int give_unsatisfiable(self, long long length) except -1
     cdef bint begin_endless(self, int status, bytes head) except -1

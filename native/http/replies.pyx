@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t
 from libc.stdio cimport snprintf
 
 from native.http.conditions cimport accepts_gzip, conditional, judge, same_version
-from native.http.entity cimport Refusal
+from native.http.entity cimport Refusal, queued
 from native.http.parser cimport F_RANGE, GET, HEAD, Field, begin, find
 from native.http.ranges cimport SATISFIED, UNSATISFIABLE, read_range
 
@@ -13,6 +13,8 @@ from native.http import errors, stream
 from native.http.answered import Answered
 from native.http.wire import Sink
 
+cdef size_t COLD_BYTES = 65536  # HT-141: smaller ones hardly queue
+cdef int OVERLOADED = errors.NUMBER["overloaded"]
 cdef int PRECONDITION_FAILED = errors.NUMBER["precondition_failed"]
 
 
@@ -47,6 +49,9 @@ cdef class Replies(Wire):
         cdef int verdict
         cdef char extra[128]
         cdef Field* field
+        if not self.hit and entity.holders == 0 and entity.size_bytes > COLD_BYTES:
+            if queued() >= self.port.worker_queue_bytes and self.head.method == GET:
+                return self.refuse(OVERLOADED)
         if coded:
             tag, head, pieces = entity.gzip_tag, entity.gzip_head, entity.gzip_pieces
             length = entity.gzip_size
@@ -74,7 +79,7 @@ cdef class Replies(Wire):
                 return self.send(entity, 206, entity.head_206, extra, pieces, first, last - first + 1)
             if verdict == UNSATISFIABLE:
                 return self.give_unsatisfiable(length)
-        return self.send(None if coded else entity, entity.status, head, b"", pieces, 0, length)
+        return self.send(entity, entity.status, head, b"", pieces, 0, length)
 
     cdef int give_unsatisfiable(self, long long length) except -1:
         """HT-93."""
@@ -83,11 +88,11 @@ cdef class Replies(Wire):
         )
 
     cdef int send(
-        self, Entity backed, int status, bytes head, const char* extra, tuple pieces, size_t offset, size_t size
+        self, Entity entity, int status, bytes head, const char* extra, tuple pieces, size_t offset, size_t size
     ) except -1:
         """One answer in at most four buffers (HT-132): head, extra fields, date and end, body.
 
-        `backed`: the entity whose body this is part of, which a large body may leave by sendfile.
+        `entity`: what this is the body of, or a part of it.
         """
         cdef const char* end = self.worker.date
         cdef bint keep = self.head.keep_alive and not self.port.draining
@@ -103,7 +108,7 @@ cdef class Replies(Wire):
         if self.head.method == HEAD:
             size = 0
         self.port.octets += size
-        return self.gather(head, extra, end, pieces, offset, size, backed)
+        return self.gather(head, extra, end, pieces, offset, size, entity)
 
     def report(self, status: int, octets: int) -> None:
         """Tell on_answer; the request was cut out before if there was a well-formed one."""

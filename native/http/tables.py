@@ -55,6 +55,18 @@ FRAMING_FIELDS = ("content-length", "transfer-encoding")  # HT-26: also with "_"
 KNOWN_PARAMETERS = ("start", "end", "CAT")  # CAT in any case
 KNOWN_PREFIX = "_HLS_"
 
+PHASES = (  # what a connection waits for: wire.pxd's phases in their order
+    "new",  # a first octet
+    "idle",  # the next request
+    "reading",  # the rest of a head
+    "making",  # a handler's answer
+    "leaving",  # the same, behind the client's FIN
+    "writing",  # the peer to take octets
+    "streaming",  # a body in the making
+    "leaving",  # the peer's FIN
+)
+STATES = (*dict.fromkeys(PHASES), "parked")  # of connections, in counters (HT-162)
+
 REASONS = {  # RFC 9110 15, RFC 6585, RFC 8470
     200: "OK",
     201: "Created",

@@ -21,6 +21,7 @@ cdef class Wire(Seat):
     cdef readonly str peer
     cdef bytes address
     cdef Outbox outbox
+    cdef Entity held  # what the queue is of
     cdef object task, waiter
     cdef int phase
     cdef double window  # HT-125: when the rate window began
@@ -34,7 +35,9 @@ cdef class Wire(Seat):
     cdef int give_image(self, Image image) except -1
     cdef int queue_pieces(self, tuple pieces, size_t offset, size_t size) except -1
     cdef int gather(
-        self, bytes head, const char* extra, const char* end, tuple pieces, size_t offset, size_t size, Entity backed
+        self, bytes head, const char* extra, const char* end, tuple pieces, size_t offset, size_t size, Entity entity
     ) except -1
+    cdef int keep(self, Entity entity) except -1
+    cdef void release_held(self) noexcept
     cdef int flush(self) except -1
     cdef void abort(self) noexcept

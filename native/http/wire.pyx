@@ -12,6 +12,7 @@ from libc.string cimport memset, strlen
 
 from posix.types cimport off_t
 
+from native.http.entity cimport hold, let_go
 from native.http.image cimport Image
 from native.http.kernel cimport (
     MSG_MORE,
@@ -62,11 +63,11 @@ cdef class Wire(Seat):
         return self.outbox.add(octets, <const uint8_t*>PyBytes_AS_STRING(octets), PyBytes_GET_SIZE(octets), -1, 0)
 
     cdef int gather(
-        self, bytes head, const char* extra, const char* end, tuple pieces, size_t offset, size_t size, Entity backed
+        self, bytes head, const char* extra, const char* end, tuple pieces, size_t offset, size_t size, Entity entity
     ) except -1:
         """Give one answer away: head, extra fields, date and end, body; the rest is queued (HT-132).
 
-        The body of `backed` leaves from its image, if it is hot enough to have one: with this
+        The body of `entity` leaves from its image, if it is hot enough to have one: with this
         second's head in front in one call, otherwise behind a head of its own.
         """
         cdef iovec parts[GATHER]
@@ -76,20 +77,21 @@ cdef class Wire(Seat):
         cdef size_t skip = offset, left = size, length
         cdef bytes piece
         cdef Image image = None
-        if backed is not None:
-            if size >= self.port.sendfile_from and backed.size_bytes <= self.port.sendfile_to:
-                image = backed.imaged(self.worker.second, self.worker.date, True)
-            elif size and backed.size_bytes <= self.port.image_to:
-                image = backed.imaged(self.worker.second, self.worker.date, False)
+        if entity is not None and pieces is entity.pieces:
+            if size >= self.port.sendfile_from and entity.size_bytes <= self.port.sendfile_to:
+                image = entity.imaged(self.worker.second, self.worker.date, True)
+            elif size and entity.size_bytes <= self.port.image_to:
+                image = entity.imaged(self.worker.second, self.worker.date, False)
             if image is not None:
                 if (
                     image.second == self.worker.second
                     and end == self.worker.date
-                    and size == backed.size_bytes
-                    and head is backed.head
+                    and size == entity.size_bytes
+                    and head is entity.head
                     and self.outbox.queued == 0
                 ):
-                    return self.give_image(image)
+                    self.give_image(image)
+                    return self.keep(entity)
                 file = image.fd
         parts[0].iov_base, parts[0].iov_len = PyBytes_AS_STRING(head), PyBytes_GET_SIZE(head)
         parts[1].iov_base, parts[1].iov_len = <void*>extra, strlen(extra)
@@ -126,10 +128,22 @@ cdef class Wire(Seat):
             done = 0
         if file >= 0:
             self.outbox.add(image, NULL, size, file, image.lead + offset)
-            return self.flush()
-        if <size_t>done < size:
+            self.flush()
+        elif <size_t>done < size:
             self.queue_pieces(pieces, offset + done, size - done)
+        return self.keep(entity)
+
+    cdef int keep(self, Entity entity) except -1:
+        """Count `entity` among what is queued, if some of it is."""
+        if entity is not None and self.outbox.queued and self.held is None:
+            self.held = entity
+            hold(entity)
         return 0
+
+    cdef void release_held(self) noexcept:
+        if self.held is not None:
+            let_go(self.held)
+            self.held = None
 
     cdef int give_image(self, Image image) except -1:
         """One call for the whole answer; the rest is queued."""
@@ -184,6 +198,7 @@ cdef class Wire(Seat):
         self.sent += before - self.outbox.queued
         if self.outbox.queued == 0:
             self.phase = NEW
+            self.release_held()
         elif self.phase == WRITING and self.outbox.queued < before:
             self.due(self.port.stall_s)
             if now - self.window >= self.port.rate_s:
@@ -207,6 +222,7 @@ cdef class Wire(Seat):
         if self.fd < 0:
             return
         self.outbox.clear()
+        self.release_held()
         Seat.leave(self)
         self.port.released(self, self.address)
         task, self.task = self.task, None
