@@ -5,7 +5,9 @@ Theory of operation
    beginning of, silence is stored for the rest of it. So the log has every published number from
    the first that the track was there for, and everybody who reads it agrees.
 2. A chunk that comes behind a hole of its own number is stored behind the silence that fills it.
-3. The rest of a segment that is too short to be told from rounding stays as it is: the next one
+3. A chunk that reaches over a boundary is cut there, so that its text is in each segment which it
+   is shown in; what of it comes too late is dropped alone.
+4. The rest of a segment that is too short to be told from rounding stays as it is: the next one
    begins where it ends.
 """
 
@@ -14,12 +16,17 @@ from fractions import Fraction
 
 from native.bmff import parse_chunk
 from native.bmff.model import Chunk
-from origin.live.channel import LiveChannel
+from native.bmff.samples import MAX_SAMPLES
+from origin.errors import BadMedia
+from origin.live.channel import AHEAD, LiveChannel
 from origin.live.shelf import Stored
 from origin.live.track import LiveTrack
+from origin.text.cutting import cut
 from origin.text.silence import silence
 
 Store = Callable[[LiveTrack, Chunk, bytes], object]
+PIECES = 64  # of one chunk
+PIECE_BYTES = 1 << 20  # of a chunk that is cut, for each piece may hold all of it
 SLIVER_S = Fraction(1, 20)  # not worth a cue of silence
 
 
@@ -37,6 +44,30 @@ class Silence:
                 for number in numbers:
                     if track.whole(number) is None:
                         self._complete(track, number)
+
+    def recover(self) -> None:
+        """Complete what a writer that died had published, but not filled."""
+        edge = self._channel.edge
+        for track in self._channel.tracks.values():
+            if track.rendition.kind == "text" and 0 <= edge - track.segments.last_whole <= AHEAD:
+                for number in range(track.segments.last_whole + 1, edge + 1):
+                    self._complete(track, number)
+
+    def pieces(self, track: LiveTrack, chunk: Chunk, data: bytes) -> list[tuple[Chunk, bytes]]:
+        """A chunk of a text track, one piece for each segment that it belongs to."""
+        duration_s = self._channel.duration_s
+        if duration_s is None:
+            return [(chunk, data)]
+        end = chunk.decode_time + chunk.duration
+        least, most = chunk.decode_time + self._sliver(track), end - self._sliver(track)
+        first, last = track.number_of(least, duration_s), track.number_of(most, duration_s) + 1
+        if last - first > PIECES or chunk.samples > MAX_SAMPLES:
+            raise BadMedia("the text chunk is too long", code="too_long")
+        marks = [track.boundary(number, duration_s) for number in range(first, last + 1)]
+        times = [mark for mark in marks if least < mark < most]
+        if times and len(data) > PIECE_BYTES:
+            raise BadMedia("the text chunk is too large to be cut", code="too_large")
+        return cut(data, track.track, chunk, times) if times else [(chunk, data)]
 
     def before(self, track: LiveTrack, chunk: Chunk) -> None:
         """This chunk of a text track is about to be stored."""

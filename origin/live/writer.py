@@ -40,6 +40,7 @@ class Writer:
         self._sessions = Sessions(channel, settings.epoch_slack_s)
         self._hearing = Hearing(channel, settings.epoch_slack_s)
         self._silence = Silence(channel, self._append)
+        self._silence.recover()
 
     @property
     def late_chunks(self) -> int:
@@ -103,12 +104,13 @@ class Writer:
         source.input.note(end_s, steady_s)
         if channel.duration_s is not None and chunk.independent:
             source.input.off_grid_s = track.grid(channel.duration_s).off_s(chunk.decode_time)
-        admitted = arbiter.admits(chunk, data, source, steady_s)
-        source.chunks += 1
-        if not admitted:
-            return None
-        record = self._append(track, chunk, data, raw=shift_s is None)
-        if "lmsg" in chunk.brands:
+        record = None
+        text = track.rendition.kind == "text" and shift_s is not None
+        for piece in self._silence.pieces(track, chunk, data) if text else [(chunk, data)]:
+            if arbiter.admits(*piece, source, steady_s):
+                record = self._append(track, *piece, raw=shift_s is None)
+            source.chunks += 1
+        if "lmsg" in chunk.brands and record is not None:
             self._end(track, source)
         return record
 

@@ -198,5 +198,45 @@ def test_text_never_holds_the_edge_and_has_no_holes(
     assert again.get(f"/live/c/en/{n + 3}.vtt").body == sidecar
 
 
+def test_long_and_late_text_is_cut(
+    start: Callable[..., Any], wait: Callable[..., Any], video_media: Any, now_number: int
+) -> None:
+    """One cue over three segments, told when the first of them is published already (TR-93)."""
+    origin = start()
+    n = now_number
+    at = [int(k * GRID_S * TIMESCALE) for k in range(n, n + 9)]
+    for name, header in (("v", video_media.header), ("en", WVTT_HEADER)):
+        assert origin.push(f"/ingest/c/Streams({name}.cmft)", header).status == 200
+
+    def edge() -> int:
+        return max((int(s.uri.split(".")[0]) for s in playlist_of(origin, "v").segments), default=0)
+
+    for k in range(4):
+        assert origin.push("/ingest/c/Streams(v.cmfv)", video_media.segment(n + k)).status == 200
+    wait(lambda: edge() == n + 3, "four segments")
+    long = chunk(at[3] + 900, [(at[5] + 500 - at[3] - 900, cue("on and on", source=1))])
+    assert origin.push("/ingest/c/Streams(en.cmft)", long).status == 200
+    for k in range(4, 8):
+        assert origin.push("/ingest/c/Streams(v.cmfv)", video_media.segment(n + k)).status == 200
+    wait(lambda: edge() == n + 7, "eight segments")
+    turn_s = 2**33 / 90_000
+
+    def shown(k: int) -> list[tuple[float, float]]:
+        text = origin.get(f"/live/c/en/{n + k}.vtt").text
+        found = [m.groups() for m in TIMES.finditer(text)]
+        return [(seconds(m[:4]), seconds(m[4:8])) for m in found]
+
+    assert [len(shown(k)) for k in range(3, 8)] == [0, 1, 1, 0, 0]
+    assert shown(4)[0] == pytest.approx((at[4] / 1000 % turn_s, at[5] / 1000 % turn_s), abs=0.002)
+    ends = (at[5] + 500) / 1000 % turn_s
+    assert shown(5)[0] == pytest.approx((at[5] / 1000 % turn_s, ends), abs=0.002)
+    assert not any(s.gap_tag for s in playlist_of(origin, "en").segments)
+    hour = chunk(at[8], [(3600_000, cue("x"))])
+    assert origin.push("/ingest/c/Streams(en.cmft)", hour).json["error"] in (
+        "too_long",
+        "time_in_future",
+    )
+
+
 def playlist_of(origin: Any, name: str) -> Any:
     return m3u8.loads(origin.get(f"/live/c/{name}/media.m3u8").text)
