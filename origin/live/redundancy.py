@@ -64,15 +64,17 @@ class Redundancy:
         duration_s = self._channel.duration_s
         if duration_s is None:
             return self._admits_waiting(chunk, source)
+        if self._first is not None:
+            self._adopt(self._first)
         number, fresh = self._track.seat(chunk.decode_time, chunk.independent, duration_s)
         if not fresh:
             return self._admits_more(self._track.segments[number], chunk, data, source, now_s)
-        copy = self.spares.continued(number, chunk, source)
-        if copy is None and not chunk.independent:
-            return False  # joins in the middle of a segment (C3)
         if number <= self._channel.edge:
             self.late_chunks += 1
             return False
+        copy = self.spares.continued(number, chunk, source)
+        if copy is None and not chunk.independent:
+            return False  # joins in the middle of a segment (C3)
         if copy is not None or self._must_wait(source, now_s):
             self._aside(number, chunk, data, source, now_s)
             return False
@@ -124,6 +126,13 @@ class Redundancy:
             return False
         self._first = source
         return self._track.wants(chunk.decode_time, chunk.independent, None)
+
+    def _adopt(self, first: Source) -> None:
+        """The grid was learned: what waited for it is the segments of the source that was heard."""
+        for stored in self._track.segments.values():
+            if not stored.whole:
+                self._owners.setdefault(stored.number, first)
+        self._first = None
 
     def _admits_more(
         self, stored: Stored, chunk: Chunk, data: bytes, source: Source, now_s: float

@@ -178,6 +178,30 @@ def test_with_equal_bytes_nobody_sees_the_death(order: list[str], death: int) ->
         rig.channels.close()
 
 
+@pytest.mark.parametrize("ahead", range(CHUNKS + 2))
+@pytest.mark.parametrize("low_latency", [False, True])
+def test_the_source_that_was_heard_before_the_grid_goes_on(
+    rig: Callable[..., Rig], ahead: int, low_latency: bool
+) -> None:
+    """A track in the middle of a segment when another teaches the grid keeps its source."""
+    one = rig(segment_s=None)
+    one.settings.low_latency = low_latency
+    tracks = {name: stream(A, 6) for name in "vw"}
+    for name in tracks:
+        one.begin(name, A, name)
+    for chunk in tracks["w"][:ahead]:
+        one.bodies["w"].feed(chunk)
+    for at, chunk in enumerate(tracks["v"]):
+        one.now_s += float(GRID_S) / CHUNKS
+        one.bodies["v"].feed(chunk)
+        if at + ahead < len(tracks["w"]):
+            one.bodies["w"].feed(tracks["w"][at + ahead])
+    for name in tracks:
+        listed = one.listed(name)
+        assert len(listed) >= 4 and not any(s.gap or s.discontinuity for s in listed)
+        assert all(one.bytes_of(s.number, name) == A.segment(s.number) for s in listed)
+
+
 def test_a_stale_owner_is_relieved_within_two_segments(rig: Callable[..., Rig]) -> None:
     """AB9: silence by the steady clock, no cut connection; B had sent the same all along."""
     one = rig(part=PART)
