@@ -87,6 +87,7 @@ def test_a_low_latency_player_blocks_and_stays_near_the_edge() -> None:
     player = LowLatencyPlayer(net.fetch, net.clock, net.sleep)
     report = player.watch(f"{ROOT}/live/master.m3u8", 30)
     assert report.stalls_s == [] and not report.errors
+    assert 0.6 < min(report.latencies_s), "PART-HOLD-BACK"
     assert max(report.latencies_s) < 1.6
     assert any("_HLS_part=" in url for url in net.asked)
     assert any("_HLS_skip=YES" in url for url in net.asked)
@@ -114,6 +115,33 @@ def test_a_line_below_the_lowest_variant_stalls() -> None:
     assert report.stalls_s
     assert report.stalled_s > 10
     assert report.played_s + report.stalled_s + report.startups_s[0] == pytest.approx(60, abs=5)
+
+
+def test_latency_lost_in_a_stall_is_caught_up() -> None:
+    net = Net()
+    player = LivePlayer(net.fetch, net.clock, net.sleep)
+    assert player.start(f"{ROOT}/live/master.m3u8")
+    player.play(T0 + 10)
+    net.sleep(5)
+    player.play(T0 + 18)
+    behind_s = player.report.latencies_s[-1]
+    player.play(T0 + 80)
+    report = player.finish()
+    assert len(report.stalls_s) == 1 and behind_s > 5
+    assert report.latencies_s[-1] < behind_s - 1
+
+
+def test_an_unchanged_playlist_is_known_by_its_tag() -> None:
+    net = Net()
+    player = LivePlayer(net.fetch, net.clock, net.sleep)
+    assert player.start(f"{ROOT}/live/master.m3u8")
+    track = player._tracks[0]
+    before = track.playlist
+    assert player._refresh(track)
+    assert track.playlist is before and not track.grew
+    net.sleep(1)
+    assert player._refresh(track)
+    assert track.playlist is not before and track.grew
 
 
 def test_errors_are_counted_by_cause_and_tried_again() -> None:
