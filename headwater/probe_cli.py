@@ -32,6 +32,9 @@ def probe(
         float | None, typer.Option("--for", min=0, help="Seconds to watch a live channel.")
     ] = None,
     token: Annotated[str | None, typer.Option("--token", help="Common Access Token.")] = None,
+    twin: Annotated[
+        str | None, typer.Option("--twin", help="Another origin, fed alike, that must be equal.")
+    ] = None,
     level: Annotated[
         str, typer.Option(callback=_level, help="Least level that fails: M, P (policy) or S.")
     ] = "P",
@@ -51,7 +54,7 @@ def probe(
                 if status is not None:
                     status.update(redact.text(at))
 
-            seen = asyncio.run(look(url, watch_s=watch_s, token=token, tell=tell))
+            seen = asyncio.run(look(url, watch_s=watch_s, token=token, twin=twin, tell=tell))
     except ProbeError as error:
         typer.echo(f"headwater probe: {error}", err=True)
         raise typer.Exit(FAILURE) from None

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import AsyncIterator
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from headwater.probe.client import Client
 from headwater.probe.model import Evidence, Exchange, Role, Trial
 
 TRIES = 3
+COMPARED = ("manifest", "init", "segment", "part")
+MOST_COMPARED = 24
 LAST_BYTE = (1 << 53) - 1  # RFC 8673
 NUMBERED = re.compile(r"(.*?)(\d+)(\.[A-Za-z0-9]+)((?:\?.*)?)")
 
@@ -61,6 +63,28 @@ async def _ranges(client: Client, seen: Evidence, base: Exchange) -> None:
     ):
         answer = await client.get(base.url, "trial", {"Range": sent})
         seen.trials.append(Trial(kind, answer, base, asked={"first": first, "last": last}))
+
+
+async def compare(client: Client, seen: Evidence, twin: str) -> None:
+    """Ask another origin, fed alike, for what was fetched here (O17).
+
+    A manifest counts when it is the same before and after the twin was asked.
+    """
+    asked = {
+        e.url: e
+        for e in seen.exchanges
+        if e.method == "GET" and e.status == 200 and e.role in COMPARED and "_HLS_" not in e.url
+    }
+    for url, first in list(asked.items())[:MOST_COMPARED]:
+        there = urljoin(twin, urlsplit(url)._replace(scheme="", netloc="").geturl())
+        for _ in range(TRIES):
+            base = await client.get(url, first.role)
+            coding = "gzip" if first.role == "manifest" else "identity"
+            other = await client.get(there, "trial", {"Accept-Encoding": coding})
+            after = await client.get(url, first.role)
+            if base.headers.get("etag") == after.headers.get("etag"):
+                seen.trials.append(Trial("twin", other, base))
+                break
 
 
 def renumbered(url: str, number: int, other: int) -> str | None:

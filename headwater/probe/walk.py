@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from headwater.probe.client import BudgetSpent, Client, Limits, ProbeError
 from headwater.probe.model import Evidence, Exchange
+from headwater.probe.trials import compare
 from headwater.probe.walk_dash import DashWalk
 from headwater.probe.walk_hls import HlsWalk
 
@@ -17,12 +18,14 @@ async def look(
     limits: Limits | None = None,
     watch_s: float | None = None,
     token: str | None = None,
+    twin: str | None = None,
     now: Callable[[], float] = time.time,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     tell: Callable[[str], None] = lambda url: None,
 ) -> Evidence:
     """Walk the tree below `url`; a live one is watched for `watch_s` (default: a few updates).
 
+    `twin` is the address of another origin that must answer alike (O17).
     Raises ProbeError when there is no manifest to judge. A limit reached ends the walk early, and
     `cut_short` of the evidence says so.
     """
@@ -46,6 +49,8 @@ async def look(
                 raise ProbeError("status", f"the manifest answers {first.status}")
             walk = DashWalk if _is_dash(first) else HlsWalk
             await walk(client, seen, watch_s).run(first)
+            if twin is not None:
+                await compare(client, seen, twin)
         except BudgetSpent as spent:
             seen.cut_short = str(spent)
     return seen

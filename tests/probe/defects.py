@@ -229,6 +229,7 @@ SETS = r'(?s)(<AdaptationSet id="1".*?</AdaptationSet>)\n(<AdaptationSet id="2".
 FIRST_S = r'<S t="\d+" d="\d+"/>'
 
 DEFECTS = (
+    Defect("O17", MPD, header(r"/live/.*", "Cache-Control", "max-age=9", when="Host=localhost")),
     Defect("HLS-9", LIVE, body(V1, r"EXTINF:1.000(,\n\d+5\.m4s)", r"EXTINF:0.500\1")),
     Defect("TR-35", LIVE, body(V1, "EXTINF:1.000", "EXTINF:0.990")),
     Defect("HLS-1", LIVE, body(V1, "EXTINF:1.000", "EXTINF:1.600")),

@@ -16,7 +16,9 @@ CLEAN = (
 
 @pytest.mark.parametrize("path", CLEAN)
 async def test_nothing_is_found_where_nothing_is_wrong(world: World, url: str, path: str) -> None:
-    seen = await look(url + path, now=world.now, sleep=world.sleep)
+    twin = url.replace("127.0.0.1", "localhost")
+    seen = await look(url + path, twin=twin, now=world.now, sleep=world.sleep)
+    assert any(trial.kind == "twin" for trial in seen.trials)
     assert not seen.cut_short
     assert seen.tracks and seen.trials
     assert [(f.rule, f.url, f.line, f.wrong) for f in check(seen)] == []

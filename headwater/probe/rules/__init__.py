@@ -6,6 +6,7 @@ from headwater.probe.rules import (
     dash_history,
     dash_one,
     delivery,
+    directives,
     hls_across,
     hls_history,
     hls_one,
@@ -20,6 +21,7 @@ RULES = (
     *dash_one.RULES,
     *dash_history.RULES,
     *boxes.RULES,
+    *directives.RULES,
     *delivery.RULES,
 )
 MOST_ALIKE = 5  # findings of one rule on one URL
