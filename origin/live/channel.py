@@ -192,6 +192,8 @@ class LiveChannel:
                 self.kept.breaks.append(number)
                 self.dirty = True
             self._recast(number)
+        for track in self.tracks.values():
+            track.published = self.edge
         return fresh
 
     def end(self, track: LiveTrack) -> None:

@@ -26,6 +26,7 @@ class LiveTrack:
         self.segments = Shelf(log.rows)
         self.newest: Stored | None = None
         self.headed = False
+        self.published = -1  # the channel's edge
         self.waiting: list[tuple[int, Record]] = []
         self._grid: Grid | None = None
 
@@ -116,8 +117,8 @@ class LiveTrack:
             self.close(stored)
 
     def close(self, stored: Stored) -> None:
-        """Seal a segment, unless media is missing inside."""
-        if not (stored.whole or stored.broken):
+        """Seal a segment, unless media is missing inside, or it was published as a gap (I8)."""
+        if not (stored.whole or stored.broken or stored.number <= self.published):
             self.log.seal(stored.start)
             stored.whole = True
 
