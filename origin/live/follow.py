@@ -58,7 +58,8 @@ class Follower:
         self._shown = channel.edge >= 0
 
     def refresh(self, now_s: float, wall_s: float) -> bool:
-        """Read what is new; True when the edge moved. FileNotFoundError when the folder is gone.
+        """Read what is new; True when the edge moved, or the channel ended or went on.
+        FileNotFoundError when the folder is gone.
 
         `now_s` is the clock of the presentation's steps, `wall_s` that of the files.
         """
@@ -84,7 +85,7 @@ class Follower:
             channel.reload()
         if numbers:
             self.show(numbers, now_s)
-        return bool(numbers)
+        return self.presentation.turned() or bool(numbers)
 
     def stale(self, wall_s: float) -> bool:
         """Whether the writer may have published since the last refresh."""
@@ -108,7 +109,7 @@ class Follower:
         channel.read_only = False
         channel.reload()
         for name, track in channel.tracks.items():
-            track.log.claim()
+            track.log.read_only = False
             if channel.duration_s:
                 track.settle(channel.duration_s, channel.kept.anchor.shift(name))
 

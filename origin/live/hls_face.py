@@ -49,8 +49,7 @@ class HlsFace:
             others = self._opened and not had
             grown = [p for p in self._listed if others or p.track is track]
             appeared = any([playlist.follow(self._opened) for playlist in grown])
-        if appeared or channel.ended != self._ended:
-            self._ended = channel.ended
+        if appeared:
             self._forget()
 
     def published(self, numbers: Sequence[int]) -> None:
@@ -104,6 +103,9 @@ class HlsFace:
         return Awaited(channel.name, key, limit_s, late, answer)
 
     def _entity(self, playlist: LivePlaylist, asked: Directives) -> Entity:
+        if self._ended != playlist.channel.ended:
+            self._ended = playlist.channel.ended
+            self._forget()
         kind = Class.BLOCKING if asked.blocking else Class.PLAYLIST
         key = (playlist.leaf, asked.skip, kind)
         entity = self._entities.get(key)

@@ -175,8 +175,6 @@ class Writer:
             return
         self.channel.end(track)
         self.channel.save_if_dirty()
-        if track.newest is not None:
-            self.channel.on_chunk(track, track.newest)
 
     def _append(self, track: LiveTrack, chunk: Chunk, data: bytes, *, raw: bool = False) -> Record:
         """Write a chunk to the log, and close what it completes."""
