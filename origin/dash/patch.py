@@ -2,7 +2,8 @@
 
 A patch is made from two editions, never from two texts, so it costs what changed. Selectors use @id
 predicates; only S elements have positions, which count from 1 (P2) and refer to the document as the
-operations before have left it (RFC 5261, section 4.1). What rarely changes is replaced whole.
+operations before have left it (RFC 5261, section 4.1). What rarely changes is replaced whole; so is
+an S that gains an attribute, because Shaka Player 5 does not read @type there.
 """
 
 from dataclasses import replace
@@ -11,7 +12,7 @@ from origin.dash import live
 from origin.dash.live import Edition, Shown, Span, Terms
 from origin.dash.mpd import DECLARATION
 from origin.dash.pieces import Pieces
-from origin.dash.text import element, tag, utc
+from origin.dash.text import Attributes, element, tag, utc
 from origin.dash.timeline import lines_text
 from origin.tracks import Rendition
 
@@ -52,7 +53,7 @@ def patch(terms: Terms, old: Edition, new: Edition) -> str | None:
 def _root(terms: Terms, old: Edition, new: Edition) -> str:
     text = _attributes("/MPD", live.root(terms, old), live.root(terms, new))
     location = live.patch_location(terms, new)
-    sel = "/MPD/PatchLocation"
+    sel = "/MPD/PatchLocation[1]"
     return text + (_replace(sel, location) if location else _remove(sel))
 
 
@@ -99,17 +100,13 @@ def _timeline(sel: str, old: Shown, new: Shown) -> str:
         listing = f"<SegmentTimeline>\n{out.joined()}</SegmentTimeline>\n"
         return text + _replace(timeline, listing)
     text += _remove(f"{timeline}/S[1]") * (now.first - was.first)
-    runs = new.line.runs(was.end - 1, now.end)
-    first = new.line.first
+    first, (grown, *fresh) = new.line.first, new.line.runs(was.end - 1, now.end)
+    changed = {was.end: grown} if grown.count != was.grown else {}
     if now.first > was.first and first is not None and not first.jumps:
-        text += _attribute(f"{timeline}/S[1]", "t", first.start)
-    grown = runs[0].count
-    if grown != was.grown:
-        last = f"{timeline}/S[{was.end - now.first}]"
-        text += (
-            _value(f"{last}/@r", grown - 1) if was.grown > 1 else _attribute(last, "r", grown - 1)
-        )
-    return text + (_add(timeline, lines_text(runs[1:])) if len(runs) > 1 else "")
+        changed[now.first + 1] = first
+    for place, run in sorted(changed.items()):
+        text += _replace(f"{timeline}/S[{place - now.first}]", run.text(first=run is first))
+    return text + (_add(timeline, lines_text(fresh)) if fresh else "")
 
 
 def _attributes(
@@ -144,11 +141,20 @@ def _attribute(sel: str, name: str, value: object) -> str:
 
 
 def _add(sel: str, content: str, pos: str | None = None) -> str:
-    return f"{tag('add', [('sel', sel), ('pos', pos)])}{content}</add>\n"
+    return f"{_open('add', [('sel', sel), ('pos', pos)])}{_bare(content)}</add>\n"
 
 
 def _replace(sel: str, content: str) -> str:
-    return f"{tag('replace', [('sel', sel)])}{content}</replace>\n"
+    return f"{_open('replace', [('sel', sel)])}{_bare(content)}</replace>\n"
+
+
+def _open(name: str, attributes: Attributes) -> str:
+    return tag(name, attributes).rstrip()
+
+
+def _bare(content: str) -> str:
+    """Without the line ends between elements: players insert every node there is."""
+    return content.replace(">\n", ">")
 
 
 def _remove(sel: str) -> str:

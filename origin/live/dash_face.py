@@ -20,6 +20,7 @@ from origin import dash
 from origin.dash.live import Edition, LowLatency, Shown, Span, Terms
 from origin.dash.timeline import BLOCK, Line
 from origin.delivery.caching import Class
+from origin.live.awaited import Awaited, Found
 from origin.live.casts import Cast, cast_at
 from origin.live.growth import Growth
 from origin.live.presentation import Presentation
@@ -79,23 +80,30 @@ class DashFace:
         text = dash.write(terms, self._editions[-1]).finish()
         return self._presentation.manifest(text, dash.CONTENT_TYPE, Class.MANIFEST)
 
-    def patch(self, leaf: str) -> Entity | Refusal | None:
-        """The way from an older edition to the newest (P4); None for a name that is no patch's."""
-        self._hear_the_end()
+    def patch(self, leaf: str) -> Found | Awaited | None:
+        """The way from an older edition to the newest (P4); None for a name that is no patch's.
+
+        Whoever has the newest waits for the next: players ask once in a segment.
+        """
         found = PATCH.fullmatch(leaf)
         terms = self.terms(found[1]) if found is not None and self._editions else None
         if found is None or terms is None:
             return None
-        presentation, newest = self._presentation, self._editions[-1]
-        publish_ms = int(found[2])
-        if publish_ms >= newest.publish_ms:
-            return presentation.refusal(425, "too_early", Class.EARLY)
-        old = next((e for e in self._editions if e.publish_ms == publish_ms), None)
-        text = dash.patch(terms, old, newest) if old is not None else None
-        if text is None:
-            return presentation.refusal(410, "gone", Class.GONE)
-        self._patches.append(leaf)
-        return presentation.text(text, dash.PATCH_CONTENT_TYPE)
+        presentation, publish_ms = self._presentation, int(found[2])
+        early = presentation.refusal(425, "too_early", Class.EARLY)
+        limit_s = presentation.settings.hold_s
+
+        def answer() -> Found | None:
+            self._hear_the_end()
+            newest = self._editions[-1]
+            if publish_ms == newest.publish_ms and not newest.ended and limit_s:
+                return None
+            if publish_ms >= newest.publish_ms:
+                return early
+            return self._patch(leaf, terms, publish_ms)
+
+        key = ("patch", leaf)
+        return answer() or Awaited(terms.channel, key, limit_s, early, answer)
 
     def terms(self, stem: str) -> Terms | None:
         """What holds for this manifest; None for a channel that has no such form."""
@@ -136,6 +144,14 @@ class DashFace:
         for leaf in (*(f"{stem}.mpd" for stem in STEMS), *self._patches):
             self._presentation.forget(leaf)
         self._patches = []
+
+    def _patch(self, leaf: str, terms: Terms, publish_ms: int) -> Entity | Refusal:
+        old = next((e for e in self._editions if e.publish_ms == publish_ms), None)
+        text = dash.patch(terms, old, self._editions[-1]) if old is not None else None
+        if text is None:
+            return self._presentation.refusal(410, "gone", Class.GONE)
+        self._patches.append(leaf)
+        return self._presentation.text(text, dash.PATCH_CONTENT_TYPE)
 
     def _list(self) -> None:
         """Take what was published since the last time into the timelines, and trim them."""

@@ -184,7 +184,7 @@ async def test_a_broken_segment_never_ends_cleanly(site: Any, first: bool) -> No
 @pytest.mark.parametrize("status", [404, 425])
 async def test_statuses_by_time(site: Any, status: int) -> None:
     """D9, section 5: far too early, gone, and a patch from the future or from too long ago."""
-    async with site(played=90, early_status=status) as live:
+    async with site(played=90, early_status=status, hold_s=0) as live:
         edge = live.rig.channel.edge
         mpd = await live.mpd()
         newest = int(mpd.find(f"{NS}PatchLocation").text.split("-")[1].split(".")[0])
@@ -203,6 +203,23 @@ async def test_statuses_by_time(site: Any, status: int) -> None:
         got = {path: (await live.get(path))[0] for path in cases}
         assert {path: answer.status for path, answer in got.items()} == cases
         assert all("cache-control" in answer.headers for answer in got.values())
+
+
+async def test_a_patch_since_the_newest_waits_for_the_next(site: Any) -> None:
+    """P4: nobody polls for what is about to come."""
+    async with site() as live:
+        name = (await live.mpd("ll.mpd")).find(f"{NS}PatchLocation").text
+        held = [await live.open(name) for _ in range(2)]
+        await live.parked(2)
+        live.push(EDGE + 1, 0, 4)
+        for answer in held:
+            await answer.head()
+            assert (answer.status, answer.headers["content-type"]) == (
+                200,
+                "application/dash-patch+xml",
+            )
+            patch = etree.fromstring(await answer.body())
+            assert patch.get("publishTime") == (await live.mpd("ll.mpd")).get("publishTime")
 
 
 async def test_two_origins_publish_equal_manifests(site: Any) -> None:

@@ -105,7 +105,9 @@ class Shown:
 
     def __init__(self, channel: Channel, bandwidth: list[int]) -> None:
         self.channel = channel
-        self.settings = SimpleNamespace(window_s=48, time_url="/time", latency_s=Fraction(2))
+        self.settings = SimpleNamespace(
+            window_s=48, time_url="/time", latency_s=Fraction(2), hold_s=13
+        )
         self.bandwidth = bandwidth
         self.hot: dict[str, Any] = {}
         self.caching = None
