@@ -69,13 +69,14 @@ class Origin:
 
 
 class Source:
-    """Pushes every track of a film to one channel in real time, one endless request each."""
+    """Pushes every track of a film to a channel of one or more origins, in real time."""
 
-    def __init__(self, films: dict[str, Film], port: int, channel: str = "demo") -> None:
+    def __init__(self, films: dict[str, Film], *ports: int, channel: str = "demo") -> None:
         self._stop = threading.Event()
         first = int(time.time()) + 1
         self._threads = [
             threading.Thread(target=self._push, args=(name, each, port, channel, first))
+            for port in ports
             for name, each in films.items()
         ]
         for thread in self._threads:

@@ -4,6 +4,7 @@ from headwater.probe.model import Evidence, Finding
 from headwater.probe.rules import (
     boxes,
     dash_history,
+    dash_low,
     dash_one,
     delivery,
     directives,
@@ -19,6 +20,7 @@ RULES = (
     *hls_history.RULES,
     *hls_across.RULES,
     *dash_one.RULES,
+    *dash_low.RULES,
     *dash_history.RULES,
     *boxes.RULES,
     *directives.RULES,
