@@ -199,9 +199,10 @@ class Redundancy:
         if settled or number <= self._channel.edge:
             self.spares.drop(number)
             return
-        gone = self._gone(self._owners.get(number), None, now_s)
+        owner, copies = self._owners.get(number), self.spares.of(number)
+        gone = any(self._gone(owner, copy.source, now_s) for copy in copies)
         if not self._channel.low_latency:
-            for copy in self.spares.of(number):
+            for copy in copies:
                 if copy.whole and (gone or not self._kept_by_preference(number)):
                     self._replace(stored, copy)
                     return
