@@ -109,7 +109,7 @@ class Follower:
         channel.read_only = False
         channel.reload()
         for name, track in channel.tracks.items():
-            track.log.read_only = False
+            track.log.claim()
             if channel.duration_s:
                 track.settle(channel.duration_s, channel.kept.anchor.shift(name))
 
