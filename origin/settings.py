@@ -130,6 +130,7 @@ class Settings(BaseModel):
     early_status: Literal[404, 425] = Field(404, description="what a request too early gets (O5)")
     power_safe: bool = Field(False, description="fsync each segment before it is acknowledged")
     replica: Replica = Field(default_factory=lambda: Replica.model_validate({}))
+    cue_tags: bool = Field(False, description="EXT-X-CUE-OUT and -IN beside date ranges (TM9)")
     time_url: str = Field("/time", description="clock named in manifests (UTCTiming)")
 
     @property

@@ -30,6 +30,7 @@ from pathlib import Path
 from native.bmff import parse_chunk, parse_init
 from origin.describe import describe
 from origin.errors import BadMedia, DiskFull, UnsupportedMedia
+from origin.events import Span
 from origin.live.casts import decide, prune
 from origin.live.events import Journal, Shown
 from origin.live.grid import TOUCH_S
@@ -265,6 +266,11 @@ class LiveChannel:
                 track.measure(sum(c.samples for c in chunks), sum(c.duration for c in chunks))
         inband = self.shown.inband(rendition.name)
         return replace(track.rendition, inband=inband) if inband else track.rendition
+
+    @property
+    def cues(self) -> tuple[Span, ...]:
+        """Spans that playlists tell by cue tags too, where that is asked for (TM9)."""
+        return self.shown.spans if self._settings.cue_tags else ()
 
     @property
     def shown(self) -> Shown:

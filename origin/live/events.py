@@ -14,6 +14,7 @@ Theory of operation
    the first (TM10).
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -25,6 +26,7 @@ from native.bmff.events import read_events
 from native.bmff.model import Emsg
 from native.bmff.write import box
 from native.bmff.write import emsg as emsg_box
+from origin import metrics
 from origin.events.errors import BadEvent
 from origin.events.message import ID3, UNKNOWN, Key, Message, message
 from origin.events.spans import Span, begins, planned_s, spans
@@ -72,7 +74,7 @@ class Journal:
     """The events of one channel."""
 
     def __init__(self, folder: Path, retention_s: int, *, read_only: bool = False) -> None:
-        self.late = self.bad = 0
+        self.fates: Counter[str] = Counter()
         self._log = TrackLog(
             folder, volume_ticks=retention_s * TICKS // VOLUMES, read_only=read_only
         )
@@ -108,25 +110,25 @@ class Journal:
                 ending = not begins(told.data)
                 told = replace(told, duration_s=told.duration_s or planned_s(told.data))
         except BadEvent:
-            self.bad += 1
-            return False
+            return self.count("bad")
         if told.scheme == ID3 and source:
             told = replace(told, id=0, duration_s=None, data=b"")  # the media has it: only note it
         before = self._newest(told.key, source)
         if before is not None and (told.same(before.message) or (told.scheme == ID3 and source)):
-            return False
+            return self.count("repeated")
         late = told.start_s < edge_s - LATE_S
         known = before is not None and before.message.start_s == told.start_s
-        if (late and not ending and not known) or self._full(told):
-            self.late += 1
-            return False
+        if late and not ending and not known:
+            return self.count("late")
+        if self._full(told):
+            return self.count("too_many")
         begun = before is not None and not known and before.message.start_s < edge_s
         flags = INDEPENDENT
         if before is not None:
             flags |= REUSED if begun else REPLACES
         start_ms = int(told.start_s * TICKS)
         lasts_s = OPEN_S if told.is_splice else told.duration_s or 0
-        volume, record = self._log.append(
+        volume, _ = self._log.append(
             emsg_box(_boxed(told)) + (box("name", source.encode()) if source else b""),
             decode_time=start_ms,
             duration=int(lasts_s * TICKS),
@@ -134,7 +136,14 @@ class Journal:
             flags=flags,
         )
         self._keep(Heard(told, edge + 1, volume, flags & REPLACES != 0, flags & REUSED != 0))
-        return record.size > 0
+        self.count("told")
+        return True
+
+    def count(self, fate: str) -> bool:
+        """Note what became of a message; False, for those that came to nothing."""
+        self.fates[fate] += 1
+        metrics.EVENTS.labels(fate).inc()
+        return False
 
     def shown(self, edge: int, now_s: Fraction) -> Shown:
         """What is told at this edge, which ends at `now_s`."""
@@ -188,7 +197,7 @@ class Journal:
             source = "".join(data[b.body : b.end].decode() for b in boxes if b.kind == "name")
             told = message(event, source)
         except (BoxError, BadEvent, ValueError, IndexError):
-            self.bad += 1
+            self.count("bad")
             return
         flags = record.flags
         self._keep(Heard(told, record.earliest, volume, flags & REPLACES != 0, flags & REUSED != 0))

@@ -30,7 +30,7 @@ class Hearing:
             time = sample.decode_time + sample.cto
             for event in read_events(data[sample.start : sample.end], time, track.timescale):
                 if shift_s is None:
-                    self._channel.events.late += 1
+                    self._channel.events.count("late")
                 else:
                     self._hear(_moved(event, shift_s), "")
 
@@ -49,7 +49,7 @@ class Hearing:
                 try:
                     events = read_events(data[found.start : found.end], earliest, track.timescale)
                 except BoxError:
-                    self._channel.events.bad += 1
+                    self._channel.events.count("bad")
                     continue
                 for event in events:
                     self._hear(event, track.rendition.name)

@@ -25,6 +25,7 @@ from origin.hls.rolling import BLOCK, Run, Text, block
 from origin.live.channel import LiveChannel
 from origin.live.parts import gaps, spans
 from origin.live.presentation import LONG
+from origin.live.telling import cue_tags
 from origin.live.track import LiveTrack
 from origin.tracks import Part, Segment
 
@@ -130,6 +131,7 @@ class LivePlaylist:
             part = self.coming[0]
             broken = coming in channel.kept.breaks
             opening = Segment(coming, part.start, 0, discontinuity=broken, parts=self.coming)
+            lines += self._cues(coming)
             lines += opening_lines(opening, timescale, EPOCH_S, self.form.suffix)
         if channel.ended:
             lines.append("#EXT-X-ENDLIST")
@@ -206,8 +208,13 @@ class LivePlaylist:
         if lines is None:
             segment = self._with_parts(number) if parted else self._segment(number)
             lines = segment_lines(segment, self.track.timescale, EPOCH_S, self.form.suffix)
+            lines = "\n".join([*self._cues(number), lines])
             self._lines[number, parted] = lines
         return lines
+
+    def _cues(self, number: int) -> list[str]:
+        spans = self.channel.cues
+        return cue_tags(spans, number, self.channel.duration_s or Fraction(1)) if spans else []
 
     def _segment(self, number: int) -> Segment:
         """A published segment without its parts. A gap begins where the parts that came do."""

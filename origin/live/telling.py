@@ -12,6 +12,7 @@ from origin.live.channel import LiveChannel
 from origin.live.events import Heard, Shown
 
 SCALE = 90_000  # of event streams
+NEAR_S = Fraction(1, 20)  # a splice this little behind a boundary is at the boundary
 MESSAGE_BYTES = 1024  # of a message that a date range carries
 
 
@@ -68,25 +69,25 @@ def event_streams(shown: Shown) -> list[EventStream]:
     ]
 
 
-def cue_tags(spans: Sequence[Span], start_s: Fraction, before_s: Fraction) -> list[str]:
-    """EXT-X-CUE-OUT and EXT-X-CUE-IN in front of the segment that starts at `start_s`, behind the
-    one that starts at `before_s`: breaks that begin or end between them (TM7, TM9). Older ad
-    inserters read these; a break inside a segment moves to the next boundary.
+def cue_tags(spans: Sequence[Span], number: int, segment_s: Fraction) -> list[str]:
+    """EXT-X-CUE-OUT and EXT-X-CUE-IN in front of the segment of this number: breaks that begin or
+    end there, or inside of the one before it (TM7, TM9). Older ad inserters read these.
+
+    An end that was heard of after the segment was published is told by the date range alone, for
+    the lines of a segment never change (HLS-3).
     """
     tags = []
+    after_s, until_s = (number - 1) * segment_s + NEAR_S, number * segment_s + NEAR_S
     for span in spans:
         if not span.out:
             continue
-        end_s = span.known_end_s
-        if before_s < span.start_s <= start_s:
-            tags.append(f"#EXT-X-CUE-OUT{'' if span.planned_s is None else _cue(span.planned_s)}")
-        if end_s is not None and before_s < end_s <= start_s:
+        if after_s < span.start_s <= until_s:
+            length = "" if span.planned_s is None else f":{_seconds(span.planned_s)}"
+            tags.append(f"#EXT-X-CUE-OUT{length}")
+        in_time = span.by_plan or span.number <= number
+        if span.end_s is not None and in_time and after_s < span.end_s <= until_s:
             tags.append("#EXT-X-CUE-IN")
     return tags
-
-
-def _cue(planned_s: Fraction) -> str:
-    return f":{_seconds(planned_s)}"
 
 
 def _span(span: Span, segment_s: Fraction) -> DateRange:

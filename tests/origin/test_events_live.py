@@ -83,7 +83,7 @@ def test_repeats_add_nothing(tmp_path: Path) -> None:
     book = journal(tmp_path)
     heard = [hear(book, 110, cue_out(7, 30), 1, 100) for _ in range(10)]
     assert heard == [True] + [False] * 9
-    assert len(list(book)) == 1 and (book.late, book.bad) == (0, 0)
+    assert len(list(book)) == 1 and book.fates == {"told": 1, "repeated": 9}
     assert not hear(book, 110, cue_out(7, 30), 1, 200), "active events may be repeated for ever"
 
 
@@ -92,7 +92,7 @@ def test_what_is_late_is_dropped(tmp_path: Path, edge_s: int, applied: bool) -> 
     """TM4: a break may begin where unpublished media begins, not before."""
     book = journal(tmp_path)
     assert hear(book, 100, cue_out(7, 30), 1, edge_s) is applied
-    assert book.late == (not applied)
+    assert book.fates["late"] == (not applied)
     assert len(book.shown(edge_s // 2, Fraction(edge_s + 2)).spans) == applied
 
 
@@ -111,7 +111,7 @@ def test_bad_messages_are_counted(tmp_path: Path) -> None:
     assert not hear(book, 100, broken, 1, 90)
     assert not book.hear(told(1, b"x")._replace(timescale=0), "", 0, Fraction(0))
     assert not book.hear(told(1, bytes(70_000), scheme="urn:x"), "", 0, Fraction(0))
-    assert book.bad == 3 and not list(book)
+    assert book.fates["bad"] == 3 and not list(book)
 
 
 def test_an_id_used_again_is_another_event(tmp_path: Path) -> None:
@@ -202,16 +202,22 @@ def test_the_tags_of_a_break() -> None:
 
 def test_cue_tags_move_to_the_next_boundary() -> None:
     """TM7, TM9."""
-    message = [
-        (Message(SCTE, "", 1, Fraction(101), None, cue_out(7, 30)), 1),
-        (Message(SCTE, "", 2, Fraction(113), None, cue_in(7)), 2),
-    ]
-    found = spans(message, Fraction(200))
-    tags = {at: cue_tags(found, Fraction(at), Fraction(at - 2)) for at in range(90, 140, 2)}
-    assert {at: t for at, t in tags.items() if t} == {
-        102: ["#EXT-X-CUE-OUT:30.000"],
-        114: ["#EXT-X-CUE-IN"],
+    sections = [(101, cue_out(7, 30), 1), (113, cue_in(7), 55), (120, cue_out(8, None), 56)]
+    found = spans(
+        [(Message(SCTE, "", n, Fraction(at), None, data), n) for at, data, n in sections],
+        Fraction(200),
+    )
+    tags = {n: cue_tags(found, n, Fraction(2)) for n in range(45, 80)}
+    assert {n: t for n, t in tags.items() if t} == {
+        51: ["#EXT-X-CUE-OUT:30.000"],
+        57: ["#EXT-X-CUE-IN"],
+        60: ["#EXT-X-CUE-OUT"],
     }
+    late = spans(
+        [(Message(SCTE, "", n, Fraction(at), None, d), n + 60) for at, d, n in sections[:2]],
+        Fraction(200),
+    )
+    assert not any("IN" in t for n in range(45, 80) for t in cue_tags(late, n, Fraction(2)))
 
 
 def wall_ms(text: str) -> int:
@@ -227,7 +233,7 @@ def test_an_event_track_live(
     style: str,
 ) -> None:
     """A break is announced, begins, and ends early; a kill -9 between changes nothing."""
-    origin = start()
+    origin = start(cue_tags=True)
     header = event_header(EVTE if style == "evte" else URIM)
     n = now_number
     at = [round(k * GRID_S * SCALE) for k in range(n, n + 20)]
@@ -270,8 +276,7 @@ def test_an_event_track_live(
         video(k)
     wait(lambda: len(lines("v")) == 1, "one range however often it is told")
     origin.kill()
-    restarted = start(data=origin.data)
-    origin = restarted
+    origin = start(data=origin.data, cue_tags=True)
     assert [attributes(line)["ID"] for line in lines("v")] == [opened["ID"]]
     tell(10, out, told(at[12], cue_in(7), 12))
     for k in range(10, 14):
@@ -281,6 +286,10 @@ def test_an_event_track_live(
     assert first == opened and second["ID"] == opened["ID"]
     assert float(second["DURATION"]) == pytest.approx((at[12] - at[8]) / SCALE, abs=0.001)
     assert bytes.fromhex(second["SCTE35-IN"][2:]) == cue_in(7)
+    rows = origin.get("/live/c/v/media.m3u8").text.splitlines()
+    for tag, k in (("#EXT-X-CUE-OUT:30.000", 8), ("#EXT-X-CUE-IN", 12)):
+        named = [row for row in rows[rows.index(tag) :] if not row.startswith("#")]
+        assert named[0] == f"{n + k}.m4s" and rows.count(tag) == 1
 
 
 def test_messages_in_media(
