@@ -10,6 +10,8 @@ Rules
 4. settle() is the only place that decides what is waited for: events and the deadline.
 """
 
+import ipaddress
+
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport uint32_t
 from libc.stdlib cimport free, realloc
@@ -17,6 +19,7 @@ from libc.string cimport memcpy, memmove
 
 from native.http.kernel cimport EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, SHUT_WR, recv, shutdown
 from native.http.parser cimport FAULT, MORE, begin, scan
+from native.http.port cimport Port
 from native.http.wire cimport (
     HOLDING,
     IDLE,
@@ -29,7 +32,7 @@ from native.http.wire cimport (
     Wire,
 )
 
-from native.http import errors, tables
+from native.http import errors, proxy, tables
 
 cdef size_t INPUT_MAX = tables.INPUT_BYTES_MAX
 cdef int TURN_ANSWERS = 16  # HT-63: of one connection before the others get their turn
@@ -77,6 +80,9 @@ cdef class Connection(Asking):
             self.dropped += got
             if self.dropped > self.port.linger_bytes:
                 self.leave()
+        elif self.unproxied:
+            self.hold(self.port.input, got)
+            self.unwrap()
         elif not self.ending:
             self.said = True
             if self.size == 0:
@@ -85,6 +91,33 @@ cdef class Connection(Asking):
                 self.hold(self.port.input, got)
                 self.process(self.input, self.size)
         return 0
+
+    cdef int unwrap(self) except -1:
+        """Take the front's header off; anything else than one ends the connection (HT-152)."""
+        cdef Port port = self.port
+        cdef size_t taken
+        try:
+            header = proxy.read_header(self.input[: self.size])
+        except ValueError:
+            port.proxy_faults += 1
+            self.abort()
+            return 0
+        if header is None:
+            return 0
+        if header.address is not None:
+            known = header.address[:4] if len(header.address) == 4 else header.address[:8]
+            if not port.move(self.address, known):
+                port.shed += 1
+                self.abort()
+                return 0
+            self.address, self.peer = known, str(ipaddress.ip_address(header.address))
+        self.unproxied = False
+        self.due(port.first_octet_s)
+        taken = header.size
+        self.size -= taken
+        memmove(self.input, self.input + taken, self.size)
+        self.said = self.size > 0
+        return self.process(self.input, self.size)
 
     cdef int hold(self, const uint8_t* data, size_t size) except -1:
         """Append to the octets not consumed yet."""
@@ -148,6 +181,10 @@ cdef class Connection(Asking):
         cdef uint32_t events = 0
         if self.fd < 0:
             return 0
+        if self.unproxied:
+            if self.eof:
+                self.leave()
+            return 0
         if not self.eof and (self.lingering or self.size < INPUT_MAX):
             events = EPOLLIN
         if self.lingering:
@@ -190,6 +227,10 @@ cdef class Connection(Asking):
         return 0
 
     cdef int expire(self) except -1:
+        if self.unproxied:
+            self.port.proxy_faults += 1
+            self.abort()
+            return 0
         if self.phase == READING:
             self.port.head_timeouts += 1
             self.head.keep_alive = False

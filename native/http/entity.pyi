@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 from typing_extensions import disjoint_base
 
+__pyx_capi__: dict[str, object]  # what other kernels call
+
 IMAGE_HITS: int
 IMAGE_BYTES: int
 ETAG_TEXT: re.Pattern[str]

@@ -19,6 +19,8 @@ class Limits:
     linger_bytes: int = 65536  # HT-66
     per_address: int = 256  # HT-127: connections per IPv4 address or IPv6 /64; 0 = no cap
     trusted: tuple[str, ...] = ()  # HT-127: CDN ranges without that cap, CIDR
+    proxy_from: tuple[str, ...] = ()  # HT-152: fronts, which send a PROXY header; empty = off
+    proxy_s: float = 5.0  # HT-126: to receive that header
     connections: int = 0  # HT-128: per worker; 0 = RLIMIT_NOFILE - 256, at most 20,000
     hosts: tuple[str, ...] = ()  # HT-42: lower-case names answered; empty = all
     queue_bytes: int = 8 << 20  # HT-115, HT-141: a stream's reader further behind is cut

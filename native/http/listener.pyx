@@ -67,7 +67,7 @@ cdef class Listener(Seat):
         cdef Connection connection
         name, address = peer_of(peer)
         port.accepted += 1
-        if not port.admits(address):  # before anybody else has to go for it
+        if port.fronts and not port.is_front(name) or not port.admits(address):
             port.shed += 1
             close(fd)
             return 0
@@ -85,7 +85,8 @@ cdef class Listener(Seat):
             return 0
         port.connections.add(connection)
         port.emptied.clear()
-        connection.due(port.first_octet_s)
+        connection.unproxied = bool(port.fronts)
+        connection.due(port.proxy_s if connection.unproxied else port.first_octet_s)
         return 0
 
     def make_room(self) -> None:

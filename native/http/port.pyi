@@ -46,6 +46,8 @@ class Port:
         """Set while no connection is open."""
     def is_trusted(self, address: bytes) -> bool:
         """Whether the IPv4 address or IPv6 /64 prefix lies in a trusted range."""
+    def is_front(self, name: str) -> bool:
+        """Whether connections from the address `name` begin with a PROXY header (HT-152)."""
     def start_drain(self) -> None:
         """HT-67: idle connections close, running answers end with Connection: close."""
     def counters(self) -> dict[str, int]:

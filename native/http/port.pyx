@@ -32,6 +32,7 @@ cdef class Port:
         self.preflight = preflight()
         self.connections, self.addresses = set(), {}
         self.trusted = [ipaddress.ip_network(text) for text in limits.trusted]
+        self.fronts = [ipaddress.ip_network(text) for text in limits.proxy_from]
         self.hosts = frozenset(host.lower().encode() for host in limits.hosts)
         self.emptied = asyncio.Event()
         self.emptied.set()
@@ -40,6 +41,7 @@ cdef class Port:
         self.sendfile_from = limits.sendfile_from_bytes
         self.sendfile_to = limits.sendfile_to_bytes
         self.queue_bytes, self.linger_bytes = limits.queue_bytes, limits.linger_bytes
+        self.proxy_s = limits.proxy_s
         self.head_s, self.first_octet_s = limits.head_s, limits.first_octet_s
         self.idle_s, self.hold_s, self.gone_s = limits.idle_s, limits.hold_s, limits.gone_s
         self.stall_s, self.linger_s = limits.stall_s, limits.linger_s
@@ -50,10 +52,10 @@ cdef class Port:
         self.connections_max = limits.connections or max(64, min(files - 256, 20_000))
 
     cdef bint admits(self, bytes address):
-        """HT-127; counts the address in."""
+        """HT-127; counts the address in. A front stands for others, whose caps come later."""
         cdef int count = self.addresses.get(address, 0)
         cap = self.limits.per_address
-        if cap and count >= cap and not self.is_trusted(address):
+        if cap and count >= cap and not self.fronts and not self.is_trusted(address):
             return False
         self.addresses[address] = count + 1
         return True
@@ -63,11 +65,29 @@ cdef class Port:
         known = ipaddress.ip_address(address if len(address) == 4 else address + bytes(8))
         return any(known in network for network in self.trusted)
 
-    cdef void released(self, object connection, bytes address):
-        self.connections.discard(connection)
+    def is_front(self, name: str) -> bool:
+        """Whether connections from the address `name` begin with a PROXY header (HT-152)."""
+        known = ipaddress.ip_address(name)
+        return any(known in network for network in self.fronts)
+
+    cdef bint move(self, bytes address, bytes known):
+        """A front has told whose connection this is: count it there, if its cap allows."""
+        cdef int count = self.addresses.get(known, 0)
+        cap = self.limits.per_address
+        if cap and count >= cap and not self.is_trusted(known):
+            return False
+        self.forget(address)
+        self.addresses[known] = self.addresses.get(known, 0) + 1
+        return True
+
+    cdef void forget(self, bytes address):
         count = self.addresses.pop(address, 0) - 1
         if count > 0:
             self.addresses[address] = count
+
+    cdef void released(self, object connection, bytes address):
+        self.connections.discard(connection)
+        self.forget(address)
         if not self.connections:
             self.emptied.set()
 
@@ -91,6 +111,7 @@ cdef class Port:
             "aborts_stall": self.stalls,
             "aborts_slow_reader": self.slow_readers,
             "aborts_source_cut": self.sources_cut,
+            "aborts_bad_proxy": self.proxy_faults,
             "timeouts_head": self.head_timeouts,
             "timeouts_idle": self.idle_timeouts,
             "timeouts_hold": self.holds_expired,
