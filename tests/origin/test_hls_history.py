@@ -1,10 +1,12 @@
 """Playlists over random histories of a channel: what may change, deltas, and equal origins."""
 
 import random
+import time
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,8 +14,13 @@ from hypothesis import strategies as st
 from origin_rigs.hls_rig import FIRST, GRID_S, A, Playlist, Rig, V, attributes, lawful, merged
 
 from bench.ingester import Synth
+from native.http import Hot
 from origin.hls.daterange import DateRange
 from origin.hls.rolling import BLOCK
+from origin.live.channel import LiveChannel
+from origin.live.channels import Channels
+from origin.live.follow import Follower
+from origin.live.owner import tell_edge
 from origin.live.presentation import LONG
 
 CSU_S = 12
@@ -75,6 +82,8 @@ def test_consecutive_versions_obey_the_laws(seed: int) -> None:
                 lawful(older, newer)
         for version in history.versions:
             v, a = version["v"], version["a"]
+            assert told(v, "../a/media.m3u8") == ends(a), "HLS-33"
+            assert told(a, "../v/media.m3u8") == ends(v), "HLS-33"
             for tag in ("#EXT-X-SERVER-CONTROL", "#EXT-X-TARGETDURATION", "#EXT-X-PART-INF"):
                 assert v.value(tag) == a.value(tag)
             assert v.blocks.keys() == a.blocks.keys()
@@ -83,6 +92,19 @@ def test_consecutive_versions_obey_the_laws(seed: int) -> None:
                 assert (broken in v.blocks[number]) == (broken in a.blocks[number])
         for rig in history.rigs:
             rig.channels.close()
+
+
+def ends(found: Playlist) -> tuple[int, int]:
+    """Where a playlist ends: number and part."""
+    if parts := len(found.parts(found.last + 1)):
+        return found.last + 1, parts - 1
+    return found.last, len(found.parts(found.last)) - 1
+
+
+def told(found: Playlist, uri: str) -> tuple[int, int]:
+    """Where another one ends, as a report in this one says."""
+    (report,) = [r for r in found.tagged("RENDITION-REPORT") if r["URI"] == uri]
+    return int(report["LAST-MSN"]), int(report.get("LAST-PART", "-1"))
 
 
 def ranges(seed: int) -> list[DateRange]:
@@ -257,4 +279,40 @@ def test_a_long_window_rolls_by_whole_blocks(tmp_path: Path) -> None:
     rig.channels.close()
     rig.restart()
     assert rig.text() == text
+    rig.channels.close()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_who_only_reads_the_files_answers_the_same_bytes(tmp_path: Path, seed: int) -> None:
+    """After every chunk, through losses of a track and to the end of the stream."""
+    rig = Rig(tmp_path)
+    rig.begin()
+    dice = random.Random(seed)
+    reader = Channels(tmp_path, rig.settings, Hot(), lambda: rig.now_s)
+    channel = LiveChannel("c", tmp_path / "c", rig.settings, read_only=True)
+    presentation: Any = reader._present(channel, reader.window)
+    follower = Follower(channel, presentation)
+
+    def compare() -> None:
+        tell_edge(channel.folder, rig.channel.edge)
+        follower.refresh(rig.now_s, time.time())
+        for track in "va" if rig.channel.edge >= 0 else "":
+            for query in ("", "_HLS_skip=YES"):
+                leaf = f"{track}/media.m3u8"
+                got = presentation.directed(leaf, query)
+                assert got is not None and got.body == rig.entity(track, query).body
+
+    for number in range(FIRST, FIRST + 9):
+        lost = dice.choice(["", "", "a"]) if number > FIRST + 2 else ""
+        for v, a in zip(V.pieces(number), A.pieces(number), strict=True):
+            rig.now_s += float(GRID_S) / 4
+            for track, piece in (("v", v), ("a", a)):
+                if track != lost:
+                    rig.chunk(track, piece)
+                    compare()
+    assert "#EXT-X-PART:" in rig.text()
+    rig.end()
+    compare()
+    assert rig.text().endswith("#EXT-X-ENDLIST\n")
+    channel.close()
     rig.channels.close()
