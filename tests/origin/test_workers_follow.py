@@ -251,3 +251,53 @@ def test_an_edge_is_told_whole_or_not_at_all(before: int, after: int, cut: int) 
         new = (folder / EDGE).read_bytes()
         (folder / EDGE).write_bytes(new[:cut] + old[cut:])
         assert told_edge(folder) in (before, after, -1)
+
+
+def test_a_follower_waits_for_the_writer_to_say_what_is_published(tmp_path: Path) -> None:
+    """Far more of one track is stored than of the other, but the writer has not published yet: it
+    still takes what the other brings, so nobody may call that a gap.
+    """
+
+    async def run() -> None:
+        history = History(tmp_path / "live")
+        try:
+            for _ in range(4):
+                history.do_segment()
+            history.do_look()
+            channels = history.writer.channels
+            advance, channels.advance = channels.advance, lambda writer: None  # type: ignore[assignment]
+            for _ in range(20):
+                history.do_chunk("v")
+            history.follower.look()
+            for _ in range(20):
+                history.do_chunk("a")
+            channels.advance = advance  # type: ignore[method-assign]
+            channels.advance(channels.writers["c"])
+            history.do_look()
+            presentation = history.follower.channels.presentations["c"]
+            assert presentation.channel.edge == FIRST + 8
+            assert b"EXT-X-GAP" not in presentation.render("a/media.m3u8").body
+        finally:
+            history.close()
+
+    asyncio.run(run())
+
+
+def test_the_torn_tail_of_a_dead_writer_is_cut(tmp_path: Path) -> None:
+    async def run() -> None:
+        history = History(tmp_path / "live")
+        try:
+            for _ in range(4):
+                history.do_segment()
+            index = max((tmp_path / "live" / "c" / "v").glob("*.index"))
+            sound = index.stat().st_size
+            with index.open("ab") as file:
+                file.write(b"torn" * 200)
+            history.do_die()
+            assert index.stat().st_size == sound
+            history.do_segment()
+            history.do_look()
+        finally:
+            history.close()
+
+    asyncio.run(run())
