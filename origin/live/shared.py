@@ -33,7 +33,7 @@ from origin.live.writer import Writer
 from origin.settings import Settings
 from runtime import logs
 
-ADOPT_S = 2.0  # between tries to claim a silent channel
+ADOPT_S = 5.0  # between tries to claim a silent channel
 RUN = "run"
 
 log = logs.get("live")
@@ -83,18 +83,10 @@ class SharedChannels(Channels):
         self._tell(writer.channel)
 
     def fill_gaps(self) -> None:
-        """Gaps of the channels written here, and of those that lost their writer."""
         super().fill_gaps()
         for writer in self.writers.values():
             if self._edges.get(writer.channel.name) != writer.channel.edge:
                 self._tell(writer.channel)
-        now_s = self.clock()
-        for name, follower in list(self.followers.items()):
-            if self._draining or follower.presentation.due(now_s) <= follower.channel.edge:
-                continue
-            if now_s - self._tried_s.get(name, 0.0) >= ADOPT_S:
-                self._tried_s[name] = now_s
-                self.claim(name)
 
     @contextmanager
     def writing(self, name: str) -> Iterator[bool]:
@@ -166,12 +158,17 @@ class SharedChannels(Channels):
             presentation.channel.close()
 
     def poll(self) -> None:
-        """Look for what the bus did not tell; call it about once a second."""
+        """Look for what the bus did not tell, and for channels without a writer whose gaps are due;
+        call it about once a second.
+        """
         for name in self._new_names():
             self._refresh(name)
+        now_s, wall_s = self.clock(), self._wall()
         for name, follower in list(self.followers.items()):
-            if follower.stale(self._wall()):
+            if follower.stale(wall_s):
                 self._refresh(name)
+            if not self._draining and follower.presentation.due(now_s) > follower.channel.edge:
+                self._adopt(name, now_s)
 
     def drain(self) -> None:
         """Give away what no request is writing, now and as requests end."""
@@ -184,6 +181,11 @@ class SharedChannels(Channels):
         super().close()
         self._bus.close()
         self.owners.close()
+
+    def _adopt(self, name: str, now_s: float) -> None:
+        if now_s - self._tried_s.get(name, -ADOPT_S) >= ADOPT_S:
+            self._tried_s[name] = now_s
+            self.claim(name)
 
     def _promote(self, name: str) -> None:
         follower = self.followers.pop(name, None) or self._follow(name)

@@ -301,3 +301,30 @@ def test_the_torn_tail_of_a_dead_writer_is_cut(tmp_path: Path) -> None:
             history.close()
 
     asyncio.run(run())
+
+
+def test_a_channel_that_lost_its_writer_goes_on_with_gaps(tmp_path: Path) -> None:
+    """No push comes, yet playlists must move (HLS-6): a follower claims it when a gap is due."""
+
+    async def run() -> None:
+        history = History(tmp_path / "live")
+        try:
+            for _ in range(4):
+                history.do_segment()
+            history.do_look()
+            edge = history.edges[-1]
+            history.writer.die()
+            follower = history.follower.channels
+            history.writer = history.worker()
+            for _ in range(20):
+                history.clock.now_s += 1
+                follower.poll()
+                follower.fill_gaps()
+            assert "c" in follower.writers
+            history.writer.look()
+            assert history.writer.tells() == history.follower.tells()
+            assert follower.presentations["c"].channel.edge > edge
+        finally:
+            history.close()
+
+    asyncio.run(run())
