@@ -26,6 +26,7 @@ from origin.tracks import Rendition, average_bps, peak_bps
 MEDIA_TYPE = {"video": "video/mp4", "audio": "audio/mp4", "text": "application/mp4"}
 LEAST_SEGMENTS = 4  # more than three target durations, whatever the window (HLS-5)
 LONG = 8 * BLOCK  # segments of a window that rolls by blocks (rolling.py)
+WARM = 16  # newest segments that are read into memory when a channel is opened
 MEASURED = 32  # segments that declared bit rates are measured over
 
 
@@ -84,7 +85,7 @@ class Presentation:
         channel = self.channel
         for track in channel.live_tracks:
             self._publish_header(track)
-            for number in numbers:
+            for number in numbers[-WARM:]:
                 if (stored := track.whole(number)) is not None:
                     self.show(track, f"{number}.m4s", track.read(stored), stored.end)
         for face in self.faces:
