@@ -150,6 +150,11 @@ def _dolby(entry: SampleEntry) -> str:
     return f"{entry.fourcc}.{found[0]:02d}.{found[1]:02d}"
 
 
+def _stpp(entry: SampleEntry) -> str:
+    """The IMSC 1 profile that the mime box names, else text (ISO/IEC 14496-30, 5.5; TR-87)."""
+    return "stpp.ttml.im1i" if b"im1i" in entry.data else "stpp.ttml.im1t"
+
+
 def _fixed(text: str) -> _Reader:
     return lambda _: text
 
@@ -170,7 +175,7 @@ READERS: dict[str, _Reader] = {  # TR-60..TR-63
     "fLaC": _fixed("fLaC"),
     "alac": _fixed("alac"),
     "wvtt": _fixed("wvtt"),
-    "stpp": _fixed("stpp.ttml.im1t"),
+    "stpp": _stpp,
     "urim": _fixed("urim"),
     "evte": _fixed("evte"),
 }

@@ -19,6 +19,7 @@ CHARACTERISTICS = {
     "easyreader": "public.easy-to-read",
 }
 FORCED = frozenset(["forced-subtitle", "forced_subtitle"])
+IMAGES = "stpp.ttml.im1i"  # DASH only: HLS players read text alone (TR-87)
 SIDECAR = "wvtt"  # offered as WebVTT files, which no CODECS names (TR-92)
 
 
@@ -37,7 +38,7 @@ def multivariant(renditions: Sequence[Rendition]) -> str:
     A presentation without video lists its audio as variants.
     """
     video = [r for r in renditions if r.kind == "video" and not r.trick_of]
-    text = [r for r in renditions if r.kind == "text"]
+    text = [r for r in renditions if r.kind == "text" and r.codecs != IMAGES]
     groups = audio_groups([r for r in renditions if r.kind == "audio"])
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
     if video:
