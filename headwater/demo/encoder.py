@@ -16,6 +16,7 @@ from math import ceil
 FPS = 25
 SEGMENT_S = Fraction(48, 25)  # 48 frames, and exactly 90 AAC frames of 1024 samples at 48 kHz
 CLOCK_BITS = 20  # the count wraps after 2**20 frames, about 11.6 hours
+CHUNK_S = Fraction(8, 25)  # 8 frames, and exactly 15 AAC frames: the parts of low latency
 SPIN_UP_S = 0.25  # from starting ffmpeg to its first frame
 
 
@@ -96,7 +97,7 @@ def _push(ingest_url: str, name: str, media: str) -> list[str]:
     """One CMAF track to its own endless request; frag_discont keeps the epoch in tfdt."""
     return [
         *("-f", "mp4", "-movflags", "+cmaf+frag_discont+skip_trailer"),
-        *("-frag_duration", str(int(SEGMENT_S * 1_000_000)), "-flush_packets", "1"),
+        *("-frag_duration", str(int(CHUNK_S * 1_000_000)), "-flush_packets", "1"),
         *("-method", "PUT", f"{ingest_url}/Streams({name}.cmf{media})"),
     ]
 

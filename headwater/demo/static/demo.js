@@ -10,6 +10,7 @@ const video = $("video");
 const state = {
   content: setup.contents[0].id,
   player: "hls.js",
+  near: "", // "yes": low latency, where the content is live
   playing: null, // the attached player
   session: null, // answer of playback/start
   cdn: null, // pathway of the last segment
@@ -66,8 +67,9 @@ async function play() {
     show("start", error.problem ?? String(error));
     return;
   }
+  const near = state.near !== "" && "channel_id" in content.request;
   Object.assign(state, { cdn: null, segments: {}, errors: [], stalls: 0, started: false });
-  state.playing = PLAYERS[state.player](video, urlsOf(state.session), { segment, error });
+  state.playing = PLAYERS[state.player](video, urlsOf(state.session), { segment, error }, near);
   heart = setInterval(beat, state.session.heartbeat.interval_s * 1000);
   showSession();
 }
@@ -85,7 +87,8 @@ function end(session) {
 }
 
 function urlsOf(session) {
-  return { hls: session.manifests.hls, dash: session.manifests.dash };
+  const { hls, dash } = session.manifests;
+  return { hls, dash, near: dash.replace("/manifest.mpd", "/ll.mpd") };
 }
 
 function segment(url) {
@@ -213,7 +216,7 @@ function markChanges(before, after) {
 
 // -- wiring -----------------------------------------------------------------------------------------
 
-for (const group of ["content", "player"]) {
+for (const group of ["content", "player", "near"]) {
   for (const input of document.querySelectorAll(`input[name=${group}]`)) {
     input.addEventListener("change", () => {
       state[group] = input.value;

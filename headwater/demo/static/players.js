@@ -1,16 +1,21 @@
-// One face over three players: attach(video, urls, hooks) -> { stats(), destroy() }.
+// One face over three players: attach(video, urls, hooks, near) -> { stats(), destroy() }.
+// near: play low latency, as close to the live edge as the manifests ask for.
 // hooks.segment(url) is called for each media segment loaded, hooks.error(text, fatal) for each error.
 // Each starts playing by its own means: dash.js refreshes live manifests only if it saw `play` itself.
 
-const BEHIND_S = 6; // how far behind the live edge each player aims to stay
+const BEHIND_S = 6; // how far behind the live edge each player aims to stay when not near
+const NEAR_S = 2;
 
 /** The browser may want a click first; the controls are there. */
 const start = (video) => video.play().catch(() => {});
 
-function attachHls(video, urls, hooks) {
-  const hls = new window.Hls({ liveSyncDuration: BEHIND_S, liveMaxLatencyDuration: 20, backBufferLength: 30 });
+function attachHls(video, urls, hooks, near) {
+  const pace = near
+    ? { lowLatencyMode: true, maxLiveSyncPlaybackRate: 1.1 }
+    : { lowLatencyMode: false, liveSyncDuration: BEHIND_S, liveMaxLatencyDuration: 20 };
+  const hls = new window.Hls({ ...pace, backBufferLength: 30 });
   hls.on(window.Hls.Events.MANIFEST_PARSED, () => start(video));
-  hls.on(window.Hls.Events.FRAG_LOADED, (_, data) => hooks.segment(data.frag.url));
+  hls.on(window.Hls.Events.FRAG_LOADED, (_, data) => hooks.segment((data.part ?? data.frag).url));
   hls.on(window.Hls.Events.ERROR, (_, data) => {
     hooks.error(`${data.details}${data.response?.code ? " " + data.response.code : ""}`, data.fatal);
     if (data.fatal && data.type === window.Hls.ErrorTypes.NETWORK_ERROR) hls.startLoad();
@@ -27,10 +32,11 @@ function attachHls(video, urls, hooks) {
 // dash.js reports each download that it gave up; it then tries the next CDN by itself.
 const DASH_DOWNLOADS = new Set([25, 26, 27, 28, 29]);
 
-function attachDash(video, urls, hooks) {
+function attachDash(video, urls, hooks, near) {
   const dash = window.dashjs.MediaPlayer().create();
   const { events } = window.dashjs.MediaPlayer;
-  dash.updateSettings({ streaming: { delay: { liveDelay: BEHIND_S } } });
+  const catchup = { enabled: near };
+  dash.updateSettings({ streaming: { delay: { liveDelay: near ? NEAR_S : BEHIND_S }, liveCatchup: catchup } });
   dash.on(events.FRAGMENT_LOADING_COMPLETED, (event) => {
     if (event.request.type === "MediaSegment" && !event.error) hooks.segment(event.request.url);
   });
@@ -38,7 +44,7 @@ function attachDash(video, urls, hooks) {
     const text = `${error.code} ${error.message ?? ""}`.replace(/cat:[\w-]+/, "cat:…");
     hooks.error(text, !DASH_DOWNLOADS.has(error.code));
   });
-  dash.initialize(video, urls.dash, true);
+  dash.initialize(video, near ? urls.near : urls.dash, true);
   return {
     stats: () => {
       const shown = dash.isReady() ? dash.getCurrentRepresentationForType("video") : null;
@@ -48,18 +54,22 @@ function attachDash(video, urls, hooks) {
   };
 }
 
-function attachShaka(video, urls, hooks) {
+function attachShaka(video, urls, hooks, near) {
   window.shaka.polyfill.installAll();
   const player = new window.shaka.Player();
   const media = window.shaka.net.NetworkingEngine.RequestType.SEGMENT;
-  player.configure({ manifest: { defaultPresentationDelay: BEHIND_S } });
+  player.configure(
+    near
+      ? { streaming: { lowLatencyMode: true, liveSync: { enabled: true, targetLatency: NEAR_S } } }
+      : { manifest: { defaultPresentationDelay: BEHIND_S } },
+  );
   player.addEventListener("error", ({ detail }) => hooks.error(`${detail.category}/${detail.code}`, detail.severity === 2));
   player.getNetworkingEngine().registerResponseFilter((type, response) => {
     if (type === media) hooks.segment(response.uri);
   });
   player
     .attach(video)
-    .then(() => player.load(urls.dash))
+    .then(() => player.load(near ? urls.near : urls.dash))
     .then(() => start(video))
     .catch((error) => hooks.error(`${error.category ?? ""}/${error.code ?? error.message}`, true));
   return {
