@@ -163,7 +163,34 @@ def test_a_disk_that_takes_no_more_is_refused_and_leaves_no_trace(
             log.append(b"z" * 110, decode_time=60, duration=10, earliest=0, flags=0)
         monkeypatch.setattr(os, "pwrite", real)
         assert (refused.value.status, refused.value.code) == (507, "disk_full")
+        if allowed < 110:
+            index = (tmp_path / "00000001.index").stat().st_size
+            assert index == len(CHUNKS) * RECORD_BYTES, "media comes before its record"
     at = log.append(b"after", decode_time=60, duration=10, earliest=0, flags=0)
     assert log.read(*at) == b"after"
     log.close()
     assert recovered(tmp_path) == [*CHUNKS, b"after"]
+
+
+def test_a_follower_waits_for_media_that_a_record_promises(tmp_path: Path) -> None:
+    writer = write(tmp_path)
+    media = tmp_path / "00000001.cmaf"
+    whole = media.read_bytes()
+    media.write_bytes(whole[:-1])
+    follower = TrackLog(tmp_path, volume_ticks=10**9, read_only=True)
+    assert len(list(follower.recover())) == len(CHUNKS) - 1
+    media.write_bytes(whole)
+    assert [follower.read(*found) for found in follower.tail()] == [CHUNKS[-1]]
+    writer.close()
+    follower.close()
+
+
+def test_nothing_is_added_to_a_volume_that_is_archived_in_part(tmp_path: Path) -> None:
+    """After a power cut the archive may have more of it than the disk."""
+    write(tmp_path).close()
+    (tmp_path / "00000001.archive").touch()
+    log = TrackLog(tmp_path, volume_ticks=10**9)
+    assert len(list(log.recover())) == len(CHUNKS)
+    volume, _ = log.append(b"x", decode_time=60, duration=1, earliest=0, flags=INDEPENDENT)
+    assert volume == 2
+    log.close()

@@ -214,6 +214,19 @@ async def test_while_the_store_is_away_nothing_leaves_the_disk(
     rig.channels.close()
 
 
+async def test_the_volume_that_grows_stays_on_the_disk(tmp_path: Path, video_media: Any) -> None:
+    """However old its media is: an encoder that returns writes on in it."""
+    store = FolderStore(tmp_path / "objects")
+    await store.start()
+    rig = Rig(tmp_path, video_media, store)
+    rig.push(*range(FIRST, FIRST + 20))
+    writer = rig.channels.writers["demo"]
+    writer.fill(FIRST + 100)
+    await rig.archive.work()
+    assert rig.local() == {rig.track.log.volumes()[-1].ordinal}
+    rig.channels.close()
+
+
 async def test_the_task_survives_an_outage_and_tells_how_long_it_lasts(
     tmp_path: Path, video_media: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

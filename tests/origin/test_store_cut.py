@@ -11,6 +11,7 @@ import pytest
 from lxml import etree
 
 from native.http import Entity, Hot, Refusal
+from origin.dash.clips import Clips, Frame
 from origin.delivery import ranges
 from origin.delivery.recordings import TimeShift
 from origin.hls.forms import SIDECAR
@@ -19,6 +20,7 @@ from origin.live.channels import Channels
 from origin.live.cut import Playlist
 from origin.live.ranges import Range, Window
 from origin.settings import Settings
+from origin.tracks import Rendition, Segment
 
 FIRST = 900_000_000
 GRID_S = Fraction(48, 25)
@@ -133,6 +135,32 @@ async def test_i_frames_have_the_same_range(rig: Rig) -> None:
     root = etree.fromstring((await rig.get("manifest.mpd", 3, 9)).body)
     assert len(root.findall(".//{*}EssentialProperty")) == 1
     assert rig.shift.answer("/live/demo/v/other.m3u8", "start=1") is None
+
+
+def test_a_period_is_a_run_of_numbers_on_the_same_tracks() -> None:
+    """A number that nothing can be said of, or another set of tracks, begins a new one (D13)."""
+    clips = Clips()
+    for number, tracks, breaks in (
+        *((1, "va", False), (2, "va", False), (4, "va", False), (5, "vat", False)),
+        *((6, "vat", False), (7, "", False), (8, "vat", True), (9, "va", False)),
+    ):
+        here = {t: Segment(number, number * 100, 100) for t in tracks}
+        clips.append(number, here, breaks=breaks)
+    made = [Rendition(t, "audio", "mp4a.40.2", 100) for t in "vat"]
+    plain, _, _ = clips.complete(Frame("id", 1, Fraction(1), 1, "/time"), made).finish()
+    root = etree.fromstring(b"".join(plain))
+    spans = [
+        (p.get("id"), p.get("start"), p.get("duration"), len(p.findall(".//{*}Representation")))
+        for p in root.findall("{*}Period")
+    ]
+    assert spans == [
+        ("p1", "PT0S", "PT2S", 2),
+        ("p4", "PT3S", "PT1S", 2),
+        ("p5", "PT4S", "PT2S", 3),
+        ("p8", "PT7S", "PT1S", 3),
+        ("p9", "PT8S", "PT1S", 2),
+    ]
+    assert root.get("mediaPresentationDuration") == "PT9S"
 
 
 async def test_long_work_lets_the_loop_go_on(rig: Rig) -> None:

@@ -6,8 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import m3u8
+import pytest
 
+from native.http import Hot
+from origin.errors import DiskFull
+from origin.ingest.body import TrackBody
+from origin.live import kept
+from origin.live.channels import Channels
 from origin.live.disk import Disk, free_bytes
+from origin.settings import Settings
 
 V = "/ingest/demo/Streams(v.cmfv)"
 GRID = {"channels": {"demo": {"segment_s": "48/25"}}}
@@ -45,13 +52,41 @@ def test_a_full_disk_refuses_and_recovers(start: Start, video_media: Any, now_nu
     assert (new.status, header.status, header.json["error"]) == (200, 507, "disk_full")
     assert origin.metric("headwater_origin_disk_full_total") >= 5
     limit_files(origin, resource.RLIM_INFINITY)
+    assert origin.push("/ingest/third/Streams(v.cmfv)", video_media.header).status == 200
     for number in range(n + 5, n + 8):
         assert origin.push(V, video_media.segment(number)).status == 200
     origin.kill()
     origin.start()
     for number in range(n, n + 8):
         assert origin.get(f"/live/demo/v/{number}.m4s").body == video_media.segment(number)
-    assert origin.push("/ingest/third/Streams(v.cmfv)", video_media.header).status == 200
+    late = origin.push("/ingest/third/Streams(v.cmfv)", video_media.segment(n))
+    assert late.status == 200, "the header that was acknowledged is here"
+
+
+def test_the_edge_goes_on_while_its_state_cannot_be_kept(
+    tmp_path: Path, video_media: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """channel.json stays behind until there is space; the log says the rest."""
+
+    def full(path: Path, data: bytes) -> None:
+        raise DiskFull("no space")
+
+    settings = Settings(**GRID)
+    channels = Channels(tmp_path / "live", settings, Hot(), lambda: 0.0)
+    channels.open()
+    monkeypatch.setattr(kept, "replace_file", full)
+    for number in range(6):
+        if number == 4:
+            monkeypatch.undo()
+        body = TrackBody(channels, "demo", "v", settings, lambda: 1.92 * (10**8 + 9))
+        if not number:
+            body.feed(video_media.header)
+        body.feed(video_media.segment(10**8 + number))
+        body.finish()
+        body.close()
+        assert number == 0 or channels.presentations["demo"].channel.edge == 10**8 + number
+    channels.close()
+    assert kept.load(tmp_path / "live/demo").first == 10**8
 
 
 def test_a_short_disk_lets_old_media_go_before_its_time(

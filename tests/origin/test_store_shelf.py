@@ -96,6 +96,21 @@ def test_a_shelf_is_a_dictionary_of_segments(
     grown.log.close()
 
 
+def test_a_segment_among_records_that_look_like_its_own_stays_an_object(tmp_path: Path) -> None:
+    """What a row could not tell is kept as it is."""
+    grown = Grown(tmp_path)
+    grown.chunk(0, 0, 2)
+    grown.log.append(b"stray", decode_time=TICKS, duration=TICKS, earliest=0, flags=0)
+    grown.chunk(0, 1, 2)
+    grown.end(0, 2)
+    for number in range(1, 2 * LIVE):
+        grown.chunk(number, 0, 2)
+        grown.chunk(number, 1, 2)
+        grown.end(number, 2)
+    assert told(grown.shelf[0]) == told(grown.plain[0])
+    grown.log.close()
+
+
 def test_a_removed_segment_is_gone_wherever_it_lay(tmp_path: Path) -> None:
     grown = Grown(tmp_path)
     for number in range(3 * LIVE):

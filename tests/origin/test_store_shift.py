@@ -129,6 +129,27 @@ def test_gaps_are_told_in_both_worlds(encoder: Encoder, now_number: int) -> None
             assert abs(int(template.find(".//m:S", MPD).get("t")) - offset) <= scale // 10
 
 
+def test_a_track_that_is_lost_alone_is_a_gap_of_its_own(encoder: Encoder, now_number: int) -> None:
+    """HLS tells it for that track only; nothing can be played together there, so no Period."""
+    origin, n = encoder.origin, now_number
+    encoder.push(*range(n, n + 4))
+    encoder.push(n + 4, only=V)
+    encoder.push(*range(n + 5, n + 14))
+    query = f"start={epoch(n + 2)}&end={epoch(n + 8)}"
+    gaps = {
+        track: [
+            s.uri
+            for s in listed(origin, f"/live/demo/{track}/media.m3u8?{query}").segments
+            if s.gap_tag
+        ]
+        for track in "va"
+    }
+    assert gaps == {"v": [], "a": [f"{n + 4}.m4s"]}
+    root = etree.fromstring(origin.get(f"/live/demo/manifest.mpd?{query}").body)
+    periods = [p.get("id") for p in root.findall("m:Period", MPD)]
+    assert periods == [f"p{n + 2}", f"p{n + 5}"]
+
+
 def seconds(text: str) -> Fraction:
     return Fraction(text[2:-1])
 
