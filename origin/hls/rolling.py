@@ -13,6 +13,7 @@ Theory of operation
 """
 
 from collections import deque
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import NamedTuple
 from zlib import DEFLATED, MAX_WBITS, Z_FINISH, Z_FULL_FLUSH, compressobj, crc32
@@ -42,6 +43,14 @@ class Block(NamedTuple):
     digest: bytes
 
 
+class _Joint(NamedTuple):
+    """What all blocks of a run add to any body around it."""
+
+    plain: tuple[bytes, ...]
+    coded: tuple[bytes, ...]
+    digest: bytes
+
+
 def block(plain: bytes) -> Block:
     return Block(plain, _deflated(plain, Z_FULL_FLUSH), crc32(plain), sha256(plain).digest())
 
@@ -59,45 +68,42 @@ class Run:
         self._crc = 0
         self._shift = ONE
         self._blocks: deque[Block] = deque()
-        self._digest = b""
-        self._plain: tuple[bytes, ...] = ()
-        self._coded: tuple[bytes, ...] = ()
+        self._joint: _Joint | None = None  # of the blocks as they are
 
     def __len__(self) -> int:
         return len(self._blocks)
 
     def append(self, new: Block) -> None:
-        self._crc = combined(self._crc, new.crc, power(len(new.plain)))
+        shift = power(len(new.plain))
+        self.size_bytes += len(new.plain)
+        self._crc = combined(self._crc, new.crc, shift)
+        self._shift = product(self._shift, shift)
         self._blocks.append(new)
-        self._changed(len(new.plain))
+        self._joint = None
 
     def drop(self) -> None:
         """Let go of the oldest block."""
         old = self._blocks.popleft()
-        self._changed(-len(old.plain))
+        self.size_bytes -= len(old.plain)
+        self._shift = power(self.size_bytes)
         self._crc ^= product(self._shift, old.crc)
+        self._joint = None
 
     def wrapped(self, head: bytes, tail: bytes) -> Text:
         """The body of this run between head and tail."""
         if not self._blocks:
             return whole(head + tail)
-        tag = sha256(b"%d:%d:" % (len(head), len(tail)) + head + self._digest + tail)
+        joint = self._joint = self._joint or _joined(self._blocks)
+        tag = sha256(b"%d:%d:" % (len(head), len(tail)) + head + joint.digest + tail)
         crc = crc32(tail, combined(crc32(head), self._crc, self._shift))
         size = len(head) + self.size_bytes + len(tail)
         first = GZIP_HEAD + _deflated(head, Z_FULL_FLUSH)
         last = _deflated(tail, Z_FINISH) + _trailer(crc, size)
         return Text(
-            (head, *self._plain, tail),
-            (first, *self._coded, last),
+            (head, *joint.plain, tail),
+            (first, *joint.coded, last),
             tag.hexdigest()[:TAG_CHARACTERS],
         )
-
-    def _changed(self, by_bytes: int) -> None:
-        self.size_bytes += by_bytes
-        self._shift = power(self.size_bytes)
-        self._digest = sha256(b"".join(b.digest for b in self._blocks)).digest()
-        self._plain = tuple(b.plain for b in self._blocks)
-        self._coded = tuple(b.coded for b in self._blocks)
 
 
 def combined(first: int, second: int, shift: int) -> int:
@@ -118,15 +124,29 @@ def product(a: int, b: int) -> int:
     return result
 
 
+def _squares(count: int) -> list[int]:
+    """x^8 and what it becomes by squaring again and again."""
+    found = [ONE >> 8]
+    while len(found) < count:
+        found.append(product(found[-1], found[-1]))
+    return found
+
+
+SQUARES = _squares(64)
+
+
 def power(size_bytes: int) -> int:
     """x^(8 * size_bytes) modulo the polynomial."""
-    result, square = ONE, ONE >> 8
-    while size_bytes:
-        if size_bytes & 1:
-            result = product(square, result)
-        size_bytes >>= 1
-        square = product(square, square)
+    result = ONE
+    for bit in range(size_bytes.bit_length()):
+        if size_bytes >> bit & 1:
+            result = product(SQUARES[bit], result)
     return result
+
+
+def _joined(blocks: Iterable[Block]) -> _Joint:
+    digest = sha256(b"".join(b.digest for b in blocks)).digest()
+    return _Joint(tuple(b.plain for b in blocks), tuple(b.coded for b in blocks), digest)
 
 
 def _deflated(data: bytes, flush: int) -> bytes:
