@@ -8,10 +8,11 @@ from fractions import Fraction
 from pathlib import Path
 
 from native.http import Answer, Refusal
-from origin.vod.catalog import Record, folder, load_record
+from origin.vod.catalog import RECORD, Record, folder, load_record
 from origin.vod.errors import VodError
 from origin.vod.index import load
 from origin.vod.package import register
+from origin.vod.source import Identity
 from origin.vod.title import Title
 
 SEGMENT = re.compile(r"([^/]+)/([1-9]\d{0,8})\.m4s")
@@ -81,10 +82,15 @@ class Library:
             home = folder(self._data_dir, name)
         except VodError:
             return None
+        try:
+            registered = Identity.of((home / RECORD).stat())
+        except OSError:
+            return None
         record = load_record(home)
         if record is None:
             return None
         title = self._load(home, record)
+        title.identities[home / RECORD] = registered  # another process may register it anew
         self._open[name] = title
         while len(self._open) > self._limit:
             self._open.popitem(last=False)
