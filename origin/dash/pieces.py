@@ -32,12 +32,15 @@ class Leaf(NamedTuple):
 
 
 class Settled:
-    """Leaves end to end, with the checksum of the whole kept as they come and go."""
+    """Leaves end to end; what a body needs to know of their whole is kept as they come and go."""
 
     def __init__(self) -> None:
+        self.plain: tuple[bytes, ...] = ()
+        self.coded: tuple[bytes, ...] = ()
+        self.digest = b""
+        self.size_bytes = 0
         self.crc = 0
         self.shift = ONE
-        self._size_bytes = 0
         self._leaves: deque[Leaf] = deque()
 
     def __len__(self) -> int:
@@ -53,18 +56,21 @@ class Settled:
         leaf = Leaf(block(text.encode()), number, start)
         self.crc = combined(self.crc, leaf.block.crc, power(len(leaf.block.plain)))
         self._leaves.append(leaf)
-        self._resize(len(leaf.block.plain))
+        self._changed(len(leaf.block.plain))
 
     def pop(self) -> Leaf:
         """Take the oldest leaf out."""
         leaf = self._leaves.popleft()
-        self._resize(-len(leaf.block.plain))
+        self._changed(-len(leaf.block.plain))
         self.crc ^= product(self.shift, leaf.block.crc)
         return leaf
 
-    def _resize(self, by_bytes: int) -> None:
-        self._size_bytes += by_bytes
-        self.shift = power(self._size_bytes)
+    def _changed(self, by_bytes: int) -> None:
+        self.size_bytes += by_bytes
+        self.shift = power(self.size_bytes)
+        self.plain = tuple(leaf.block.plain for leaf in self._leaves)
+        self.coded = tuple(leaf.block.coded for leaf in self._leaves)
+        self.digest = sha256(b"".join(leaf.block.digest for leaf in self._leaves)).digest()
 
 
 class Pieces:
@@ -74,7 +80,8 @@ class Pieces:
         self._plain: list[bytes] = []
         self._coded: list[bytes] = [GZIP_HEAD]
         self._seam: list[str] = []
-        self._crc = 0
+        self._coder = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+        self._crc = self._size_bytes = 0
         self._digest = sha256()
 
     def text(self, text: str) -> None:
@@ -84,16 +91,17 @@ class Pieces:
         if not settled:
             return
         self._close_seam(zlib.Z_FULL_FLUSH)
-        self._plain += [leaf.block.plain for leaf in settled]
-        self._coded += [leaf.block.coded for leaf in settled]
+        self._plain += settled.plain
+        self._coded += settled.coded
+        self._size_bytes += settled.size_bytes
         self._crc = combined(self._crc, settled.crc, settled.shift)
-        self._digest.update(b"".join(leaf.block.digest for leaf in settled))
+        self._digest.update(settled.digest)
 
     def finish(self) -> Text:
         """The whole; nothing may be added any more."""
         self._close_seam(zlib.Z_FINISH)
-        size_bytes = sum(map(len, self._plain)) & 0xFFFFFFFF
-        self._coded.append(self._crc.to_bytes(4, "little") + size_bytes.to_bytes(4, "little"))
+        size = (self._size_bytes & 0xFFFFFFFF).to_bytes(4, "little")
+        self._coded.append(self._crc.to_bytes(4, "little") + size)
         return Text(tuple(self._plain), tuple(self._coded), self._digest.hexdigest()[:32])
 
     def joined(self) -> str:
@@ -103,8 +111,8 @@ class Pieces:
     def _close_seam(self, flush: int) -> None:
         seam = "".join(self._seam).encode()
         self._seam = []
-        coder = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
         self._plain.append(seam)
-        self._coded.append(coder.compress(seam) + coder.flush(flush))
+        self._coded.append(self._coder.compress(seam) + self._coder.flush(flush))
         self._crc = zlib.crc32(seam, self._crc)
+        self._size_bytes += len(seam)
         self._digest.update(sha256(seam).digest())

@@ -22,7 +22,7 @@ from origin.dash.pieces import Leaf, Pieces, Settled
 from origin.tracks import Segment
 
 BLOCK = 16  # segments that one S may stand for
-LEAST_CUT, MOST_CUT = 64, 1024  # numbers between two places where a leaf may end
+LEAST_CUT, MOST_CUT = 32, 512  # numbers between two places where a leaf may end
 S = re.compile(rb'<S (?:t="(\d+)" )?d="(\d+)"(?: r="(\d+)")?/>')
 
 
@@ -99,14 +99,10 @@ class Line:
 
     def write(self, out: Pieces) -> None:
         """All S elements."""
-        first = True
-        for run in self._head:
-            out.text(run.text(first=first))
-            first = False
+        first = self.first
+        out.text("".join(run.text(first=run is first) for run in self._head))
         out.settled(self._settled)
-        for run in self._tail:
-            out.text(run.text(first=first))
-            first = False
+        out.text("".join(run.text(first=run is first) for run in self._tail))
 
     def runs(self, first: int, end: int) -> list[Run]:
         """Listed runs by their count from the beginning; costs what lies behind `first`."""
