@@ -57,12 +57,12 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class VolumeState(msgspec.Struct, frozen=True):
-    """A volume as its writer has it; `seal` is the CRC-32 of its index."""
+    """A volume as its writer has it; `seal` names its index."""
 
     ordinal: Ordinal
     rows: Count
     media_bytes: Count
-    seal: int
+    seal: bytes
 
 
 class Listing(msgspec.Struct, frozen=True):

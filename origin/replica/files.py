@@ -6,6 +6,7 @@ the edge that counts them (origin.live.follow).
 
 import os
 from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
 from zlib import crc32
 
@@ -18,6 +19,7 @@ from origin.replica.entry import BadEntry, Listing, Rows, VolumeState
 
 INDEX, MEDIA = "index", "cmaf"
 JOURNAL = "-"  # no track's name
+SEAL_BYTES = 16
 
 
 def home_of(folder: Path, track: str) -> Path:
@@ -74,11 +76,16 @@ def listing(folder: Path) -> Listing:
     return Listing(edge, kept, tracks)
 
 
-def seal_of(folder: Path, track: str, volume: int, rows: int) -> int:
-    """CRC-32 of the first `rows` records of a volume's index."""
+def seal_of(folder: Path, track: str, volume: int, rows: int, rest: bytes = b"") -> bytes:
+    """What names the first `rows` records of a volume's index, with `rest` after them.
+
+    No CRC: over records that end in a CRC of their own it tells nothing but their count.
+    """
     path = path_of(folder, track, volume, INDEX)
     stat = path.stat()
-    return _seal(path, rows * RECORD_BYTES, stat.st_ino, stat.st_mtime_ns)
+    seal = _sealed(path, rows * RECORD_BYTES, stat.st_ino, stat.st_mtime_ns).copy()
+    seal.update(rest)
+    return seal.digest()
 
 
 def put_state(folder: Path, kept: bytes) -> None:
@@ -136,9 +143,9 @@ def _state(folder: Path, track: str, volume: int) -> VolumeState:
 
 
 @lru_cache(maxsize=4096)
-def _seal(path: Path, size: int, _inode: int, _modified_ns: int) -> int:
+def _sealed(path: Path, size: int, _inode: int, _modified_ns: int) -> blake2b:
     with path.open("rb") as file:
-        return crc32(file.read(size))
+        return blake2b(file.read(size), digest_size=SEAL_BYTES)
 
 
 def _write_at(path: Path, data: bytes, offset: int) -> None:

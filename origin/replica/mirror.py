@@ -12,7 +12,6 @@ Theory of operation
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from zlib import crc32
 
 from origin import metrics
 from origin.live.log import HEADER
@@ -110,8 +109,7 @@ class Mirror:
         """Whether our records and the rest make up the peer's index."""
         if have > volume.rows:
             return False
-        ours = files.seal_of(self._folder, track, volume.ordinal, have)
-        return crc32(rest, ours) == volume.seal
+        return files.seal_of(self._folder, track, volume.ordinal, have, rest) == volume.seal
 
     async def _index(self, path: str, first: int, last: int) -> bytes:
         data = await self._fetch(path, first * RECORD_BYTES, last * RECORD_BYTES)
