@@ -16,10 +16,11 @@ from collections import deque
 from collections.abc import Iterable
 from hashlib import sha256
 from typing import NamedTuple
-from zlib import DEFLATED, MAX_WBITS, Z_FINISH, Z_FULL_FLUSH, compressobj, crc32
+from zlib import DEF_MEM_LEVEL, DEFLATED, MAX_WBITS, Z_FINISH, Z_FULL_FLUSH, compressobj, crc32
 
 BLOCK = 32  # segments
 LEVEL = 6
+SMALL = (12, 6)  # window bits and memory level of texts that fit into such a window
 TAG_CHARACTERS = 32  # of a SHA-256 in hexadecimal
 GZIP_HEAD = bytes([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255])  # no name, no time, unknown system
 POLYNOMIAL = 0xEDB88320
@@ -150,7 +151,9 @@ def _joined(blocks: Iterable[Block]) -> _Joint:
 
 
 def _deflated(data: bytes, flush: int) -> bytes:
-    deflater = compressobj(LEVEL, DEFLATED, -MAX_WBITS)
+    """Raw deflate data. Small text gets a small window: zlib clears all of it first."""
+    bits, memory = SMALL if len(data) <= 1 << SMALL[0] else (MAX_WBITS, DEF_MEM_LEVEL)
+    deflater = compressobj(LEVEL, DEFLATED, -bits, memory)
     return deflater.compress(data) + deflater.flush(flush)
 
 
