@@ -250,3 +250,36 @@ def test_a_part_lets_go_the_requests_parked_on_every_worker(
             assert {found.body for found in parts} == {piece}
             assert len({found.headers["etag"] for found in parts}) == 1
     assert body.end() == 200
+
+
+def test_a_segment_in_the_making_grows_alike_on_every_worker(
+    crew: Crew, chunked_media: Media, now_number: int
+) -> None:
+    """Asked for after its first chunk (O10, L11): the rest follows as it comes, whoever answers."""
+    workers = crew.workers()
+    body = Endless(crew, workers[0], f"{CHANNEL}/v.cmfv")
+    body.send(chunked_media.header)
+    for number in range(now_number, now_number + 5):
+        for piece in chunked_media.pieces(number):
+            body.send(piece)
+    for worker in workers:
+        reaches(crew, worker, now_number + 4)
+    number = now_number + 5
+    first, *rest = chunked_media.pieces(number)
+    body.send(first)
+    growing = []
+    for worker in workers:
+        connection = crew.connect(worker, crew.delivery_port)
+        connection.request("GET", f"/live/ch/v/{number}.m4s")
+        response = connection.getresponse()
+        assert response.status == 200
+        assert response.read(len(first)) == first
+        growing.append((connection, response))
+    for piece in rest:
+        body.send(piece)
+        for _, response in growing:
+            assert response.read(len(piece)) == piece
+    for connection, response in growing:
+        assert response.read() == b""
+        connection.close()
+    assert body.end() == 200
