@@ -17,6 +17,7 @@ FPS = 25
 SEGMENT_S = Fraction(48, 25)  # 48 frames, and exactly 90 AAC frames of 1024 samples at 48 kHz
 CLOCK_BITS = 20  # the count wraps after 2**20 frames, about 11.6 hours
 CHUNK_S = Fraction(8, 25)  # 8 frames, and exactly 15 AAC frames: the parts of low latency
+PACE = ("-readrate", "1", "-readrate_initial_burst", "0.001")  # 0 means half a second
 SPIN_UP_S = 0.25  # from starting ffmpeg to its first frame
 
 
@@ -56,8 +57,8 @@ def launch(ffmpeg: str, ingest_url: str, font: str, now_s: float) -> Launch:
     start_s = segment * SEGMENT_S
     first_frame = int(start_s * FPS)
     argv = [ffmpeg, "-hide_banner", "-loglevel", "error", "-nostdin"]
-    argv += ["-re", "-f", "lavfi", "-i", f"testsrc2=size={_size(LADDER[0])}:rate={FPS}"]
-    argv += ["-re", "-f", "lavfi", "-i", "sine=frequency=440:beep_factor=2:sample_rate=48000"]
+    argv += [*PACE, "-f", "lavfi", "-i", f"testsrc2=size={_size(LADDER[0])}:rate={FPS}"]
+    argv += [*PACE, "-f", "lavfi", "-i", "sine=frequency=440:beep_factor=2:sample_rate=48000"]
     argv += ["-filter_complex", _filters(font, first_frame)]
     offset = ["-output_ts_offset", f"{float(start_s):.2f}"]
     for rung in LADDER:
