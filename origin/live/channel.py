@@ -62,6 +62,7 @@ class LiveChannel:
         self.tracks: dict[str, LiveTrack] = {}
         self.edge = -1
         self.dirty = False
+        self.complete: Callable[[int], None] = lambda _: None  # of its writer, before it publishes
         self.on_chunk: Callable[[LiveTrack, Stored], None] = lambda *_: None
         self.held: Callable[[Fraction, Fraction], bool] = lambda *_: False
         self._settings = settings
@@ -187,6 +188,8 @@ class LiveChannel:
             forced = number <= max(self.kept.filled, top - AHEAD)
             if not forced and not all(t.whole(number) for t in tracks):
                 break
+            if not self.read_only:
+                self.complete(number)
             self.edge = number
             fresh.append(number)
             if self._breaks(number) and number not in self.kept.breaks:

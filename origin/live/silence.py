@@ -11,14 +11,14 @@ Theory of operation
    begins where it ends.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from fractions import Fraction
 
 from native.bmff import parse_chunk
 from native.bmff.model import Chunk
 from native.bmff.samples import MAX_SAMPLES
 from origin.errors import BadMedia
-from origin.live.channel import AHEAD, LiveChannel
+from origin.live.channel import LiveChannel
 from origin.live.shelf import Stored
 from origin.live.track import LiveTrack
 from origin.text.cutting import cut
@@ -37,21 +37,11 @@ class Silence:
         self._channel = channel
         self._store = store
 
-    def published(self, numbers: Sequence[int]) -> None:
-        """These numbers are about to be shown."""
+    def complete(self, number: int) -> None:
+        """This number is about to be published."""
         for track in self._channel.tracks.values():
-            if track.rendition.kind == "text":
-                for number in numbers:
-                    if track.whole(number) is None:
-                        self._complete(track, number)
-
-    def recover(self) -> None:
-        """Complete what a writer that died had published, but not filled."""
-        edge = self._channel.edge
-        for track in self._channel.tracks.values():
-            if track.rendition.kind == "text" and 0 <= edge - track.segments.last_whole <= AHEAD:
-                for number in range(track.segments.last_whole + 1, edge + 1):
-                    self._complete(track, number)
+            if track.rendition.kind == "text" and track.whole(number) is None:
+                self._complete(track, number)
 
     def pieces(self, track: LiveTrack, chunk: Chunk, data: bytes) -> list[tuple[Chunk, bytes]]:
         """A chunk of a text track, one piece for each segment that it belongs to."""

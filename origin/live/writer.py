@@ -40,7 +40,7 @@ class Writer:
         self._sessions = Sessions(channel, settings.epoch_slack_s)
         self._hearing = Hearing(channel, settings.epoch_slack_s)
         self._silence = Silence(channel, self._append)
-        self._silence.recover()
+        channel.complete = self._silence.complete
 
     @property
     def late_chunks(self) -> int:
@@ -158,7 +158,6 @@ class Writer:
         if numbers:
             for redundancy in self.tracks.values():
                 redundancy.published()
-            self._silence.published(numbers)
         return numbers
 
     def fill(self, last: int) -> list[int]:

@@ -196,6 +196,9 @@ def test_the_tags_of_a_break() -> None:
     assert second["SCTE35-IN"] == "0x" + cue_in(7).hex().upper()
     assert second["START-DATE"] == out["START-DATE"]
     assert (waiting.end_s, closed.end_s) == (130, 112) and closed.since_s == 4
+    (planned,) = ranges((101, cue_out(7, 30, auto_return=True)))
+    assert planned.end_s == 131 and len(planned.lines) == 2
+    assert planned.since_s == 132, "the edge that showed its end"
     moment = ranges((50, time_signal(segment(9, 0x35))))[0]
     assert "SCTE35-CMD" in moment.lines[0] and len(moment.lines) == 1
 

@@ -166,6 +166,7 @@ def test_groups_have_equal_members(audio: list[Rendition]) -> None:
     groups = audio_groups(audio)
     wanted = {member(r) for r in audio}
     assert {r.name for g in groups for _, r in g.members} == {r.name for r in audio}
+    assert len({tuple(r.name for _, r in g.members) for g in groups}) == len(groups)
     for group in groups:
         assert {m for m, _ in group.members} == wanted and len(group.members) == len(wanted)
         assert all(member(r) == m for m, r in group.members)
