@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from origin.dash.events import EventStream, event_streams
 from origin.dash.live import HTTP_ISO
 from origin.dash.mpd import DECLARATION, NAMESPACES, PROFILE, template_opening
 from origin.dash.pieces import Pieces
@@ -69,7 +70,13 @@ class Clips:
         for name, segment in here.items():
             clip.lines[name].append(number, segment.start, segment.duration)
 
-    def growing(self, frame: Frame, renditions: Sequence[Rendition], publish_ms: int) -> Pieces:
+    def growing(
+        self,
+        frame: Frame,
+        renditions: Sequence[Rendition],
+        publish_ms: int,
+        events: Sequence[EventStream] = (),
+    ) -> Pieces:
         """The dynamic form: the last Period is open, and without a buffer depth nothing leaves."""
         segment_s = frame.segment_s
         return self._write(
@@ -83,10 +90,13 @@ class Clips:
                 ("minimumUpdatePeriod", duration(segment_s)),
                 ("suggestedPresentationDelay", duration(DELAY_SEGMENTS * segment_s)),
             ],
+            events,
             ends=False,
         )
 
-    def complete(self, frame: Frame, renditions: Sequence[Rendition]) -> Pieces:
+    def complete(
+        self, frame: Frame, renditions: Sequence[Rendition], events: Sequence[EventStream] = ()
+    ) -> Pieces:
         """The static form (D1)."""
         end_s = frame.at(self._clips[-1].last + 1) if self._clips else Fraction(0)
         root = [
@@ -94,13 +104,14 @@ class Clips:
             ("profiles", PROFILE),
             ("mediaPresentationDuration", duration(end_s)),
         ]
-        return self._write(frame, renditions, root, ends=True)
+        return self._write(frame, renditions, root, events, ends=True)
 
     def _write(
         self,
         frame: Frame,
         renditions: Sequence[Rendition],
         root: Sequence[tuple[str, str]],
+        events: Sequence[EventStream],
         *,
         ends: bool,
     ) -> Pieces:
@@ -112,7 +123,8 @@ class Clips:
         out.text(DECLARATION + tag("MPD", [*NAMESPACES, ("id", frame.id), *root, *lengths]))
         for clip in self._clips:
             ended = ends or clip is not self._clips[-1]
-            self._period(frame, clip, [r for r in renditions if r.folder in clip.lines], ended, out)
+            shown = [r for r in renditions if r.folder in clip.lines]
+            self._period(frame, clip, shown, events, out, ended=ended)
         if not ends:
             clock = [("schemeIdUri", HTTP_ISO), ("value", frame.time_url)]
             out.text(tag("UTCTiming", clock, close=True))
@@ -120,8 +132,16 @@ class Clips:
         return out
 
     def _period(
-        self, frame: Frame, clip: Clip, shown: Sequence[Rendition], ended: bool, out: Pieces
+        self,
+        frame: Frame,
+        clip: Clip,
+        shown: Sequence[Rendition],
+        events: Sequence[EventStream],
+        out: Pieces,
+        *,
+        ended: bool,
     ) -> None:
+        begins_s = clip.first * frame.segment_s
         length_s = (clip.last + 1 - clip.first) * frame.segment_s
         attributes = [
             ("id", f"p{clip.first}"),
@@ -129,12 +149,13 @@ class Clips:
             ("duration", duration(length_s) if ended else None),
         ]
         out.text(tag("Period", attributes))
+        out.text(event_streams(events, begins_s, begins_s + length_s if ended else None))
         sets = adaptation_sets(shown, lasting=True)
         for number, members in sets:
             out.text(set_opening(number, members, sets))
             for r in members:
                 out.text(representation_opening(r))
-                out.text(template_opening(r, clip.first, clip.first * frame.segment_s))
+                out.text(template_opening(r, clip.first, begins_s))
                 out.text("<SegmentTimeline>\n")
                 clip.lines[r.folder].write(out)
                 out.text("</SegmentTimeline>\n</SegmentTemplate>\n</Representation>\n")

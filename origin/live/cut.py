@@ -9,10 +9,12 @@ from fractions import Fraction
 from origin import hls
 from origin.dash.clips import Clips, Frame
 from origin.dash.pieces import Pieces
+from origin.hls import daterange
 from origin.hls.forms import IFRAMES, Form, form
 from origin.hls.rolling import BLOCK, Run, Text, block
 from origin.live.channel import LiveChannel
 from origin.live.ranges import Window
+from origin.live.telling import date_ranges, event_streams
 from origin.live.track import LiveTrack
 from origin.tracks import Rendition, Segment
 
@@ -74,6 +76,9 @@ class Playlist:
     def text(self, window: Window) -> Text:
         """EVENT from the start while it grows and until every player has seen its end, then VOD."""
         kept = self._channel.kept
+        segment_s = self._channel.duration_s or Fraction(1)
+        start_s, end_s = self._first * segment_s, (window.last + 1) * segment_s
+        dates = [d for d in date_ranges(self._channel.shown, segment_s) if d.start_s < end_s]
         head = [
             "#EXTM3U",
             f"#EXT-X-VERSION:{self._form.version}",
@@ -83,6 +88,7 @@ class Playlist:
             *(["#EXT-X-PLAYLIST-TYPE:VOD"] if window.settled else EVENT),
             "#EXT-X-INDEPENDENT-SEGMENTS",
             *self._form.head,
+            *daterange.listed(dates, start_s).lines,
         ]
         tail = "".join(self._tail) + ("#EXT-X-ENDLIST\n" if window.complete else "")
         return self._run.wrapped(("\n".join(head) + "\n").encode(), tail.encode())
@@ -169,10 +175,11 @@ class Cut:
         channel = self.channel
         segment_s = channel.duration_s or Fraction(1)
         frame = Frame(name, self.first, segment_s, channel.kept.target_s, time_url)
+        events = event_streams(channel.shown)
         if window.complete:
-            return self._clips.complete(frame, self.renditions())
+            return self._clips.complete(frame, self.renditions(), events)
         publish_ms = int((window.last + 1) * segment_s * 1000)
-        return self._clips.growing(frame, self.renditions(), publish_ms)
+        return self._clips.growing(frame, self.renditions(), publish_ms, events)
 
 
 def _with_query(text: str, query: str) -> str:

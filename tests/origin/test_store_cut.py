@@ -10,6 +10,7 @@ import m3u8
 import pytest
 from lxml import etree
 
+from native.bmff.model import Emsg
 from native.http import Entity, Hot, Refusal
 from origin.dash.clips import Clips, Frame
 from origin.delivery import ranges
@@ -198,6 +199,25 @@ async def test_too_many_at_once_are_told_to_come_back(
     refused = [a for a in answers if isinstance(a, Refusal)]
     assert len(refused) == 7 and {(a.status, a.code) for a in refused} == {(503, "busy")}
     assert (await rig.get("v/media.m3u8", 9, 280)).status == 200
+
+
+async def test_events_of_the_range_are_told_and_no_others(rig: Rig) -> None:
+    """EXT-X-DATERANGE and EventStream of what overlaps the range (HLS-12, TM9)."""
+    channel = rig.channels.presentations["demo"].channel
+    edge_s = (channel.edge + 1) * GRID_S
+    for number, after in ((1, 2), (2, 20), (3, 60)):
+        begins = int((edge_s + after) * 1000)
+        event = Emsg(1, "urn:example:event", "", 1000, begins, 4000, number, b"message")
+        assert channel.events.hear(event, "", channel.edge, edge_s)
+    rig.push(60)
+    for first, last, expected in ((300, 309, 1), (305, 325, 1), (300, 325, 2), (250, 299, 0)):
+        body = (await rig.get("v/media.m3u8", first, last)).body.decode()
+        assert body.count("#EXT-X-DATERANGE") == expected, (first, last)
+        root = etree.fromstring((await rig.get("manifest.mpd", first, last)).body)
+        assert len(root.findall(".//{*}EventStream/{*}Event")) == expected
+        for stream in root.iterfind(".//{*}EventStream"):
+            offset = int(stream.get("presentationTimeOffset"))
+            assert offset == int((FIRST + first) * GRID_S * int(stream.get("timescale")))
 
 
 def test_text_is_listed_in_the_form_that_hls_players_read(rig: Rig) -> None:
