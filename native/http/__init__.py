@@ -6,7 +6,6 @@ drain are the protocol's work (specs/http1.md). Objects put into a Hot table are
 the handler.
 """
 
-from native.http.answered import Answered
 from native.http.entity import Entity, Refusal
 from native.http.errors import EndedError, HeadError
 from native.http.gate import Gate, Parked
@@ -19,7 +18,6 @@ from native.http.stream import Stream
 
 __all__ = [
     "Answer",
-    "Answered",
     "EndedError",
     "Entity",
     "Gate",

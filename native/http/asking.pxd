@@ -7,7 +7,6 @@ from native.http.gate cimport Gate
 from native.http.target cimport Target
 
 cdef class Asking(Following):
-    cdef uint8_t* input  # octets not consumed yet; with a request in the making, its head first
     cdef bint busy
     cdef Gate gate  # where the request in the making is parked
     cdef int serve(self, const uint8_t* data) except -1

@@ -10,6 +10,7 @@ from native.http.gate cimport Gate, Parked
 from native.http.growing cimport Growing
 from native.http.parser cimport OPTIONS, Head
 from native.http.port cimport Port
+from native.http.replies cimport monotonic_s
 from native.http.target cimport Target, read_path, read_query
 from native.http.wire cimport NEW
 
@@ -35,6 +36,8 @@ cdef class Asking(Following):
         cdef Entity entity
         cdef Port port = self.port
         port.requests += 1
+        if port.log is not None:
+            self.asked = monotonic_s()
         if port.hosts and head.host_size and d[head.host : head.host + head.host_size].lower() not in port.hosts:
             return self.refuse(MISDIRECTED)
         if head.path_size == 0 and head.method == OPTIONS:
@@ -58,8 +61,6 @@ cdef class Asking(Following):
             if entity is not None:
                 port.hot_hits += 1
                 self.hit = True
-                if port.on_answer is not None:
-                    self.request = self.cut_request(d, &target)
                 return self.give_entity(d, entity)
         self.request = self.cut_request(d, &target)
         try:

@@ -143,6 +143,7 @@ cdef class Connection(Asking):
                 self.more = True
                 break
             answers += 1
+            self.octets = data + at
             code = scan(&self.head, data + at, size - at)
             if code == MORE:
                 break
@@ -156,6 +157,7 @@ cdef class Connection(Asking):
             at += self.head.at
             begin(&self.head)
             self.phase = NEW  # the next head has its own time (HT-120)
+        self.octets = NULL
         if self.fd < 0 or self.ending:
             at = size
         if data == self.input:

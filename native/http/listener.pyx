@@ -85,6 +85,7 @@ cdef class Listener(Seat):
             return 0
         port.connections.add(connection)
         port.emptied.clear()
+        connection.number = port.accepted
         connection.unproxied = bool(port.fronts)
         connection.due(port.proxy_s if connection.unproxied else port.first_octet_s)
         return 0

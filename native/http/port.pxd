@@ -2,11 +2,13 @@
 
 from libc.stdint cimport uint8_t, uint64_t
 
+from native.http.accesslog cimport AccessLog
 from native.http.hot cimport Hot
 from native.http.worker cimport Worker
 
 cdef class Port:
-    cdef readonly object handler, on_answer, limits, loop
+    cdef readonly object handler, limits, loop
+    cdef AccessLog log
     cdef Hot hot
     cdef Worker worker
     cdef list refusals  # by row of errors.REFUSALS

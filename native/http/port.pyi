@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 from typing_extensions import disjoint_base
 
-from native.http.answered import Answered
 from native.http.connection import Connection
 from native.http.entity import Refusal
 from native.http.errors import Row
@@ -27,14 +26,12 @@ class Port:
         handler: Callable[..., object],
         hot: Hot | None,
         limits: Limits,
-        on_answer: Callable[[Answered], None] | None,
+        access_log: Callable[[bytes], None] | None,
     ) -> None: ...
     @property
     def loop(self) -> asyncio.AbstractEventLoop: ...
     @property
     def handler(self) -> Callable[..., object]: ...
-    @property
-    def on_answer(self) -> Callable[[Answered], None] | None: ...
     @property
     def limits(self) -> Limits: ...
     @property

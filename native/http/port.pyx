@@ -25,9 +25,11 @@ def refusal(row: errors.Row) -> Refusal:
 cdef class Port:
     """Shared by the connections of one server; all of it on one event loop."""
 
-    def __init__(self, loop, worker, handler, hot, limits, on_answer):
+    def __init__(self, loop, worker, handler, hot, limits, access_log):
         self.loop, self.worker, self.handler, self.hot = loop, worker, handler, hot
-        self.limits, self.on_answer = limits, on_answer
+        self.limits = limits
+        if access_log is not None:
+            self.log = worker.log = AccessLog(access_log)
         self.refusals = [refusal(row) for row in errors.REFUSALS]
         self.preflight = preflight()
         self.connections, self.addresses = set(), {}
@@ -119,6 +121,7 @@ cdef class Port:
             "gates_released": self.unparked,
             "gates_late": self.late,
             "queue_octets": queued(),
+            "log_lost": 0 if self.log is None else self.log.lost,
         }
         counts |= {f"state_{state}": 0 for state in tables.STATES}
         for connection in self.connections:

@@ -6,12 +6,12 @@ from typing_extensions import disjoint_base
 
 from native.http.wire import Wire
 
+__pyx_capi__: dict[str, object]  # what other kernels call
+
 @disjoint_base
 class Replies(Wire):
     """The half that answers the request whose head is there."""
 
-    def report(self, status: int, octets: int) -> None:
-        """Tell on_answer."""
     def tell(self, message: str, error: BaseException) -> None:
         """Report a fault of the code around us; the connection goes on."""
     def streamed(self, task: asyncio.Task[None]) -> None:

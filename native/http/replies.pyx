@@ -1,21 +1,30 @@
 # cython: auto_pickle=False
 """Answers of one connection: entity, refusal or stream, as its request asks (specs/http1.md 8 to 12)."""
 
+from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport int64_t
 from libc.stdio cimport snprintf
+from libc.string cimport memchr, memset
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
+from native.http.accesslog cimport Line
 from native.http.conditions cimport accepts_gzip, conditional, judge, same_version
 from native.http.entity cimport Refusal, queued
 from native.http.parser cimport F_RANGE, GET, HEAD, Field, begin, find
 from native.http.ranges cimport SATISFIED, UNSATISFIABLE, read_range
 
 from native.http import errors, stream
-from native.http.answered import Answered
 from native.http.wire import Sink
 
 cdef size_t COLD_BYTES = 65536  # HT-141: smaller ones hardly queue
 cdef int OVERLOADED = errors.NUMBER["overloaded"]
 cdef int PRECONDITION_FAILED = errors.NUMBER["precondition_failed"]
+
+
+cdef double monotonic_s() noexcept:
+    cdef timespec now
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return now.tv_sec + now.tv_nsec * 1e-9
 
 
 cdef class Replies(Wire):
@@ -38,6 +47,8 @@ cdef class Replies(Wire):
 
     cdef int give_answer(self, Answer answer) except -1:
         """A refusal or another constant."""
+        if self.port.log is not None and isinstance(answer, Refusal):
+            self.code = (<Refusal>answer).code.encode()
         return self.send(None, answer.status, answer.head, b"", answer.pieces, 0, answer.size_bytes)
 
     cdef int give_entity(self, const uint8_t* d, Entity entity) except -1:
@@ -102,28 +113,39 @@ cdef class Replies(Wire):
         elif self.head.minor == 0:
             end = self.worker.keeping
         self.port.statuses[status if status < 600 else 599] += 1
-        if self.port.on_answer is not None:
-            self.report(status, size)
-        self.request, self.hit = None, False
+        if self.port.log is not None:
+            self.log(status, 0 if self.head.method == HEAD else size)
+        self.request, self.hit, self.code, self.asked = None, False, None, 0
         if self.head.method == HEAD:
             size = 0
         self.port.octets += size
         return self.gather(head, extra, end, pieces, offset, size, entity)
 
-    def report(self, status: int, octets: int) -> None:
-        """Tell on_answer; the request was cut out before if there was a well-formed one."""
-        request = self.request
-        if request is None:
-            answered = Answered(self.peer, "", "", "", status, octets, "protocol")
-        else:
-            source = "hot" if self.hit else "handler"
-            answered = Answered(
-                self.peer, request.method, request.path, request.query, status, octets, source
-            )
-        try:
-            self.port.on_answer(answered)
-        except Exception as error:
-            self.tell("on_answer failed", error)
+    cdef int log(self, int status, size_t octets) except -1:
+        """One line; the request is the one in `head`, whose octets are where process() left them."""
+        cdef Head* head = &self.head
+        cdef const uint8_t* d = self.octets if self.octets != NULL else self.input
+        cdef const uint8_t* mark = NULL
+        cdef Line line
+        self.sequence += 1
+        memset(&line, 0, sizeof(line))
+        line.connection, line.sequence, line.octets = self.number, self.sequence, octets
+        line.status, line.closes, line.minor = status, self.ending, head.minor
+        line.source = b"hot" if self.hit else b"handler" if self.asked else b"protocol"
+        line.took_ms = (monotonic_s() - self.asked) * 1000 if self.asked else 0
+        line.code = b""
+        if self.code is not None:
+            line.code = PyBytes_AS_STRING(self.code)
+        if head.section and d != NULL:
+            line.method, line.method_size = d + head.line, head.target - 1 - head.line
+            line.path, line.path_size = d + head.target, head.target_size
+            if head.path_size:
+                line.path, line.path_size = d + head.path, head.path_size
+            mark = <const uint8_t*>memchr(line.path, 63, line.path_size)
+        if mark != NULL:
+            line.query, line.query_size = mark + 1, line.path + line.path_size - mark - 1
+            line.path_size = mark - line.path
+        return self.port.log.add(&line, self.peer)
 
     def tell(self, message: str, error: BaseException) -> None:
         """Report a fault of the code around us; the connection goes on."""

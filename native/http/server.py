@@ -4,7 +4,6 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 
-from native.http.answered import Answered
 from native.http.entity import Entity, Refusal
 from native.http.gate import Parked
 from native.http.growing import Growing
@@ -69,12 +68,13 @@ async def serve(
     hot: Hot | None = None,
     limits: Limits | None = None,
     reuse_port: bool = False,
-    on_answer: Callable[[Answered], None] | None = None,
+    access_log: Callable[[bytes], None] | None = None,
 ) -> Server:
     """Answer GET, HEAD and OPTIONS on host:port (0: any free port) with `handler`.
 
     A handler returns an answer, or an awaitable of one; a plain return makes no task. Objects in
     `hot` are answered without it. `reuse_port`: several processes share the port (HT-145).
+    `access_log` gets JSON lines (HT-160), many at once, twice a second.
     """
     family, _, _, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -94,5 +94,5 @@ async def serve(
     number: int = listening.getsockname()[1]
     loop = asyncio.get_running_loop()
     worker = Worker(loop)
-    shared = Port(loop, worker, handler, hot, limits or Limits(), on_answer)
+    shared = Port(loop, worker, handler, hot, limits or Limits(), access_log)
     return Server(shared, worker, Listener(worker, shared, listening.detach()), number)

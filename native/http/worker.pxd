@@ -25,6 +25,7 @@ cdef class Worker:
     cdef double born
     cdef void* slots[512]
     cdef object timer
+    cdef public object log  # an AccessLog, or None
     cdef long second
     cdef char date[64]  # value of Date and the end of a head that stays open
     cdef char closing[64]  # ... with Connection: close

@@ -4,6 +4,8 @@ import asyncio
 
 from typing_extensions import disjoint_base
 
+from native.http.accesslog import AccessLog
+
 TICK_S: float
 
 @disjoint_base
@@ -17,6 +19,9 @@ class Worker:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None: ...
     def on_ready(self) -> None: ...
     def on_tick(self) -> None: ...
+    log: AccessLog | None
+    def hand_over(self) -> None:
+        """What was logged since the last tick."""
     def failed(self, seat: Seat, error: BaseException) -> None:
         """Report a fault of ours and close that connection; the port stays up."""
     def shut(self) -> None:

@@ -137,6 +137,7 @@ cdef class Worker:
         while self.now < now:
             self.now += 1
             self.turn()
+        self.hand_over()
         self.gone.clear()
 
     cdef int turn(self) except -1:
@@ -204,8 +205,17 @@ cdef class Worker:
             set_text(self.closing, text + b"Connection: close\r\n\r\n")
             set_text(self.keeping, text + b"Connection: keep-alive\r\n\r\n")
 
+    def hand_over(self) -> None:
+        """What was logged since the last tick."""
+        if self.log is not None:
+            try:
+                self.log.flush()
+            except Exception as error:
+                self.loop.call_exception_handler({"message": "access log", "exception": error})
+
     def shut(self) -> None:
         """Close everything and stop watching."""
+        self.hand_over()
         for seat in list(self.seats):
             (<Seat>seat).leave()  # freed with us, or when the pass that calls us is over
         if self.epoll >= 0:

@@ -7,7 +7,7 @@ from typing import Any
 
 import uvloop
 
-from native.http import Answer, Answered, Entity, Hot, Limits, Request, Server
+from native.http import Answer, Entity, Hot, Limits, Request, Server
 from native.http.listener import Listener
 from native.http.port import Port
 from native.http.worker import Worker
@@ -80,7 +80,7 @@ def run(
     scenario: Callable[[Site], Awaitable[None]],
     handler: Handler = good,
     hot: Hot | None = None,
-    on_answer: Callable[[Answered], None] | None = None,
+    access_log: Callable[[bytes], None] | None = None,
     limits: Limits | None = None,
 ) -> list[Any]:
     """Play `scenario` on a port with a skewed clock; what went to the loop's exception handler."""
@@ -95,7 +95,7 @@ def run(
         clock: Any = Skewed(loop)
         worker = Worker(clock)
         chosen = limits or Limits(per_address=0)
-        port = Port(clock, worker, handler, hot, chosen, on_answer)
+        port = Port(clock, worker, handler, hot, chosen, access_log)
         server = Server(port, worker, Listener(worker, port, listening.detach()), number)
         site = Site(server, worker, clock, faults)
         try:

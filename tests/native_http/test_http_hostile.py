@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 import uvloop
-from native_http.port_rig import DEADLINE_S, GET, GOOD, Site, good, run
+from native_http.port_rig import DEADLINE_S, GET, GOOD, Site, run
 
-from native.http import Answer, Answered, Entity, HeadError, Limits, Refusal, Request, Stream, serve
+from native.http import Answer, Entity, HeadError, Limits, Refusal, Request, Stream, serve
 
 
 def test_a_socket_that_a_child_still_holds_is_out_of_the_set() -> None:
@@ -36,22 +36,18 @@ def test_a_socket_that_a_child_still_holds_is_out_of_the_set() -> None:
     assert run(scenario) == []
 
 
-def test_a_raising_on_answer_ends_no_connection() -> None:
-    def failing(_: Answered) -> None:
+def test_a_raising_access_log_ends_no_connection() -> None:
+    def failing(_: bytes) -> None:
         raise RuntimeError("log is full")
-
-    async def late(_: Request) -> Answer:
-        await asyncio.sleep(0)
-        return GOOD
 
     async def scenario(site: Site) -> None:
         client = await site.connect()
         for _ in range(3):
             assert (await site.ask(client)).endswith(b"good")
+            site.tick(0.5)
 
-    for handler in (good, late):
-        faults = run(scenario, handler, on_answer=failing)
-        assert [str(fault) for fault in faults] == ["log is full"] * 3
+    faults = run(scenario, access_log=failing)
+    assert [str(fault) for fault in faults] == ["log is full"] * 3
 
 
 def test_a_handler_that_raises_what_is_no_exception_ends_its_connection_only() -> None:
