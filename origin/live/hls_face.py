@@ -20,7 +20,6 @@ from origin.live.shelf import Stored
 from origin.live.track import LiveTrack
 
 MASTER = "master.m3u8"
-HOLD_TARGETS = 3  # target durations that a request is held at most (HLS-29)
 
 
 class HlsFace:
@@ -98,9 +97,8 @@ class HlsFace:
             return None
 
         late = presentation.refusal(503, "hold_expired", Class.EARLY, ("Retry-After", "1"))
-        limit_s = min(presentation.settings.hold_s, HOLD_TARGETS * channel.kept.target_s)
         key = (playlist.leaf, asked)
-        return Awaited(channel.name, key, limit_s, late, answer)
+        return Awaited(channel.name, key, presentation.hold_s, late, answer)
 
     def _entity(self, playlist: LivePlaylist, asked: Directives) -> Entity:
         if self._ended != playlist.channel.ended:

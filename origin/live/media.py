@@ -18,7 +18,6 @@ from origin.live.track import LiveTrack
 NAME = re.compile(r"(\d{1,18})(?:\.(\d{1,6}))?(\.m4s|\.vtt|\.i\.m4s)", re.ASCII)
 SOON = 2  # segments after the edge that a player may ask for and we hold
 PARTS_SOON = 2  # parts after the hinted one that we hold: another origin may be ahead
-HOLD_TARGETS = 3  # target durations that a request is held at most
 
 
 def ask(presentation: Presentation, track: LiveTrack, leaf: str) -> Found | Awaited:
@@ -34,7 +33,7 @@ def ask(presentation: Presentation, track: LiveTrack, leaf: str) -> Found | Awai
     if (known := answer()) is not None:
         return known
     early = presentation.refusal(presentation.settings.early_status, "too_early", Class.EARLY)
-    limit_s = min(presentation.settings.hold_s, HOLD_TARGETS * presentation.channel.kept.target_s)
+    limit_s = presentation.hold_s
     if not limit_s or not _near(presentation, track, number, index):
         return early
     key = (track.rendition.name, leaf)

@@ -27,6 +27,7 @@ MEDIA_TYPE = {"video": "video/mp4", "audio": "audio/mp4", "text": "application/m
 LEAST_SEGMENTS = 4  # more than three target durations, whatever the window (HLS-5)
 LONG = 8 * BLOCK  # segments of a window that rolls by blocks (rolling.py)
 WARM = 16  # newest segments that are read into memory when a channel is opened
+HOLD_TARGETS = 3  # target durations that a request is held at most (HLS-29)
 MEASURED = 32  # segments that declared bit rates are measured over
 
 
@@ -155,6 +156,11 @@ class Presentation:
         control = self.caching.control(kind, self.channel.kept.target_s)
         fields = [*self.caching.fields(kind), *headers]
         return Refusal(status, code, cache_control=control, headers=fields)
+
+    @property
+    def hold_s(self) -> float:
+        """How long a request may wait for what is about to come (HLS-29)."""
+        return min(self.settings.hold_s, HOLD_TARGETS * self.channel.kept.target_s)
 
     @property
     def window_segments(self) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from origin_rigs.hls_rig import FIRST, A, Rig, V, attributes, read
 
 from native.http import serve
 from native.http.limits import Limits
 from origin.delivery.handler import Delivery
+from origin.live import media
+from origin.live.awaited import Awaited
 from origin.vod import Library
 
 DEADLINE_S = 30
@@ -279,3 +283,49 @@ def test_server_control_says_what_is_kept(tmp_path: Path) -> None:
             for part in found.parts(number):
                 assert Fraction(part["DURATION"]) <= target_s
     assert A.kind.handler == "soun"
+
+
+NUMBERS = st.one_of(st.integers(FIRST - 2, FIRST + 12), st.integers(0, 10**20))
+
+
+@given(
+    st.one_of(
+        st.text(max_size=30),
+        st.builds("{}.m4s".format, NUMBERS),
+        st.builds("{}.{}.m4s".format, NUMBERS, st.integers(0, 10**7)),
+    ),
+    st.lists(
+        st.builds(
+            "_HLS_{}={}".format,
+            st.sampled_from(["msn", "part", "skip", "x"]),
+            st.one_of(NUMBERS, st.integers(0, 9), st.sampled_from(["YES", "v2"]), st.text()),
+        ),
+        max_size=4,
+    ),
+)
+@settings(deadline=None)
+def test_any_name_and_any_query_has_an_answer(
+    playing: Rig, leaf: str, directives: list[str]
+) -> None:
+    """Hostile names and directives: an answer with a lifetime, or a wait that ends."""
+    presentation = playing.presentation
+    track = playing.channel.tracks["v"]
+    for found in (
+        media.ask(presentation, track, leaf),
+        presentation.directed("v/media.m3u8", "&".join(directives)),
+    ):
+        if isinstance(found, Awaited):
+            assert 0 < found.limit_s <= 6 and found.late.status in (404, 503)
+            assert found.answer() is None
+        else:
+            assert found.status in (200, 400, 404, 410)
+
+
+@pytest.fixture(scope="module")
+def playing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    rig = Rig(tmp_path_factory.mktemp("playing"))
+    rig.begin()
+    rig.play(FIRST, 6)
+    push(rig, EDGE + 1, 0, 2)
+    yield rig
+    rig.channels.close()
