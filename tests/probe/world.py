@@ -40,7 +40,7 @@ def iso(second: float) -> str:
     return datetime.fromtimestamp(second, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Film:
     """One track made once: the header and the five chunks of a second."""
 

@@ -55,7 +55,10 @@ def each(find: Callable[[Read], Iterator[Breach]]) -> Callable[[Evidence], Itera
     def breaches(seen: Evidence) -> Iterator[Breach]:
         for media in seen.tracks:
             if _fragmented(media) and (read := _read(media)) is not None:
-                yield from find(read)
+                try:
+                    yield from find(read)
+                except BoxError as error:
+                    yield Breach(media.url, 0, f"its boxes cannot be walked: {error}")
 
     return breaches
 
