@@ -75,20 +75,25 @@ class Ranges:
             return [r for _, r in presentation.renditions if r.trick_of]
 
         entry = self._entries.get(key)
+        if entry is not None and entry.cut.channel is not presentation.channel:
+            self._held_bytes -= self._entries.pop(key).size_bytes
+            entry = None
         if entry is None:
             entry = self._entries[key] = _Entry(Cut(presentation.channel, first, tricks))
         self._entries.move_to_end(key)
-        async with entry.lock:
-            window = published(presentation.channel, wanted, self._settings, self._holds)
-            told = entry.answered.get(f"{leaf}?{query}")
-            if told is not None and told[0] == window:
-                return told[1]
-            entity = await self._rendered(presentation, entry.cut, window, leaf, query)
-            if entity is None:
-                return presentation.refusal(404, "unknown_track", Class.EARLY)
-            entry.answered[f"{leaf}?{query}"] = window, entity
-        self._weigh(key, entry)
-        return entity
+        try:
+            async with entry.lock:
+                window = published(presentation.channel, wanted, self._settings, self._holds)
+                told = entry.answered.get(f"{leaf}?{query}")
+                if told is not None and told[0] == window:
+                    return told[1]
+                entity = await self._rendered(presentation, entry.cut, window, leaf, query)
+                if entity is None:
+                    return presentation.refusal(404, "unknown_track", Class.EARLY)
+                entry.answered[f"{leaf}?{query}"] = window, entity
+                return entity
+        finally:
+            self._weigh(key, entry)
 
     async def _rendered(
         self, presentation: Presentation, cut: Cut, window: Window, leaf: str, query: str
@@ -134,11 +139,10 @@ class Ranges:
 
     def _weigh(self, key: _Key, entry: _Entry) -> None:
         """Count what an entry holds by now; the ranges that were asked for longest ago leave."""
-        size_bytes = entry.cut.size_bytes
-        self._held_bytes += size_bytes - entry.size_bytes
-        entry.size_bytes = size_bytes
         if self._entries.get(key) is not entry:
-            self._held_bytes -= size_bytes
+            return
+        self._held_bytes += entry.cut.size_bytes - entry.size_bytes
+        entry.size_bytes = entry.cut.size_bytes
         while self._held_bytes > CUT_BYTES and len(self._entries) > 1:
             _, oldest = self._entries.popitem(last=False)
             self._held_bytes -= oldest.size_bytes

@@ -189,6 +189,11 @@ async def test_memory_for_ranges_is_bounded(rig: Rig, monkeypatch: pytest.Monkey
         assert kept._held_bytes == sum(e.size_bytes for e in kept._entries.values())
         assert kept._held_bytes <= 200_000
     assert 1 <= len(kept._entries) < 10
+    for first in range(60):
+        assert (await rig.get("x/media.m3u8", first, 280)).code == "unknown_track"
+    together = [rig.get("v/media.m3u8", first, 280) for first in range(40)]
+    await asyncio.gather(*together)
+    assert kept._held_bytes == sum(e.size_bytes for e in kept._entries.values()) <= 200_000
 
 
 async def test_too_many_at_once_are_told_to_come_back(
