@@ -162,7 +162,7 @@ def origin(folder: Path, **settings: object) -> tuple[subprocess.Popen[bytes], i
     ingest, delivery = free_port(), free_port()
     told = {"ingest_port": ingest, "delivery_port": delivery, "channel_limit": 2000} | settings
     argv = [sys.executable, "-c", ORIGIN, str(folder), json.dumps(told)]
-    return start(argv, delivery), ingest, delivery
+    return start(argv, ingest), ingest, delivery
 
 
 def busy(folder: Path, tracks: int, seconds: float) -> list[str]:
@@ -212,10 +212,12 @@ def idle(folder: Path, seconds: float) -> list[str]:
 def _settle(pid: int) -> None:
     """Wait until the last gaps of the windows are published (HLS-6)."""
     calm = 0
-    while calm < 3:
+    for _ in range(60):
         before_s = cpu_s(pid)
         time.sleep(1)
-        calm = calm + 1 if cpu_s(pid) - before_s < 0.03 else 0
+        calm = calm + 1 if cpu_s(pid) - before_s < 0.015 else 0
+        if calm == 4:
+            return
 
 
 async def _fill(port: int) -> None:
