@@ -87,7 +87,7 @@ def test_a_low_latency_player_blocks_and_stays_near_the_edge() -> None:
     player = LowLatencyPlayer(net.fetch, net.clock, net.sleep)
     report = player.watch(f"{ROOT}/live/master.m3u8", 30)
     assert report.stalls_s == [] and not report.errors
-    assert 0.6 < min(report.latencies_s), "PART-HOLD-BACK"
+    assert min(report.latencies_s) > 0.6, "PART-HOLD-BACK"
     assert max(report.latencies_s) < 1.6
     assert any("_HLS_part=" in url for url in net.asked)
     assert any("_HLS_skip=YES" in url for url in net.asked)
