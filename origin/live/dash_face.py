@@ -114,7 +114,8 @@ class DashFace:
             if channel.part_s is None:
                 return None
             chunk_s = channel.part_s
-            target_s = max(settings.latency_s, LEAST_TARGET_PARTS * chunk_s)
+            most_s = Fraction(settings.window_s, 2)  # D10
+            target_s = max(min(settings.latency_s, most_s), LEAST_TARGET_PARTS * chunk_s)
             low = LowLatency(target_s, chunk_s)
         return Terms(
             channel=channel.name,
