@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from native.bmff import parse_chunk
+from origin.errors import NotLocal
 from origin.live.track import LiveTrack, Stored
 from origin.tracks import SPARSE, Kind
 
@@ -79,7 +80,10 @@ def cast_at(casts: Sequence[Cast], number: int) -> Cast:
 
 
 def _lag_ms(track: LiveTrack, stored: Stored) -> int | None:
-    chunk = parse_chunk(track.log.read(*stored.parts[0]), track.track)
+    try:
+        chunk = parse_chunk(track.log.read(*stored.parts[0]), track.track)
+    except NotLocal:
+        return None
     if chunk.prft is None:
         return None
     wall_s = Fraction(chunk.prft.ntp, 1 << 32) - NTP_EPOCH_S
