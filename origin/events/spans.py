@@ -32,6 +32,7 @@ class Span:
     out: bytes = b""
     back: bytes = b""
     cmd: bytes = b""
+    upids: tuple[str, ...] = ()  # what it is of: kind and identifier
     number: int = 0  # of the newest message that made it what it is
     by_plan: bool = False  # nobody said that it ended
 
@@ -56,6 +57,7 @@ class _Open:
     auto_return: bool = False
     end_s: Fraction | None = None
     back: bytes = b""
+    upids: tuple[str, ...] = ()
 
     def close(self, end_s: Fraction, data: bytes, number: int) -> None:
         if self.auto_return and self.planned_s is not None:
@@ -75,6 +77,7 @@ class _Open:
             self.data if self.leaves else b"",
             self.back,
             b"" if self.leaves else self.data,
+            self.upids,
             self.number,
             self.end_s is None and end_s is not None,
         )
@@ -159,6 +162,7 @@ class Spans:
                     message.data,
                     number,
                     leaves=segment.leaves,
+                    upids=tuple(f"{upid.name}:{upid.text}" for upid in segment.upids),
                 ),
             )
         elif start_type is not None and ("segment", start_type, segment.event_id) in self._open:

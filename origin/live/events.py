@@ -32,7 +32,9 @@ from origin.events.message import ID3, UNKNOWN, Key, Message, message
 from origin.events.spans import Span, begins, planned_s, spans
 from origin.live.log import TrackLog
 from origin.live.records import INDEPENDENT, Record
+from runtime import logs
 
+log = logs.get("events")
 TICKS = 1000  # the journal counts in milliseconds
 REPLACES = 16  # record flag: takes the place of the newest message with its key
 REUSED = 32  # record flag: another event under a key that was used before
@@ -75,6 +77,7 @@ class Journal:
 
     def __init__(self, folder: Path, retention_s: int, *, read_only: bool = False) -> None:
         self.fates: Counter[str] = Counter()
+        self._late: Key | None = None  # the newest that was logged: it may be repeated for long
         self._log = TrackLog(
             folder, volume_ticks=retention_s * TICKS // VOLUMES, read_only=read_only
         )
@@ -119,6 +122,11 @@ class Journal:
         late = told.start_s < edge_s - LATE_S
         known = before is not None and before.message.start_s == told.start_s
         if late and not ending and not known:
+            if told.key != self._late:
+                self._late = told.key
+                log.warning(
+                    "event_late", scheme=told.scheme, id=told.id, start_s=float(told.start_s)
+                )
             return self.count("late")
         if self._full(told):
             return self.count("too_many")

@@ -2,8 +2,8 @@
 process makes the same bytes for ever (TR-80 to TR-84, TR-93).
 """
 
-from native.bmff import BoxError, parse_chunk
-from native.bmff.samples import MAX_SAMPLES, read_chunk_samples
+from native.bmff import BoxError
+from native.bmff.samples import read_chunk_samples
 from origin.live.shelf import Stored
 from origin.live.track import LiveTrack
 from origin.text import webvtt, wvtt
@@ -17,16 +17,17 @@ def segment(track: LiveTrack, stored: Stored) -> bytes:
     samples: list[list[wvtt.Cue]] = []
     for volume, record in stored.parts:
         data = track.log.read(volume, record)
-        chunk = parse_chunk(data, track.track)
-        if chunk.samples > MAX_SAMPLES:
+        try:
+            found = read_chunk_samples(data, track.track)
+        except BoxError:
             continue
-        for sample in read_chunk_samples(data, track.track, chunk=chunk):
+        for sample in found:
             start = sample.decode_time + sample.cto
             try:
                 cues = wvtt.read_sample(
                     data[sample.start : sample.end], start, start + sample.duration
                 )
-            except (BadText, BoxError):
+            except BadText:
                 cues = []
             samples.append(cues)
     header = wvtt.header(track.track.entry)

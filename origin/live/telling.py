@@ -97,6 +97,7 @@ def _span(span: Span, segment_s: Fraction) -> DateRange:
     opening = [name]
     opening += [f"PLANNED-DURATION={_seconds(span.planned_s)}"] if span.planned_s else []
     opening += ["DURATION=0.000"] if moment else []
+    opening += [f'X-UPID="{_quoted(" ".join(span.upids))}"'] if span.upids else []
     opening += [f"SCTE35-OUT=0x{span.out.hex().upper()}"] if span.out else []
     opening += [f"SCTE35-CMD=0x{span.cmd.hex().upper()}"] if span.cmd else []
     lines = [f"#EXT-X-DATERANGE:{','.join(opening)}"]

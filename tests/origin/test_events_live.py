@@ -199,6 +199,8 @@ def test_the_tags_of_a_break() -> None:
     (planned,) = ranges((101, cue_out(7, 30, auto_return=True)))
     assert planned.end_s == 131 and len(planned.lines) == 2
     assert planned.since_s == 132, "the edge that showed its end"
+    named = ranges((10, time_signal(segment(5, 0x34, upid=(0x0F, b'urn:"x"')))))
+    assert attributes(named[0].lines[0])["X-UPID"] == "uri:urn:'x'"
     moment = ranges((50, time_signal(segment(9, 0x35))))[0]
     assert "SCTE35-CMD" in moment.lines[0] and len(moment.lines) == 1
 
