@@ -2,10 +2,9 @@
 
 from origin.dash.events import Event, EventStream
 from origin.dash.live import Edition, LowLatency, Shown, Span, Terms, write
-from origin.dash.mpd import CONTENT_TYPE, Period, Timeline, dynamic_mpd, static_mpd
+from origin.dash.mpd import CONTENT_TYPE, Period, Timeline, static_mpd
 from origin.dash.patch import CONTENT_TYPE as PATCH_CONTENT_TYPE
 from origin.dash.patch import patch
-from origin.dash.text import duration
 from origin.dash.timeline import BLOCK, Line, timeline_lines
 
 __all__ = [
@@ -22,8 +21,6 @@ __all__ = [
     "Span",
     "Terms",
     "Timeline",
-    "duration",
-    "dynamic_mpd",
     "patch",
     "static_mpd",
     "timeline_lines",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from origin.dash.sets import adaptation_sets, representation_opening, set_opening
-from origin.dash.text import duration, tag, utc
+from origin.dash.text import duration, tag
 from origin.dash.timeline import timeline_lines
 from origin.tracks import Rendition, Segment
 
@@ -51,39 +51,6 @@ def static_mpd(period: Period, *, min_buffer_s: Fraction) -> str:
         ("minBufferTime", duration(min_buffer_s)),
     ]
     return f"{DECLARATION}{tag('MPD', root)}{_period(period)}</MPD>\n"
-
-
-def dynamic_mpd(
-    periods: Sequence[Period],
-    *,
-    epoch_s: int,
-    publish_s: int,
-    segment_s: Fraction,
-    max_segment_s: int,
-    window_s: int,
-    time_url: str,
-) -> str:
-    """A live manifest. `epoch_s`: wall clock of media time 0 (AST), `publish_s` of its end."""
-    root = [
-        *NAMESPACES,
-        ("id", "live"),
-        ("type", "dynamic"),
-        ("profiles", PROFILE),
-        ("availabilityStartTime", utc(epoch_s * 1000)),
-        ("publishTime", utc(publish_s * 1000)),
-        ("minimumUpdatePeriod", duration(segment_s)),
-        ("timeShiftBufferDepth", duration(Fraction(window_s))),
-        ("suggestedPresentationDelay", duration(min(3 * segment_s, Fraction(window_s, 2)))),
-        ("maxSegmentDuration", duration(Fraction(max_segment_s))),
-        ("minBufferTime", duration(segment_s)),
-    ]
-    clock = tag(
-        "UTCTiming",
-        [("schemeIdUri", "urn:mpeg:dash:utc:http-iso:2014"), ("value", time_url)],
-        close=True,
-    )
-    body = "".join(_period(p) for p in periods)
-    return f"{DECLARATION}{tag('MPD', root)}{body}{clock}</MPD>\n"
 
 
 def template_opening(r: Rendition, number: int, start_s: Fraction) -> str:
