@@ -272,6 +272,23 @@ def test_a_preferred_input_wins_while_it_keeps_pace(rig: Callable[..., Rig]) -> 
     assert not one.listed()[-1].discontinuity
 
 
+def test_what_waited_for_a_preferred_input_is_shown_when_that_is_stale(
+    rig: Callable[..., Rig],
+) -> None:
+    """AB8, AB9: by the clock alone, nobody sends anything more."""
+    one = rig(preferred="A")
+    a, b = one.begin("A", A), one.begin("B", B)
+    for number in range(FIRST, FIRST + 2):
+        one.now_s += 1.92
+        a.feed(A.segment(number))
+    b.feed(B.segment(FIRST + 2))
+    one.channels.fill_gaps()
+    assert one.channel.edge == FIRST + 1
+    one.now_s += 1.5 * 1.92 + 0.01
+    one.channels.fill_gaps()
+    assert one.channel.edge == FIRST + 2 and one.bytes_of(FIRST + 2) == B.segment(FIRST + 2)
+
+
 def test_another_header_is_refused_but_for_its_language(rig: Callable[..., Rig]) -> None:
     one = rig()
     one.begin("A", A)
