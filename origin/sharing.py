@@ -16,7 +16,7 @@ from origin.settings import Settings
 from runtime.service import Background, Part, Web
 from runtime.store.remote import RedisStore
 
-POLL_S = 1.0
+POLL_S = 2.0
 STORE_MS = 500
 
 

@@ -17,6 +17,9 @@ from pathlib import Path
 from struct import Struct
 from zlib import crc32
 
+from origin.errors import DiskFull
+from origin.live.volume import storing
+
 EDGE = "edge"
 ADDRESS_BYTES = 255
 _EDGE = Struct("<qI")
@@ -34,12 +37,13 @@ class Owners:
         return channel in self._held
 
     def take(self, channel: str) -> bool:
-        """Hold the lock from now on; False when another process does."""
+        """Hold the lock from now on; False when another process does. DiskFull."""
         if channel in self._held:
             return True
         path = self._path(channel)
         while True:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            with storing():
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -48,9 +52,14 @@ class Owners:
             if _is_at(descriptor, path):
                 break
             os.close(descriptor)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, self.address.encode(), 0)
         self._held[channel] = descriptor
+        try:
+            with storing():
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, self.address.encode(), 0)
+        except (OSError, DiskFull):
+            self.release(channel)
+            raise
         return True
 
     def owner(self, channel: str) -> str | None:
@@ -78,12 +87,13 @@ class Owners:
 
 def tell_edge(folder: Path, edge: int) -> None:
     """Tell how far the channel in this folder is published."""
-    descriptor = os.open(folder / EDGE, os.O_WRONLY | os.O_CREAT, 0o644)
-    try:
-        body = edge.to_bytes(8, "little", signed=True)
-        os.pwrite(descriptor, _EDGE.pack(edge, crc32(body)), 0)
-    finally:
-        os.close(descriptor)
+    with storing():
+        descriptor = os.open(folder / EDGE, os.O_WRONLY | os.O_CREAT, 0o644)
+        try:
+            body = edge.to_bytes(8, "little", signed=True)
+            os.pwrite(descriptor, _EDGE.pack(edge, crc32(body)), 0)
+        finally:
+            os.close(descriptor)
 
 
 def told_edge(folder: Path) -> int:
