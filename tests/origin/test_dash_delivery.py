@@ -1,9 +1,10 @@
 """MPDs, patches and segments in the making over real sockets (dash.md sections 1, 2, 3 and 5)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,13 @@ import pytest
 from lxml import etree
 from origin_rigs.hls_rig import FIRST, A, Rig, V
 
-from bench.ingester import GRID_S
+from bench.ingester import GRID_S, Synth
+from native.bmff.model import Prft
+from native.bmff.write import prft
 from native.http import serve
 from native.http.limits import Limits
 from origin.delivery.handler import Delivery
+from origin.live.casts import NTP_EPOCH_S
 from origin.vod import Library
 
 DEADLINE_S = 30
@@ -275,6 +279,32 @@ async def test_only_the_low_latency_form_announces_early(site: Any) -> None:
     async with site("whole", low_latency=False) as live:
         assert (await live.get("ll.mpd"))[0].status == 404
         assert (await live.get("manifest.mpd"))[0].status == 200
+
+
+class Timed(Synth):
+    """Video whose encoder tells its clock: a quarter of a second after media time (C9)."""
+
+    def pieces(self, number: int) -> Iterator[bytes]:
+        for at, piece in enumerate(super().pieces(number)):
+            ticks = number * self.segment_ticks + self.chunks[at][2]
+            wall_s = Fraction(ticks, self.timescale) + Fraction(1, 4) + NTP_EPOCH_S
+            yield prft(Prft(1, int(wall_s * 2**32), ticks, 0)) + piece
+
+
+@pytest.mark.parametrize("timed", [True, False])
+async def test_the_producer_tells_its_clock(site: Any, timed: bool) -> None:
+    """L4: what prft said when the Period began, or media time itself; equal on other origins."""
+    synths = {"v": Timed("video", 40_000, chunks=4, seed=1) if timed else V, "a": A}
+    async with site(synths=synths) as one, site("two", 9, synths=synths) as two:
+        for live in (one, two):
+            root = await live.mpd("ll.mpd")
+            for told in root.iter(f"{NS}ProducerReferenceTime"):
+                template = told.getparent().find(f"{NS}SegmentTemplate")
+                scale = int(template.get("timescale"))
+                assert Fraction(int(told.get("presentationTime")), scale) == FIRST * GRID_S
+                wall_s = datetime.fromisoformat(told.get("wallClockTime")).timestamp()
+                assert wall_s - FIRST * GRID_S == (0.25 if timed else 0)
+                assert told.get("inband") == ("true" if timed else "false")
 
 
 async def test_no_stream_without_parts(site: Any) -> None:
