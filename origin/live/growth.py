@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from native.http import Growing
 from origin.delivery.caching import Class
+from origin.errors import OriginError
 from origin.live.presentation import MEDIA_TYPE, Presentation
 from origin.live.track import LiveTrack, Stored
 
@@ -33,24 +34,27 @@ class Growth:
         """What is there of a number that is not published; None before its first chunk, and where
         chunks are not shown before their segment is whole.
         """
-        channel = self._presentation.channel
+        channel, media_type = self._presentation.channel, MEDIA_TYPE.get(track.rendition.kind)
         segment = track.segments.get(number)
-        if channel.part_s is None or number != channel.edge + 1 or segment is None:
+        if channel.part_s is None or number != channel.edge + 1 or media_type is None:
             return None
         key = (track.rendition.name, number)
         stream = self._streams.get(key)
-        if stream is None or stream.segment is not segment:
-            if segment.broken:
-                return None
-            caching = self._presentation.caching
-            growing = Growing(
-                MEDIA_TYPE[track.rendition.kind],
-                cache_control=caching.control(Class.MEDIA, channel.kept.target_s),
-                headers=caching.fields(Class.MEDIA),
-            )
-            stream = self._streams[key] = _Stream(track, segment, growing)
-            self._send(stream)
-        return stream.growing
+        if stream is not None and stream.segment is segment:
+            return stream.growing
+        if stream is not None:
+            self._streams.pop(key).growing.abort()
+        if segment is None or segment.broken:
+            return None
+        caching = self._presentation.caching
+        growing = Growing(
+            media_type,
+            cache_control=caching.control(Class.MEDIA, channel.kept.target_s),
+            headers=caching.fields(Class.MEDIA),
+        )
+        stream = self._streams[key] = _Stream(track, segment, growing)
+        self._send(stream)
+        return growing
 
     def part(self, track: LiveTrack, segment: Stored) -> None:
         """A chunk was stored."""
@@ -78,7 +82,11 @@ class Growth:
             return
         fresh = segment.parts[stream.sent :]
         stream.sent += len(fresh)
-        data = b"".join(track.log.read(volume, record) for volume, record in fresh)
+        try:
+            data = b"".join(track.log.read(volume, record) for volume, record in fresh)
+        except OriginError:
+            growing.abort()
+            return
         if segment.whole:
             growing.finish(data=data)
         else:

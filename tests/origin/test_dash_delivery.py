@@ -19,6 +19,7 @@ from native.bmff.write import prft
 from native.http import serve
 from native.http.limits import Limits
 from origin.delivery.handler import Delivery
+from origin.errors import DamagedLog
 from origin.live.casts import NTP_EPOCH_S
 from origin.vod import Library
 
@@ -183,6 +184,27 @@ async def test_a_broken_segment_never_ends_cleanly(site: Any, first: bool) -> No
         else:
             with pytest.raises(asyncio.IncompleteReadError):
                 await answer.body()
+
+
+async def test_a_damaged_log_cuts_the_stream_and_nothing_else(
+    site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with site() as live:
+        live.push(EDGE + 1, 0, 1)
+        answer = await (await live.open(f"v/{EDGE + 1}.m4s")).head()
+        assert await answer.chunk()
+        log = live.rig.channel.tracks["v"].log
+        with monkeypatch.context() as damage:
+            damage.setattr(type(log), "read", broken)
+            live.push(EDGE + 1, 1, 2)
+        with pytest.raises(asyncio.IncompleteReadError):
+            await answer.body()
+        live.push(EDGE + 1, 2, 4)
+        assert (await live.get(f"v/{EDGE + 1}.m4s"))[0].status == 200
+
+
+def broken(*_: Any) -> bytes:
+    raise DamagedLog("wrong checksum")
 
 
 @pytest.mark.parametrize("status", [404, 425])
