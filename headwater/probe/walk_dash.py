@@ -36,7 +36,7 @@ class DashWalk:
         await question(self._client, self._seen, first.url, "manifest")
         if tracks:
             await self._delivery(mpd, tracks[-1])
-        if mpd.dynamic and mpd.low_latency:
+        if mpd.low_latency and mpd.get("minimumUpdatePeriod"):
             for track in tracks[:2]:
                 await self._growing(mpd, track)
         if mpd.dynamic:

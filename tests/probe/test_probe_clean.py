@@ -1,7 +1,7 @@
 """The probe is silent about a correct presentation, and sees all of it."""
 
 import pytest
-from probe.world import World
+from probe.world import T0, Reply, World
 
 from headwater.probe import RULES, check, look
 
@@ -27,3 +27,17 @@ async def test_nothing_is_found_where_nothing_is_wrong(world: World, url: str, p
 def test_every_rule_has_a_name_a_level_and_a_sentence() -> None:
     assert all(rule.id and rule.level in "MPS" and rule.text for rule in RULES)
     assert len({(rule.id, rule.text) for rule in RULES}) == len(RULES)
+
+
+async def test_an_ended_channel_is_not_asked_for_more(world: World, url: str) -> None:
+    """Without minimumUpdatePeriod nothing follows (D4): no growing segment, no watching."""
+
+    def ended(at: str, query: dict[str, str], reply: Reply) -> None:
+        if at == "/live/ll.mpd":
+            text = reply.text.replace(' minimumUpdatePeriod="PT1S"', "")
+            reply.body = text.replace('start="PT0S"', f'start="PT0S" duration="PT{T0}S"').encode()
+
+    world.edits.append(ended)
+    seen = await look(url + "live/ll.mpd", now=world.now, sleep=world.sleep)
+    assert not list(seen.tried("growing")) and len(seen.mpds) == 1
+    assert check(seen) == []
