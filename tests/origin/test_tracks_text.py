@@ -216,6 +216,8 @@ def test_long_and_late_text_is_cut(
     wait(lambda: edge() == n + 3, "four segments")
     long = chunk(at[3] + 900, [(at[5] + 500 - at[3] - 900, cue("on and on", source=1))])
     assert origin.push("/ingest/c/Streams(en.cmft)", long).status == 200
+    middle = chunk(at[6] + 700, [(400, cue("in between"))])
+    assert origin.push("/ingest/c/Streams(en.cmft)", middle).status == 200
     for k in range(4, 8):
         assert origin.push("/ingest/c/Streams(v.cmfv)", video_media.segment(n + k)).status == 200
     wait(lambda: edge() == n + 7, "eight segments")
@@ -226,7 +228,15 @@ def test_long_and_late_text_is_cut(
         found = [m.groups() for m in TIMES.finditer(text)]
         return [(seconds(m[:4]), seconds(m[4:8])) for m in found]
 
-    assert [len(shown(k)) for k in range(3, 8)] == [0, 1, 1, 0, 0]
+    assert [len(shown(k)) for k in range(3, 8)] == [0, 1, 1, 1, 0]
+    assert shown(6)[0] == pytest.approx(
+        ((at[6] + 700) / 1000 % turn_s, (at[6] + 1100) / 1000 % turn_s), abs=0.002
+    )
+    for mine, theirs in zip(
+        playlist_of(origin, "en").segments, playlist_of(origin, "v").segments, strict=True
+    ):
+        assert mine.program_date_time == theirs.program_date_time, "silence before it too"
+        assert mine.duration == pytest.approx(theirs.duration, abs=0.002)
     assert shown(4)[0] == pytest.approx((at[4] / 1000 % turn_s, at[5] / 1000 % turn_s), abs=0.002)
     ends = (at[5] + 500) / 1000 % turn_s
     assert shown(5)[0] == pytest.approx((at[5] / 1000 % turn_s, ends), abs=0.002)
