@@ -61,55 +61,40 @@ def up(
 Workers = Annotated[
     int, typer.Option("--workers", min=1, max=64, help="Processes that share the ports.")
 ]
-WorkerSocket = Annotated[Path | None, typer.Option("--worker", hidden=True)]
 
 
-def _service(
-    name: str,
-    config: Path | None,
-    data: Path | None,
-    workers: int = 1,
-    worker: Path | None = None,
-) -> None:
+def _service(name: str, config: Path | None, data: Path | None, workers: int = 1) -> None:
     from headwater import services
 
     if workers > 1:
         from headwater import workers as crew
 
         raise typer.Exit(crew.run(name, workers, config, data))
-    raise typer.Exit(services.run(name, config, data, worker))
+    raise typer.Exit(services.run(name, config, data))
 
 
 @app.command()
-def origin(
-    config: Config = None, data: Data = None, workers: Workers = 1, worker: WorkerSocket = None
-) -> None:
+def origin(config: Config = None, data: Data = None, workers: Workers = 1) -> None:
     """Take in CMAF, answer HLS and DASH. Example: headwater origin --data /var/lib/headwater"""
-    _service("origin", config, data, workers, worker)
+    _service("origin", config, data, workers)
 
 
 @app.command()
-def proxy(
-    config: Config = None, data: Data = None, workers: Workers = 1, worker: WorkerSocket = None
-) -> None:
+def proxy(config: Config = None, data: Data = None, workers: Workers = 1) -> None:
     """Personal manifests in front of the origin. Example: headwater proxy --workers 2"""
-    _service("proxy", config, data, workers, worker)
+    _service("proxy", config, data, workers)
 
 
 @app.command()
-def router(
-    config: Config = None, data: Data = None, workers: Workers = 1, worker: WorkerSocket = None
-) -> None:
+def router(config: Config = None, data: Data = None, workers: Workers = 1) -> None:
     """Decide on CDNs and steer sessions. Example: headwater router"""
-    _service("router", config, data, workers, worker)
+    _service("router", config, data, workers)
 
 
 @app.command()
-def control(
-    config: Config = None, data: Data = None, workers: Workers = 1, worker: WorkerSocket = None
-) -> None:
+def control(config: Config = None, data: Data = None, workers: Workers = 1) -> None:
     """The control API and the page at :8000. Example: headwater control"""
-    _service("control", config, data, workers, worker)
+    _service("control", config, data, workers)
 
 
 @app.command("demo-edge", hidden=True)

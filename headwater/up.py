@@ -5,7 +5,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -16,6 +17,7 @@ import manifest_proxy.settings
 import origin.settings
 from cdn_router.settings import Settings as RouterSettings
 from headwater.demo import encoder, film
+from headwater.process import command
 from headwater.services import keys_file, section
 from headwater.settings import Demo, effective
 from headwater.supervisor import Child, Supervisor
@@ -35,14 +37,11 @@ def up(config: Path | None, data: Path | None, demo: bool) -> int:
     loaded = effective(config, data)
     folder = section(loaded, "data", Data).dir
     control_api.keys.load_or_create(keys_file(loaded), control_api.keys.content_token_keys)
-    options = [
-        *(["--config", str(config)] if config else []),
-        *(["--data", str(data)] if data else []),
-    ]
-    children = services(loaded, options)
+    start = partial(_child, config, data)
+    children = services(loaded, start)
     if demo:
         make_film(loaded)
-        children += demo_children(loaded, options)
+        children += demo_children(loaded, start)
     port = section(loaded, "control", control_api.settings.Settings).port
 
     def ready() -> None:
@@ -51,7 +50,10 @@ def up(config: Path | None, data: Path | None, demo: bool) -> int:
     return asyncio.run(Supervisor(children, folder / "log").run(ready))
 
 
-def services(loaded: Loaded, options: Sequence[str]) -> list[Child]:
+Start = Callable[[str, str, int], Child]  # name, builder's name, admin port
+
+
+def services(loaded: Loaded, start: Start) -> list[Child]:
     """The four services; each is its own process, ready when its /readyz says so."""
     admin = {
         "origin": section(loaded, "origin", origin.settings.Settings).admin_port,
@@ -59,16 +61,13 @@ def services(loaded: Loaded, options: Sequence[str]) -> list[Child]:
         "router": section(loaded, "router", RouterSettings).port,
         "control": section(loaded, "control", control_api.settings.Settings).port,
     }
-    return [_child(name, [name, *options], port) for name, port in admin.items()]
+    return [start(name, name, port) for name, port in admin.items()]
 
 
-def demo_children(loaded: Loaded, options: Sequence[str]) -> list[Child]:
+def demo_children(loaded: Loaded, start: Start) -> list[Child]:
     """Two CDNs and an encoder."""
     demo = section(loaded, "demo", Demo)
-    edges = [
-        _child(edge.name, ["demo-edge", edge.name, *options], edge.admin_port)
-        for edge in demo.edges
-    ]
+    edges = [start(edge.name, f"edge:{edge.name}", edge.admin_port) for edge in demo.edges]
     ingest_port = section(loaded, "origin", origin.settings.Settings).ingest_port
     ingest = f"http://127.0.0.1:{ingest_port}/ingest/{CHANNEL}"
     font = str(demo.assets_dir / FONT)
@@ -112,6 +111,8 @@ def make_film(loaded: Loaded) -> None:
     vod.register(folder, files, TITLE)
 
 
-def _child(name: str, arguments: Sequence[str], admin_port: int) -> Child:
-    argv = [sys.executable, "-m", "headwater.cli", *arguments]
+def _child(
+    config: Path | None, data: Path | None, name: str, builder: str, admin_port: int
+) -> Child:
+    argv = command(builder, config, data)
     return Child(name, lambda: (0.0, argv), f"http://127.0.0.1:{admin_port}/readyz")

@@ -13,9 +13,9 @@ Rules
 import asyncio
 import os
 import secrets
-import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -27,6 +27,7 @@ import cdn_router.settings
 import control_api.settings
 import manifest_proxy.settings
 import origin.settings
+from headwater.process import command
 from headwater.services import section
 from headwater.settings import effective
 from headwater.supervisor import Child, Supervisor
@@ -51,13 +52,18 @@ def run(name: str, count: int, config: Path | None, data: Path | None) -> int:
         and not loaded.values["router"].model_dump()["state_key"].get_secret_value()
     ):
         os.environ[STATE_KEY] = secrets.token_urlsafe(32)  # what one worker signs, the others read
-    options = [
-        *(["--config", str(config)] if config else []),
-        *(["--data", str(data)] if data else []),
-    ]
     with tempfile.TemporaryDirectory(prefix="headwater-") as folder:
         sockets = [Path(folder) / f"{index}.sock" for index in range(count)]
-        children = [_child(name, socket, options, alone=socket is sockets[0]) for socket in sockets]
+        children = [
+            Child(
+                f"{name} {socket.stem}",
+                partial(_launch, command(name, config, data, "--worker", str(socket))),
+                "http://worker/readyz",
+                socket,
+                alone=socket is sockets[0],
+            )
+            for socket in sockets
+        ]
         return asyncio.run(_supervise(name, children, Crew(sockets), host, port))
 
 
@@ -156,8 +162,5 @@ async def _supervise(name: str, children: Sequence[Child], crew: Crew, host: str
         await admin.stop()
 
 
-def _child(name: str, socket: Path, options: Sequence[str], *, alone: bool) -> Child:
-    argv = [sys.executable, "-m", "headwater.cli", name, *options, "--worker", str(socket)]
-    return Child(
-        f"{name} {socket.stem}", lambda: (0.0, argv), "http://worker/readyz", socket, alone
-    )
+def _launch(argv: Sequence[str]) -> tuple[float, Sequence[str]]:
+    return 0.0, argv
