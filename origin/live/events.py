@@ -82,6 +82,7 @@ class Journal:
             folder, volume_ticks=retention_s * TICKS // VOLUMES, read_only=read_only
         )
         self._heard: list[Heard] = []
+        self._newest: dict[tuple[Key, str], Heard] = {}
         self._bytes = 0
         self._shown: tuple[tuple[int, int], Shown] = ((-1, 0), Shown())
         if not read_only:
@@ -116,7 +117,7 @@ class Journal:
             return self.count("bad")
         if told.scheme == ID3 and source:
             told = replace(told, id=0, duration_s=None, data=b"")  # the media has it: only note it
-        before = self._newest(told.key, source)
+        before = self._newest.get((told.key, source))
         if before is not None and (told.same(before.message) or (told.scheme == ID3 and source)):
             return self.count("repeated")
         late = told.start_s < edge_s - LATE_S
@@ -165,6 +166,7 @@ class Journal:
         if gone:
             self._heard = [heard for heard in self._heard if heard.volume not in gone]
             self._bytes = sum(len(heard.message.data) for heard in self._heard)
+            self._newest = {(h.message.key, h.message.source): h for h in self._heard}
 
     def _fold(self, edge: int, now_s: Fraction) -> Shown:
         kept: list[Heard] = []
@@ -181,16 +183,6 @@ class Journal:
         once = {(*h.message.key, h.message.start_s): h for h in kept}  # in band in many rungs
         return Shown(
             tuple(kept), tuple(spans([(h.message, h.number) for h in once.values()], now_s))
-        )
-
-    def _newest(self, key: Key, source: str) -> Heard | None:
-        return next(
-            (
-                heard
-                for heard in reversed(self._heard)
-                if heard.message.key == key and heard.message.source == source
-            ),
-            None,
         )
 
     def _full(self, told: Message) -> bool:
@@ -212,6 +204,7 @@ class Journal:
 
     def _keep(self, heard: Heard) -> None:
         self._heard.append(heard)
+        self._newest[heard.message.key, heard.message.source] = heard
         self._bytes += len(heard.message.data)
 
     def __iter__(self) -> Iterator[Heard]:

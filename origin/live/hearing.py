@@ -11,6 +11,8 @@ from origin.live.anchor import epoch_locked
 from origin.live.channel import LiveChannel
 from origin.live.track import LiveTrack
 
+EVENTS = 1024  # of one chunk
+
 
 class Hearing:
     """Hands what a channel's encoders tell to its journal, in channel time; the writer's alone."""
@@ -26,13 +28,19 @@ class Hearing:
         if chunk.samples > MAX_SAMPLES:
             raise BadMedia("an event chunk has too many samples", code="too_many_samples")
         shift_s = self._shift(Fraction(chunk.decode_time, track.timescale), now_s)
+        told: dict[Emsg, None] = {}  # active events may stand in every sample (TM3)
         for sample in read_chunk_samples(data, track.track, chunk=chunk):
             time = sample.decode_time + sample.cto
-            for event in read_events(data[sample.start : sample.end], time, track.timescale):
-                if shift_s is None:
-                    self._channel.events.count("late")
-                else:
-                    self._hear(_moved(event, shift_s), "")
+            told |= dict.fromkeys(
+                read_events(data[sample.start : sample.end], time, track.timescale)
+            )
+            if len(told) > EVENTS:
+                raise BadMedia("an event chunk has too many events", code="too_many_events")
+        for event in told:
+            if shift_s is None:
+                self._channel.events.count("late")
+            else:
+                self._hear(_moved(event, shift_s), "")
 
     def media(self, track: LiveTrack, chunk: Chunk, data: bytes) -> None:
         """The emsg boxes before a media chunk, which is in channel time already; a box that lies is

@@ -325,7 +325,13 @@ def test_messages_in_media(
 
 
 @pytest.mark.parametrize(
-    ("body", "status"), [(b"junkjunkjunk", 400), (box("free"), 200), (box("emib", b"x"), 400)]
+    ("body", "status"),
+    [
+        (b"junkjunkjunk", 400),
+        (box("free"), 200),
+        (box("emib", b"x"), 400),
+        (b"".join(emsg_box(told(1, b"x", n)) for n in range(257)), 400),
+    ],
 )
 def test_broken_event_samples(
     start: Callable[..., Any], now_number: int, body: bytes, status: int
@@ -335,3 +341,21 @@ def test_broken_event_samples(
     assert origin.push("/ingest/c/Streams(meta.cmfm)", header).status == 200
     data = chunk(round(now_number * GRID_S * SCALE), [(1000, body)])
     assert origin.push("/ingest/c/Streams(meta.cmfm)", data).status == status
+
+
+def test_an_event_chunk_is_bounded(start: Callable[..., Any], now_number: int) -> None:
+    """Events may stand in every sample; a thousand different ones may not."""
+    origin = start(channels={"c": {"segment_s": str(GRID_S)}})
+    assert origin.push("/ingest/c/Streams(meta.cmfm)", event_header(EVTE)).status == 200
+
+    def push(distinct: bool) -> Any:
+        samples = [
+            (100, b"".join(emsg_box(told(1, b"x", 256 * k * distinct + n)) for n in range(256)))
+            for k in range(5)
+        ]
+        data = chunk(round(now_number * GRID_S * SCALE), samples)
+        return origin.push("/ingest/c/Streams(meta.cmfm)", data)
+
+    assert push(False).status == 200
+    refused = push(True)
+    assert (refused.status, refused.json["error"]) == (400, "too_many_events")
