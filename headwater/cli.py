@@ -12,6 +12,8 @@ import typer
 
 from cdn_router.cli import cmcd_app
 from control_api.cli import epg_app
+from headwater.load_cli import bench_app
+from headwater.probe_cli import probe
 from headwater.sign_cli import sign_app
 from headwater.token_cli import token_app
 from manifest_proxy.cli import manifest_app
@@ -36,6 +38,8 @@ app.add_typer(sign_app, name="sign")
 app.add_typer(manifest_app, name="manifest")
 app.add_typer(cmcd_app, name="cmcd")
 app.add_typer(epg_app(_database), name="epg")
+app.add_typer(bench_app, name="bench")
+app.command()(probe)
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="Settings file; default: headwater.toml if there.")
