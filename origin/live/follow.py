@@ -147,6 +147,9 @@ class Follower:
             if media and told is not None:
                 channel.on_chunk(track, told)
             stored = channel.place(track, volume, record)
-            told = stored if media else told
+            if media:
+                told = stored
+            elif stored is not None and stored is not told:
+                channel.on_chunk(track, stored)  # sealed without another chunk
         if told is not None:
             channel.on_chunk(track, told)

@@ -52,6 +52,7 @@ class LivePlaylist:
         self.track = track
         self.form = form
         self.coming: tuple[Part, ...] = ()  # listed parts of the number after the edge
+        self._sealed = False  # no more of them will come
         self._segments: dict[int, Segment] = {}
         self._parted: dict[int, Segment] = {}
         self._lines: dict[tuple[int, bool], str] = {}
@@ -62,12 +63,14 @@ class LivePlaylist:
 
     def follow(self, opened: bool) -> bool:
         """Look at the number after the edge again, of which parts can be listed if it is `opened`;
-        whether they became more.
+        whether they became more, or can no longer.
         """
-        before, self.coming = self.coming, ()
+        before = self.coming, self._sealed
+        self.coming, self._sealed = (), False
         if opened and not self.channel.ended:
             self.coming = self._parts(self.channel.edge + 1)
-        return self.coming != before
+            self._sealed = self.track.whole(self.channel.edge + 1) is not None
+        return (self.coming, self._sealed) != before
 
     @property
     def leaf(self) -> str:

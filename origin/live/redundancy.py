@@ -221,7 +221,7 @@ class Redundancy:
         metrics.FAILOVERS.labels("replaced").inc()
         self._store_copy(copy, copy.chunks)
         if (fresh := self._track.segments.get(copy.number)) is not None:
-            self._track.close(fresh)
+            self._seal(fresh)
 
     def _take_over(self, stored: Stored) -> None:
         """The owner died with parts on show (rule 3)."""
@@ -235,7 +235,7 @@ class Redundancy:
                 return
         if any(copy.end > stored.end for copy in self.spares.of(stored.number)):
             metrics.FAILOVERS.labels("closed_short").inc()
-            self._track.close(stored)
+            self._seal(stored)
             self.spares.drop(stored.number)
 
     def _promote(self, now_s: float, below: int | None = None) -> None:
@@ -267,7 +267,12 @@ class Redundancy:
             return
         if self._gone(self._owners.get(before.number), None, now_s):
             metrics.FAILOVERS.labels("closed_short").inc()
-            self._track.close(before)
+            self._seal(before)
+
+    def _seal(self, stored: Stored) -> None:
+        """Nothing more comes: a hint for its next part must go (HLS-16)."""
+        self._track.close(stored)
+        self._channel.on_chunk(self._track, stored)
 
     def _fits(self, chunk: Chunk, size_bytes: int, start: int) -> None:
         """A segment that rounds above the target duration can never be listed (HLS-1)."""

@@ -134,8 +134,9 @@ class Writer:
         duration_s, stored = self.channel.duration_s, arbiter.owned(source)
         if duration_s is not None and stored is not None:
             reaches = track.grid(duration_s).reaches(stored.number, stored.end)
-            if end_of_track or reaches:
+            if (end_of_track or reaches) and not stored.whole:
                 track.close(stored)
+                self.channel.on_chunk(track, stored)
         if end_of_track:
             self._end(track, source)
         arbiter.closed(source, cut=False, now_s=self._steady())

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from origin_rigs.hls_rig import FIRST, NOW_S, A, V
 
@@ -187,6 +187,12 @@ def play(folder: Path, actions: list[tuple[str, str]]) -> History:
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(ACTIONS, min_size=4, max_size=40))
+@example(
+    [
+        *[("chunk", "v"), ("chunk", "a"), ("look", ""), ("swap", ""), ("lose", "a")],
+        *[("chunk", "a"), ("look", ""), ("die", ""), ("silence", "")],
+    ]
+)
 def test_a_follower_tells_what_the_writer_tells(actions: list[tuple[str, str]]) -> None:
     with TemporaryDirectory() as folder:
         history = play(Path(folder) / "live", [("segment", "")] * 3 + actions)
