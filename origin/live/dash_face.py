@@ -134,8 +134,12 @@ class DashFace:
             self._publish()
 
     def _publish(self) -> None:
-        """Make an edition of what is listed now, in the place of the texts there are."""
+        """Make an edition of what is listed now, in the place of the texts there are. A window with
+        nothing but gaps makes none: an MPD has a Period.
+        """
         edition = self._edition()
+        if not edition.spans:
+            return
         oldest_ms = edition.publish_ms - PATCH_TTL_S * 1000
         while self._editions and self._editions[0].publish_ms < oldest_ms:
             self._editions.popleft()
@@ -175,6 +179,7 @@ class DashFace:
         for begin, period in list(self._periods.items()):
             if period.last < first:
                 del self._periods[begin]
+                continue
             for line in period.lines.values():
                 line.trim(first)
 

@@ -238,6 +238,21 @@ def test_random_histories(seed: int, trouble: float, joins: int, low: bool) -> N
             patched(shown, old, entity.body)
 
 
+def test_a_dead_channel_keeps_its_last_manifest() -> None:
+    """A window of nothing but gaps has no Period to show."""
+    channel = Channel(part_s=CHUNK_S)
+    shown = Shown(channel, [1000])
+    shown.face.published([])
+    assert shown.face.render("manifest.mpd") is None
+    known = []
+    for number in range(WINDOW + 9):
+        channel.publish({"v1", "a1"} if number < 3 else set(), 0, breaks=False)
+        shown.face.published([channel.edge])
+        known.append(shown.face.render("manifest.mpd"))
+    assert known[-1] is not None and known[-1].body == known[-7].body
+    assert b"<S t=" in known[-1].body and known[3].body != known[-1].body
+
+
 def event_streams(numbers: list[int], edge: int) -> list[EventStream]:
     """Two schemes: one without an end, one as splices; the newest changes with the edge."""
     events = tuple(Event(n, n * 2000, (edge - n + 1) * 2000, b"<a & b>") for n in numbers)
