@@ -56,13 +56,22 @@ cdef class Asking(Following):
             return self.refuse(BAD_QUERY)
         if head.method == OPTIONS:
             return self.give(d, port.preflight)
+        if port.guard is not None:
+            self.request = self.cut_request(d, &target)
+            try:
+                result = port.guard(self.request)
+            except Exception as error:
+                return self.handler_failed(error)
+            if result is not None:
+                return self.give(d, result)
         if port.hot is not None and not target.known:
             entity = port.hot.find(target.path, target.path_size)
             if entity is not None:
                 port.hot_hits += 1
                 self.hit = True
                 return self.give_entity(d, entity)
-        self.request = self.cut_request(d, &target)
+        if self.request is None:
+            self.request = self.cut_request(d, &target)
         try:
             result = port.handler(self.request)
         except Exception as error:
@@ -76,6 +85,7 @@ cdef class Asking(Following):
             target.query[: target.query_size].decode("ascii"),
             self.peer,
             d[self.head.section : self.head.at],
+            d[self.head.path : self.head.path + self.head.path_size].decode("ascii") or "/",
         )
 
     cdef int handler_failed(self, error) except -1:
@@ -116,6 +126,7 @@ cdef class Asking(Following):
         self.busy, self.gate, self.phase = True, gate, NEW
         gate.seats[self] = None
         self.port.parked += 1
+        self.port.waiting += 1
         return 0
 
     cdef int wake(self, object gate, object answer) except -1:
@@ -131,6 +142,7 @@ cdef class Asking(Following):
         gate, self.gate = self.gate, None
         if gate is not None:
             (<Gate>gate).seats.pop(self, None)
+            self.port.waiting -= 1
         return 0
 
     def made(self, task) -> None:

@@ -72,5 +72,9 @@ cdef extern from "<sys/epoll.h>" nogil:
     int epoll_ctl(int epoll, int what, int fd, epoll_event* event)
     int epoll_wait(int epoll, epoll_event* events, int room, int timeout_ms)
 
+cdef extern from "<sys/prctl.h>" nogil:
+    enum: PR_SET_TIMERSLACK
+    int prctl(int option, ...)
+
 cdef extern from "<unistd.h>" nogil:
     int close(int fd)

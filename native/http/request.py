@@ -2,18 +2,27 @@
 
 
 class Request:
-    """One GET or HEAD. `path` is decoded (HT-51), `query` raw and without "?" (HT-55)."""
+    """One GET or HEAD. `path` is decoded (HT-51), `query` raw and without "?" (HT-55); `target` is path
+    and query as received.
+    """
 
-    __slots__ = ("_headers", "_section", "method", "path", "peer", "query")
+    __slots__ = ("_headers", "_section", "method", "path", "peer", "query", "target")
 
     def __init__(
-        self, method: str, path: str, query: str = "", peer: str = "", section: bytes = b""
+        self,
+        method: str,
+        path: str,
+        query: str = "",
+        peer: str = "",
+        section: bytes = b"",
+        target: str = "",
     ) -> None:
         """`section`: the field lines as received, each ended by CRLF, already found well-formed."""
         self.method = method
         self.path = path
         self.query = query
         self.peer = peer
+        self.target = target
         self._section = section
         self._headers: dict[str, str] | None = None
 

@@ -27,6 +27,7 @@ cdef class Worker:
     cdef object timer
     cdef public object log  # an AccessLog, or None
     cdef long second
+    cdef long long passed  # when the last pass ended, ns
     cdef char date[64]  # value of Date and the end of a head that stays open
     cdef char closing[64]  # ... with Connection: close
     cdef char keeping[64]  # ... with Connection: keep-alive, for 1.0 peers
