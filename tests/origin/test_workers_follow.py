@@ -67,8 +67,13 @@ class Worker:
         presentation = self.channels.presentations.get("c")
         if presentation is None:
             return {}
-        told: dict[str, Any] = {"edge": presentation.channel.edge}
+        channel = presentation.channel
+        told: dict[str, Any] = {"edge": channel.edge}
+        window = range(presentation.first_listed, channel.edge + 1)
+        alive = any(track.whole(n) for track in channel.tracks.values() for n in window)
         for leaf in LEAVES:
+            if leaf.endswith(".mpd") and not alive:
+                continue  # each keeps the last MPD it made of a dead channel
             entity = presentation.render(leaf)
             told[leaf] = None if entity is None else (bytes(entity.body), entity.etag)
         return told
