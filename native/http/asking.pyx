@@ -129,11 +129,11 @@ cdef class Asking(Following):
         self.port.waiting += 1
         return 0
 
-    cdef int wake(self, object gate, object answer) except -1:
+    cdef int wake(self, object gate, object answer, bytes dress) except -1:
         if self.gate is not gate:
             return 0
         self.unpark()
-        self.busy = False
+        self.busy, self.dress = False, dress
         self.give(self.input, answer)
         self.consume()
         return 1

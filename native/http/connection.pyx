@@ -240,7 +240,7 @@ cdef class Connection(Asking):
             self.size = 0
         elif self.gate is not None:
             self.port.late += 1
-            self.wake(self.gate, self.gate.late)
+            self.wake(self.gate, self.gate.late, None)
         elif self.phase == HOLDING:
             self.port.holds_expired += 1
             self.give_up(HOLD_EXPIRED)

@@ -1,5 +1,7 @@
 """Requests that wait for one answer (C face: gate.pxd)."""
 
+from collections.abc import Sequence
+
 from typing_extensions import disjoint_base
 
 from native.http.entity import Entity, Refusal
@@ -20,8 +22,10 @@ class Gate:
 
         A client that goes gives its place back; a drain answers 503 in time (HT-67).
         """
-    def release(self, answer: Entity | Refusal | Growing) -> int:
-        """Give `answer` to every parked request; how many got it.
+    def release(
+        self, answer: Entity | Refusal | Growing, headers: Sequence[tuple[str, str]] = ()
+    ) -> int:
+        """Give `answer` to every parked request, with `headers` of this release; how many got it.
 
         HEAD, conditions, ranges and coding are each request's own. The gate is empty afterwards
         and may be used again; what is parked meanwhile waits for the next release.

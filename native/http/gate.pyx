@@ -9,6 +9,8 @@ from native.http.entity cimport Entity, Refusal
 from native.http.growing cimport Growing
 from native.http.wire cimport Wire
 
+from native.http import heads
+
 
 cdef class Gate:
     """One awaited version of one object: requests park, one release answers all."""
@@ -24,8 +26,11 @@ cdef class Gate:
         """What a handler returns: the connection waits here."""
         return Parked(self)
 
-    def release(self, answer: Entity | Refusal | Growing) -> int:
+    def release(
+        self, answer: Entity | Refusal | Growing, headers: Sequence[tuple[str, str]] = ()
+    ) -> int:
         """Give `answer` to every parked request; how many got it."""
+        cdef bytes dress = heads.fields(headers) if headers else None
         cdef dict waiting = self.seats
         cdef Wire wire
         cdef int count = 0
@@ -34,7 +39,7 @@ cdef class Gate:
         self.seats = {}  # what is pipelined behind an answer may park again
         for wire in waiting:
             try:
-                if wire.wake(self, answer):
+                if wire.wake(self, answer, dress):
                     wire.port.unparked += 1
                     count += 1
             except BaseException as error:

@@ -7,12 +7,13 @@ from native.http.hot cimport Hot
 from native.http.worker cimport Worker
 
 cdef class Port:
-    cdef readonly object handler, limits, loop
+    cdef readonly object handler, guard, limits, loop
     cdef AccessLog log
     cdef Hot hot
     cdef Worker worker
     cdef list refusals  # by row of errors.REFUSALS
     cdef object preflight
+    cdef bytes dress  # field lines of every answer, behind its date
     cdef readonly bint draining
     cdef readonly set connections
     cdef dict addresses
@@ -25,7 +26,7 @@ cdef class Port:
     cdef int connections_max
     cdef uint64_t accepted, shed, requests, hot_hits, octets, client_gone, resets
     cdef uint64_t proxy_faults
-    cdef uint64_t parked, unparked, late
+    cdef uint64_t parked, unparked, late, waiting
     cdef uint64_t head_timeouts, idle_timeouts, holds_expired, stalls, slow_readers, sources_cut
     cdef uint64_t statuses[600]
     cdef uint64_t faults[64]

@@ -1,7 +1,7 @@
 """What all connections of one server share (C face: port.pxd)."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from typing_extensions import disjoint_base
 
@@ -27,11 +27,14 @@ class Port:
         hot: Hot | None,
         limits: Limits,
         access_log: Callable[[bytes], None] | None,
+        guard: Callable[..., object] | None = None,
     ) -> None: ...
     @property
     def loop(self) -> asyncio.AbstractEventLoop: ...
     @property
     def handler(self) -> Callable[..., object]: ...
+    @property
+    def guard(self) -> Callable[..., object] | None: ...
     @property
     def limits(self) -> Limits: ...
     @property
@@ -47,5 +50,9 @@ class Port:
         """Whether connections from the address `name` begin with a PROXY header (HT-152)."""
     def start_drain(self) -> None:
         """HT-67: idle connections close, running answers end with Connection: close."""
+    def set_dress(self, headers: Sequence[tuple[str, str]]) -> None:
+        """Fields that every answer carries behind its date from now on."""
+    def load(self) -> tuple[float, float]:
+        """Shares in use: of the connections by parked requests, of the queue ceiling by octets."""
     def counters(self) -> dict[str, int]:
         """Everything counted since start, by flat name (HT-162)."""

@@ -7,7 +7,7 @@ import resource
 
 from native.http.entity cimport queued
 
-from native.http import errors, tables
+from native.http import errors, heads, tables
 from native.http.entity import Refusal, preflight
 
 
@@ -25,8 +25,9 @@ def refusal(row: errors.Row) -> Refusal:
 cdef class Port:
     """Shared by the connections of one server; all of it on one event loop."""
 
-    def __init__(self, loop, worker, handler, hot, limits, access_log):
+    def __init__(self, loop, worker, handler, hot, limits, access_log, guard=None):
         self.loop, self.worker, self.handler, self.hot = loop, worker, handler, hot
+        self.guard = guard
         self.limits = limits
         if access_log is not None:
             self.log = worker.log = AccessLog(access_log)
@@ -98,6 +99,14 @@ cdef class Port:
         self.draining = True
         for connection in list(self.connections):
             connection.drain()
+
+    def set_dress(self, headers: Sequence[tuple[str, str]]) -> None:
+        """Fields that every answer carries behind its date from now on."""
+        self.dress = heads.fields(headers) if headers else None
+
+    def load(self) -> tuple[float, float]:
+        """Shares in use: of the connections by parked requests, of the queue ceiling by octets."""
+        return self.waiting / self.connections_max, queued() / self.worker_queue_bytes
 
     def counters(self) -> dict[str, int]:
         """Everything counted since start, by flat name (HT-162)."""

@@ -15,6 +15,7 @@ cdef class Replies(Wire):
     cdef uint64_t number, sequence  # of the connection, of the answer on it
     cdef double asked  # when the handler was, 0: it was not
     cdef bytes code  # of the refusal on its way
+    cdef bytes dress  # field lines that this answer has instead of the port's
     cdef bint streaming, ending, hit
     cdef object request, source  # what a handler is asked; the chunks of the stream on its way
     cdef int consume(self) except -1

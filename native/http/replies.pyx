@@ -4,7 +4,7 @@
 from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport int64_t
 from libc.stdio cimport snprintf
-from libc.string cimport memchr, memset
+from libc.string cimport memchr, memset, strlen
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 from native.http.accesslog cimport Line
@@ -106,16 +106,20 @@ cdef class Replies(Wire):
         `entity`: what this is the body of, or a part of it.
         """
         cdef const char* end = self.worker.date
+        cdef bytes dress = self.dress if self.dress is not None else self.port.dress
         cdef bint keep = self.head.keep_alive and not self.port.draining
         if not keep:
             self.ending = True
             end = self.worker.closing
         elif self.head.minor == 0:
             end = self.worker.keeping
+        if dress is not None:
+            dress = end[: strlen(end) - 2] + dress + b"\r\n"
+            end = dress
         self.port.statuses[status if status < 600 else 599] += 1
         if self.port.log is not None:
             self.log(status, 0 if self.head.method == HEAD else size)
-        self.request, self.hit, self.code, self.asked = None, False, None, 0
+        self.request, self.hit, self.code, self.dress, self.asked = None, False, None, None, 0
         if self.head.method == HEAD:
             size = 0
         self.port.octets += size

@@ -2,8 +2,8 @@
 
 
 class Request:
-    """One GET or HEAD. `path` is decoded (HT-51), `query` raw and without "?" (HT-55); `target` is path
-    and query as received.
+    """One GET or HEAD. `path` is decoded (HT-51), `query` raw and without "?" (HT-55); `target` is
+    both as received.
     """
 
     __slots__ = ("_headers", "_section", "method", "path", "peer", "query", "target")

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from native.http.entity import Entity, Refusal
 from native.http.gate import Parked
@@ -17,6 +17,7 @@ from native.http.worker import Worker
 
 Answer = Entity | Refusal | Growing | Parked | Stream
 Handler = Callable[[Request], Answer | Awaitable[Answer]]
+Guard = Callable[[Request], Answer | None]
 
 BACKLOG = 4096  # HT-139
 RELEASE_S = 2.0  # HT-67: parked requests are answered so long before the limit
@@ -34,6 +35,14 @@ class Server:
     def counters(self) -> dict[str, int]:
         """Everything counted since start, by flat name (HT-162)."""
         return self._port.counters()
+
+    def dress(self, headers: Sequence[tuple[str, str]]) -> None:
+        """Fields that every answer carries from now on, behind its date."""
+        self._port.set_dress(headers)
+
+    def load(self) -> tuple[float, float]:
+        """Shares in use: of the connections by parked requests, of the queue ceiling by octets."""
+        return self._port.load()
 
     async def drain(self, seconds: float) -> None:
         """Stop accepting and finish what runs, within `seconds` (HT-67); then close()."""
@@ -69,12 +78,14 @@ async def serve(
     limits: Limits | None = None,
     reuse_port: bool = False,
     access_log: Callable[[bytes], None] | None = None,
+    guard: Guard | None = None,
 ) -> Server:
     """Answer GET, HEAD and OPTIONS on host:port (0: any free port) with `handler`.
 
     A handler returns an answer, or an awaitable of one; a plain return makes no task. Objects in
-    `hot` are answered without it. `reuse_port`: several processes share the port (HT-145).
-    `access_log` gets JSON lines (HT-160), many at once, twice a second.
+    `hot` are answered without it. A `guard` is asked before both; what it returns is the answer.
+    `reuse_port`: several processes share the port (HT-145). `access_log` gets JSON lines (HT-160),
+    many at once, twice a second.
     """
     family, _, _, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -94,5 +105,5 @@ async def serve(
     number: int = listening.getsockname()[1]
     loop = asyncio.get_running_loop()
     worker = Worker(loop)
-    shared = Port(loop, worker, handler, hot, limits or Limits(), access_log)
+    shared = Port(loop, worker, handler, hot, limits or Limits(), access_log, guard)
     return Server(shared, worker, Listener(worker, shared, listening.detach()), number)

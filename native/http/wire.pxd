@@ -27,7 +27,7 @@ cdef class Wire(Seat):
     cdef double window  # HT-125: when the rate window began
     cdef size_t window_sent, sent  # octets taken by the kernel until then, until now
     cdef int settle(self) except -1
-    cdef int wake(self, object gate, object answer) except -1
+    cdef int wake(self, object gate, object answer, bytes dress) except -1
     cdef int advance(self) except -1
     cdef bint close_delimited(self) noexcept
     cdef void enter(self, int phase, double seconds) noexcept

@@ -43,8 +43,10 @@ cdef class Wire(Seat):
         """Choose what to wait for."""
         raise NotImplementedError
 
-    cdef int wake(self, object gate, object answer) except -1:
-        """Give `answer` to the request that is parked at `gate`; 0 if there is none any more."""
+    cdef int wake(self, object gate, object answer, bytes dress) except -1:
+        """Give `answer` to the request that is parked at `gate`, with more field lines than the others
+        get, or None; 0 if there is none any more.
+        """
         raise NotImplementedError
 
     cdef int advance(self) except -1:
