@@ -1,0 +1,8 @@
+"""AVC parameter sets and slice headers (ITU-T H.264, 7.3; C face: avc.pxd)."""
+
+from typing import final
+
+from native.cenc.nal import Sets
+
+@final
+class AvcSets(Sets): ...

@@ -1,0 +1,83 @@
+"""Bits of a NAL unit, emulation prevention removed on the way (ITU-T H.264 and H.265, 7.3.1.1, 7.2).
+
+Reads past `end` give 0 and set `cut`: ask once, after the last read.
+"""
+
+from libc.stdint cimport int32_t, uint8_t, uint32_t
+
+
+cdef struct Bits:
+    const uint8_t* data
+    Py_ssize_t at  # the next byte to load
+    Py_ssize_t end
+    int zeros  # bytes of zero just before `at`
+    int left  # bits of `byte` not read yet
+    uint32_t byte
+    bint cut
+
+
+cdef inline Bits open_bits(const uint8_t* data, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+    cdef Bits b
+    b.data = data
+    b.at = start
+    b.end = end
+    b.zeros = 0
+    b.left = 0
+    b.byte = 0
+    b.cut = False
+    return b
+
+
+cdef inline uint32_t bit(Bits* b) noexcept nogil:
+    if b.left == 0:
+        if b.zeros >= 2 and b.at < b.end and b.data[b.at] == 3:
+            b.at += 1
+            b.zeros = 0
+        if b.at >= b.end:
+            b.cut = True
+            return 0
+        b.byte = b.data[b.at]
+        b.at += 1
+        b.zeros = b.zeros + 1 if b.byte == 0 else 0
+        b.left = 8
+    b.left -= 1
+    return b.byte >> b.left & 1
+
+
+cdef inline uint32_t bits(Bits* b, int count) noexcept nogil:
+    """u(count), at most 32."""
+    cdef uint32_t value = 0
+    while count > 0:
+        value = value << 1 | bit(b)
+        count -= 1
+    return value
+
+
+cdef inline void pass_bits(Bits* b, uint32_t count) noexcept nogil:
+    while count > 0 and not b.cut:
+        bit(b)
+        count -= 1
+
+
+cdef inline uint32_t ue(Bits* b) noexcept nogil:
+    """ue(v), 9.1; what does not fit in 32 bits is cut."""
+    cdef int zeros = 0
+    while bit(b) == 0:
+        zeros += 1
+        if zeros > 31 or b.cut:
+            b.cut = True
+            return 0
+    return (<uint32_t>1 << zeros) - 1 + bits(b, zeros)
+
+
+cdef inline int32_t se(Bits* b) noexcept nogil:
+    """se(v), 9.1.1."""
+    cdef uint32_t code = ue(b)
+    return <int32_t>((code >> 1) + (code & 1)) * (1 if code & 1 else -1)
+
+
+cdef inline int ceil_log2(uint32_t value) noexcept nogil:
+    cdef int found = 0
+    while value > 1 and found < 32 and (<uint32_t>1 << found) < value:
+        found += 1
+    return found

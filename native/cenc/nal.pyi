@@ -1,0 +1,3 @@
+"""The face that the codecs of NAL units share (C face: nal.pxd)."""
+
+class Sets: ...
