@@ -42,6 +42,20 @@ EDGE_AGE = Sampled(
 LATE = Sampled("origin_late_chunks", "chunks that came after their number was published")
 SESSIONS = Sampled("origin_anchored_sessions", "encoder sessions without epoch time")
 
+DENIED = Sampled("origin_access_denied", "requests without access (O14)", ("channel", "code"))
+SKEW = Sampled(
+    "origin_g2o_skew_seconds",
+    "clock of the newest signed edge request minus ours (O31)",
+    ("channel",),
+    kind=GaugeMetricFamily,
+)
+OVERFLOWS = Sampled(
+    "origin_g2o_overflows", "times that seen ids were forgotten before their time", ("channel",)
+)
+DURESS = Sampled(
+    "origin_duress", "1 while answers tell CDNs of duress (O27)", kind=GaugeMetricFamily
+)
+
 # How the delivery protocol names its counts -> metric; a name that ends in _ leads to label values
 DELIVERY: dict[str, Sampled] = {
     "connections_open": Sampled(

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import monotonic, time
 
-from native.http import Hot, Server, serve
+from native.http import Hot, Limits, Server, serve
 from origin import metrics
 from origin.background import Archiving, Watching
+from origin.delivery.doors import Doors
 from origin.delivery.handler import Delivery
 from origin.delivery.recordings import TimeShift
 from origin.errors import DiskFull
@@ -102,6 +103,7 @@ class Deliver:
         self._delivery = Delivery(settings, hot, channels.presentations, library, time)
         self._shift = TimeShift(settings, hot, channels.presentations, channels.recordings)
         self._delivery.shift = self._shift
+        self._doors = Doors(settings, channels.recordings.channel_of, time)
         self._server: Server | None = None
         self._unmeter: list[Callable[[], None]] = []
 
@@ -114,13 +116,16 @@ class Deliver:
             metrics.EDGE_AGE.add(self._edge_ages),
             metrics.LATE.add(self._late),
             metrics.SESSIONS.add(self._sessions),
+            *self._doors.meter(),
         ]
         self._server = await serve(
             self._delivery.handle,
             host=self._settings.host,
             port=self.port,
             hot=self._hot,
+            limits=Limits(idle_s=self._settings.idle_s),
             reuse_port=self._reuse_port,
+            guard=None if self._doors.open else self._doors.guard,
         )
         self.port = self._server.port
         self._unmeter += metrics.meter_delivery(self._server.counters)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from origin.delivery.access import Access
 from origin.delivery.caching import Class, Rule
 
 MIB = 1 << 20
@@ -42,6 +43,9 @@ class Channel(BaseModel):
     ingest_secrets: Annotated[
         list[SecretStr], Field(max_length=2, description="of this channel's encoders")
     ] = []
+    access: Annotated[
+        Access | None, Field(description="instead of the origin's, for this channel's URLs (O14)")
+    ] = None
     preferred: str = Field("", description="source whose segments win while it keeps pace (AB8)")
     part_s: Annotated[Fraction, Field(ge=Fraction(1, 10), le=5)] | None = Field(
         None, description="part target of LL-HLS; learned when not given"
@@ -121,6 +125,20 @@ class Settings(BaseModel):
     low_latency: bool = Field(True, description="parts, where chunks are finer than segments")
     hold_s: Annotated[float, Field(ge=0, lt=14)] = Field(
         13.0, description="longest silence before a held answer, below what CDNs wait"
+    )
+    access: Access = Field(
+        default_factory=Access, description="what requests to the delivery port must bring (O14)"
+    )
+    idle_s: Annotated[float, Field(ge=125)] = Field(
+        130.0, description="keep-alive of CDNs' connections (O9)"
+    )
+    duress_share: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.8, description="of parked requests or queued bytes, from which CMSD tells it (O27)"
+    )
+    name: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9._-]{0,64}$",
+        description="of this origin in CMSD; two origins' headers then differ (O25)",
     )
     caching: dict[Class, Rule] = Field(default_factory=dict, description="lifetimes by class (O13)")
     directives_in_key: bool = Field(True, description="the CDN's cache key has _HLS_ (O21, O23)")

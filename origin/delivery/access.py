@@ -44,6 +44,8 @@ class Door:
     """One Access, ready to judge. `denied` counts refusals by code."""
 
     def __init__(self, access: Access) -> None:
+        self.open = access.open
+        self.signed = access.g2o is not None
         self.denied: dict[str, int] = {}
         self._header = access.header.lower()
         self._secrets = [s.get_secret_value().encode() for s in access.secrets]

@@ -49,7 +49,8 @@ class Ghost:
 
 
 class Replays:
-    """Unique ids seen within a window, kept as two halves that take turns: bounded memory.
+    """Unique ids seen within a window, kept as two halves that take turns: bounded memory. `skew_s`
+    is how far ahead of ours the clock of the newest signed request is.
 
     When a flood of valid ids fills a half early, the older half is forgotten early; `overflows`
     says how often that happened.
@@ -57,6 +58,7 @@ class Replays:
 
     def __init__(self, window_s: float) -> None:
         self.overflows = 0
+        self.skew_s = 0.0
         self._window_s = window_s
         self._fresh: set[int] = set()
         self._stale: set[int] = set()
@@ -108,7 +110,8 @@ def refusal(
         sign(ghost.version, key, data, target).encode(), signature.encode("latin-1")
     ):
         return "g2o_signature"
-    if abs(now_s - ghost.epoch_s) > skew_s:
+    replays.skew_s = ghost.epoch_s - now_s
+    if abs(replays.skew_s) > skew_s:
         return "g2o_time"
     if not replays.first(ghost.unique_id, now_s):
         return "g2o_replay"

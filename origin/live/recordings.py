@@ -72,6 +72,11 @@ class Recordings:
         hold = self.holds.get(name)
         return None if hold is None else self._told(hold)
 
+    def channel_of(self, name: str) -> str | None:
+        """Whose media a recording shows."""
+        hold = self.holds.get(name)
+        return None if hold is None else hold.channel
+
     def all(self) -> list[Recording]:
         return [self._told(hold) for hold in self.holds.all()]
 

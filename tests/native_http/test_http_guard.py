@@ -65,6 +65,16 @@ async def test_the_target_is_told_as_received() -> None:
     assert targets == ["/a%2Db?x=%41&y", "/c?d", "/", "/"]
 
 
+async def test_what_was_denied_is_logged_without_what_was_shown_for_it() -> None:
+    """HT-160: the code, never a header's value"""
+    log: list[bytes] = []
+    async with site(lambda _: GOOD, guard=lambda _: NO, access_log=log.append) as server:
+        await ask(server, "GET / HTTP/1.1", "X-Secret: s3cr3t", "Authorization: Bearer t0ken")
+    text = b"".join(log).decode()
+    assert '"code":"denied"' in text.replace(" ", "")
+    assert "s3cr3t" not in text and "t0ken" not in text
+
+
 async def test_a_guard_that_fails_lets_nobody_in() -> None:
     faults: list[Any] = []
     loop = asyncio.get_running_loop()
