@@ -1,5 +1,8 @@
 """Bodies in pieces look on the wire as their joined twins do (HT-91, HT-100, HT-131)."""
 
+import asyncio
+import socket
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -72,6 +75,28 @@ def test_pieces_and_their_sum_answer_alike(
 )
 def test_more_pieces_than_one_write_takes(field: str) -> None:
     check(BIG, [field])
+
+
+def test_a_slow_reader_gets_the_rest_of_a_piece_and_all_behind_it() -> None:
+    """The kernel stops inside of a piece; what is queued begins there (HT-131)."""
+    pieces = tuple(bytes([n]) * 100_003 for n in range(60))
+    hot = Hot()
+    hot.put("/", Entity(pieces, content_type="a/b", cache_control="no-store", etag="x"))
+
+    async def scenario(site: Site) -> None:
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.setblocking(False)
+        site.clients.append(client)
+        await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", site.server.port))
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await site.counted("state_writing", 1)
+        got = b""
+        while len(got.partition(b"\r\n\r\n")[2]) < 60 * 100_003:
+            got += await site.take(client)
+        assert got.endswith(b"".join(pieces))
+
+    assert run(scenario, hot=hot) == []
 
 
 def test_pieces_leave_by_sendfile_once_hot() -> None:
