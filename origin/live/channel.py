@@ -248,6 +248,7 @@ class LiveChannel:
         if self.duration_s is None or self.edge < 0:
             return []
         before_s = self.edge * self.duration_s - (keep_s or self._settings.keep_s)
+        self.events.expire(before_s, self.held)
         return [
             (track.rendition.name, number)
             for track in self.tracks.values()

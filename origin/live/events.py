@@ -15,7 +15,7 @@ Theory of operation
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import lcm
@@ -160,10 +160,16 @@ class Journal:
             self._shown = ((edge, len(self._heard)), self._fold(edge, now_s))
         return self._shown[1]
 
-    def expire(self, before_s: Fraction) -> None:
-        """Forget what ended before this time, a volume at a time."""
-        gone = set(self._log.expire(int(before_s * TICKS)))
+    def expire(self, before_s: Fraction, held: Callable[[Fraction, Fraction], bool]) -> None:
+        """Forget what ended before this time, unless held, a volume at a time."""
+        gone = set(
+            self._log.expire(
+                int(before_s * TICKS),
+                lambda oldest, newest: held(Fraction(oldest, TICKS), Fraction(newest, TICKS)),
+            )
+        )
         if gone:
+            self._shown = ((-1, 0), Shown())
             self._heard = [heard for heard in self._heard if heard.volume not in gone]
             self._bytes = sum(len(heard.message.data) for heard in self._heard)
             self._newest = {(h.message.key, h.message.source): h for h in self._heard}

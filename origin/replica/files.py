@@ -49,9 +49,8 @@ def rows_of(folder: Path, track: str, volume: int) -> int:
 
 
 def volumes_of(folder: Path, track: str) -> list[int]:
-    return sorted(
-        int(p.stem) for p in (folder / track).glob(f"*.{INDEX}") if p.stem.isdigit() and int(p.stem)
-    )
+    home = home_of(folder, track)
+    return sorted(int(p.stem) for p in home.glob(f"*.{INDEX}") if p.stem.isdigit() and int(p.stem))
 
 
 def tracks_of(folder: Path) -> list[str]:

@@ -24,6 +24,7 @@ from origin_rigs.events_rig import (
     segment,
     time_signal,
 )
+from origin_rigs.hls_rig import FIRST, Rig
 
 from native.bmff import BoxError
 from native.bmff.events import EMPTY, emib, read_events
@@ -33,6 +34,8 @@ from native.bmff.write import emsg as emsg_box
 from origin.events import ID3, Message, spans
 from origin.hls.daterange import DateRange
 from origin.live.events import Heard, Journal, Shown
+from origin.live.holds import Hold
+from origin.live.ranges import Range
 from origin.live.telling import cue_tags, date_ranges, event_streams
 
 GRID_S = Fraction(48, 25)
@@ -154,9 +157,36 @@ def test_old_events_leave_with_their_volume(tmp_path: Path) -> None:
     for at in range(100, 1100, 10):
         hear(book, at, b"x", at, 90, scheme="urn:x", duration=1000)
     hear(book, 1100, cue_out(7, 30), 5000, 1090)
-    book.expire(Fraction(1000))
+    book.expire(Fraction(1000), lambda start_s, end_s: start_s < 300 < end_s)
+    held = [heard.message.id for heard in book]
+    assert held[0] in range(100, 300) and held[-1] == 5000, "a recording keeps what it tells"
+    before = book.shown(5000, Fraction(2000))
+    book.expire(Fraction(1000), lambda *_: False)
     left = [heard.message.id for heard in book]
     assert left[0] == 1000 and left[-1] == 5000, "a volume of 150 s at a time"
+    assert len(book.shown(5000, Fraction(2000)).heard) < len(before.heard)
+
+
+def test_a_channel_lets_its_old_events_go_but_not_those_of_a_recording(tmp_path: Path) -> None:
+    """Events leave with the media they speak of, and stay with it where it is held."""
+    rig = Rig(tmp_path / "live", retention_s=60)
+    rig.begin()
+    holds = rig.channels.holds
+    for number in range(FIRST, FIRST + 160, 5):
+        rig.play(number, 5)
+        end_s = (rig.channel.edge + 1) * GRID_S
+        event = Emsg(1, "urn:x", "", SCALE, int((end_s + 4) * SCALE), SCALE, number, b"x")
+        assert rig.channel.events.hear(event, "", rig.channel.edge, end_s)
+        if number == FIRST + 10:
+            asked = Range((number + 5) * GRID_S, (number + 25) * GRID_S)
+            holds.put(Hold("film", "c", asked))
+    ids = [heard.message.id for heard in rig.channel.events]
+    assert FIRST + 15 in ids, "held"
+    assert FIRST + 60 not in ids and FIRST + 155 in ids
+    holds.remove("film")
+    rig.play(FIRST + 160, 5)
+    assert FIRST + 15 not in [heard.message.id for heard in rig.channel.events]
+    rig.channels.close()
 
 
 def test_id3_stays_in_the_media(tmp_path: Path) -> None:

@@ -14,8 +14,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from origin_rigs.hls_rig import FIRST, Rig
+from origin_rigs.hls_rig import FIRST, GRID_S, Rig
 
+from native.bmff.model import Emsg
+from origin.live.channel import LiveChannel
 from origin.live.owner import EDGE, tell_edge
 from origin.replica import files, peer
 from origin.replica.entry import BadEntry, Entry, Rows, pack, unpack_entry, unpack_listing
@@ -44,6 +46,14 @@ class Copy:
         return contents(self.folder) == contents(self.source)
 
 
+def announce(rig: Rig, number: int) -> None:
+    """An event that begins two segments later."""
+    start_s = (number + 2) * GRID_S
+    event = Emsg(1, "urn:x", "", 1000, int(start_s * 1000), 1000, number, b"x")
+    channel = rig.channel
+    assert channel.events.hear(event, "", channel.edge, (channel.edge + 1) * GRID_S)
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {
         str(p.relative_to(folder)): p.read_bytes()
@@ -68,6 +78,7 @@ def test_a_copy_becomes_the_writers_files_whatever_is_lost(
         publisher = Publisher(rig.folder, "http://one")
         number, told = FIRST, []
         for count, lost, twice in steps:
+            announce(rig, number)
             rig.play(number, count)
             number += count
             tell_edge(copy.source, rig.channel.edge)
@@ -105,12 +116,17 @@ def test_entries_alone_keep_a_copy_equal(tmp_path: Path) -> None:
         assert not await copy.mirror.apply(publisher.entry("c"))
         await copy.mirror.catch_up(files.listing(copy.source))
         for number in range(FIRST + 2, FIRST + 6):
+            announce(rig, number)
             rig.play(number, 1)
             tell_edge(copy.source, rig.channel.edge)
             assert await copy.mirror.apply(publisher.entry("c"))
             assert copy.same()
 
     asyncio.run(take())
+    follower = LiveChannel("c", copy.folder, rig.settings, read_only=True)
+    follower.events.tail()
+    assert list(follower.events) == list(rig.channel.events) != []
+    follower.close()
     rig.channels.close()
 
 
