@@ -215,9 +215,10 @@ class Presentation:
 
     def show(self, track: LiveTrack, leaf: str, data: bytes, end: int) -> Entity:
         """Put media that ends there (ticks) into the hot window; its name is for ever."""
-        _, _, suffix = leaf.partition(".")
+        number, _, suffix = leaf.partition(".")
         entity = self._media(track, data, end // track.timescale, TYPES.get(f".{suffix}"))
-        self.window.put(self.path(track, leaf), entity)
+        old = int(number) <= self.channel.edge - WARM
+        self.window.put(self.path(track, leaf), entity, old=old)
         return entity
 
     def _publish_header(self, track: LiveTrack) -> None:

@@ -1,6 +1,7 @@
 """The archive: written behind the disk, checked, resumed, read back, and away for a while."""
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from origin.ingest.body import TrackBody
 from origin.live.archive import Archive
 from origin.live.blocks import Block, Blocks
 from origin.live.channels import Channels
+from origin.live.presentation import WARM
 from origin.settings import Settings
 from runtime.objects import FolderStore, ObjectError, ObjectStore, S3Store
 from runtime.sections import Objects
@@ -311,6 +313,53 @@ async def test_an_upload_goes_on_after_a_restart(tmp_path: Path, video_media: An
     for number in range(FIRST, FIRST + 60):
         assert (await again.get(number)).body == video_media.segment(number)
     again.channels.close()
+
+
+async def test_every_manifest_is_there_after_a_restart_with_old_media_archived(
+    tmp_path: Path, video_media: Any
+) -> None:
+    """A Period whose first media left the disk begins without its encoder's clock (D10)."""
+    store = FolderStore(tmp_path / "objects")
+    await store.start()
+    rig = Rig(tmp_path, video_media, store)
+    rig.push(*range(FIRST, FIRST + 60))
+    await rig.archive.work()
+    rig.channels.close()
+    state = tmp_path / "live/demo/channel.json"
+    kept = json.loads(state.read_bytes())
+    state.write_text(json.dumps(kept | {"casts": []}))
+    again = Rig(tmp_path, video_media, store)
+    assert len(again.local()) < len(again.track.log.volumes())
+    presentation = again.channels.presentations["demo"]
+    for leaf in ("master.m3u8", "manifest.mpd", "ll.mpd", "v/media.m3u8", "v/iframe.m3u8"):
+        given = presentation.render(leaf)
+        assert isinstance(given, Entity) == (leaf != "ll.mpd" or presentation.channel.low_latency)
+    again.channels.close()
+
+
+async def test_a_walk_through_the_past_leaves_the_edge_hot(
+    tmp_path: Path, video_media: Any
+) -> None:
+    """However much old media is read, from disk or archive, the newest stays in memory."""
+    store = FolderStore(tmp_path / "objects")
+    await store.start()
+    rig = Rig(tmp_path, video_media, store, hot_bytes=1 << 20)
+    rig.push(*range(FIRST, FIRST + 150))
+    await rig.archive.work()
+    fits = (3 << 18) // max(len(video_media.segment(n)) for n in range(FIRST, FIRST + 4))
+    newest = [f"/live/demo/v/{n}.m4s" for n in range(FIRST + 150 - fits, FIRST + 150)]
+    assert len(newest) > 5
+    assert all(rig.hot.get(path) is not None for path in newest)
+    read_bytes = 0
+    for _ in range(2):
+        for number in range(FIRST, FIRST + 150 - WARM):
+            given = await rig.get(number)
+            assert given.body == video_media.segment(number)
+            read_bytes += len(given.body)
+            assert rig.channels.window.held_bytes <= 1 << 20
+    assert read_bytes > 2 << 20, "more than the budget"
+    assert all(rig.hot.get(path) is not None for path in newest)
+    rig.channels.close()
 
 
 def test_a_journal_is_believed_up_to_the_first_broken_row(tmp_path: Path) -> None:
