@@ -27,7 +27,7 @@ def application(
 ) -> web.Application:
     """`PUT|POST|DELETE /ingest/{channel}/{path}`; anything else is a wrong path (403)."""
     app = web.Application()
-    recordings.mount(app, channels.recordings)
+    recordings.mount(app, channels.recordings, settings)
     receiver = Receiver(channels, settings, clock)
     for method in ("PUT", "POST"):
         app.router.add_route(method, "/{rest:.*}", receiver.push)

@@ -5,7 +5,8 @@
     DELETE /recordings/{id}  204, 404 when there is none
 
 Times are epoch seconds or ISO 8601 strings; without an end, or with one ahead, the recording can be
-played while it grows. Refusals are {"error", "detail"} with a stable code.
+played while it grows. A recording wants a secret of its channel, as a push does; the list has what
+the request's secret opens. Refusals are {"error", "detail"} with a stable code.
 """
 
 from collections.abc import Awaitable, Callable
@@ -14,11 +15,13 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from origin.errors import BadMedia, OriginError
+from origin.errors import BadMedia, Forbidden, OriginError
+from origin.ingest.admission import admit
 from origin.ingest.names import NAME
 from origin.live.holds import Hold
 from origin.live.ranges import moment, ordered
 from origin.live.recordings import Recording, Recordings
+from origin.settings import Settings
 
 BODY_BYTES = 16384
 Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -31,22 +34,39 @@ class _Asked(msgspec.Struct, forbid_unknown_fields=True):
     end: str | float | None = None
 
 
-def mount(app: web.Application, recordings: Recordings) -> None:
+def mount(app: web.Application, recordings: Recordings, settings: Settings) -> None:
     """Add the routes; before any route that takes every path."""
+
+    def admits(request: web.Request, hold: Hold) -> None:
+        admit(settings, hold.channel, request.headers.get("Authorization", ""))
+
+    def named(request: web.Request) -> Recording:
+        recording = _named(recordings, request)
+        admits(request, recording.hold)
+        return recording
+
+    def opened(request: web.Request, recording: Recording) -> bool:
+        try:
+            admits(request, recording.hold)
+        except Forbidden:
+            return False
+        return True
 
     async def create(request: web.Request) -> web.Response:
         hold = _hold(await request.content.read(BODY_BYTES + 1))
+        admits(request, hold)
         recording, new = recordings.create(hold)
         return _answer(_told(recording), status=201 if new else 200)
 
-    async def show_all(_: web.Request) -> web.Response:
-        return _answer({"recordings": [_told(each) for each in recordings.all()]})
+    async def show_all(request: web.Request) -> web.Response:
+        found = [_told(each) for each in recordings.all() if opened(request, each)]
+        return _answer({"recordings": found})
 
     async def show(request: web.Request) -> web.Response:
-        return _answer(_told(_named(recordings, request)))
+        return _answer(_told(named(request)))
 
     async def remove(request: web.Request) -> web.Response:
-        recordings.remove(_named(recordings, request).hold.id)
+        recordings.remove(named(request).hold.id)
         return web.Response(status=204, headers={"Cache-Control": "no-store"})
 
     app.router.add_route("POST", "/recordings", _refusing(create))

@@ -1,6 +1,8 @@
 """Who may push: Basic and Bearer with two secrets, TLS and mutual TLS (I1, I5)."""
 
+import json
 import ssl
+import time
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -78,6 +80,36 @@ def test_403_leaves_no_state(start: Callable[..., Any]) -> None:
     assert origin.push("/ingest/demo", method="GET").status == 403
     assert not list(origin.data.glob("origin/live/*"))
     assert origin.push(path, HEADER, Authorization=f"Bearer {OLD}").status == 200
+
+
+def test_recordings_want_a_secret_of_their_channel(start: Callable[..., Any]) -> None:
+    """I5 for `/recordings`: what may push a channel may record it, nothing else may."""
+    origin = start(channels={"sport": {"ingest_secrets": [OLD]}, "news": {}})
+    header = {"Authorization": f"Bearer {OLD}"}
+    for channel in ("sport", "news"):
+        assert origin.push(f"/ingest/{channel}/Streams(v.cmfv)", HEADER, **header).status == 200
+    asked = {name: recording(name) for name in ("sport", "news")}
+    refused = origin.push("/recordings", asked["sport"], "POST")
+    assert (refused.status, refused.json["error"]) == (403, "forbidden")
+    assert origin.push("/recordings", asked["news"], "POST").status == 201
+    assert origin.push("/recordings", asked["sport"], "POST", **header).status == 201
+
+    def listed(**headers: str) -> list[str]:
+        found = origin.push("/recordings", method="GET", **headers).json["recordings"]
+        return [each["channel"] for each in found]
+
+    assert listed() == ["news"] and listed(**header) == ["news", "sport"]
+    for method in ("GET", "DELETE"):
+        assert origin.push("/recordings/r-sport", method=method).status == 403
+    assert origin.push("/recordings/r-sport", method="DELETE", **header).status == 204
+    assert origin.push("/recordings/r-news", method="DELETE").status == 204
+
+
+def recording(channel: str) -> bytes:
+    """What asks for the next ten minutes."""
+    begin_s = int(time.time()) + 60
+    asked = {"id": f"r-{channel}", "channel": channel, "start": begin_s, "end": begin_s + 600}
+    return json.dumps(asked).encode()
 
 
 def certificate(
