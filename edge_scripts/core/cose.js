@@ -1,11 +1,13 @@
-// The COSE envelope (RFC 9052; CAT-1..CAT-8). Only COSE_Mac0 with HS256 can be checked here (E-2).
+// The COSE envelope (RFC 9052; CAT-1..CAT-8) and its seal. HMACs are checked here; signatures by the host
+// that can (`host.holds`).
 
 import cbor from './cbor.js';
 import table from './claims.generated.js';
 import text from './text.js';
 
 const ALG = 1, CRIT = 2, KID = 4;
-const CWT = 61, MAC0 = 17, SIGN1 = 18, ENCRYPT0 = 16;
+const CWT = 61, MAC0 = 17, ENCRYPT0 = 16;
+const MAC_BYTES = 32;
 
 // {reason} when refused, else the parts of the token, not yet believed.
 function parse(data) {
@@ -67,35 +69,49 @@ function take(item) {
     };
 }
 
-// Steps 3 to 5 of CAT section 10; null when the seal holds. `hmac(key, data)` is the host's.
-function refusedSeal(envelope, keys, now, hmac) {
-    if (envelope.alg !== table.HS256 || envelope.tag !== MAC0) {
-        return { reason: 'alg', step: 3 };
-    }
-    const usable = keys.filter((key) => key.alg === 'HS256');
-    if (usable.length === 0) {
-        return { reason: 'alg', step: 3 };
-    }
+// Steps 3 and 4 of CAT section 10: {reason, step}, or the algorithm's name and the live keys to try.
+function keysFor(envelope, keys, now) {
+    const algorithm = typeof envelope.alg === 'number' ? table.ALGORITHMS[envelope.alg] : undefined;
+    const usable = algorithm && algorithm.tag === envelope.tag
+        ? keys.filter((key) => key.alg === algorithm.name) : [];
     const isNamed = (key) => envelope.kid === null || text.sameBytes(text.toUtf8(key.kid), envelope.kid);
     const named = usable.filter(isNamed);
-    if (named.length === 0 && keys.some(isNamed)) {
+    if (usable.length === 0 || (named.length === 0 && keys.some(isNamed))) {
         return { reason: 'alg', step: 3 };
     }
     if (envelope.crit.some((label) => label !== ALG && label !== KID)) {
         return { reason: 'header_crit', step: 3 };
     }
     const live = named.filter((key) => !(key.nbf > now) && !(key.exp <= now));
-    if (live.length === 0) {
-        return { reason: 'key', step: 4 };
-    }
-    const data = cbor.encode(['MAC0', envelope.isProtected, new Uint8Array(0), envelope.payload]);
-    const holds = live.slice(0, table.LIMITS.keys_tried).some((key) => {
-        const secret = text.fromText(key.k);
-        // Both sides go through the MAC once more: there is no timing-safe compare here (E-11).
-        return secret !== null && envelope.seal.length === 32
-            && text.sameBytes(hmac(secret, hmac(secret, data)), hmac(secret, envelope.seal));
-    });
-    return holds ? null : { reason: 'signature', step: 5 };
+    return live.length === 0 ? { reason: 'key', step: 4 }
+        : { name: algorithm.name, keys: live.slice(0, table.LIMITS.keys_tried) };
 }
 
-export default { parse: parse, refusedSeal: refusedSeal };
+function sealedBytes(envelope) {
+    const context = envelope.tag === MAC0 ? 'MAC0' : 'Signature1';
+    return cbor.encode([context, envelope.isProtected, new Uint8Array(0), envelope.payload]);
+}
+
+function macHolds(key, data, seal, host) {
+    const secret = text.fromText(key.k);
+    // Both sides go through the MAC once more: there is no timing-safe compare here (E-11).
+    return secret !== null && seal.length === MAC_BYTES
+        && text.sameBytes(host.hmac(secret, host.hmac(secret, data)), host.hmac(secret, seal));
+}
+
+// Steps 3 to 5 of CAT section 10: {reason, step} when refused, else the key that holds.
+function believe(envelope, keys, now, host) {
+    const found = keysFor(envelope, keys, now);
+    if (found.reason) {
+        return found;
+    }
+    const holds = found.name === 'HS256' ? macHolds : host.holds && host.holds[found.name];
+    if (!holds) {
+        return { reason: 'alg', step: 3 };
+    }
+    const data = sealedBytes(envelope);
+    const key = found.keys.find((candidate) => holds(candidate, data, envelope.seal, host));
+    return key ? { key: key } : { reason: 'signature', step: 5 };
+}
+
+export default { parse: parse, keysFor: keysFor, sealedBytes: sealedBytes, believe: believe };

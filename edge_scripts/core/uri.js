@@ -1,33 +1,13 @@
-// The viewer's URI: token removed, normal form, components (CAT-41..CAT-43, CAT-90).
+// The viewer's URI: token removed, normal form, components (CAT-41..CAT-43).
 
 import table from './claims.generated.js';
-import text from './text.js';
+import transport from './transport.js';
 
 const URI = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^\/?#]*)([^?#]*)(?:\?([^#]*))?$/;
 const AUTHORITY = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=-]+)(?::([0-9]{0,5}))?$/;
 const LEGAL = /^(?:[!$&-;=?-Z_a-z~|\[\]^`{}"<>]|%[0-9A-Fa-f]{2})*$/;
 const UNRESERVED = /[A-Za-z0-9._~-]/;
 const PORTS = { http: '80', https: '443' };
-const ENVELOPE = /^(?:[\xd0-\xd2]|\xd8=)/;
-
-function looksLikeToken(segment) {
-    const bytes = segment.length > 50 && segment.length <= table.LIMITS.encoded_chars
-        ? text.fromText(segment) : null;
-    return bytes !== null && ENVELOPE.test(String.fromCharCode(bytes[0], bytes[1]));
-}
-
-function withoutPathToken(path) {
-    const form = /^\/cat(?::|%3[Aa])[^\/]*/.exec(path);
-    if (form) {
-        return path.slice(form[0].length) || '/';
-    }
-    const end = path.indexOf('/', 1);
-    return end > 0 && looksLikeToken(path.slice(1, end)) ? path.slice(end) : path;
-}
-
-function withoutQueryToken(query) {
-    return query.split('&').filter((pair) => pair.split('=')[0].toLowerCase() !== 'cat').join('&');
-}
 
 // The parts of the normal URI, or null when it has no safe normal form (CAT-42).
 function parse(uri) {
@@ -37,8 +17,9 @@ function parse(uri) {
         return null;
     }
     const scheme = parts[1].toLowerCase();
-    const path = normalPath(withoutPathToken(parts[3]));
-    const query = normalEscapes(withoutQueryToken(parts[4] || ''));
+    const bare = transport.candidates(parts[3], parts[4] || '', {});
+    const path = normalPath(bare.path);
+    const query = normalEscapes(bare.query);
     if (path === null || query === null) {
         return null;
     }
@@ -98,4 +79,4 @@ function component(uri, number, profile) {
     return names[name] || [uri[name]];
 }
 
-export default { parse: parse, component: component };
+export default { parse: parse, normalPath: normalPath, component: component };

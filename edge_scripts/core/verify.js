@@ -8,32 +8,45 @@ import shapes from './shapes.js';
 import table from './claims.generated.js';
 import text from './text.js';
 
-function refuse(reason, claim) {
-    return { accept: false, reason: reason, claim: claim };
+const TAKEN_OUT = 12; // step of revocation in CAT section 10
+
+function refuse(reason, claim, step) {
+    return { accept: false, reason: reason, claim: claim, step: step };
 }
 
-// context: {uri, now, method, ip, asn, country, lat, lon, alpn, headers, issuers, audiences, require};
-// keys: JWK members as in CONTRACT's `--keys`. Answers {accept, reason, claim}.
-function verify(token, context, keys, profileName, host) {
+// Steps 1 to 7: a refusal, or {envelope, key, claims} of a token whose seal and forms are right.
+function open(token, keys, now, profile, host) {
     if (token.length > table.LIMITS.encoded_chars) {
-        return refuse('too_large', null);
+        return refuse('too_large', null, 1);
     }
     const data = text.fromText(token);
     if (data === null) {
-        return refuse('malformed', null);
+        return refuse('malformed', null, 1);
     }
     const envelope = cose.parse(data);
-    const refused = envelope.reason ? envelope : cose.refusedSeal(envelope, keys, context.now, host.hmac);
-    if (refused) {
-        return refuse(refused.reason, null);
+    const believed = envelope.reason ? envelope : cose.believe(envelope, keys, now, host);
+    if (believed.reason) {
+        return refuse(believed.reason, null, believed.step);
     }
-    const profile = table.PROFILES[profileName];
     const claims = profile.text_labels ? labelled(envelope.claims) : envelope.claims;
     if (claims === null) {
-        return refuse('malformed', null);
+        return refuse('malformed', null, 6);
     }
-    const judged = { claims: claims, context: context, profile: profile, host: host };
-    return refusedForm(judged) || refusedClaim(judged) || { accept: true, reason: 'ok', claim: null };
+    return refusedForm(claims, profile) || { envelope: envelope, key: believed.key, claims: claims };
+}
+
+// Steps 8 to 17. context: {uri, now, method, ip, asn, country, lat, lon, alpn, headers, issuers,
+// audiences, require, revoked, logged}; failures of claims named in `logged` only go to its `noted`.
+function judge(opened, context, profile, host) {
+    return refusedClaim({ claims: opened.claims, context: context, profile: profile, host: host })
+        || { accept: true, reason: 'ok', claim: null, step: 18 };
+}
+
+// keys: JWK members as in CONTRACT's `--keys`. Answers {accept, reason, claim, step}.
+function verify(token, context, keys, profileName, host) {
+    const profile = table.PROFILES[profileName];
+    const opened = open(token, keys, context.now, profile, host);
+    return opened.reason ? opened : judge(opened, context, profile, host);
 }
 
 // Decimal text labels as ints; null when one label has both spellings (CAT-62).
@@ -45,21 +58,21 @@ function labelled(claims) {
 }
 
 // Steps 6 and 7.
-function refusedForm(judged) {
-    const contested = contestedIn(judged.claims, judged.profile, table.LIMITS.set_depth);
+function refusedForm(claims, profile) {
+    const contested = contestedIn(claims, profile, table.LIMITS.set_depth);
     if (contested.length) {
-        return refuse('claim_contested', String(Math.min.apply(null, contested)));
+        return refuse('claim_contested', String(Math.min.apply(null, contested)), 6);
     }
-    const has = (name) => judged.profile.claims.some((claim) =>
-        claim.name === name && judged.claims.keys.indexOf(claim.label) >= 0);
-    const wrong = judged.profile.claims.find((claim) => {
-        const value = cbor.get(judged.claims, claim.label);
-        return value !== undefined && !shapes.SHAPES[claim.shape](value, judged.profile);
+    const has = (name) => profile.claims.some((claim) =>
+        claim.name === name && claims.keys.indexOf(claim.label) >= 0);
+    const wrong = profile.claims.find((claim) => {
+        const value = cbor.get(claims, claim.label);
+        return value !== undefined && !shapes.SHAPES[claim.shape](value, profile);
     });
     if (wrong) {
-        return refuse('claim_malformed', wrong.name);
+        return refuse('claim_malformed', wrong.name, 7);
     }
-    return has('catdpop') && !has('cnf') ? refuse('claim_malformed', 'catdpop') : null;
+    return has('catdpop') && !has('cnf') ? refuse('claim_malformed', 'catdpop', 7) : null;
 }
 
 function contestedIn(claims, profile, depth) {
@@ -78,27 +91,34 @@ function contestedIn(claims, profile, depth) {
     return found;
 }
 
-// Steps 8 to 17: the table stands in the order of evaluation.
+// The table stands in the order of evaluation.
 function refusedClaim(judged) {
-    const rows = judged.profile.claims;
+    const rows = judged.profile.claims, context = judged.context;
     for (let i = 0; i < rows.length; i++) {
-        const claim = rows[i];
-        const value = cbor.get(judged.claims, claim.label);
-        if (value === undefined) {
-            if (claim.name === 'iss' && judged.context.issuers.length) {
-                return refuse(claim.reason, claim.name);
-            }
-            if ((judged.context.require || []).indexOf(claim.name) >= 0) {
-                return refuse('missing', claim.name);
-            }
-        } else if (claim.judge !== null) {
-            const holds = JUDGES[claim.judge](value, judged);
-            if (holds !== true) {
-                return refuse(holds === null ? 'claim_unsupported' : claim.reason, claim.name);
-            }
+        if (context.revoked && rows[i].step > TAKEN_OUT) {
+            return refuse('revoked', context.revoked, TAKEN_OUT);
+        }
+        const refused = refusedBy(rows[i], judged);
+        if (refused && (context.logged || []).indexOf(rows[i].name) >= 0) {
+            context.noted.push(refused);
+        } else if (refused) {
+            return refused;
         }
     }
     return null;
 }
 
-export default { verify: verify };
+function refusedBy(claim, judged) {
+    const value = cbor.get(judged.claims, claim.label);
+    if (value === undefined) {
+        return claim.name === 'iss' && judged.context.issuers.length
+            ? refuse(claim.reason, claim.name, claim.step)
+            : (judged.context.require || []).indexOf(claim.name) >= 0
+                ? refuse('missing', claim.name, claim.step) : null;
+    }
+    const holds = claim.judge === null || JUDGES[claim.judge](value, judged);
+    return holds === true ? null
+        : refuse(holds === null ? 'claim_unsupported' : claim.reason, claim.name, claim.step);
+}
+
+export default { open: open, judge: judge, verify: verify };

@@ -1,13 +1,18 @@
 """The claim table for the edge scripts (CAT-32, E-58): JavaScript written from `cat.tables`.
 
 `python -m cat.javascript > edge_scripts/core/claims.generated.js`
+
+A bundle may hold a selection: one profile and some claims. A claim left out has no form and no
+judge there; a token that has it is refused as `claim_unsupported`.
 """
 
 import json
 import sys
+from collections.abc import Collection
 
 from cat.shapes import JKT
 from cat.tables import (
+    ALGORITHM_TAGS,
     ALGORITHMS,
     COMPONENTS,
     CONTESTED,
@@ -15,6 +20,7 @@ from cat.tables import (
     MATCHES,
     NOT_IN_SETS,
     PROFILES,
+    REASONS,
     Claim,
     Profile,
 )
@@ -31,21 +37,30 @@ function claim(profile, label) {
 """
 
 
-def javascript() -> str:
-    """The whole module, byte for byte the same for the same tables."""
+def javascript(
+    profiles: Collection[str] = tuple(PROFILES), claims: Collection[str] | None = None
+) -> str:
+    """The module, byte for byte the same for the same tables; `claims` are the names of those a
+    selection evaluates, None is all of them.
+    """
+    dialects = {name: PROFILES[name] for name in profiles}
     rows: list[Claim] = []
-    for profile in PROFILES.values():
+    for profile in dialects.values():
         rows += [claim for claim in profile.claims.values() if claim not in rows]
     names = {
-        "HS256": ALGORITHMS["HS256"],
+        "ALGORITHMS": {
+            number: {"name": name, "tag": ALGORITHM_TAGS[number]}
+            for name, number in ALGORITHMS.items()
+        },
+        "REASONS": {reason.code: reason.status for reason in REASONS.values()},
         "JKT": JKT,
         "LIMITS": LIMITS._asdict(),
         "CONTESTED": sorted(CONTESTED),
         "NOT_IN_SETS": sorted(NOT_IN_SETS),
         "COMPONENTS": {number: name for name, number in COMPONENTS.items()},
         "MATCHES": {number: name for name, number in MATCHES.items()},
-        "CLAIMS": [_row(claim) for claim in rows],
-        "PROFILES": {name: _profile(profile, rows) for name, profile in PROFILES.items()},
+        "CLAIMS": [_row(claim, claims is None or claim.name in claims) for claim in rows],
+        "PROFILES": {name: _profile(profile, rows) for name, profile in dialects.items()},
     }
     lines = [
         "// GENERATED from token/cat/tables.py. DO NOT MODIFY, use `python -m cat.javascript`.",
@@ -57,8 +72,10 @@ def javascript() -> str:
     return "\n".join(lines)
 
 
-def _row(claim: Claim) -> dict[str, object]:
-    wanted = ("label", "name", "shape", "judge", "reason")
+def _row(claim: Claim, selected: bool) -> dict[str, object]:
+    if not selected:
+        claim = claim._replace(shape="any", judge="unsupported")
+    wanted = ("label", "name", "shape", "step", "judge", "reason")
     return {name: value for name, value in claim._asdict().items() if name in wanted}
 
 
