@@ -1,7 +1,16 @@
 """Common encryption of samples in place (ISO/IEC 23001-7; specs/protection.md PR-13..PR-34)."""
 
-from native.cenc.cipher import cbcs, cenc
+from native.cenc.cipher import cbcs, cbcs_copy, cenc, cenc_copy
 from native.cenc.errors import RangeError, SampleError
 from native.cenc.ranges import Finder, auxiliary
 
-__all__ = ["Finder", "RangeError", "SampleError", "auxiliary", "cbcs", "cenc"]
+__all__ = [
+    "Finder",
+    "RangeError",
+    "SampleError",
+    "auxiliary",
+    "cbcs",
+    "cbcs_copy",
+    "cenc",
+    "cenc_copy",
+]

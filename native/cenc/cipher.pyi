@@ -1,5 +1,7 @@
 """The ciphers of common encryption over whole fragments (specs/protection.md PR-13..PR-20)."""
 
+from typing_extensions import Buffer
+
 from native.crypto import Aes
 
 def cenc(key: Aes, data: bytearray, sizes: bytes, counts: bytes, ranges: bytes, ivs: bytes) -> None:
@@ -26,3 +28,20 @@ def cbcs(
     (PR-18). `skip` 0 takes all whole blocks. Blocks left over at a range's end that are fewer than
     `crypt` stay clear (PR-17).
     """
+
+def cenc_copy(
+    key: Aes, data: Buffer, sizes: bytes, counts: bytes, ranges: bytes, ivs: bytes
+) -> bytes:
+    """`cenc` on a copy of `data`."""
+
+def cbcs_copy(
+    key: Aes,
+    data: Buffer,
+    sizes: bytes,
+    counts: bytes,
+    ranges: bytes,
+    iv: bytes,
+    crypt: int,
+    skip: int,
+) -> bytes:
+    """`cbcs` on a copy of `data`."""

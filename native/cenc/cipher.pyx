@@ -3,12 +3,13 @@
 
 Rules of the file
 1. Everything is checked before the first octet changes.
+   `cenc` and `cbcs` work in place, their `_copy` on a copy that they answer.
 2. One call of the library per range (cbcs) or per protected run (cenc), never per block: the blocks
    that a pattern protects are gathered, encrypted and put back.
 """
 
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
@@ -30,13 +31,15 @@ cdef struct Table:
     const uint32_t* ranges
 
 
-cdef Table table(bytearray data, bytes sizes, bytes counts, bytes ranges) except *:
+cdef Table table(
+    uint8_t* data, Py_ssize_t size, bytes sizes, bytes counts, bytes ranges
+) except *:
     """The arguments side by side, found to agree."""
     cdef Table found
     cdef Py_ssize_t i, pairs = 0, wanted = PyBytes_GET_SIZE(ranges) // 8
     cdef uint64_t total = 0, span
     cdef uint32_t j
-    found.data = <uint8_t*>PyByteArray_AS_STRING(data)
+    found.data = data
     found.samples = PyBytes_GET_SIZE(sizes) // 4
     found.sizes = <const uint32_t*>PyBytes_AS_STRING(sizes)
     found.counts = <const uint16_t*>PyBytes_AS_STRING(counts)
@@ -55,7 +58,7 @@ cdef Table table(bytearray data, bytes sizes, bytes counts, bytes ranges) except
         if span != found.sizes[i]:
             raise RangeError(f"sample {i}: its ranges span {span} bytes of {found.sizes[i]}")
         pairs += found.counts[i]
-    if pairs != wanted or total != <uint64_t>PyByteArray_GET_SIZE(data):
+    if pairs != wanted or total != <uint64_t>size:
         raise RangeError("the samples do not fill the data")
     return found
 
@@ -68,7 +71,40 @@ def cenc(
     bytes ranges not None,
     bytes ivs not None,
 ):
-    cdef Table given = table(data, sizes, counts, ranges)
+    _cenc(key, place(data), PyByteArray_GET_SIZE(data), sizes, counts, ranges, ivs)
+
+
+def cenc_copy(
+    Aes key not None,
+    const uint8_t[::1] data not None,
+    bytes sizes not None,
+    bytes counts not None,
+    bytes ranges not None,
+    bytes ivs not None,
+):
+    cdef bytes copy = copied(data)
+    _cenc(
+        key, <uint8_t*>PyBytes_AS_STRING(copy), data.shape[0], sizes, counts, ranges, ivs
+    )
+    return copy
+
+
+cdef inline uint8_t* place(bytearray data):
+    return <uint8_t*>PyByteArray_AS_STRING(data)
+
+
+cdef bytes copied(const uint8_t[::1] data):
+    """Bytes that nobody else holds, not even as the interpreter's one object of their value."""
+    cdef bytes copy = PyBytes_FromStringAndSize(NULL, data.shape[0])
+    if data.shape[0]:
+        memcpy(PyBytes_AS_STRING(copy), &data[0], data.shape[0])
+    return copy
+
+
+cdef int _cenc(
+    Aes key, uint8_t* data, Py_ssize_t size, bytes sizes, bytes counts, bytes ranges, bytes ivs
+) except -1:
+    cdef Table given = table(data, size, sizes, counts, ranges)
     cdef Py_ssize_t width = PyBytes_GET_SIZE(ivs) // given.samples if given.samples else 8
     cdef const uint8_t* iv = <const uint8_t*>PyBytes_AS_STRING(ivs)
     cdef uint8_t* at = given.data
@@ -89,6 +125,7 @@ def cenc(
             stream.run(at + pair[0], pair[1])
             at += <Py_ssize_t>pair[0] + pair[1]
             pair += 2
+    return 0
 
 
 cdef class _Stream:
@@ -134,7 +171,39 @@ def cbcs(
     int crypt,
     int skip,
 ):
-    cdef Table given = table(data, sizes, counts, ranges)
+    _cbcs(
+        key, place(data), PyByteArray_GET_SIZE(data), sizes, counts, ranges, iv, crypt, skip
+    )
+
+
+def cbcs_copy(
+    Aes key not None,
+    const uint8_t[::1] data not None,
+    bytes sizes not None,
+    bytes counts not None,
+    bytes ranges not None,
+    bytes iv not None,
+    int crypt,
+    int skip,
+):
+    cdef bytes copy = copied(data)
+    cdef uint8_t* at = <uint8_t*>PyBytes_AS_STRING(copy)
+    _cbcs(key, at, data.shape[0], sizes, counts, ranges, iv, crypt, skip)
+    return copy
+
+
+cdef int _cbcs(
+    Aes key,
+    uint8_t* data,
+    Py_ssize_t size,
+    bytes sizes,
+    bytes counts,
+    bytes ranges,
+    bytes iv,
+    int crypt,
+    int skip,
+) except -1:
+    cdef Table given = table(data, size, sizes, counts, ranges)
     cdef const uint8_t* first = <const uint8_t*>PyBytes_AS_STRING(iv)
     cdef uint8_t* at = given.data
     cdef const uint32_t* pair = given.ranges
@@ -162,6 +231,7 @@ def cbcs(
                 pair += 2
     finally:
         free(scratch)
+    return 0
 
 
 cdef int protect(

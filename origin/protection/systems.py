@@ -1,0 +1,47 @@
+"""DRM systems and what they call themselves (specs/protection.md, the table above section 1)."""
+
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+Name = Literal["common", "widevine", "playready", "fairplay", "clearkey"]
+
+SYSTEM_IDS: dict[Name, UUID] = {
+    "common": UUID("1077efec-c0b2-4d02-ace3-3c1e52e2fb4b"),
+    "widevine": UUID("edef8ba9-79d6-4ace-a3c8-27dcd51d21ed"),
+    "playready": UUID("9a04f079-9840-4286-ab92-e65be0885f95"),
+    "fairplay": UUID("94ce86fb-07ff-4f43-adb8-93d2fa968ca2"),
+    "clearkey": UUID("e2719d58-a985-b3c9-781a-b030af78d30e"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """One system as it is offered for one key: no secrets.
+
+    `pssh` is the whole box, `data` its payload (the PlayReady object, Widevine's message).
+    """
+
+    name: Name
+    pssh: bytes = b""
+    data: bytes = b""
+    licence_url: str = ""  # dashif:Laurl
+    key_uri: str = ""  # HLS: skd://, or where ClearKey's 16 bytes are
+    descriptor: str = ""  # CPIX ContentProtectionData, checked XML (PR-74)
+    media_lines: tuple[str, ...] = ()  # CPIX HLSSignalingData (PR-65)
+    main_lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Protected:
+    """What players are told of a rendition's key."""
+
+    scheme: Literal["cenc", "cbcs"]
+    role: str
+    kid: bytes
+    constant_iv: bytes
+    systems: tuple[System, ...]
+
+    @property
+    def default_kid(self) -> str:
+        return str(UUID(bytes=self.kid))
