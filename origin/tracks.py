@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
+from origin.systems import Protected
+
 Kind = Literal["video", "audio", "text", "event"]
 VideoRange = Literal["SDR", "PQ", "HLG"]
 SPARSE: frozenset[Kind] = frozenset(["text", "event"])  # may be silent: never hold an edge (I15)
@@ -75,6 +77,7 @@ class Rendition:
     switching_set: str = ""  # as the encoder names it (I11)
     inband: tuple[tuple[str, str], ...] = ()  # (scheme, value) of emsg boxes in the media
     trick_of: str = ""
+    protected: Protected | None = None
 
     @property
     def sparse(self) -> bool:

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import NamedTuple
 from zlib import crc32
 
+from origin.dash.protection import content_protection
 from origin.dash.text import element, tag
 from origin.tracks import Kind, Rendition
 
@@ -16,6 +17,7 @@ CICP = "urn:mpeg:mpegB:cicp:"
 # TR-72: channel count -> ISO/IEC 23091-3 ChannelConfiguration index
 CHANNEL_CONFIGURATION = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 8: 12}
 COLOUR = {"PQ": 16, "HLG": 18}  # TR-73: transfer characteristics of HDR sets
+SWITCHING = "urn:mpeg:dash:adaptation-set-switching:2016"
 TRICK_MODE = "http://dashif.org/guidelines/trickmode"
 JOC = "tag:dolby.com,2018:dash:EC3_ExtensionType:2018"
 JOC_INDEX = "tag:dolby.com,2018:dash:EC3_ExtensionComplexityIndex:2018"
@@ -32,11 +34,16 @@ class Form(NamedTuple):
 
 
 def _video(r: Rendition) -> tuple[object, ...]:
-    return (r.timescale, r.video_range, r.switching_set, r.trick_of)
+    return (r.timescale, r.video_range, r.switching_set, r.trick_of, *_key(r))
 
 
 def _spoken(r: Rendition) -> tuple[object, ...]:
-    return (r.timescale, r.language, r.channels, r.roles, r.label, r.switching_set)
+    return (r.timescale, r.language, r.channels, r.roles, r.label, r.switching_set, *_key(r))
+
+
+def _key(r: Rendition) -> tuple[str, ...]:
+    """PR-41: one set per key."""
+    return (r.protected.role,) if r.protected else ()
 
 
 FORMS: dict[Kind, Form] = {  # C5, D11
@@ -97,6 +104,7 @@ def set_opening(
             ("segmentAlignment", "true"),
         ],
     )
+    text += content_protection(first.protected)
     if first.trick_of:
         main = next((n for n, rs in sets if any(r.name == first.trick_of for r in rs)), None)
         text += _property("EssentialProperty", TRICK_MODE, main)
@@ -106,6 +114,8 @@ def set_opening(
         for kind, code in (("ColourPrimaries", 9), ("MatrixCoefficients", 9)):
             text += _property(name, CICP + kind, code)
         text += _property(name, CICP + "TransferCharacteristics", COLOUR[first.video_range])
+    if switching := _switching(number, first, sets):
+        text += _property("SupplementalProperty", SWITCHING, switching)
     if first.joc:
         text += _property("SupplementalProperty", JOC, "JOC")
         text += _property("SupplementalProperty", JOC_INDEX, first.joc)
@@ -118,6 +128,21 @@ def set_opening(
     if "description" in first.roles:  # ETSI TS 101 154 audio purpose 1, as DASH-IF IOP names it
         text += _property("Accessibility", "urn:tva:metadata:cs:AudioPurposeCS:2007", 1)
     return text + "".join(_property("Role", ROLE, role) for role in first.roles)
+
+
+def _switching(number: int, first: Rendition, sets: Sets) -> str:
+    """Sets that differ only in their key, which a player may switch between (PR-41)."""
+    if first.protected is None or first.kind != "video":
+        return ""
+    like = (first.codecs.split(".")[0], *_video(first)[:-1])
+    return ",".join(
+        str(n)
+        for n, (r, *_) in sets
+        if n != number
+        and r.protected is not None
+        and r.kind == "video"
+        and (r.codecs.split(".")[0], *_video(r)[:-1]) == like
+    )
 
 
 def representation_opening(r: Rendition) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from origin.hls.groups import AudioGroup, Member, audio_groups, member, titles
+from origin.hls.keys import session_key_lines
 from origin.hls.media import VERSION, half_up
 from origin.tracks import Rendition
 
@@ -41,6 +42,7 @@ def multivariant(renditions: Sequence[Rendition]) -> str:
     text = [r for r in renditions if r.kind == "text" and r.codecs != IMAGES]
     groups = audio_groups([r for r in renditions if r.kind == "audio"])
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    lines += session_key_lines(renditions)
     if video:
         beside: list[AudioGroup | None] = [*groups] or [None]
         variants = [_Variant(r, group, text) for group in beside for r in video]

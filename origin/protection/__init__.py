@@ -1,4 +1,4 @@
-"""Content protection: keys, boxes, signalling and licences (ISO/IEC 23001-7; specs/protection.md)."""
+"""Content protection: keys, boxes, signals, licences (ISO/IEC 23001-7; specs/protection.md)."""
 
 from origin.protection.errors import ProtectionError
 from origin.protection.keys import ContentKey, role_of

@@ -1,4 +1,4 @@
-"""The header of a protected track (ISO/IEC 14496-12, 8.12; ISO/IEC 23001-7, 8.2; PR-1..4, PR-11)."""
+"""The header of a protected track (ISO/IEC 14496-12, 8.12; ISO/IEC 23001-7, 8.2; PR-1..PR-4)."""
 
 import struct
 from collections.abc import Sequence

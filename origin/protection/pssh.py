@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from native.bmff.write import full
 from origin.protection.errors import ProtectionError
 from origin.protection.keys import ContentKey, Scheme
-from origin.protection.systems import SYSTEM_IDS, Name
+from origin.systems import SYSTEM_IDS, Name
 
 LONGEST_PSSH = 64 * 1024  # PR-85
 LONGEST_OBJECT = 15 * 1024  # PR-81
@@ -113,7 +113,7 @@ def playready_kid(kid: bytes) -> bytes:
 
 def checksum(key: ContentKey) -> str:
     """First 8 bytes of AES-128-ECB over the KID in GUID order, base64 (PR-83)."""
-    cipher = Cipher(algorithms.AES(key.secret.reveal()), modes.ECB()).encryptor()  # noqa: S305
+    cipher = Cipher(algorithms.AES(key.secret.reveal()), modes.ECB()).encryptor()
     return base64.b64encode(cipher.update(playready_kid(key.kid))[:8]).decode()
 
 

@@ -1,4 +1,4 @@
-"""Encrypt one track under one key: header and fragments, bytes to bytes (PR-5..9, PR-13..20, PR-52).
+"""Encrypt one track under one key: header and fragments (PR-5..PR-9, PR-13..PR-20, PR-52).
 
 Nothing here depends on what was sealed before: any fragment, on any day and origin, comes out the
 same (PR-160).

@@ -1,4 +1,4 @@
-"""DRM systems and what they call themselves (specs/protection.md, the table above section 1)."""
+"""DRM systems, and what players are told of a protected track: no secrets (specs/protection.md)."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,6 +6,7 @@ from uuid import UUID
 
 Name = Literal["common", "widevine", "playready", "fairplay", "clearkey"]
 
+# the table above section 1
 SYSTEM_IDS: dict[Name, UUID] = {
     "common": UUID("1077efec-c0b2-4d02-ace3-3c1e52e2fb4b"),
     "widevine": UUID("edef8ba9-79d6-4ace-a3c8-27dcd51d21ed"),
@@ -17,24 +18,21 @@ SYSTEM_IDS: dict[Name, UUID] = {
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """One system as it is offered for one key: no secrets.
-
-    `pssh` is the whole box, `data` its payload (the PlayReady object, Widevine's message).
-    """
+    """One system as it is offered for one key."""
 
     name: Name
-    pssh: bytes = b""
-    data: bytes = b""
+    pssh: bytes = b""  # the whole box
+    data: bytes = b""  # what PlayReady calls its object
     licence_url: str = ""  # dashif:Laurl
     key_uri: str = ""  # HLS: skd://, or where ClearKey's 16 bytes are
     descriptor: str = ""  # CPIX ContentProtectionData, checked XML (PR-74)
-    media_lines: tuple[str, ...] = ()  # CPIX HLSSignalingData (PR-65)
+    media_lines: tuple[str, ...] = ()  # CPIX HLSSignalingData, checked (PR-65)
     main_lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Protected:
-    """What players are told of a rendition's key."""
+    """The key of a rendition as players are told of it."""
 
     scheme: Literal["cenc", "cbcs"]
     role: str
