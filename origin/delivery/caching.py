@@ -4,13 +4,16 @@ Defaults: specs/origin-http.md section 3. TD is the target duration of the playl
 be overridden, and can carry the CDNs' own fields beside Cache-Control (O13).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from native.http import Refusal
+
 YEAR_S = 31_536_000
+RETRY = ("Retry-After", "1")
 FIELDS = {  # setting -> header field, each a whole value of that field
     "cdn_cache_control": "CDN-Cache-Control",
     "surrogate_control": "Surrogate-Control",
@@ -85,15 +88,29 @@ class Caching:
         if kind in (Class.BLOCKING, Class.BLOCKING_ERROR) and not self._directives_in_key:
             age_s = 1
         age_s = age_s if rule.max_age_s is None else rule.max_age_s
-        bounded = left_s is not None and left_s < age_s
-        age_s = max(int(left_s), 0) if bounded and left_s is not None else age_s
+        age_s = age_s if left_s is None else min(age_s, max(int(left_s), 0))
         parts = [f"public, max-age={age_s}"]
-        parts += ["immutable"] if default.immutable and not bounded else []
+        parts += ["immutable"] if default.immutable else []
         if default.stale and rule.stale_while_revalidate_s is not None:
             parts.append(f"stale-while-revalidate={rule.stale_while_revalidate_s}")
         if default.stale and rule.stale_if_error_s is not None:
             parts.append(f"stale-if-error={rule.stale_if_error_s}")
         return ", ".join(parts)
+
+    def refusal(
+        self,
+        status: int,
+        code: str,
+        kind: Class,
+        target_s: float = 1,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> Refusal:
+        """A refusal of this class; 503 tells when to come again (O5, O7)."""
+        retry = [RETRY] if status == 503 else []
+        control = self.control(kind, target_s)
+        return Refusal(
+            status, code, cache_control=control, headers=[*self.fields(kind), *retry, *headers]
+        )
 
     def fields(self, kind: Class) -> list[tuple[str, str]]:
         """The CDNs' own fields of this class."""

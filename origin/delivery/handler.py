@@ -7,8 +7,8 @@ Status: specs/origin-http.md section 4 and O5..O7; every refusal carries its own
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from native.http import Answer, Entity, Hot, Refusal, Request
-from origin.delivery.caching import Class
+from native.http import Answer, Entity, Hot, Request
+from origin.delivery.caching import Caching, Class
 from origin.delivery.recordings import TimeShift
 from origin.delivery.waiting import Waiting
 from origin.live import media
@@ -20,8 +20,6 @@ from origin.vod import Library
 MANIFESTS = (".m3u8", ".mpd", ".mpp")
 PLAYLISTS = ("/media.m3u8", "/iframe.m3u8")
 DIRECTIVE = "_HLS_"  # HLS-30
-EARLY = "max-age=1"  # O5: an early 404 must not be pinned
-GONE = "max-age=60"  # O6
 
 
 class Delivery:
@@ -35,7 +33,7 @@ class Delivery:
         library: Library,
         clock: Callable[[], float],
     ) -> None:
-        self._settings = settings
+        self._caching = Caching(settings.caching, directives_in_key=settings.directives_in_key)
         self._hot = hot
         self._presentations = presentations
         self._library = library
@@ -62,8 +60,8 @@ class Delivery:
             case ["live", channel, leaf] if leaf.endswith(MANIFESTS):
                 return self._manifest(channel, leaf)
             case ["vod", title, *rest] if rest:
-                return self._library.answer(title, "/".join(rest), request.query)
-        return Refusal(404, "not_found", cache_control=GONE)
+                return self._library.answer(title, "/".join(rest), request.query, request)
+        return self._caching.refusal(404, "not_found", Class.GONE)
 
     def _time(self) -> Entity:
         """UTCTiming http-iso and http-xsdate (DASH-IF timing model): now, never from a cache."""
@@ -74,14 +72,14 @@ class Delivery:
     def _live(self, channel: str, name: str, leaf: str, query: str) -> Answer | Awaitable[Answer]:
         presentation = self._presentations.get(channel)
         if presentation is None:
-            return Refusal(404, "unknown_channel", cache_control=EARLY)
+            return self._caching.refusal(404, "unknown_channel", Class.EARLY)
         track = presentation.channel.tracks.get(name)
         if track is None:
-            return Refusal(404, "unknown_track", cache_control=EARLY)
+            return presentation.refusal(404, "unknown_track", Class.EARLY)
         if leaf.endswith(".m3u8"):
             return self._manifest(channel, f"{name}/{leaf}", query)
         if leaf == "init.mp4":
-            return Refusal(404, "no_media_yet", cache_control=EARLY)
+            return self._caching.refusal(404, "no_media_yet", Class.EARLY)
         ask = media.ask if self.shift is None else self.shift.media
         return self._given(ask(presentation, track, leaf))
 
@@ -89,10 +87,9 @@ class Delivery:
         """A playlist or an MPD: rendered by the first who asks after a change (O19)."""
         presentation = self._presentations.get(channel)
         if presentation is None:
-            return Refusal(404, "no_media_yet", cache_control=EARLY)
+            return self._caching.refusal(404, "no_media_yet", Class.EARLY)
         if (unfit := presentation.unfit) is not None:  # O15
-            retry = ("Retry-After", "1")
-            return presentation.refusal(unfit.status, unfit.code, Class.EARLY, retry)
+            return presentation.refusal(unfit.status, unfit.code, Class.EARLY)
         if DIRECTIVE in query and (given := presentation.directed(leaf, query)) is not None:
             return self._given(given)
         absent = presentation.refusal(404, "no_media_yet", Class.EARLY)

@@ -55,7 +55,7 @@ class Ranges:
     ) -> Answer:
         """A manifest of the range; `query` is what its children are asked with."""
         if self._working >= BUSY:
-            return presentation.refusal(503, "busy", Class.EARLY, ("Retry-After", "1"))
+            return presentation.refusal(503, "busy", Class.EARLY)
         self._working += 1
         try:
             return await self._answer(presentation, leaf, wanted, query)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Awaitable, Mapping
 
 from native.http import Answer, Hot, Refusal
+from origin.delivery.caching import Caching, Class
 from origin.delivery.ranges import Ranges
 from origin.errors import BadRange, NotLocal, OriginError
 from origin.live import media
@@ -18,7 +19,6 @@ from origin.settings import Settings
 MANIFESTS = frozenset(["master.m3u8", "manifest.mpd", "ll.mpd"])
 PLAYLISTS = frozenset(["media.m3u8", "iframe.m3u8"])
 SEGMENT = re.compile(r"(\d{1,18})(?:\.m4s|\.vtt|\.i\.m4s)", re.ASCII)
-EARLY, GONE = "max-age=1", "max-age=60"
 
 
 class TimeShift:
@@ -34,6 +34,8 @@ class TimeShift:
         self.ranges = Ranges(settings, recordings.holds)
         self.archive: Archive | None = None
         self._settings = settings
+        caching = Caching(settings.caching, directives_in_key=settings.directives_in_key)
+        self._no = caching.refusal
         self._hot = hot
         self._presentations = presentations
         self._recordings = recordings
@@ -65,26 +67,26 @@ class TimeShift:
         try:
             wanted = parse(query)
         except BadRange as error:
-            return Refusal(error.status, error.code, cache_control=GONE)
+            return self._no(error.status, error.code, Class.GONE)
         if wanted is None:
             return None
         if presentation is None:
-            return Refusal(404, "unknown_channel", cache_control=EARLY)
+            return self._no(404, "unknown_channel", Class.EARLY)
         return self.ranges.answer(presentation, leaf, wanted, query=wanted.query)
 
     def _recorded(self, name: str, *rest: str) -> Answer | Awaitable[Answer]:
         recording = self._recordings.get(name)
         if recording is None:
-            return Refusal(404, "unknown_recording", cache_control=EARLY)
+            return self._no(404, "unknown_recording", Class.EARLY)
         presentation = self._presentations.get(recording.hold.channel)
         if presentation is None:
-            return Refusal(404, "unknown_channel", cache_control=EARLY)
+            return self._no(404, "unknown_channel", Class.EARLY)
         leaf = "/".join(rest)
         if leaf in MANIFESTS or (len(rest) == 2 and rest[1] in PLAYLISTS):
             return self.ranges.answer(presentation, leaf, recording.range)
         if len(rest) == 2:
             return self._media(presentation, rest[0], rest[1], recording.range)
-        return Refusal(404, "not_found", cache_control=GONE)
+        return self._no(404, "not_found", Class.GONE)
 
     def _media(
         self, presentation: Presentation, name: str, leaf: str, wanted: Range
@@ -92,7 +94,7 @@ class TimeShift:
         """A header or a segment of the recording: the live object under another name."""
         track = presentation.channel.tracks.get(name)
         if track is None:
-            return Refusal(404, "unknown_track", cache_control=EARLY)
+            return self._no(404, "unknown_track", Class.EARLY)
         found = SEGMENT.fullmatch(leaf)
         if found is not None:
             try:
@@ -100,16 +102,16 @@ class TimeShift:
                     presentation.channel, wanted, self._settings, self._recordings.holds
                 )
             except OriginError as error:
-                return Refusal(error.status, error.code, cache_control=EARLY)
+                return self._no(error.status, error.code, Class.EARLY)
             if int(found[1]) > window.last and not window.complete:
-                return Refusal(404, "too_early", cache_control=EARLY)
+                return self._no(404, "too_early", Class.EARLY)
             if not window.first <= int(found[1]) <= window.last:
-                return Refusal(404, "not_found", cache_control=GONE)
+                return self._no(404, "not_found", Class.GONE)
         elif leaf != "init.mp4":
-            return Refusal(404, "not_found", cache_control=GONE)
+            return self._no(404, "not_found", Class.GONE)
         if (entity := self._hot.get(presentation.path(track, leaf))) is not None:
             return entity
         given = self.media(presentation, track, leaf)
         if isinstance(given, Awaited):
-            return Refusal(404, "too_early", cache_control=EARLY)
+            return self._no(404, "too_early", Class.EARLY)
         return given

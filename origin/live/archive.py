@@ -130,7 +130,7 @@ class Archive:
         if stored is None:
             return presentation.refusal(404, "not_found", Class.GONE)
         if len(self._flight) >= WAITING:
-            return presentation.refusal(503, "busy", Class.EARLY, ("Retry-After", "1"))
+            return presentation.refusal(503, "busy", Class.EARLY)
         key = (track.log.folder, stored.number)
         try:
             chunks = self._recalled.get(key)
@@ -138,7 +138,7 @@ class Archive:
                 chunks = await self._flight.do(key, lambda: self._recall(track.log, key, stored))
         except ObjectError as error:
             metrics.ARCHIVE_ERRORS.labels(error.code).inc()
-            return presentation.refusal(503, "archive_away", Class.EARLY, ("Retry-After", "1"))
+            return presentation.refusal(503, "archive_away", Class.EARLY)
         except OriginError as error:
             return presentation.refusal(error.status, error.code, Class.EARLY)
         track.log.recalled = chunks

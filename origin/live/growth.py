@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from native.http import Growing
-from origin.delivery.caching import Class
 from origin.errors import OriginError
 from origin.live.presentation import MEDIA_TYPE, Presentation
 from origin.live.track import LiveTrack, Stored
@@ -46,12 +45,7 @@ class Growth:
             self._streams.pop(key).growing.abort()
         if segment is None or segment.broken:
             return None
-        caching = self._presentation.caching
-        growing = Growing(
-            media_type,
-            cache_control=caching.control(Class.MEDIA, channel.kept.target_s),
-            headers=caching.fields(Class.MEDIA),
-        )
+        growing = self._presentation.labels.growing(track, segment, media_type)
         stream = self._streams[key] = _Stream(track, segment, growing)
         self._send(stream)
         return growing

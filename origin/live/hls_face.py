@@ -96,7 +96,7 @@ class HlsFace:
                 return self._entity(playlist, asked)
             return None
 
-        late = presentation.refusal(503, "hold_expired", Class.EARLY, ("Retry-After", "1"))
+        late = presentation.refusal(503, "hold_expired", Class.EARLY)
         key = (playlist.leaf, asked)
         return Awaited(channel.name, key, presentation.hold_s, late, answer)
 
@@ -109,7 +109,13 @@ class HlsFace:
         entity = self._entities.get(key)
         if entity is None:
             text = self._text(playlist, asked.skip)
-            entity = self._presentation.manifest(text, hls.CONTENT_TYPE, kind)
+            entity = self._presentation.manifest(
+                text,
+                hls.CONTENT_TYPE,
+                kind,
+                at_ms=playlist.at_ms,
+                following=(playlist.track, playlist.following),
+            )
             self._entities[key] = entity
         return entity
 

@@ -12,6 +12,7 @@ from origin.errors import OriginError
 from origin.live import parts
 from origin.live.awaited import Awaited, Found
 from origin.live.forms import MAKERS, has
+from origin.live.labels import Name
 from origin.live.presentation import Presentation
 from origin.live.track import LiveTrack
 
@@ -50,8 +51,8 @@ def _answer(
             spans = parts.spans(track, number, channel.part_s)
             if index < len(spans):
                 data, part = parts.read(track, number, spans[index]), spans[index].part
-                leaf = f"{number}.{index}.m4s"
-                return presentation.show(track, leaf, data, part.start + part.duration)
+                end = part.start + part.duration
+                return presentation.show(track, Name(number, index), data, part.start, end)
         if number > channel.edge:
             if channel.ended or (index is not None and channel.part_s is None):
                 return presentation.refusal(404, "not_found", Class.MEDIA_ERROR)
@@ -60,7 +61,8 @@ def _answer(
         stored = track.whole(number)
         if index is None and stored is not None:
             data = MAKERS[suffix](track, stored)
-            return presentation.show(track, f"{number}{suffix}", data, stored.end)
+            name = Name(number, None, suffix)
+            return presentation.show(track, name, data, stored.start, stored.end)
     except OriginError as error:
         return presentation.refusal(error.status, error.code, Class.EARLY)
     if stored is None and channel.left(track, number):

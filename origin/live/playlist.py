@@ -23,6 +23,7 @@ from origin.hls.low_latency import Report
 from origin.hls.media import opening_lines, part_name, segment_lines
 from origin.hls.rolling import BLOCK, Run, Text, block
 from origin.live.channel import LiveChannel
+from origin.live.labels import Name
 from origin.live.parts import gaps, spans
 from origin.live.presentation import LONG
 from origin.live.telling import cue_tags
@@ -83,6 +84,21 @@ class LivePlaylist:
         if part_s is None or not self.form.parts:
             return Position(edge)
         return Position(edge, len(self._with_parts(edge).parts), len(self.coming), part_s)
+
+    @property
+    def at_ms(self) -> int:
+        """When what ends the playlist could be had first, in ms since 1970."""
+        if not self.coming:
+            return int((self.channel.edge + 1) * (self.channel.duration_s or 1) * 1000)
+        part = self.coming[-1]
+        return (part.start + part.duration) * 1000 // self.track.timescale
+
+    @property
+    def following(self) -> Name:
+        """The media that players of this playlist ask for next."""
+        if self.channel.part_s is not None and self.form.parts and not self.channel.ended:
+            return Name(*self._next_part())
+        return Name(self.channel.edge, None, self.form.suffix)
 
     def report(self, base: str) -> Report:
         """How far this playlist is, told in another one."""

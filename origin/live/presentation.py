@@ -18,6 +18,7 @@ from origin.live.channel import AHEAD, LiveChannel
 from origin.live.forms import TYPES
 from origin.live.health import Verdict
 from origin.live.iframes import Trick
+from origin.live.labels import Labels, Name
 from origin.live.track import LiveTrack, Stored
 from origin.live.window import HotWindow
 from origin.settings import Settings
@@ -69,6 +70,7 @@ class Presentation:
         self.directed: Callable[[str, str], Found | Awaited | None] = lambda *_: None
         self.patch: Callable[[str], Found | Awaited | None] = lambda _: None
         self.early: Callable[[LiveTrack, int], Found | None] = lambda *_: None
+        self.labels = Labels(channel, settings, self.caching, self.base)
         self._rates: dict[str, tuple[tuple[int, int], int, int]] = {}
         self._headers: set[str] = set()
         self._trick = Trick(channel)
@@ -84,11 +86,12 @@ class Presentation:
     def publish(self, numbers: list[int]) -> None:
         """Make these new numbers visible: media first, then the manifests that name it (HLS-11)."""
         channel = self.channel
+        self._relabel()
         for track in channel.live_tracks:
             self._publish_header(track)
             for number in numbers[-WARM:]:
                 if (stored := track.whole(number)) is not None:
-                    self.show(track, f"{number}.m4s", track.read(stored), stored.end)
+                    self.show(track, Name(number), track.read(stored), stored.start, stored.end)
         for face in self.faces:
             face.published(numbers)
         self.expire()
@@ -122,6 +125,7 @@ class Presentation:
         turned = self.channel.ended != self._ended
         if turned:
             self._ended = self.channel.ended
+            self._relabel()
             self.forget_all()
         return turned
 
@@ -140,8 +144,19 @@ class Presentation:
         """A manifest of the newest edge, plain and coded."""
         return self.manifest(whole(text.encode()), content_type, Class.MANIFEST)
 
-    def manifest(self, text: Text, content_type: str, kind: Class) -> Entity:
-        """A manifest of the newest edge in pieces."""
+    def manifest(
+        self,
+        text: Text,
+        content_type: str,
+        kind: Class,
+        *,
+        at_ms: int | None = None,
+        following: tuple[LiveTrack, Name] | None = None,
+    ) -> Entity:
+        """A manifest in pieces, of the newest edge unless there was more to tell `at_ms`;
+        `following` is the media that its players ask for next.
+        """
+        label = self.labels.manifest(content_type, at_ms=at_ms, following=following)
         return Entity(
             text.plain,
             content_type=content_type,
@@ -149,13 +164,11 @@ class Presentation:
             last_modified=self.edge_s,
             etag=text.etag,
             gzip=text.gzip,
-            headers=self.caching.fields(kind),
+            headers=[*self.caching.fields(kind), *label],
         )
 
-    def refusal(self, status: int, code: str, kind: Class, *headers: tuple[str, str]) -> Refusal:
-        control = self.caching.control(kind, self.channel.kept.target_s)
-        fields = [*self.caching.fields(kind), *headers]
-        return Refusal(status, code, cache_control=control, headers=fields)
+    def refusal(self, status: int, code: str, kind: Class) -> Refusal:
+        return self.caching.refusal(status, code, kind, self.channel.kept.target_s)
 
     @property
     def hold_s(self) -> float:
@@ -213,31 +226,26 @@ class Presentation:
         found = [(track, self._rated(track)) for track in self.channel.live_tracks]
         return [*found, *self._trick.renditions(found)]
 
-    def show(self, track: LiveTrack, leaf: str, data: bytes, end: int) -> Entity:
-        """Put media that ends there (ticks) into the hot window; its name is for ever."""
-        number, _, suffix = leaf.partition(".")
-        entity = self._media(track, data, end // track.timescale, TYPES.get(f".{suffix}"))
-        old = int(number) <= self.channel.edge - WARM
-        self.window.put(self.path(track, leaf), entity, old=old)
+    def show(self, track: LiveTrack, name: Name, data: bytes, start: int, end: int) -> Entity:
+        """Put media of these ticks into the hot window; its name is for ever."""
+        content_type = TYPES.get(name.suffix) or MEDIA_TYPE[track.rendition.kind]
+        entity = self.labels.media(track, name, data, (start, end), content_type)
+        old = name.number <= self.channel.edge - WARM
+        if not old or name.index is None:
+            self.window.put(self.path(track, name.leaf), entity, old=old)
         return entity
 
     def _publish_header(self, track: LiveTrack) -> None:
         name = track.rendition.name
         if name not in self._headers:
             self._headers.add(name)
-            entity = self._media(track, track.header, self._end_s(self.channel.kept.first))
+            entity = self.labels.header(track, track.header, MEDIA_TYPE[track.rendition.kind])
             self.window.hot.put(self.path(track, "init.mp4"), entity)
 
-    def _media(
-        self, track: LiveTrack, data: bytes, modified_s: int, content_type: str | None = None
-    ) -> Entity:
-        return Entity(
-            data,
-            content_type=content_type or MEDIA_TYPE[track.rendition.kind],
-            cache_control=self.caching.control(Class.MEDIA, self.channel.kept.target_s),
-            last_modified=modified_s,
-            headers=self.caching.fields(Class.MEDIA),
-        )
+    def _relabel(self) -> None:
+        """Let go of objects whose heads would say something else now."""
+        for track, name in self.labels.moved():
+            self.window.drop(self.path(track, name.leaf))
 
     def _rated(self, track: LiveTrack) -> Rendition:
         """The rendition with bit rates measured over the newest whole run of numbers, before there

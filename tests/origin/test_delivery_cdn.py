@@ -209,8 +209,8 @@ def test_lifetimes_shrink_with_dropped_directives_and_planned_removal() -> None:
     """O22, O23"""
     caching = Caching(directives_in_key=False)
     assert caching.control(Class.BLOCKING, 6) == "public, max-age=1"
-    assert caching.control(Class.MEDIA, 6, left_s=30.7) == "public, max-age=30"
-    assert caching.control(Class.MEDIA, 6, left_s=-1) == "public, max-age=0"
+    assert caching.control(Class.MEDIA, 6, left_s=30.7) == "public, max-age=30, immutable"
+    assert caching.control(Class.MEDIA, 6, left_s=-1) == "public, max-age=0, immutable"
 
 
 def test_settings_speak_for_each_cdn() -> None:
