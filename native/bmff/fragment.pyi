@@ -1,8 +1,17 @@
 """Sample arrays to styp + moof + mdat header (TR-49..52)."""
 
+from array import array
+
 from typing_extensions import Buffer
 
 STYP: bytes
+
+def head_sizes(
+    durations: Buffer, ctos: Buffer, syncs: Buffer, bounds: Buffer, video: bool
+) -> array[int]:
+    """Bytes before the media of each segment bounds[s]..bounds[s + 1], without extra boxes; 0 for
+    an empty one. Columns as `Samples` has them.
+    """
 
 def segment(
     sequence: int,

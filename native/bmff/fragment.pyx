@@ -1,5 +1,8 @@
 """Sample arrays to styp + moof + mdat header (TR-49..52)."""
 
+from array import array
+
+from cpython cimport array as c_array
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -36,13 +39,26 @@ cdef inline uint8_t* _box(uint8_t* p, uint64_t size, const char* name) noexcept:
     return p + 4
 
 
+ctypedef fused Time:
+    int64_t
+    uint32_t
+
+ctypedef fused Shift:
+    int64_t
+    int32_t
+
+ctypedef fused Flag:
+    int64_t
+    uint8_t
+
+
 cdef uint32_t _shape(
-    const int64_t[::1] durations, const int64_t[::1] ctos, const int64_t[::1] syncs, bint video
+    const Time* durations, const Shift* ctos, const Flag* syncs, Py_ssize_t count, bint video
 ) noexcept:
     """The smallest trun flags that say everything (TR-50)."""
     cdef Py_ssize_t i
     cdef bint even = True, shifted = False, lone = True
-    for i in range(durations.shape[0]):
+    for i in range(count):
         even = even and durations[i] == durations[0]
         shifted = shifted or ctos[i] != 0
         lone = lone and (syncs[i] != 0) == (i == 0)
@@ -51,6 +67,38 @@ cdef uint32_t _shape(
     if not even or not lone:
         return DATA_OFFSET | SIZES | FLAGS | CTOS | DURATIONS
     return DATA_OFFSET | SIZES | FIRST_FLAGS | (CTOS if shifted else 0)
+
+
+cdef Py_ssize_t _trun_size(uint32_t flags, Py_ssize_t count) noexcept:
+    """Bytes of a trun of that shape."""
+    cdef int width = 4 * (
+        1 + (flags & DURATIONS != 0) + (flags & FLAGS != 0) + (flags & CTOS != 0)
+    )
+    return 20 + (4 if flags & FIRST_FLAGS else 0) + width * count
+
+
+def head_sizes(
+    const uint32_t[::1] durations not None,
+    const int32_t[::1] ctos not None,
+    const uint8_t[::1] syncs not None,
+    const int64_t[::1] bounds not None,
+    bint video,
+):
+    cdef Py_ssize_t rows = durations.shape[0], segments = bounds.shape[0] - 1, s, a, b
+    cdef c_array.array out
+    cdef uint32_t flags
+    if not rows == ctos.shape[0] == syncs.shape[0] or segments < 0:
+        raise BoxError("bad_table", 0, "segments need bounds, and as many of each column")
+    out = c_array.clone(<c_array.array>array("q"), segments, zero=True)
+    cdef int64_t[::1] size_of = out
+    for s in range(segments):
+        a, b = bounds[s], bounds[s + 1]
+        if not 0 <= a <= b <= rows:
+            raise BoxError("bad_table", s, "segment bounds do not rise")
+        if a < b:
+            flags = _shape(&durations[a], &ctos[a], &syncs[a], b - a, video)
+            size_of[s] = len(_STYP) + 8 + 16 + 8 + 24 + 20 + _trun_size(flags, b - a) + 8
+    return out
 
 
 def segment(
@@ -73,11 +121,8 @@ def segment(
         media += <uint64_t>sizes[i]
     if media > 0xFFFFFF00:
         raise BoxError("too_large", 0, f"a fragment of {media} bytes")
-    cdef uint32_t flags = _shape(durations, ctos, syncs, video)
-    cdef int width = 4 * (
-        1 + (flags & DURATIONS != 0) + (flags & FLAGS != 0) + (flags & CTOS != 0)
-    )
-    cdef Py_ssize_t trun = 20 + (4 if flags & FIRST_FLAGS else 0) + width * count
+    cdef uint32_t flags = _shape(&durations[0], &ctos[0], &syncs[0], count, video)
+    cdef Py_ssize_t trun = _trun_size(flags, count)
     cdef Py_ssize_t traf = 8 + 24 + 20 + trun
     cdef Py_ssize_t moof = 8 + 16 + traf + len(extra)
     cdef Py_ssize_t styp = len(_STYP)

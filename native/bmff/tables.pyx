@@ -38,9 +38,6 @@ cdef c_array.array _new(str code, Py_ssize_t count):
 
 
 cdef class Samples:
-    cdef readonly Py_ssize_t count
-    cdef readonly object offset, size, dts, duration, cto, sync
-
     def __init__(self, count):
         self.count = count
         self.offset = _new("q", count)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from origin.dash.events import EventStream, event_streams
 from origin.dash.sets import adaptation_sets, representation_opening, set_opening
 from origin.dash.text import duration, tag
 from origin.dash.timeline import timeline_lines
@@ -32,12 +33,16 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Unbroken media. `start_s` is on the manifest's timeline; media time `start_s` plays at it."""
+    """Unbroken media. `start_s` is on the manifest's timeline; the media time `start_s` + `media_s`
+    plays at it.
+    """
 
     id: str
     start_s: Fraction
     timelines: Sequence[Timeline]
     duration_s: Fraction | None = None
+    media_s: Fraction = Fraction(0)
+    events: Sequence[EventStream] = ()
 
 
 def static_mpd(period: Period, *, min_buffer_s: Fraction) -> str:
@@ -78,16 +83,19 @@ def names(r: Rendition) -> list[tuple[str, object]]:
 
 
 def _period(period: Period) -> str:
-    length = duration(period.duration_s) if period.duration_s else None
+    length_s = period.duration_s
+    length = duration(length_s) if length_s else None
     text = tag(
         "Period", [("id", period.id), ("start", duration(period.start_s)), ("duration", length)]
     )
+    zero_s = period.start_s + period.media_s
+    text += event_streams(period.events, zero_s, zero_s + length_s if length_s else None)
     segments = {t.rendition.name: t.segments for t in period.timelines}
     sets = adaptation_sets([t.rendition for t in period.timelines])
     for number, members in sets:
         text += set_opening(number, members, sets)
         for r in members:
-            text += representation_opening(r) + _template(r, segments[r.name], period.start_s)
+            text += representation_opening(r) + _template(r, segments[r.name], zero_s)
             text += "</Representation>\n"
         text += "</AdaptationSet>\n"
     return text + "</Period>\n"

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Literal
 
+from origin.hls.forms import MEDIA, Form
 from origin.tracks import Segment
 
 VERSION = 6  # HLS-20: EXT-X-MAP in a playlist that is not I-frames only
@@ -29,14 +30,17 @@ def media_playlist(
     discontinuity_sequence: int = 0,
     playlist_type: Literal["VOD", "EVENT"] | None = None,
     end: bool = False,
+    form: Form = MEDIA,
+    dated: Sequence[str] = (),
 ) -> str:
-    """One media playlist. `epoch_s` is the wall clock of media time 0; None writes no dates.
+    """One media playlist. `dated` are whole lines, of date ranges, before the segments. `epoch_s` is
+    the wall clock of media time 0; None writes no dates.
 
     The first segment's number is the media sequence, so numbers must be consecutive.
     """
     lines = [
         "#EXTM3U",
-        f"#EXT-X-VERSION:{VERSION}",
+        f"#EXT-X-VERSION:{form.version}",
         f"#EXT-X-TARGETDURATION:{target_duration_s}",
         f"#EXT-X-MEDIA-SEQUENCE:{segments[0].number if segments else 0}",
     ]
@@ -44,8 +48,8 @@ def media_playlist(
         lines.append(f"#EXT-X-DISCONTINUITY-SEQUENCE:{discontinuity_sequence}")  # HLS-8, HLS-M9
     if playlist_type:
         lines.append(f"#EXT-X-PLAYLIST-TYPE:{playlist_type}")
-    lines += ["#EXT-X-INDEPENDENT-SEGMENTS", '#EXT-X-MAP:URI="init.mp4"']
-    lines += [segment_lines(s, timescale, epoch_s) for s in segments]
+    lines += ["#EXT-X-INDEPENDENT-SEGMENTS", *form.head, *dated]
+    lines += [segment_lines(s, timescale, epoch_s, form.suffix) for s in segments]
     if end:
         lines.append("#EXT-X-ENDLIST")
     return "\n".join(lines) + "\n"

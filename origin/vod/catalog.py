@@ -1,13 +1,14 @@
 """Which titles there are: a folder each in {data_dir}/origin/vod, with a record and the indexes."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from origin.vod.errors import VodError
 from origin.vod.index import save
+from origin.vod.texts import Saved
 
 TITLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.~-]{0,127}")
 RECORD = "title.json"
@@ -22,6 +23,7 @@ class Record:
     indexes: list[str]
     duration_s: str
     segment_s: str
+    texts: list[Saved] = field(default_factory=list)
 
 
 def title_name(title: str) -> str:

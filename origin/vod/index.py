@@ -22,18 +22,28 @@ from typing import Any
 
 from native.bmff import BoxError
 from native.bmff.columns import Column, pack
+from native.bmff.fragment import head_sizes
 from native.bmff.runs import find_runs
 from origin.tracks import Rendition
 from origin.vod.errors import VodError
-from origin.vod.source import Identity, Source
+from origin.vod.reading import Identity
+from origin.vod.source import Source
 from origin.vod.timeline import Placed
 
 MAGIC = b"HWVODIDX"
-FORMAT = 2
+FORMAT = 3
 _HEAD = struct.Struct("<8sII3QII")
 SAMPLE_COLUMNS = ("size", "duration", "cto", "sync")
 RUN_COLUMNS = ("run_samples", "run_gap")
-SEGMENT_COLUMNS = ("first_sample", "decode_time", "start", "first_run", "first_byte", "bytes")
+SEGMENT_COLUMNS = (
+    "first_sample",
+    "decode_time",
+    "start",
+    "first_run",
+    "first_byte",
+    "head",  # bytes of a segment before its media
+    "bytes",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +67,28 @@ def pack_track(cut: Cut) -> dict[str, bytes]:
     cto = samples.cto[first:stop]
     if shift:
         cto = array("i", [value - shift for value in cto])
+    base = array("q", [b - first for b in cut.bounds])
+    is_video = placed.edited.track.handler == "vide"
+    durations, sync = samples.duration[first:stop], samples.sync[first:stop]
+    heads = head_sizes(durations, cto, sync, base, is_video)
+    if heads and heads[0]:
+        heads[0] += len(cut.note)
     filled = [b < stop for b in cut.bounds[:-1]]
     starts = [max(0, placed.time(b)) if ok else 0 for b, ok in zip(bounds, filled, strict=False)]
     decode = [placed.decode_time(b) if ok else 0 for b, ok in zip(bounds, filled, strict=False)]
     return {
         "size": pack(samples.size[first:stop]),
-        "duration": pack(samples.duration[first:stop]),
+        "duration": pack(durations),
         "cto": pack(cto),
-        "sync": pack(samples.sync[first:stop]),
+        "sync": pack(sync),
         "run_samples": pack(counts),
         "run_gap": pack(gaps),
-        "first_sample": pack(array("q", [b - first for b in cut.bounds])),
+        "first_sample": pack(base),
         "decode_time": pack(array("q", decode)),
         "start": pack(array("q", [*starts, max(0, placed.end)])),
         "first_run": pack(first_run),
         "first_byte": pack(first_byte),
+        "head": pack(heads),
         "bytes": pack(sizes),
     }
 
@@ -94,7 +111,7 @@ def write(path: Path, source: Source, cuts: list[Cut]) -> None:
                 "columns": columns,
             }
         )
-    about = {"source": str(source.path.resolve()), "digest": source.digest, "tracks": tracks}
+    about = {"source": source.reader.location, "digest": source.digest, "tracks": tracks}
     text = json.dumps(about, default=str, separators=(",", ":")).encode()
     i = source.identity
     text += b" " * (-(_HEAD.size + len(text)) % 8)
@@ -135,7 +152,7 @@ class TrackIndex:
 class Index:
     """A mapped index."""
 
-    source: Path
+    source: str
     digest: str
     identity: Identity
     tracks: list[TrackIndex]
@@ -159,7 +176,7 @@ def load(path: Path) -> Index:
     except (struct.error, ValueError, KeyError, TypeError, BoxError) as error:
         raise VodError("unreadable", path.name, f"the index is unusable: {error}") from error
     identity = Identity(size, mtime_ns, inode)
-    return Index(Path(about["source"]), about["digest"], identity, tracks)
+    return Index(about["source"], about["digest"], identity, tracks)
 
 
 def _track(view: memoryview, base: int, item: dict[str, Any]) -> TrackIndex:

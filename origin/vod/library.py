@@ -1,22 +1,25 @@
 """Titles by name: opened when first asked for, kept, and reopened when their files change."""
 
 import asyncio
-import re
 from collections import OrderedDict
 from collections.abc import Awaitable
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
-from native.http import Answer, Refusal
+from native.http import Answer, Refusal, Request
+from origin.delivery.caching import Caching
+from origin.errors import OriginError
 from origin.vod.catalog import RECORD, Record, folder, load_record
 from origin.vod.errors import VodError
 from origin.vod.index import load
 from origin.vod.package import register
-from origin.vod.source import Identity
-from origin.vod.title import Title
+from origin.vod.reading import Identity, Objects
+from origin.vod.served import Guard
+from origin.vod.title import FILE, Asked, Make, Title
 
-SEGMENT = re.compile(r"([^/]+)/([1-9]\d{0,8})\.m4s")
-OPEN_TITLES = 512
+OPEN_TITLES = 128
+READERS = 16  # threads that wait for disks and stores
 GONE = "max-age=60"
 FAILED = "max-age=1"
 
@@ -26,85 +29,119 @@ class Library:
 
     `data_dir` is the folder that `register` was given. Manifests come from memory. A segment whose
     bytes the kernel has at hand is answered at once, any other from a thread, so that a slow disk
-    holds up nobody else.
+    or store holds up nobody else. `objects` opens titles in S3, `guards` protects titles by name.
     """
 
-    def __init__(self, data_dir: Path, *, open_titles: int = OPEN_TITLES) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        open_titles: int = OPEN_TITLES,
+        caching: Caching | None = None,
+    ) -> None:
         self._data_dir = data_dir
         self._limit = open_titles
-        self._open: OrderedDict[str, Title] = OrderedDict()
+        self._caching = caching or Caching()
+        self._open: OrderedDict[str, tuple[Identity, Title]] = OrderedDict()
+        self._threads = ThreadPoolExecutor(READERS, "vod")
+        self._indexing: dict[str, asyncio.Future[Title]] = {}
+        self.objects: Objects | None = None
+        self.guards: dict[str, Guard] = {}
 
-    def answer(self, title: str, leaf: str, query: str = "") -> Answer | Awaitable[Answer]:
-        """The leaf of a title. No query parameter changes bytes."""
+    def answer(
+        self, title: str, leaf: str, query: str = "", request: Request | None = None
+    ) -> Answer | Awaitable[Answer]:
+        """The leaf of a title. `start` and `end` make a clip of manifests; no other parameter
+        changes bytes. `request` tells which range of a track's file is wanted.
+        """
+        asked = Asked(query)
+        if request is not None and leaf.endswith(FILE):
+            ranges = (request.header("range") or "", request.header("if-range") or "")
+            asked = Asked(query, request.method, *ranges)
         try:
-            return self._answer(title, leaf)
-        except VodError as error:
+            return self._answer(title, leaf, asked)
+        except KeyError:
+            return Refusal(404, "not_found", cache_control=GONE)
+        except OriginError as error:
             return Refusal(error.status, error.code, cache_control=FAILED)
 
     def close(self) -> None:
         """Let go of every title; files close with their last reader."""
         self._open.clear()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _answer(self, name: str, leaf: str) -> Answer | Awaitable[Answer]:
-        title = self._title(name)
-        if title is None:
+    def _answer(self, name: str, leaf: str, asked: Asked) -> Answer | Awaitable[Answer]:
+        try:
+            home = folder(self._data_dir, name)
+            registered = Identity.of((home / RECORD).stat())
+        except (VodError, OSError):
+            self._open.pop(name, None)
             return Refusal(404, "unknown_title", cache_control=FAILED)
-        entity = title.leaves.get(leaf)
-        if entity is not None:
-            return entity
-        found = SEGMENT.fullmatch(leaf)
-        if found is None or found[1] not in title.tracks:
-            return Refusal(404, "not_found", cache_control=GONE)
-        track, number = found[1], int(found[2])
+        held, title = self._open.get(name, (None, None))
+        if title is not None and held == registered and not title.stale():
+            self._open.move_to_end(name)
+            return self._leaf(title, leaf, asked)
+        self._open.pop(name, None)
+        record = load_record(home)
+        if record is None:
+            return Refusal(404, "unknown_title", cache_control=FAILED)
         try:
-            entity = title.segment(track, number, wait=False)
-        except KeyError:
-            return Refusal(404, "not_found", cache_control=GONE)
-        return entity if entity is not None else self._slowly(title, track, number)
+            title = self._opened(home, record)
+        except VodError:
+            return self._anew(home, record, leaf, asked)
+        self._keep(home, title)
+        return self._leaf(title, leaf, asked)
 
-    async def _slowly(self, title: Title, track: str, number: int) -> Answer:
+    def _leaf(self, title: Title, leaf: str, asked: Asked) -> Answer | Awaitable[Answer]:
+        found = title.find(leaf, asked)
+        if not callable(found):
+            return found
+        entity = found(False)
+        return entity if entity is not None else self._slowly(found)
+
+    async def _slowly(self, make: Make) -> Answer:
+        loop = asyncio.get_running_loop()
         try:
-            entity = await asyncio.to_thread(title.segment, track, number, wait=True)
-        except VodError as error:
+            entity = await loop.run_in_executor(self._threads, make, True)
+        except OriginError as error:
             return Refusal(error.status, error.code, cache_control=FAILED)
         if entity is None:
             raise AssertionError("a read that waits has an answer")
         return entity
 
-    def _title(self, name: str) -> Title | None:
-        title = self._open.get(name)
-        if title is not None:
-            if not title.stale():
-                self._open.move_to_end(name)
-                return title
-            del self._open[name]
-        try:
-            home = folder(self._data_dir, name)
-        except VodError:
-            return None
-        try:
-            registered = Identity.of((home / RECORD).stat())
-        except OSError:
-            return None
-        record = load_record(home)
-        if record is None:
-            return None
-        title = self._load(home, record)
-        title.identities[home / RECORD] = registered  # another process may register it anew
-        self._open[name] = title
+    def _keep(self, home: Path, title: Title) -> None:
+        self._open[title.name] = Identity.of((home / RECORD).stat()), title
         while len(self._open) > self._limit:
             self._open.popitem(last=False)
-        return title
 
-    def _load(self, home: Path, record: Record) -> Title:
-        """Open a title; a source that changed or an index of an old format is indexed again."""
+    async def _anew(self, home: Path, record: Record, leaf: str, asked: Asked) -> Answer:
+        """Index a source again that changed, or whose index is of an old format; once for all who
+        ask meanwhile.
+        """
+        name = record.title
+        if name not in self._indexing:
+            loop = asyncio.get_running_loop()
+            self._indexing[name] = loop.run_in_executor(self._threads, self._indexed, home, record)
         try:
-            title = Title.open(record, [load(home / name) for name in record.indexes])
-            if not title.stale():
-                return title
-        except VodError:
-            pass
-        inputs = [Path(path) for path in record.inputs]
-        register(self._data_dir, inputs, record.title, segment_s=Fraction(record.segment_s))
-        fresh = load_record(home) or record
-        return Title.open(fresh, [load(home / name) for name in fresh.indexes])
+            title = await asyncio.shield(self._indexing[name])
+            self._keep(home, title)
+            answer = self._leaf(title, leaf, asked)
+            return await answer if isinstance(answer, Awaitable) else answer
+        except KeyError:
+            return Refusal(404, "not_found", cache_control=GONE)
+        except OriginError as error:
+            return Refusal(error.status, error.code, cache_control=FAILED)
+        finally:
+            self._indexing.pop(name, None)
+
+    def _indexed(self, home: Path, record: Record) -> Title:
+        segment_s = Fraction(record.segment_s)
+        register(
+            self._data_dir, record.inputs, record.title, segment_s=segment_s, objects=self.objects
+        )
+        return self._opened(home, load_record(home) or record)
+
+    def _opened(self, home: Path, record: Record) -> Title:
+        indexes = [load(home / name) for name in record.indexes]
+        guard = self.guards.get(record.title)
+        return Title.open(record, indexes, caching=self._caching, objects=self.objects, guard=guard)

@@ -16,6 +16,7 @@ from origin.vod.catalog import Record, folder, save_record, title_name
 from origin.vod.cutting import boundaries_s, first_samples
 from origin.vod.errors import VodError
 from origin.vod.ladder import Rung, common_raps
+from origin.vod.reading import Objects
 from origin.vod.source import Source
 from origin.vod.timeline import Edited, Placed, apply_edits, place
 
@@ -34,9 +35,15 @@ class Report:
 
 
 def register(
-    data_dir: Path, inputs: Sequence[Path], title: str, *, segment_s: Fraction = SEGMENT_S
+    data_dir: Path,
+    inputs: Sequence[Path | str],
+    title: str,
+    *,
+    segment_s: Fraction = SEGMENT_S,
+    objects: Objects | None = None,
 ) -> Report:
-    """Make a title of one file or of a ladder of files; media stays where it is.
+    """Make a title of one file or of a ladder of files; media stays where it is. An input is a path
+    or, with `objects`, s3://BUCKET/NAME; objects are read from another thread than their loop's.
 
     Writes {data_dir}/origin/vod/{title}/. Raises VodError with TR-28's code; then nothing is
     registered.
@@ -45,7 +52,7 @@ def register(
     sources: list[Source] = []
     try:
         for path in inputs:
-            sources.append(Source.open(path))
+            sources.append(Source.open(str(path), objects))
         if not sources:
             raise VodError("unreadable", title, "no input file was given")
         return _register(data_dir, sources, title, segment_s)
@@ -188,5 +195,5 @@ def _save(
         cuts = [cut for owner, cut in made if owner is source]
         names.append(f"{number}-{source.digest[:16]}.idx")
         index.write(home / names[-1], source, cuts)
-    inputs = [str(source.path.resolve()) for source in sources]
+    inputs = [source.reader.location for source in sources]
     save_record(home, Record(title, inputs, names, str(duration_s), str(segment_s)))

@@ -1,73 +1,70 @@
-"""One progressive MP4 file: its boxes found by header alone, its tables read once (TR-1..TR-16)."""
+"""One MP4 input: its boxes found by header alone, its tables and fragments read once (TR-1..26)."""
 
 import hashlib
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Self
 
 from native.bmff import BoxError, Movie, Track, parse_init
+from native.bmff.fragments import read_fragments
 from native.bmff.tables import Samples, read_samples
 from origin.vod.errors import VodError
+from origin.vod.reading import Identity, Objects, Reader, name_of, open_reader
 
-MAX_BOXES = 65536  # at the top level
+MAX_BOXES = 1 << 21  # at the top level: two a fragment
 MAX_MOOV_BYTES = 512 << 20
 SKIPPED_FORMATS = frozenset(["jpeg", "mjpa", "mjpb", "png ", "tmcd"])  # TR-11
 NAL_IDR = 5  # ISO/IEC 14496-10, table 7-1
 NAL_SLICE = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What must be unchanged for an index to hold (TR-42)."""
+@dataclass(slots=True)
+class _Layout:
+    """What lies at the top level of an input; spans are (first byte, byte after)."""
 
-    size: int
-    mtime_ns: int
-    inode: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> Self:
-        return cls(status.st_size, status.st_mtime_ns, status.st_ino)
+    head: bytes = b""  # ftyp and moov
+    moov: bytes = b""
+    mdats: list[tuple[int, int]] = field(default_factory=list)
+    moofs: list[tuple[int, bytes]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Source:
     """An open input. `digest` names its tables: equal files have equal digests anywhere."""
 
-    path: Path
-    fd: int
+    reader: Reader
     identity: Identity
     movie: Movie
     digest: str
-    _head: bytes
-    _mdats: list[tuple[int, int]]
+    _layout: _Layout
+    _fragments: dict[int, Samples] | None = None
     notes: list[str] = field(default_factory=list)
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open and read everything but the media; VodError says what is wrong with the file."""
+    def open(cls, location: str, objects: Objects | None = None) -> Self:
+        """Open and read everything but the media; VodError says what is wrong with the input."""
+        reader = open_reader(location, objects)
+        name = name_of(location)
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            raise VodError("unreadable", path.name, error.strerror or "cannot be opened") from error
-        try:
-            identity = Identity.of(os.fstat(fd))
-            head, mdats = _scan(fd, identity.size, path.name)
+            identity = reader.identity
+            layout = _scan(reader, identity.size, name)
             try:
-                movie = parse_init(head)
+                movie = parse_init(layout.head + layout.moov)
             except BoxError as error:
-                raise VodError.of_box(error, path.name) from error
+                raise VodError.of_box(error, name) from error
         except BaseException:
-            os.close(fd)
+            reader.close()
             raise
-        return cls(path, fd, identity, movie, hashlib.sha256(head).hexdigest(), head, mdats)
+        digest = hashlib.sha256(layout.head + layout.moov)
+        for _, moof in layout.moofs:
+            digest.update(moof)
+        return cls(reader, identity, movie, digest.hexdigest(), layout)
 
     def close(self) -> None:
-        os.close(self.fd)
+        self.reader.close()
 
     @property
     def name(self) -> str:
-        return self.path.name
+        return name_of(self.reader.location)
 
     def media_tracks(self) -> list[Track]:
         """Video and audio, in file order; other tracks are left out with a note (TR-11)."""
@@ -89,9 +86,20 @@ class Source:
         return chosen
 
     def samples(self, track: Track) -> Samples:
-        """The track's tables, each sample inside an mdat of the file (TR-7)."""
+        """The track's tables and fragments, each sample inside an mdat (TR-3, TR-7)."""
+        layout = self._layout
+        tables = layout.head + layout.moov
         try:
-            samples = read_samples(self._head, track, self._mdats, self.identity.size)
+            samples = read_samples(tables, track, layout.mdats, self.identity.size)
+            if layout.moofs:
+                if self._fragments is None:
+                    tracks = self.movie.tracks
+                    begun = {
+                        t.id: read_samples(tables, t, layout.mdats, self.identity.size)
+                        for t in tracks
+                    }
+                    self._fragments = read_fragments(layout.moofs, tracks, begun, layout.mdats)
+                samples = self._fragments[track.id]
         except BoxError as error:
             raise VodError.of_box(error, f"{self.name}: track {track.id}") from error
         if not len(samples):
@@ -117,7 +125,7 @@ class Source:
         """Whether the first slice of a sample is an IDR slice."""
         end = at + size
         while at + width < end:
-            head = os.pread(self.fd, width + 1, at)
+            head = self.reader.read(at, width + 1)
             if len(head) <= width:
                 raise VodError("truncated", self.name, f"the file ends at byte {at}")
             kind = head[width] & 31
@@ -127,43 +135,46 @@ class Source:
         return False
 
 
-def _scan(fd: int, size: int, name: str) -> tuple[bytes, list[tuple[int, int]]]:
-    """ftyp and moov as one piece, and where the mdats lie (TR-2). Media is never read."""
+def _scan(reader: Reader, size: int, name: str) -> _Layout:
+    """Headers of all top-level boxes; ftyp, moov and moofs whole, media never (TR-2, TR-26)."""
     at = 0
-    head = b""
-    moov = b""
-    mdats: list[tuple[int, int]] = []
+    found = _Layout()
     for _ in range(MAX_BOXES):
         if at == size:
             break
-        kind, body, end = _header(fd, at, size, name)
+        kind, body, end = _header(reader, at, size, name)
         if kind == b"mdat":
-            mdats.append((body, min(end, size)))
-        elif kind == b"moof":
-            raise VodError("fragmented", name, "fragmented MP4 is not read here; remux to one moov")
-        elif kind in (b"ftyp", b"moov"):
+            found.mdats.append((body, min(end, size)))
+        elif kind in (b"ftyp", b"moov", b"moof"):
             if end > size:
                 raise VodError("truncated", name, f"{kind.decode()} ends past the file")
             if end - at > MAX_MOOV_BYTES:
                 raise VodError("bad_box", name, f"{kind.decode()} of {end - at} bytes")
-            piece = os.pread(fd, end - at, at)
-            head, moov = (piece, moov) if kind == b"ftyp" else (head, moov or piece)
+            piece = reader.read(at, end - at)
+            if kind == b"moof":
+                found.moofs.append((at, piece))
+            elif kind == b"ftyp":
+                found.head = piece
+            else:
+                found.moov = found.moov or piece
         if end > size:
             what = kind.decode("latin-1")
             raise VodError(
-                "truncated" if moov or kind == b"mdat" else "no_moov",
+                "truncated" if found.moov or kind == b"mdat" else "no_moov",
                 name,
                 f"{what!r} at byte {at} ends {end - size} bytes after the file; copy it again",
             )
         at = end
-    if not moov:
+    else:
+        raise VodError("bad_box", name, f"more than {MAX_BOXES} boxes at the top level")
+    if not found.moov:
         raise VodError("no_moov", name, "there is no moov box: not an MP4 file, or cut short")
-    return head + moov, mdats
+    return found
 
 
-def _header(fd: int, at: int, size: int, name: str) -> tuple[bytes, int, int]:
+def _header(reader: Reader, at: int, size: int, name: str) -> tuple[bytes, int, int]:
     """Kind, body and end of a top-level box; the end may pass the file."""
-    raw = os.pread(fd, 16, at)
+    raw = reader.read(at, 16)
     if len(raw) < 8:
         raise VodError("truncated", name, f"{len(raw)} stray bytes at byte {at}")
     length, kind, body = int.from_bytes(raw[:4], "big"), raw[4:8], at + 8

@@ -1,165 +1,259 @@
-"""One registered title, open: manifests rendered once, segments made on request (TR-56)."""
+"""One registered title, open: manifests rendered when first asked for, media made on request."""
 
-import os
-import weakref
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
+from typing import NamedTuple
 
-from native.bmff import BoxError
-from native.bmff.fragment import segment
-from native.bmff.gather import read_runs
-from native.bmff.runs import place_runs
-from native.http import Entity
+from native.http import Answer, Entity, Refusal
 from origin import dash, hls
-from origin.tracks import Segment
+from origin.delivery.caching import Caching, Class
+from origin.live import ranges
+from origin.vod import manifests
 from origin.vod.catalog import Record
 from origin.vod.errors import VodError
-from origin.vod.index import Index, TrackIndex
-from origin.vod.source import Identity
+from origin.vod.index import Index
+from origin.vod.manifests import Scene
+from origin.vod.reading import ObjectReader, Objects, open_reader
+from origin.vod.served import Guard, Served
+from origin.vod.texts import Text
+from origin.vod.virtual import cut, layout, read_range
 
-MEDIA = "public, max-age=1209600, immutable"  # origin-http.md section 3: finished segment
-MANIFEST = "public, max-age=60"
 MEDIA_TYPE = {"video": "video/mp4", "audio": "audio/mp4", "text": "application/mp4"}
+TRANSPORT_TYPE = "video/mp2t"
+NUMBERED = re.compile(r"([^/]+)/([1-9]\d{0,8})(\.m4s|\.i\.m4s|\.ts|\.vtt)")
+WHOLE_BYTES = 64 << 20  # of a track's file that is answered without a range
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
-    """A track of the title: its index, its open source, its segment list."""
+class Asked(NamedTuple):
+    """What a request says beyond its path."""
 
-    index: TrackIndex
-    source: Path
-    fd: int
-    tag: str  # what names the bytes of this track on every origin that has the same file
-    segments: list[Segment]
+    query: str = ""
+    method: str = "GET"
+    range: str = ""
+    if_range: str = ""
 
 
-@dataclass(slots=True, weakref_slot=True)
+NOTHING = Asked()
+Make = Callable[[bool], Answer | None]  # with False nothing waits: None says that it would
+ROOT: dict[str, tuple[Callable[[Scene], str], str]] = {
+    "master.m3u8": (manifests.master, hls.CONTENT_TYPE),
+    "manifest.mpd": (manifests.mpd, dash.CONTENT_TYPE),
+    "bytes.m3u8": (manifests.byte_master, hls.CONTENT_TYPE),
+    "ondemand.mpd": (manifests.on_demand, dash.CONTENT_TYPE),
+    "ts.m3u8": (manifests.transport_master, hls.CONTENT_TYPE),
+}
+OF_TRACK: dict[str, Callable[[Scene, Served], str]] = {
+    "media.m3u8": manifests.media,
+    "iframe.m3u8": manifests.iframes,
+    "bytes.m3u8": manifests.byte_media,
+    "ts.m3u8": manifests.transport_media,
+}
+FILE = "track.mp4"  # a track as one file
+CLEAR_ONLY = frozenset(["bytes.m3u8", "ondemand.mpd", "ts.m3u8", FILE])
+
+
+@dataclass(slots=True)
 class Title:
-    """An open title. Its files close when nobody holds it any more, a reading thread included."""
+    """An open title. Its sources close when nobody holds them any more, reading threads included."""
 
     name: str
-    identities: dict[Path, Identity]
+    scene: Scene
     tracks: dict[str, Served]
-    leaves: dict[str, Entity] = field(default_factory=dict)
+    texts: dict[str, Text]
+    caching: Caching
+    guard: Guard | None
+    _rendered: dict[str, Entity] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, record: Record, indexes: list[Index]) -> "Title":
+    def open(
+        cls,
+        record: Record,
+        indexes: Sequence[Index],
+        *,
+        caching: Caching,
+        objects: Objects | None = None,
+        guard: Guard | None = None,
+    ) -> "Title":
+        """VodError when a source is gone or has changed."""
         tracks: dict[str, Served] = {}
-        identities: dict[Path, Identity] = {}
-        fds: list[int] = []
-        try:
-            for index in indexes:
-                fd = os.open(index.source, os.O_RDONLY | os.O_CLOEXEC)
-                fds.append(fd)
-                identities[index.source] = index.identity
-                for track in index.tracks:
-                    name = track.rendition.name
-                    tag = f"{index.digest[:20]}-{record.segment_s.replace('/', '_')}-{name}"
-                    tracks[name] = Served(track, index.source, fd, tag, _segments(track))
-        except OSError as error:
-            for fd in fds:
-                os.close(fd)
-            raise VodError("unreadable", record.title, f"a source is gone: {error}") from error
-        title = cls(record.title, identities, tracks)
-        for fd in fds:
-            weakref.finalize(title, os.close, fd)
-        title._render(Fraction(record.duration_s), Fraction(record.segment_s))
-        return title
+        for index in indexes:
+            reader = open_reader(index.source, objects)
+            if isinstance(reader, ObjectReader):
+                reader.expect(index.identity)
+            elif reader.identity != index.identity:
+                raise VodError("unreadable", record.title, f"{index.source} has changed")
+            modified = max(index.identity.mtime_ns // 10**9, 1)
+            for track in index.tracks:
+                name = track.rendition.name
+                tag = f"{index.digest[:20]}-{record.segment_s.replace('/', '_')}-{name}"
+                tracks[name] = Served(track, reader, tag, modified)
+        media = list(tracks.values())
+        scene = Scene(media, (), Fraction(record.duration_s), Fraction(record.segment_s))
+        texts = [Text.of(saved, scene.reference) for saved in record.texts]
+        scene = Scene(media, texts, scene.duration_s, scene.segment_s)
+        return cls(
+            record.title, scene, tracks, {t.rendition.name: t for t in texts}, caching, guard
+        )
 
     def stale(self) -> bool:
         """Whether a source has changed since it was indexed (TR-42)."""
-        try:
-            return any(Identity.of(path.stat()) != i for path, i in self.identities.items())
-        except OSError:
-            return True
-
-    def _render(self, duration_s: Fraction, segment_s: Fraction) -> None:
-        """Everything but segments."""
-        served = list(self.tracks.values())
-        renditions = [track.index.rendition for track in served]
-        target_s = hls.target_duration_s(
-            (s.duration, t.index.rendition.timescale) for t in served for s in t.segments
+        return any(
+            reader.stale() for reader in {id(t.reader): t.reader for t in self.media}.values()
         )
-        period = dash.Period(
-            "1",
-            Fraction(0),
-            [dash.Timeline(t.index.rendition, t.segments) for t in served],
-            duration_s,
-        )
-        self._text("master.m3u8", hls.multivariant(renditions), hls.CONTENT_TYPE)
-        mpd = dash.static_mpd(period, min_buffer_s=segment_s)
-        self._text("manifest.mpd", mpd, dash.CONTENT_TYPE)
-        for name, track in self.tracks.items():
-            playlist = hls.media_playlist(
-                track.segments,
-                timescale=track.index.rendition.timescale,
-                target_duration_s=target_s,
-                playlist_type="VOD",
-                end=True,
-            )
-            self._text(f"{name}/media.m3u8", playlist, hls.CONTENT_TYPE)
-            kind = MEDIA_TYPE[track.index.rendition.kind]
-            self.leaves[f"{name}/init.mp4"] = Entity(
-                track.index.init, content_type=kind, cache_control=MEDIA
-            )
 
-    def _text(self, leaf: str, text: str, content_type: str) -> None:
-        self.leaves[leaf] = Entity(text.encode(), content_type=content_type, cache_control=MANIFEST)
+    @property
+    def media(self) -> Sequence[Served]:
+        return self.scene.media
 
-    def segment(self, name: str, number: int, *, wait: bool) -> Entity | None:
-        """Segment `number` (from 1), read from the source; None if that would wait for a disk.
+    @property
+    def modified(self) -> int:
+        """When the newest source changed, epoch seconds: equal on origins with equal files (O17)."""
+        return max(t.modified for t in self.media)
 
-        KeyError when there is no such segment; VodError when the source is not what it was.
+    def find(self, leaf: str, asked: Asked = NOTHING) -> Answer | Make:
+        """What answers a leaf: an object at hand, or how to make it. KeyError when there is none;
+        BadRange for a clip that cannot be meant.
         """
+        known = self._rendered.get(leaf)
+        if known is not None and not asked.query:
+            return known
+        found = NUMBERED.fullmatch(leaf)
+        if found is not None:
+            return self._numbered(found[1], int(found[2]), found[3])
+        name, _, last = leaf.rpartition("/")
+        if self.guard is not None and last in CLEAR_ONLY:
+            raise KeyError(leaf)
+        if last == FILE:
+            return self._file(self.tracks[name], asked)
+        return self._text(leaf, name, last, asked.query)
+
+    def _text(self, leaf: str, name: str, last: str, query: str) -> Entity:
+        """A header or a manifest; the whole title's are kept."""
+        if last == "init.mp4" and name:
+            return self._keep(leaf, self._header(name))
+        scene = self.scene
+        wanted = ranges.parse(query)
+        if wanted is not None:
+            scene = scene.clipped(wanted)
+        elif leaf in self._rendered:
+            return self._rendered[leaf]
+        if not name:
+            write, content_type = ROOT[last]
+            text = write(scene)
+        elif name in self.texts and last == "media.m3u8":
+            text, content_type = manifests.media(scene, self.texts[name]), hls.CONTENT_TYPE
+        else:
+            text, content_type = OF_TRACK[last](scene, self.tracks[name]), hls.CONTENT_TYPE
+        entity = Entity(
+            text.encode(),
+            content_type=content_type,
+            cache_control=self.caching.control(Class.PAST, scene.target_s),
+            headers=self.caching.fields(Class.PAST),
+            last_modified=self.modified,
+        )
+        return entity if wanted is not None else self._keep(leaf, entity)
+
+    def _keep(self, leaf: str, entity: Entity) -> Entity:
+        self._rendered[leaf] = entity
+        return entity
+
+    def _header(self, name: str) -> Entity:
+        text = self.texts.get(name)
+        if text is not None:
+            return self._object(text.init, "application/mp4", f"{text.tag}-init", self.modified)
         track = self.tracks[name]
-        columns = track.index.columns
-        k = number - 1
-        if not 0 <= k < track.index.segments:
-            raise KeyError(number)
-        first, stop = columns["first_sample"].slice(k, k + 2)
-        if first == stop:
-            raise KeyError(number)
-        sizes = columns["size"].slice(first, stop)
-        body, at = segment(
-            number,
-            columns["decode_time"].slice(k, k + 1)[0],
-            sizes,
-            columns["duration"].slice(first, stop),
-            columns["cto"].slice(first, stop),
-            columns["sync"].slice(first, stop),
-            track.index.rendition.kind == "video",
-            track.index.note if columns["first_sample"].slice(0, 1)[0] == first else b"",
-        )
-        low, high = columns["first_run"].slice(k, k + 2)
-        starts, lengths = place_runs(
-            sizes,
-            columns["run_samples"].slice(low, high),
-            columns["run_gap"].slice(low, high),
-            columns["first_byte"].slice(k, k + 1)[0],
-        )
-        try:
-            if not read_runs(track.fd, body, at, starts, lengths, wait):
-                return None
-        except (BoxError, OSError) as error:
-            raise VodError("unreadable", f"{self.name}/{name}", str(error)) from error
+        data = track.index.init
+        if self.guard is not None:
+            data = self.guard.init(name, data)
+        kind = MEDIA_TYPE[track.rendition.kind]
+        return self._object(data, kind, self._tag(track, "init"), track.modified)
+
+    def _tag(self, track: Served, what: str) -> str:
+        return f"{track.tag}-{what}" + (f"-{self.guard.tag}" if self.guard is not None else "")
+
+    def _object(
+        self, body: bytes | Sequence[bytes], content_type: str, tag: str, modified: int
+    ) -> Entity:
+        """Media, which never changes under its name."""
         return Entity(
             body,
-            content_type=MEDIA_TYPE[track.index.rendition.kind],
-            cache_control=MEDIA,
-            etag=f"{track.tag}-{number}",
+            content_type=content_type,
+            cache_control=self.caching.control(Class.MEDIA, 0),
+            headers=self.caching.fields(Class.MEDIA),
+            etag=tag,
+            last_modified=modified,
         )
 
+    def _numbered(self, name: str, number: int, suffix: str) -> Entity | Make:
+        text = self.texts.get(name)
+        if text is not None:
+            body, kind = text.segment(number, suffix)
+            return self._object(body, kind, f"{text.tag}-{number}{suffix}", self.modified)
+        track = self.tracks[name]
+        track.samples(number)  # KeyError when there is no such segment
+        if suffix == ".m4s":
+            return self._maker(track, number, suffix, track.media)
+        if suffix == ".i.m4s" and track.is_video:
+            return self._maker(track, number, suffix, track.frame)
+        raise KeyError(suffix)
 
-def _segments(track: TrackIndex) -> list[Segment]:
-    """The segment list of a track, holes marked."""
-    columns = track.columns
-    count = track.segments
-    firsts = columns["first_sample"].slice(0, count + 1)
-    starts = columns["start"].slice(0, count + 1)
-    sizes = columns["bytes"].slice(0, count)
-    filled = [k for k in range(count) if firsts[k] < firsts[k + 1]]
-    out: list[Segment] = []
-    for k, after in zip(filled, [*filled[1:], count], strict=True):
-        out.append(Segment(k + 1, starts[k], starts[after] - starts[k], sizes[k]))
-    return out
+    def _maker(
+        self, track: Served, number: int, suffix: str, read: Callable[..., bytes | None]
+    ) -> Make:
+        def make(wait: bool) -> Entity | None:
+            data: bytes | Sequence[bytes] | None = read(number, wait=wait)
+            if data is None:
+                return None
+            if self.guard is not None:
+                assert isinstance(data, bytes)
+                data = self.guard.seal(track.name, data, track.samples(number).first)
+            kind = MEDIA_TYPE[track.rendition.kind]
+            return self._object(data, kind, self._tag(track, f"{number}{suffix}"), track.modified)
+
+        return make
+
+    def _file(self, track: Served, asked: Asked) -> Answer | Make:
+        """The track as one file, or a range of it (TR-111, O4)."""
+        whole = layout(track)
+        tag = f"{track.tag}-file"
+        kind = MEDIA_TYPE[track.rendition.kind]
+        if asked.method == "HEAD":
+            piece, rest = bytes(1 << 20), whole.size % (1 << 20)
+            pieces = [piece] * (whole.size >> 20) + [piece[:rest]]
+            return self._object(pieces, kind, tag, track.modified)
+        wanted = None
+        if asked.range and asked.if_range in ("", f'"{tag}"'):
+            try:
+                wanted = read_range(asked.range, whole.size)
+            except ValueError:
+                extra = [("Content-Range", f"bytes */{whole.size}")]
+                return Refusal(416, "range_not_satisfiable", headers=extra)
+        if wanted is None and whole.size > WHOLE_BYTES:
+            return Refusal(403, "range_needed", cache_control="max-age=60")
+        start, end = wanted or (0, whole.size)
+        end = min(end, start + WHOLE_BYTES)
+        headers = self.caching.fields(Class.MEDIA)
+        if wanted is not None:
+            headers = [
+                *headers,
+                ("Content-Range", f"bytes {start}-{end - 1}/{whole.size}"),
+                ("Accept-Ranges", "bytes"),
+            ]
+
+        def make(wait: bool) -> Entity | None:
+            pieces = cut(track, whole, start, end, wait=wait)
+            if pieces is None:
+                return None
+            return Entity(
+                pieces,
+                content_type=kind,
+                cache_control=self.caching.control(Class.MEDIA, 0),
+                headers=headers,
+                etag=tag,
+                last_modified=track.modified,
+                status=200 if wanted is None else 206,
+            )
+
+        return make

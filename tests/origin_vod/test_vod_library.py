@@ -36,7 +36,7 @@ def library(film: Path, tmp_path: Path) -> Library:
 async def test_segments_follow_one_another_and_hold_the_source_s_samples(
     library: Library, film: Path
 ) -> None:
-    source = Source.open(film)
+    source = Source.open(str(film))
     data = film.read_bytes()
     starts = {}
     try:

@@ -1,0 +1,55 @@
+"""On-demand manifests: one indexed file a Representation (ISO/IEC 23009-1, 8.3; TR-111)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from origin.dash.mpd import DECLARATION, NAMESPACES
+from origin.dash.sets import adaptation_sets, representation_opening, set_opening
+from origin.dash.text import duration, element, tag
+from origin.tracks import Rendition
+
+PROFILE = "urn:mpeg:dash:profile:isoff-on-demand:2011"
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """A rendition as one file: its header ends where its sidx begins; `index_end` is behind it."""
+
+    rendition: Rendition
+    url: str
+    header_bytes: int
+    index_end: int
+
+
+def on_demand_mpd(files: Sequence[Indexed], *, duration_s: Fraction, min_buffer_s: Fraction) -> str:
+    """A static manifest of one Period, addressed by SegmentBase."""
+    root = [
+        *NAMESPACES,
+        ("type", "static"),
+        ("profiles", PROFILE),
+        ("mediaPresentationDuration", duration(duration_s)),
+        ("minBufferTime", duration(min_buffer_s)),
+    ]
+    text = tag("Period", [("id", "1"), ("start", "PT0S"), ("duration", duration(duration_s))])
+    by_name = {file.rendition.name: file for file in files}
+    sets = adaptation_sets([file.rendition for file in files])
+    for number, members in sets:
+        opening = set_opening(number, members, sets)
+        text += opening.replace(
+            'segmentAlignment="true"', 'subsegmentAlignment="true" subsegmentStartsWithSAP="1"', 1
+        )
+        for r in members:
+            text += representation_opening(r) + _base(by_name[r.name]) + "</Representation>\n"
+        text += "</AdaptationSet>\n"
+    return f"{DECLARATION}{tag('MPD', root)}{text}</Period>\n</MPD>\n"
+
+
+def _base(file: Indexed) -> str:
+    """BaseURL and SegmentBase; indexRange covers exactly the sidx."""
+    first, last = file.header_bytes, file.index_end - 1
+    base = tag(
+        "SegmentBase", [("timescale", file.rendition.timescale), ("indexRange", f"{first}-{last}")]
+    )
+    header = tag("Initialization", [("range", f"0-{first - 1}")], close=True)
+    return element("BaseURL", [], file.url) + base + header + "</SegmentBase>\n"

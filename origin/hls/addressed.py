@@ -1,0 +1,70 @@
+"""Media playlists of other shapes: byte ranges of one file, and MPEG-TS for old devices.
+
+draft-pantos-hls-rfc8216bis-22, 4.4.4.2 and 4.4.4.5; rules TR-105 and TR-113 of specs/tracks.md.
+"""
+
+from collections.abc import Sequence
+
+from origin.hls.forms import Form
+from origin.hls.media import media_playlist, segment_lines
+from origin.hls.multivariant import display_size
+from origin.tracks import Rendition, Segment
+
+OVERHEAD = 108  # percent of the elementary streams that packets of 188 bytes take at most (TR-67)
+TRANSPORT = Form(".ts", (), leaf="ts.m3u8", version=3)
+
+
+def byte_playlist(
+    segments: Sequence[Segment],
+    file: str,
+    header_bytes: int,
+    starts: Sequence[int],
+    *,
+    timescale: int,
+    target_duration_s: int,
+) -> str:
+    """A VOD playlist of ranges of one file, whose first `header_bytes` are the map; segments begin
+    at the bytes `starts`.
+    """
+    head = (f'#EXT-X-MAP:URI="{file}",BYTERANGE="{header_bytes}@0"',)
+    whole = media_playlist(
+        (),
+        timescale=timescale,
+        target_duration_s=target_duration_s,
+        playlist_type="VOD",
+        form=Form("", head),
+    )
+    first = segments[0].number if segments else 0
+    lines = [whole.replace("MEDIA-SEQUENCE:0", f"MEDIA-SEQUENCE:{first}").rstrip("\n")]
+    for segment, start in zip(segments, starts, strict=True):
+        block, _, _ = segment_lines(segment, timescale, None).rpartition("\n")
+        lines += [block, f"#EXT-X-BYTERANGE:{segment.size_bytes}@{start}", file]
+    return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
+
+
+def transport_multivariant(
+    video: Sequence[Rendition], audio: Sequence[Rendition], default: Rendition | None
+) -> str:
+    """Variants in which each segment holds a picture track and the default sound; other sounds are
+    renditions of their own. Without pictures each sound is a variant.
+    """
+    others = [r for r in audio if r is not default] if video else []
+    lines = ["#EXTM3U", f"#EXT-X-VERSION:{4 if others else 3}"]
+    for r in ([default] if default and others else []) + others:
+        attributes = ["TYPE=AUDIO", 'GROUP-ID="audio"', f'NAME="{r.label or r.name}"']
+        attributes += [f'LANGUAGE="{r.language}"'] if r.language != "und" else []
+        attributes += ["DEFAULT=YES"] if r is default else []
+        attributes += ["AUTOSELECT=YES"]
+        attributes += [] if r is default else [f'URI="{r.name}/{TRANSPORT.leaf}"']
+        lines.append(f"#EXT-X-MEDIA:{','.join(attributes)}")
+    for main in video or audio:
+        beside = [default] if default and video else []
+        peak = -(-OVERHEAD * (main.bandwidth + sum(r.bandwidth for r in beside)) // 100)
+        codecs = ",".join(dict.fromkeys(r.codecs for r in [main, *beside]))
+        attributes = [f"BANDWIDTH={max(peak, 1)}", f'CODECS="{codecs}"']
+        if main.kind == "video":
+            width, height = display_size(main)
+            attributes.append(f"RESOLUTION={width}x{height}")
+        attributes += ['AUDIO="audio"'] if others else []
+        lines += [f"#EXT-X-STREAM-INF:{','.join(attributes)}", f"{main.name}/{TRANSPORT.leaf}"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,226 @@
+"""Playlists and MPDs of a title, whole or a clip of it, as text (TR-35, TR-36, TR-94, TR-111..117).
+
+One set of CMAF segments stands behind all of them (TR-56).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Protocol
+
+from origin import dash, hls
+from origin.dash.ondemand import Indexed, on_demand_mpd
+from origin.hls.addressed import TRANSPORT, byte_playlist, transport_multivariant
+from origin.hls.forms import IFRAMES, form
+from origin.live.ranges import Range
+from origin.tracks import Rendition, Segment, average_bps, peak_bps
+from origin.vod.served import Served
+from origin.vod.virtual import layout
+
+TRANSPORTED = frozenset(["avc1", "avc3", "mp4a", "ac-3", "ec-3"])  # TR-105
+
+
+class Shown(Protocol):
+    """A rendition with its segments."""
+
+    @property
+    def rendition(self) -> Rendition: ...
+    @property
+    def segments(self) -> Sequence[Segment]: ...
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a manifest shows: the title's media and text, and the numbers of a clip."""
+
+    media: Sequence[Served]
+    text: Sequence[Shown]
+    duration_s: Fraction
+    segment_s: Fraction
+    numbers: range | None = None  # None: all
+    query: str = ""  # what children of a clip are asked with
+
+    @property
+    def all(self) -> list[Shown]:
+        return [*self.media, *self.text]
+
+    def cut(self, segments: Iterable[Segment]) -> list[Segment]:
+        """Segments inside of the clip."""
+        return [s for s in segments if self.numbers is None or s.number in self.numbers]
+
+    @property
+    def target_s(self) -> int:
+        """Over all playlists of the whole title, so that a clip's segments fit too (TR-36)."""
+        return hls.target_duration_s(
+            (s.duration, t.rendition.timescale) for t in self.all for s in t.segments
+        )
+
+    @property
+    def reference(self) -> Served:
+        """The track whose segments bound a clip: video if there is any (TR-117)."""
+        return next((t for t in self.media if t.is_video), self.media[0])
+
+    @property
+    def trick(self) -> tuple[Served, Rendition] | None:
+        """The I frames of the lowest rung (TR-96, TR-98)."""
+        video = [t for t in self.media if t.is_video]
+        if not video:
+            return None
+        main = min(video, key=lambda t: (t.rendition.width * t.rendition.height, t.name))
+        r, frames = main.rendition, main.frames
+        ticks = sum(f.duration for f in frames)
+        rate = Fraction(len(frames) * r.timescale, ticks or 1).limit_denominator(100)
+        longest_s = -(-max(f.duration for f in frames) // r.timescale)
+        return main, replace(
+            r,
+            name=f"{r.name}.i",
+            trick_of=r.name,
+            frame_rate=rate,
+            bandwidth=peak_bps(frames, r.timescale, longest_s),
+            average_bandwidth=average_bps(frames, r.timescale),
+        )
+
+    def clipped(self, wanted: Range) -> "Scene":
+        """The clip that covers a range, at segment boundaries; KeyError for one without media."""
+        t = self.reference
+        scale = t.rendition.timescale
+        inside = [
+            s.number
+            for s in t.segments
+            if s.end > wanted.start_s * scale
+            and (wanted.end_s is None or s.start < wanted.end_s * scale)
+        ]
+        numbers = range(inside[0], inside[-1] + 1) if inside else range(0)
+        if not inside:
+            raise KeyError(wanted.query)
+        return replace(self, numbers=numbers, query=wanted.query)
+
+    @property
+    def start_s(self) -> Fraction:
+        """Media time of the manifest's beginning."""
+        if self.numbers is None:
+            return Fraction(0)
+        first = next(s for s in self.reference.segments if s.number in self.numbers)
+        return Fraction(first.start, self.reference.rendition.timescale)
+
+    @property
+    def length_s(self) -> Fraction:
+        if self.numbers is None:
+            return self.duration_s
+        last = self.cut(self.reference.segments)[-1]
+        end_s = Fraction(last.end, self.reference.rendition.timescale)
+        return end_s - self.start_s
+
+
+def master(scene: Scene) -> str:
+    """The multivariant playlist."""
+    trick = scene.trick
+    renditions = [t.rendition for t in scene.all] + ([trick[1]] if trick else [])
+    return asked(hls.multivariant(renditions), scene)
+
+
+def asked(playlist: str, scene: Scene) -> str:
+    """A multivariant playlist whose children are asked for the same clip."""
+    return playlist.replace(".m3u8", f".m3u8?{scene.query}") if scene.query else playlist
+
+
+def media(scene: Scene, track: Shown) -> str:
+    """A media playlist of CMAF segments, or of WebVTT files."""
+    return hls.media_playlist(
+        scene.cut(track.segments),
+        timescale=track.rendition.timescale,
+        target_duration_s=scene.target_s,
+        playlist_type="VOD",
+        end=True,
+        form=form(track.rendition),
+    )
+
+
+def iframes(scene: Scene, track: Served) -> str:
+    """TR-94"""
+    return hls.media_playlist(
+        scene.cut(track.frames),
+        timescale=track.rendition.timescale,
+        target_duration_s=scene.target_s,
+        playlist_type="VOD",
+        end=True,
+        form=IFRAMES,
+    )
+
+
+def mpd(scene: Scene) -> str:
+    """Segments by number over a timeline, the trick set last."""
+    timelines = [dash.Timeline(t.rendition, scene.cut(t.segments)) for t in scene.all]
+    trick = scene.trick
+    if trick:
+        timelines.append(dash.Timeline(trick[1], scene.cut(trick[0].frames)))
+    period = dash.Period("1", Fraction(0), timelines, scene.length_s, media_s=scene.start_s)
+    return dash.static_mpd(period, min_buffer_s=scene.segment_s)
+
+
+def byte_master(scene: Scene) -> str:
+    """The multivariant playlist of byte-addressed media (TR-113)."""
+    playlist = hls.multivariant([t.rendition for t in scene.media])
+    return asked(playlist.replace("/media.m3u8", "/bytes.m3u8"), scene)
+
+
+def byte_media(scene: Scene, track: Served) -> str:
+    """Ranges of the track's file."""
+    whole = layout(track)
+    places = dict(zip((s.number for s in track.segments), whole.starts, strict=True))
+    shown = scene.cut(track.segments)
+    return byte_playlist(
+        shown,
+        "track.mp4",
+        len(track.index.init),
+        [places[s.number] for s in shown],
+        timescale=track.rendition.timescale,
+        target_duration_s=scene.target_s,
+    )
+
+
+def on_demand(scene: Scene) -> str:
+    """TR-111"""
+    files = []
+    for track in scene.media:
+        url = f"{track.name}/track.mp4"
+        header = len(track.index.init)
+        files.append(Indexed(track.rendition, url, header, len(layout(track).head)))
+    return on_demand_mpd(files, duration_s=scene.duration_s, min_buffer_s=scene.segment_s)
+
+
+def transported(scene: Scene) -> list[Served]:
+    """Tracks that MPEG-TS can carry (TR-105)."""
+    return [t for t in scene.media if t.rendition.codecs.split(".")[0] in TRANSPORTED]
+
+
+def beside(scene: Scene) -> Served | None:
+    """The sound inside of each picture's segments."""
+    audio = [t for t in transported(scene) if not t.is_video]
+    return next((t for t in audio if t.rendition.default), audio[0] if audio else None)
+
+
+def transport_master(scene: Scene) -> str:
+    """KeyError without a track that can be carried."""
+    carried = transported(scene)
+    if not carried:
+        raise KeyError("ts")
+    default = beside(scene)
+    playlist = transport_multivariant(
+        [t.rendition for t in carried if t.is_video],
+        [t.rendition for t in carried if not t.is_video],
+        default.rendition if default else None,
+    )
+    return asked(playlist, scene)
+
+
+def transport_media(scene: Scene, track: Served) -> str:
+    """Packets instead of fragments, cut at the same times."""
+    return hls.media_playlist(
+        scene.cut(track.segments),
+        timescale=track.rendition.timescale,
+        target_duration_s=scene.target_s,
+        playlist_type="VOD",
+        end=True,
+        form=TRANSPORT,
+    )

@@ -1,0 +1,268 @@
+"""Where an input's bytes come from: a file, or an object in S3 that is read by ranges.
+
+Both answer the same two questions: some bytes at a place, and scattered runs for a segment. A
+source is only ever read (TR-40..TR-48).
+"""
+
+import asyncio
+import os
+from array import array
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import pairwise
+from pathlib import Path
+from threading import Lock
+from typing import Protocol, Self
+
+from native.bmff import BoxError
+from native.bmff.gather import read_runs
+from origin.vod.errors import VodError
+from runtime.objects import ObjectError, ObjectStore
+
+S3 = "s3://"
+HEAD_BYTES = 262_144  # TR-45: the first read of an object
+TAIL_BYTES = 32 << 20  # TR-45: what is left of an object is read at once up to here
+MERGED_GAP = 524_288  # TR-45: what lies between two runs of one read
+PART_BYTES = 16 << 20  # TR-45: a larger plan is read in parallel
+KEPT_SPANS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What must be unchanged for an index to hold (TR-42). An object's tag stands in `inode`."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Self:
+        return cls(status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+class Reader(Protocol):
+    """An open input. Everything may be asked from any thread but the loop's."""
+
+    @property
+    def location(self) -> str:
+        """What opens it again: a path, or s3://NAME."""
+
+    @property
+    def identity(self) -> Identity: ...
+
+    def read(self, at: int, size: int) -> bytes:
+        """Up to `size` bytes, fewer only at the end of the input."""
+
+    def runs(
+        self, out: bytes, at: int, starts: "array[int]", lengths: "array[int]", wait: bool
+    ) -> bytes | None:
+        """`out`, or another like it, filled from `at` on with the runs; None if that would wait."""
+
+    def stale(self) -> bool:
+        """Whether it is known to be another input by now."""
+
+    def close(self) -> None: ...
+
+
+def name_of(location: str) -> str:
+    """The file's or the object's name, for messages."""
+    return location.rpartition("/")[2]
+
+
+def open_reader(location: str, objects: "Objects | None" = None) -> Reader:
+    """VodError `unreadable` says why it cannot be read."""
+    if not location.startswith(S3):
+        return FileReader(Path(location))
+    if objects is None:
+        raise VodError("unreadable", location, "no object store is configured (objects.url)")
+    return ObjectReader(objects, location)
+
+
+class FileReader:
+    """A file, kept open."""
+
+    def __init__(self, path: Path) -> None:
+        self._fd = -1
+        try:
+            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise VodError("unreadable", path.name, error.strerror or "cannot be opened") from error
+        self._path = path
+        self.location = str(path.resolve())
+        self.identity = Identity.of(os.fstat(self._fd))
+
+    def read(self, at: int, size: int) -> bytes:
+        return os.pread(self._fd, size, at)
+
+    def runs(
+        self, out: bytes, at: int, starts: "array[int]", lengths: "array[int]", wait: bool
+    ) -> bytes | None:
+        return out if read_runs(self._fd, out, at, starts, lengths, wait) else None
+
+    def stale(self) -> bool:
+        try:
+            return Identity.of(self._path.stat()) != self.identity
+        except OSError:
+            return True
+
+    def close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class Objects:
+    """A bucket as threads see it: they ask, the loop fetches. `gets` counts the range reads."""
+
+    def __init__(self, store: ObjectStore, loop: asyncio.AbstractEventLoop, bucket: str) -> None:
+        self._store = store
+        self._loop = loop
+        self._bucket = bucket
+        self.gets = 0
+
+    def key(self, location: str) -> str:
+        """The object's name in s3://BUCKET/NAME."""
+        bucket, _, name = location.removeprefix(S3).partition("/")
+        if bucket != self._bucket:
+            raise VodError("unreadable", location, f"the configured bucket is {self._bucket}")
+        return name
+
+    def get(self, name: str, ranges: list[tuple[int, int]]) -> list[tuple[bytes, Identity]]:
+        """The bytes [start, end) of each range, fetched side by side."""
+
+        self.gets += len(ranges)
+
+        async def fetch() -> list[tuple[bytes, Identity]]:
+            found = await asyncio.gather(
+                *(self._store.get(name, start=a, end=b) for a, b in ranges)
+            )
+            out = []
+            for one in found:
+                tag = blake2b(one.info.etag.encode(), digest_size=8).digest()
+                number = int.from_bytes(tag, "big")
+                out.append(
+                    (one.body, Identity(one.info.size, one.info.modified_ms * 10**6, number))
+                )
+            return out
+
+        try:
+            return asyncio.run_coroutine_threadsafe(fetch(), self._loop).result()
+        except ObjectError as error:
+            raise VodError("unreadable", name, str(error)) from error
+
+
+class ObjectReader:
+    """An object, read by ranges; the newest spans are kept for what follows them (TR-46)."""
+
+    def __init__(self, objects: Objects, location: str) -> None:
+        self._objects = objects
+        self._name = objects.key(location)
+        self.location = location
+        self._spans: OrderedDict[int, bytes] = OrderedDict()
+        self._lock = Lock()
+        self._stale = False
+        self._identity: Identity | None = None
+
+    @property
+    def identity(self) -> Identity:
+        if self._identity is None:
+            self._fetch([(0, HEAD_BYTES)])
+        assert self._identity is not None
+        return self._identity
+
+    def expect(self, identity: Identity) -> None:
+        """What an index was made of: any other object is stale."""
+        self._identity = identity
+
+    def read(self, at: int, size: int) -> bytes:
+        end = min(at + size, self.identity.size)
+        if at >= end:
+            return b""
+        held = self._held(at, end)
+        if held is None:
+            left = self.identity.size - at
+            ahead = min(max(end, at + (left if left <= TAIL_BYTES else HEAD_BYTES)), at + left)
+            (held,) = self._fetch([(at, ahead)])
+        return held[: end - at]
+
+    def runs(
+        self, out: bytes, at: int, starts: "array[int]", lengths: "array[int]", wait: bool
+    ) -> bytes | None:
+        if not wait:
+            return None
+        spans = list(_spans(starts, lengths))
+        if spans and spans[-1][1] > self.identity.size:
+            raise BoxError("truncated", self.identity.size, "the object ends inside a sample")
+        bodies = dict(zip((a for a, _ in spans), self._fetch(spans), strict=True))
+        pieces = [out[:at]]
+        base, end, body = 0, 0, b""
+        for start, length in zip(starts, lengths, strict=True):
+            if start in bodies and start >= end:
+                base, body = start, bodies[start]
+                end = base + len(body)
+            pieces.append(body[start - base : start - base + length])
+        return b"".join(pieces)
+
+    def stale(self) -> bool:
+        return self._stale
+
+    def close(self) -> None:
+        self._spans.clear()
+
+    def _held(self, start: int, end: int) -> bytes | None:
+        with self._lock:
+            for at, body in self._spans.items():
+                if at <= start and end <= at + len(body):
+                    return body[start - at :]
+        return None
+
+    def _fetch(self, spans: list[tuple[int, int]]) -> list[bytes]:
+        """Spans in parallel parts; another object than before is `unreadable` and stale."""
+        parts = [part for span in spans for part in _parts(*span)]
+        found = self._objects.get(self._name, parts)
+        for _, identity in found:
+            if self._identity is None:
+                self._identity = identity
+            if identity != self._identity:
+                self._stale = True
+                raise VodError("unreadable", self._name, "the object has changed")
+        bodies = iter(body for body, _ in found)
+        whole = []
+        for start, end in spans:
+            body = b"".join(next(bodies) for _ in _parts(start, end))
+            if len(body) != min(end, self.identity.size) - start:
+                raise VodError("unreadable", self._name, "the object store gave a short range")
+            whole.append(body)
+            self._keep(start, body)
+        return whole
+
+    def _keep(self, start: int, body: bytes) -> None:
+        if len(body) > PART_BYTES:
+            return
+        with self._lock:
+            self._spans[start] = body
+            while len(self._spans) > KEPT_SPANS:
+                self._spans.popitem(last=False)
+
+
+def _parts(start: int, end: int) -> Iterator[tuple[int, int]]:
+    yield from pairwise([*range(start, end, PART_BYTES), end])
+
+
+def _spans(starts: "array[int]", lengths: "array[int]") -> Iterator[tuple[int, int]]:
+    """Runs merged over gaps that are cheaper to read than to ask around."""
+    low = high = -1
+    for start, length in zip(starts, lengths, strict=True):
+        if low >= 0 and 0 <= start - high <= MERGED_GAP:
+            high = start + length
+            continue
+        if low >= 0:
+            yield low, high
+        low, high = start, start + length
+    if low >= 0:
+        yield low, high
