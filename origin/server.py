@@ -11,6 +11,7 @@ from time import monotonic, time
 from native.http import Hot, Limits, Server, serve
 from origin import metrics
 from origin.background import Archiving, Watching
+from origin.delivery.caching import Caching
 from origin.delivery.doors import Doors
 from origin.delivery.handler import Delivery
 from origin.delivery.recordings import TimeShift
@@ -45,7 +46,7 @@ def parts(
     """
     hot = Hot()
     folder = data_dir / "origin" / "live"
-    library = library or Library(data_dir)
+    library = library or Library(data_dir, caching=Caching(settings.caching))
     if reuse_port or settings.replica.enabled:
         address = f"{os.getpid()}-{secrets.token_hex(4)}"
         shared = SharedChannels(folder, settings, hot, monotonic, wall=time, address=address)
@@ -55,11 +56,14 @@ def parts(
         channels, sharing = Channels(folder, settings, hot, monotonic), []
         ingest_app = application(channels, settings, time)
 
+    delivery = Deliver(settings, hot, channels, library, reuse_port=reuse_port)
+
     async def fill_gaps() -> None:
         while True:
             with contextlib.suppress(DiskFull):  # counted where it happens, tried again
                 channels.fill_gaps()
             channels.judge(time())
+            delivery.judge()
             await asyncio.sleep(GAP_CHECK_S)
 
     gaps = Background("gaps", fill_gaps)
@@ -71,7 +75,6 @@ def parts(
         reuse_port=reuse_port,
         tls=admission.context(settings.ingest_tls) if settings.ingest_tls else None,
     )
-    delivery = Deliver(settings, hot, channels, library, reuse_port=reuse_port)
     disk = Disk(lambda: free_bytes(folder), settings.disk_reserve_bytes, channels.shed)
     behind: list[Part] = [Watching(disk)]
     if settings.archive_s:
@@ -100,7 +103,7 @@ class Deliver:
         self._hot = hot
         self._channels = channels
         self._library = library
-        self._delivery = Delivery(settings, hot, channels.presentations, library, time)
+        self._delivery = Delivery(settings, hot, channels.presentations, library, time, monotonic)
         self._shift = TimeShift(settings, hot, channels.presentations, channels.recordings)
         self._delivery.shift = self._shift
         self._doors = Doors(settings, channels.recordings.channel_of, time)
@@ -116,6 +119,7 @@ class Deliver:
             metrics.EDGE_AGE.add(self._edge_ages),
             metrics.LATE.add(self._late),
             metrics.SESSIONS.add(self._sessions),
+            metrics.DURESS.add(lambda: {(): float(self._delivery.duress.on)}),
             *self._doors.meter(),
         ]
         self._server = await serve(
@@ -130,6 +134,12 @@ class Deliver:
         self.port = self._server.port
         self._unmeter += metrics.meter_delivery(self._server.counters)
         self._unmeter += pace.meter(channels.writers, monotonic)
+
+    def judge(self) -> None:
+        """Let answers tell of duress as long as it lasts (O27); call it several times a second."""
+        duress = self._delivery.duress
+        if self._server is not None and duress.judge(self._server.load()):
+            self._server.dress(duress.fields())
 
     def archive(self, store: ObjectStore, disk: Disk) -> Archive:
         """The archive of the channels that this process writes, asked for what left the disk."""

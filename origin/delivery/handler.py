@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from native.http import Answer, Entity, Hot, Request
 from origin.delivery.caching import Caching, Class
+from origin.delivery.duress import Duress
 from origin.delivery.recordings import TimeShift
 from origin.delivery.waiting import Waiting
 from origin.live import media
@@ -23,7 +24,7 @@ DIRECTIVE = "_HLS_"  # HLS-30
 
 
 class Delivery:
-    """The handler behind the delivery protocol."""
+    """The handler behind the delivery protocol. `clock` tells the time of day, `steady` durations."""
 
     def __init__(
         self,
@@ -32,13 +33,15 @@ class Delivery:
         presentations: dict[str, Presentation],
         library: Library,
         clock: Callable[[], float],
+        steady: Callable[[], float],
     ) -> None:
         self._caching = Caching(settings.caching, directives_in_key=settings.directives_in_key)
         self._hot = hot
         self._presentations = presentations
         self._library = library
         self._clock = clock
-        self._waiting = Waiting()
+        self.duress = Duress(settings.name, settings.duress_share)
+        self._waiting = Waiting(steady, self.duress)
         self.shift: TimeShift | None = None
 
     def wake(self, channel: str) -> None:
