@@ -46,6 +46,7 @@ from origin.tracks import SPARSE, Rendition, Segment
 AHEAD = 3  # segments: I13 lets a source resend this long after a lost connection
 BIRTH = 1  # segments that a new channel's first track waits for headers of the others
 VOLUMES = 8  # of the log within the retention
+FRESH_BYTES = 64 << 20  # of a track in memory at most, if its edge stands still
 VOLUME_S = 600  # at most, so that holds and the archive let go in small steps
 
 
@@ -150,6 +151,7 @@ class LiveChannel:
             volume_ticks=volume_ticks,
             power_safe=self._settings.power_safe,
             read_only=self.read_only,
+            fresh_bytes=FRESH_BYTES,
         )
         self.tracks[name] = LiveTrack(rendition, track, header, log)
         return self.tracks[name]

@@ -21,7 +21,8 @@ from pathlib import Path
 from zlib import crc32
 
 from origin.errors import DamagedLog
-from origin.live.records import END, INDEPENDENT, RECORD_BYTES, Record
+from origin.live.fresh import Fresh
+from origin.live.records import END, INDEPENDENT, RAW, RECORD_BYTES, Record
 from origin.live.volume import Volume, VolumeWriter, replace_file
 
 __all__ = ["HEADER", "TrackLog", "replace_file"]
@@ -42,10 +43,12 @@ class TrackLog:
         volume_ticks: int,
         power_safe: bool = False,
         read_only: bool = False,
+        fresh_bytes: int = 0,
     ) -> None:
         self.folder = folder
         self.read_only = read_only
         self.recalled: Mapping[tuple[int, int], bytes] = {}  # archived chunks by volume and offset
+        self.fresh = Fresh(fresh_bytes)
         self._volume_ticks = volume_ticks
         self._power_safe = power_safe
         self._volumes: dict[int, Volume] = {}
@@ -96,9 +99,11 @@ class TrackLog:
     ) -> tuple[int, Record]:
         """Store one chunk; returns where it lies. Times before zero cannot be told, but happen."""
         writer = self._writable(decode_time, bool(flags & INDEPENDENT))
-        return writer.volume.ordinal, self._put(
-            writer, data, decode_time, duration, max(earliest, 0), flags
-        )
+        ordinal = writer.volume.ordinal
+        record = self._put(writer, data, decode_time, duration, max(earliest, 0), flags)
+        if data and not flags & RAW:
+            self.fresh.put(ordinal, record.offset, decode_time, data)
+        return ordinal, record
 
     def seal(self, decode_time: int) -> None:
         """Note that the segment which starts at `decode_time` is whole."""
@@ -111,6 +116,8 @@ class TrackLog:
         """The bytes of one chunk. NotLocal when they left the disk and are not recalled, DamagedLog
         when the disk no longer holds what was written.
         """
+        if (data := self.fresh.get(ordinal, record.offset)) is not None:
+            return data
         if (data := self.recalled.get((ordinal, record.offset))) is not None:
             return data
         volume = self._known(ordinal)

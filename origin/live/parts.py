@@ -37,9 +37,8 @@ def spans(track: LiveTrack, number: int, part_s: Fraction | None) -> list[Span]:
 
 
 def read(track: LiveTrack, number: int, span: Span) -> bytes:
-    """The bytes of a part, from the log."""
-    chunks = track.segments[number].parts[span.first : span.end]
-    return b"".join(track.log.read(volume, record) for volume, record in chunks)
+    """The bytes of a part."""
+    return b"".join(track.pieces(track.segments[number], span.first, span.end))
 
 
 def group(

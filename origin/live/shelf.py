@@ -12,11 +12,13 @@ Theory of operation
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import blake2b
 from itertools import chain
 from struct import Struct
 from typing import overload
 
+from native.http.heads import tagging
 from origin.live.records import Record
 from origin.tracks import Segment
 
@@ -29,7 +31,10 @@ ReadRows = Callable[[int, int, int], Sequence[Record]]  # volume, first row, cou
 
 @dataclass(slots=True)
 class Stored:
-    """One segment in the log: its chunks in decode order as (volume, record)."""
+    """One segment in the log: its chunks in decode order as (volume, record).
+
+    `digest` is of its octets, where all of them passed through this process.
+    """
 
     number: int
     start: int
@@ -38,9 +43,23 @@ class Stored:
     whole: bool = False
     broken: bool = False
     parts: Sequence[Chunk] = ()
+    digest: blake2b | None = field(default=None, compare=False, repr=False)
 
-    def take(self, volume: int, record: Record) -> None:
-        """The next chunk; one that does not touch the last breaks the segment."""
+    @property
+    def tag(self) -> str | None:
+        """The entity tag of a whole segment (O17), where it is known without reading it."""
+        return None if self.digest is None else self.digest.hexdigest()
+
+    def take(self, volume: int, record: Record, data: bytes | None = None) -> None:
+        """The next chunk, with its octets if they are at hand; one that does not touch the last
+        breaks the segment.
+        """
+        if data is not None and not self.parts:
+            self.digest = tagging()
+        if self.digest is not None and data is not None:
+            self.digest.update(data)
+        else:
+            self.digest = None
         self.broken = self.broken or record.decode_time != self.end
         self.end = max(self.end, record.end)
         self.size_bytes += record.size

@@ -133,7 +133,11 @@ class LiveTrack:
         self.rendition = replace(self.rendition, frame_rate=rate)
 
     def read(self, stored: Stored) -> bytes:
-        return b"".join(self.log.read(volume, record) for volume, record in stored.parts)
+        return b"".join(self.pieces(stored))
+
+    def pieces(self, stored: Stored, first: int = 0, end: int | None = None) -> list[bytes]:
+        """The octets of a segment, or of some of its chunks, chunk by chunk."""
+        return [self.log.read(volume, record) for volume, record in stored.parts[first:end]]
 
     def whole(self, number: int) -> Stored | None:
         stored = self.segments.get(number)
@@ -173,7 +177,7 @@ class LiveTrack:
             self.segments[number] = stored
         else:
             stored = self.segments[number]
-        stored.take(volume, record)
+        stored.take(volume, record, self.log.fresh.get(volume, record.offset))
         if self.newest is None or number >= self.newest.number:
             self.newest = stored
         return stored

@@ -1,0 +1,51 @@
+"""Media that was just written stays in memory once, and is hashed as it comes."""
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+from origin_rigs.hls_rig import FIRST, Rig
+
+from bench.ingester import Synth
+from native.http.heads import content_tag
+from origin.live.fresh import Fresh
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 50), st.integers(0, 40), st.booleans()),
+        max_size=40,
+        unique_by=lambda step: step[0],
+    ),
+    st.integers(0, 200),
+)
+def test_fresh_chunks_are_the_newest_that_fit(
+    steps: list[tuple[int, int, bool]], limit: int
+) -> None:
+    fresh, plain = Fresh(limit), dict[int, bytes]()
+    for at, size, drops in steps:
+        if drops:
+            fresh.drop(at)
+            plain = {begins: data for begins, data in plain.items() if begins >= at}
+        else:
+            fresh.put(1, at, at, bytes(size))
+            plain[at] = bytes(size)
+            while sum(map(len, plain.values())) > limit:
+                del plain[next(iter(plain))]
+        assert {n: d for n in range(51) if (d := fresh.get(1, n)) is not None} == plain
+        assert fresh.held_bytes == sum(map(len, plain.values()))
+
+
+def test_a_segment_knows_its_tag_without_being_read(tmp_path: Path) -> None:
+    """O17: the tag is that of the octets, whether they passed through or are read back."""
+    synth = Synth("video", 40_000, chunks=4)
+    rig = Rig(tmp_path, {"v": synth})
+    rig.begin()
+    rig.play(FIRST, 4)
+    track = rig.channel.tracks["v"]
+    stored = track.whole(FIRST + 3)
+    assert stored is not None
+    assert stored.tag == content_tag(synth.segment(FIRST + 3))
+    assert track.pieces(stored) == list(synth.pieces(FIRST + 3))
+    stored.take(1, stored.parts[-1][1])
+    assert stored.tag is None, "octets that were not seen make no tag"
