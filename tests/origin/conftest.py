@@ -1,11 +1,6 @@
 """A running origin, media made by ffmpeg, and a pusher that is faster than real time."""
 
-import http.client
-import json
-import signal
-import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,119 +10,12 @@ from typing import Any
 
 import imageio_ffmpeg
 import pytest
+from origin_rigs.running import Origin, until
 
 from native.bmff import Splitter, parse_chunk, parse_init
 from native.bmff.model import Track
 
-ROOT = Path(__file__).resolve().parents[2]
 GRID_S = Fraction(48, 25)  # 48 frames and exactly 90 AAC packets
-RUN = """
-import json, sys
-from pathlib import Path
-from origin.server import parts
-from origin.settings import Settings
-from runtime import service
-settings = Settings(**json.loads(sys.argv[2]))
-admin = (settings.host, settings.admin_port)
-sys.exit(service.run("origin", parts(settings, Path(sys.argv[1])), admin=admin))
-"""
-
-
-@dataclass(frozen=True)
-class Answered:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def text(self) -> str:
-        return self.body.decode()
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-class Origin:
-    """One origin process on free ports; `kill` is kill -9."""
-
-    def __init__(self, data: Path, **settings: Any) -> None:
-        self.data = data
-        self.delivery_port, self.ingest_port = free_port(), free_port()
-        self.admin_port = free_port()
-        self.settings = settings | {
-            "delivery_port": self.delivery_port,
-            "ingest_port": self.ingest_port,
-            "admin_port": self.admin_port,
-        }
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> "Origin":
-        argv = [sys.executable, "-c", RUN, str(self.data), json.dumps(self.settings)]
-        self.process = subprocess.Popen(
-            argv, cwd=ROOT, stdout=subprocess.DEVNULL, env={"PYTHONPATH": f"{ROOT}:{ROOT}/token"}
-        )
-        for port in (self.delivery_port, self.ingest_port):
-            until(lambda port=port: listening(port) or self.process.poll(), "the origin to listen")
-        assert self.process.poll() is None, "the origin ended at start"
-        return self
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self) -> int:
-        assert self.process is not None
-        self.process.terminate()
-        return self.process.wait(timeout=12)
-
-    def get(self, path: str, method: str = "GET", **headers: str) -> Answered:
-        return exchange(self.delivery_port, method, path, None, headers)
-
-    def metric(self, name: str) -> float:
-        """The value of one line of /metrics."""
-        text = exchange(self.admin_port, "GET", "/metrics", None, {}).text
-        return next(float(x.split()[-1]) for x in text.splitlines() if x.startswith(name))
-
-    def push(self, path: str, body: bytes = b"", method: str = "PUT", **headers: str) -> Answered:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return exchange(self.ingest_port, method, path, body, named)
-
-
-def exchange(
-    port: int, method: str, path: str, body: bytes | None, headers: dict[str, str]
-) -> Answered:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    try:
-        connection.request(method, path, body, headers)
-        response = connection.getresponse()
-        return Answered(
-            response.status, {k.lower(): v for k, v in response.getheaders()}, response.read()
-        )
-    finally:
-        connection.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def listening(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = 20) -> Any:
-    """Poll a condition; the deadline is only there to fail instead of hanging."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if value := condition():
-            return value
-        time.sleep(0.02)
-    raise AssertionError(f"waited {seconds} s for {what}")
 
 
 @dataclass(frozen=True)
