@@ -54,15 +54,23 @@ function attachDash(video, urls, hooks, near) {
   };
 }
 
+// Shaka counts liveSync from the end of its seek range, which is the presentation delay behind the
+// live edge. It stays in one rendition: after a switch it looks segments up by time, which at times
+// counted from 1970 ends between two segments, for ever, unless their duration is a binary fraction.
+const NEAR_SHAKA = {
+  abr: { enabled: false },
+  manifest: { defaultPresentationDelay: NEAR_S - 0.5, dash: { ignoreSuggestedPresentationDelay: true } },
+  streaming: {
+    lowLatencyMode: true,
+    liveSync: { enabled: true, targetLatency: 0.25, targetLatencyTolerance: 0.25 },
+  },
+};
+
 function attachShaka(video, urls, hooks, near) {
   window.shaka.polyfill.installAll();
   const player = new window.shaka.Player();
   const media = window.shaka.net.NetworkingEngine.RequestType.SEGMENT;
-  player.configure(
-    near
-      ? { streaming: { lowLatencyMode: true, liveSync: { enabled: true, targetLatency: NEAR_S } } }
-      : { manifest: { defaultPresentationDelay: BEHIND_S } },
-  );
+  player.configure(near ? NEAR_SHAKA : { manifest: { defaultPresentationDelay: BEHIND_S } });
   player.addEventListener("error", ({ detail }) => hooks.error(`${detail.category}/${detail.code}`, detail.severity === 2));
   player.getNetworkingEngine().registerResponseFilter((type, response) => {
     if (type === media) hooks.segment(response.uri);
