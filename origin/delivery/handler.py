@@ -24,7 +24,7 @@ DIRECTIVE = "_HLS_"  # HLS-30
 
 
 class Delivery:
-    """The handler behind the delivery protocol. `clock` tells the time of day, `steady` durations."""
+    """The handler behind the delivery protocol. `clock` tells the time, `steady` how it passes."""
 
     def __init__(
         self,

@@ -127,6 +127,7 @@ class Ranges:
         segment_s = presentation.channel.duration_s or Fraction(1)
         target_s = presentation.channel.kept.target_s
         kind = Class.PAST if window.settled else Class.PLAYLIST
+        label = presentation.labels.past(content_type, window.last, complete=window.complete)
         return Entity(
             plain,
             content_type=content_type,
@@ -134,7 +135,7 @@ class Ranges:
             last_modified=int((window.last + 1) * segment_s),
             etag=tag,
             gzip=coded,
-            headers=presentation.caching.fields(kind),
+            headers=[*presentation.caching.fields(kind), label],
         )
 
     def _weigh(self, key: _Key, entry: _Entry) -> None:

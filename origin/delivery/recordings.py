@@ -1,15 +1,16 @@
 """Time-shifted URLs: `?start=&end=` on the manifests of a live channel, and `/rec/{recording}/`."""
 
 import re
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
-from native.http import Answer, Hot, Refusal
+from native.http import Answer, Entity, Growing, Hot, Refusal
 from origin.delivery.caching import Caching, Class
 from origin.delivery.ranges import Ranges
 from origin.errors import BadRange, NotLocal, OriginError
 from origin.live import media
 from origin.live.archive import Archive
 from origin.live.awaited import Awaited, Found
+from origin.live.labels import Name
 from origin.live.presentation import Presentation
 from origin.live.ranges import Range, parse
 from origin.live.recordings import Recordings, published
@@ -18,7 +19,7 @@ from origin.settings import Settings
 
 MANIFESTS = frozenset(["master.m3u8", "manifest.mpd", "ll.mpd"])
 PLAYLISTS = frozenset(["media.m3u8", "iframe.m3u8"])
-SEGMENT = re.compile(r"(\d{1,18})(?:\.m4s|\.vtt|\.i\.m4s)", re.ASCII)
+SEGMENT = re.compile(r"(\d{1,18})(\.m4s|\.vtt|\.i\.m4s)", re.ASCII)
 
 
 class TimeShift:
@@ -85,17 +86,17 @@ class TimeShift:
         if leaf in MANIFESTS or (len(rest) == 2 and rest[1] in PLAYLISTS):
             return self.ranges.answer(presentation, leaf, recording.range)
         if len(rest) == 2:
-            return self._media(presentation, rest[0], rest[1], recording.range)
+            return self._media(presentation, f"/rec/{name}", rest[0], rest[1], recording.range)
         return self._no(404, "not_found", Class.GONE)
 
     def _media(
-        self, presentation: Presentation, name: str, leaf: str, wanted: Range
+        self, presentation: Presentation, folder: str, track_name: str, leaf: str, wanted: Range
     ) -> Answer | Awaitable[Answer]:
         """A header or a segment of the recording: the live object under another name."""
-        track = presentation.channel.tracks.get(name)
+        track = presentation.channel.tracks.get(track_name)
         if track is None:
             return self._no(404, "unknown_track", Class.EARLY)
-        found = SEGMENT.fullmatch(leaf)
+        last, found = -1, SEGMENT.fullmatch(leaf)
         if found is not None:
             try:
                 window = published(
@@ -103,15 +104,29 @@ class TimeShift:
                 )
             except OriginError as error:
                 return self._no(error.status, error.code, Class.EARLY)
+            last = window.last
             if int(found[1]) > window.last and not window.complete:
                 return self._no(404, "too_early", Class.EARLY)
             if not window.first <= int(found[1]) <= window.last:
                 return self._no(404, "not_found", Class.GONE)
         elif leaf != "init.mp4":
             return self._no(404, "not_found", Class.GONE)
+
+        def named(answer: Answer) -> Answer:
+            if found is None or not isinstance(answer, Entity):
+                return answer
+            name = Name(int(found[1]), None, found[2])
+            return presentation.labels.recorded(track, name, answer, folder, last)
+
         if (entity := self._hot.get(presentation.path(track, leaf))) is not None:
-            return entity
+            return named(entity)
         given = self.media(presentation, track, leaf)
         if isinstance(given, Awaited):
             return self._no(404, "too_early", Class.EARLY)
-        return given
+        if isinstance(given, Entity | Refusal | Growing):
+            return named(given)
+        return _then(given, named)
+
+
+async def _then(coming: Awaitable[Answer], change: Callable[[Answer], Answer]) -> Answer:
+    return change(await coming)

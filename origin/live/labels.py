@@ -15,6 +15,7 @@ Rules
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
 from native.http import Entity, Growing
 from native.http.dates import format_date
@@ -109,12 +110,39 @@ class Labels:
     ) -> Fields:
         """A playlist or an MPD, `following` being what its players ask for next."""
         at = int(self._end_s(self._channel.edge) * 1000) if at_ms is None else at_ms
-        form: cmsd.StreamFormat = "h" if content_type == hls.CONTENT_TYPE else "d"
+        form = _form(content_type)
         if following is None:
             return [(cmsd.STATIC, str(self._static("m", form, at_ms=at)))]
         track, name = following
         static = self._static("m", form, at_ms=at, nor=self._coming(track, name))
         return cmsd.object_headers(static, self._folder(track))
+
+    def past(self, content_type: str, last: int, *, complete: bool) -> tuple[str, str]:
+        """The manifest of a time range that goes up to this number so far."""
+        at_ms = int(self._end_s(last) * 1000)
+        st: Literal["v", "l"] = "v" if complete else "l"
+        return (cmsd.STATIC, str(self._static("m", _form(content_type), at_ms=at_ms, st=st)))
+
+    def recorded(
+        self, track: LiveTrack, name: Name, entity: Entity, folder: str, last: int
+    ) -> Entity:
+        """A segment under a recording's name, which a hold keeps; `last` is the newest there."""
+        stored = track.segments[name.number]
+        span, following = (stored.start, stored.end), Name(name.number + 1, None, name.suffix)
+        nor = following.leaf if name.number < last and self._there(track, following) else None
+        static = self._about(track, name, span, entity.size_bytes, nor=nor, st="v")
+        control = self._caching.control(Class.MEDIA, self._channel.kept.target_s)
+        return Entity(
+            entity.body,
+            content_type=entity.content_type,
+            cache_control=control,
+            last_modified=entity.last_modified,
+            etag=entity.etag,
+            headers=[
+                *self._caching.fields(Class.MEDIA),
+                *cmsd.object_headers(static, f"{folder}/{track.rendition.name}"),
+            ],
+        )
 
     def moved(self) -> Iterator[tuple[LiveTrack, Name]]:
         """Whose label the new edge, or the end, changed since the last time."""
@@ -138,18 +166,33 @@ class Labels:
 
     def _told(self, track: LiveTrack, name: Name, span: tuple[int, int], size_bytes: int) -> Fields:
         """CMSD-Static of media, and its next object."""
+        nor = self._next(track, name)
+        return cmsd.object_headers(
+            self._about(track, name, span, size_bytes, nor=nor), self._folder(track)
+        )
+
+    def _about(
+        self,
+        track: LiveTrack,
+        name: Name,
+        span: tuple[int, int],
+        size_bytes: int,
+        *,
+        nor: str | None,
+        st: Literal["v", "l"] = "l",
+    ) -> Static:
         start, end = span
         scale, length = track.timescale, end - start
         kind = "c" if name.suffix == SIDECAR else KINDS[track.rendition.kind]
-        static = self._static(
+        return self._static(
             kind,
             "h" if name.index is not None or name.suffix == SIDECAR else "o",
             at_ms=self._at(track, name, end) * 1000 // scale,
             br=-(-size_bytes * 8 * scale // (length * 1000)) if length else None,
             d=length * 1000 // scale if length else None,
-            nor=self._next(track, name),
+            nor=nor,
+            st=st,
         )
-        return cmsd.object_headers(static, self._folder(track))
 
     def _static(
         self,
@@ -161,9 +204,10 @@ class Labels:
         d: int | None = None,
         nor: str | None = None,
         su: bool = False,
+        st: Literal["v", "l"] = "l",
     ) -> Static:
         name = self._settings.name or None
-        return Static(at=at_ms, br=br, d=d, n=name, nor=nor, ot=ot, sf=sf, st="l", su=su)
+        return Static(at=at_ms, br=br, d=d, n=name, nor=nor, ot=ot, sf=sf, st=st, su=su)
 
     def _at(self, track: LiveTrack, name: Name, end: int) -> int:
         """Ticks at which the first byte can be had."""
@@ -228,3 +272,7 @@ class Labels:
 
     def _folder(self, track: LiveTrack) -> str:
         return f"{self._base}/{track.rendition.name}"
+
+
+def _form(content_type: str) -> cmsd.StreamFormat:
+    return "h" if content_type == hls.CONTENT_TYPE else "d"

@@ -94,9 +94,8 @@ class Site:
                 self.rig.chunk(track, piece)
 
     async def parked(self, count: int) -> None:
-        gates = self.delivery._waiting._gates
         async with asyncio.timeout(DEADLINE_S):
-            while sum(len(g) for by_key in gates.values() for g in by_key.values()) < count:
+            while len(self.delivery._waiting) < count:
                 await asyncio.sleep(0.01)
 
     def close(self) -> None:
@@ -113,7 +112,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
         rig.play(FIRST, played)
         library = Library(tmp_path)
         presentations = rig.channels.presentations
-        delivery = Delivery(rig.settings, rig.hot, presentations, library, lambda: rig.now_s)
+        delivery = Delivery(rig.settings, rig.hot, presentations, library, *[lambda: rig.now_s] * 2)
         rig.channels.on_publish = delivery.wake
         limits = Limits(per_address=0)
         server = await serve(delivery.handle, host="127.0.0.1", port=0, hot=rig.hot, limits=limits)

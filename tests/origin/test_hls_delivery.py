@@ -62,8 +62,7 @@ class Site:
 
     @property
     def waiting(self) -> int:
-        gates = self.delivery._waiting._gates.values()
-        return sum(len(gate) for by_key in gates for gate in by_key.values())
+        return len(self.delivery._waiting)
 
 
 @pytest.fixture
@@ -77,7 +76,7 @@ async def site(
         rig.play(FIRST, played)
         library = Library(tmp_path)
         presentations = rig.channels.presentations
-        delivery = Delivery(rig.settings, rig.hot, presentations, library, lambda: rig.now_s)
+        delivery = Delivery(rig.settings, rig.hot, presentations, library, *[lambda: rig.now_s] * 2)
         rig.channels.on_publish = delivery.wake
         limits = Limits(per_address=0)
         server = await serve(delivery.handle, host="127.0.0.1", port=0, hot=rig.hot, limits=limits)
