@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from origin.delivery.access import Access
 from origin.delivery.caching import Class, Rule
+from origin.systems import Name, UrlName
 
 MIB = 1 << 20
 SECRET_LENGTH = 16
@@ -74,6 +75,24 @@ class Replica(BaseModel):
         if self.enabled and len(self.secret.get_secret_value()) < SECRET_LENGTH:
             raise ValueError(f"replica.secret needs {SECRET_LENGTH} characters or more")
         return self
+
+
+class Protection(BaseModel):
+    """Content keys and what players are told of them (specs/protection.md)."""
+
+    model_config = ConfigDict(extra="forbid")
+    key_file: str = Field("", description="sealed keys; default: origin/keys.json in data.dir")
+    master_key: SecretStr = Field(
+        SecretStr(""), description="64 hexadecimal digits; older ones may follow, to open with"
+    )
+    master_key_file: str = Field(
+        "", description="the same in a file of mode 0600; default: origin/master.key in data.dir"
+    )
+    systems: list[Name] = Field(["clearkey"], description="DRM systems that are offered")
+    urls: dict[UrlName, str] = Field(
+        {},
+        description="licence servers by system; identity: prefix of key URLs; fairplay: skd host",
+    )
 
 
 class Settings(BaseModel):
@@ -148,6 +167,7 @@ class Settings(BaseModel):
     early_status: Literal[404, 425] = Field(404, description="what a request too early gets (O5)")
     power_safe: bool = Field(False, description="fsync each segment before it is acknowledged")
     replica: Replica = Field(default_factory=lambda: Replica.model_validate({}))
+    protection: Protection = Field(default_factory=lambda: Protection.model_validate({}))
     cue_tags: bool = Field(False, description="EXT-X-CUE-OUT and -IN beside date ranges (TM9)")
     time_url: str = Field("/time", description="clock named in manifests (UTCTiming)")
 

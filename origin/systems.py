@@ -5,6 +5,7 @@ from typing import Literal
 from uuid import UUID
 
 Name = Literal["common", "widevine", "playready", "fairplay", "clearkey"]
+UrlName = Literal[Name, "identity"]
 
 # the table above section 1
 SYSTEM_IDS: dict[Name, UUID] = {

@@ -1,0 +1,84 @@
+"""The key file and the master key on disk (specs/protection.md PR-90)."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from origin.protection.errors import ProtectionError
+from origin.protection.keys import ContentKey
+from origin.protection.vault import MASTER_BYTES, Masters, Vault
+from origin.settings import Protection
+
+OTHERS = 0o077  # permission bits of anybody but the owner
+
+
+def masters(settings: Protection, data_dir: Path, *, create: bool = False) -> Masters:
+    """The master keys: from the settings (an environment variable), else from a file of mode 0600.
+
+    `create` makes that file when nothing was configured.
+    """
+    given = settings.master_key.get_secret_value()
+    if given:
+        return Masters.parse(given)
+    path = Path(settings.master_key_file or data_dir / "origin" / "master.key")
+    if create and not settings.master_key_file and not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as out:
+                out.write(os.urandom(MASTER_BYTES).hex() + "\n")
+    try:
+        if path.stat().st_mode & OTHERS:
+            raise ProtectionError("sealed", f"{path.name} must have mode 0600")
+        return Masters.parse(path.read_text())
+    except OSError as error:
+        raise ProtectionError("sealed", f"no master key: {error.strerror}") from error
+
+
+class KeyFile:
+    """One sealed file, read again when it changes; writers take turns."""
+
+    def __init__(self, path: Path, masters: Masters) -> None:
+        self._path = path
+        self._masters = masters
+        self._seen: tuple[int, int, int] | None = None
+        self._vault = Vault(b"", masters)
+
+    @classmethod
+    def open(cls, settings: Protection, data_dir: Path, *, create: bool = False) -> "KeyFile":
+        path = Path(settings.key_file or data_dir / "origin" / "keys.json")
+        return cls(path, masters(settings, data_dir, create=create))
+
+    def vault(self) -> Vault:
+        """The file as it is now."""
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            return self._vault
+        seen = (status.st_mtime_ns, status.st_size, status.st_ino)
+        if seen != self._seen:
+            self._vault = Vault(self._path.read_bytes(), self._masters)
+            self._seen = seen
+        return self._vault
+
+    def by_kid(self, kid: bytes) -> ContentKey | None:
+        return self.vault().by_kid(kid)
+
+    @contextlib.contextmanager
+    def change(self) -> Iterator[Vault]:
+        """A vault to change; it is written when the block ends well."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            data = self._path.read_bytes() if self._path.exists() else b""
+            vault = Vault(data, self._masters)
+            yield vault
+            temporary = self._path.with_suffix(f".{os.getpid()}")
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as out:
+                out.write(vault.dump())
+                out.flush()
+                os.fsync(out.fileno())
+            temporary.replace(self._path)

@@ -1,0 +1,164 @@
+"""Films that are protected as they are served (PR-16, PR-42, PR-43, PR-162).
+
+A title's policy stands beside its record. It names the schemes, and gives every track of every file
+that ever was in the title a number of its own: the IVs of cenc name samples by it, so that a film
+that is registered anew never meets its old key with another plaintext.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import blake2b
+from pathlib import Path
+
+import msgspec
+
+from origin.errors import OriginError
+from origin.protection.errors import ProtectionError
+from origin.protection.keyfile import KeyFile
+from origin.protection.keys import ContentKey, Scheme, distinct, role_of
+from origin.protection.offers import moov_boxes, offer
+from origin.protection.sealer import LAYOUT, Sealer
+from origin.protection.secret import Secret
+from origin.settings import Protection
+from origin.systems import Protected
+from origin.tracks import Rendition
+from origin.vod.catalog import RECORD, folder, load_record
+from origin.vod.index import Index, TrackIndex, load, save
+
+POLICY = "protection.json"
+
+
+class Policy(msgspec.Struct):
+    """How a title is protected; no secrets. The first scheme is the default."""
+
+    content_id: str
+    schemes: list[Scheme]
+    numbers: dict[str, int] = {}
+
+
+def protect(
+    data_dir: Path, title: str, schemes: Sequence[Scheme], settings: Protection
+) -> list[ContentKey]:
+    """Protect a registered title, or extend its policy; its keys. OriginError when it cannot be."""
+    home = folder(data_dir, title)
+    policy = _policy(home) or Policy(title, [])
+    policy.schemes = list(dict.fromkeys(schemes))
+    indexes = _indexes(home)
+    tracks = [(index, track) for index in indexes for track in index.tracks]
+    for name in sorted(_tag(index, track) for index, track in tracks):
+        policy.numbers.setdefault(name, len(policy.numbers))
+    roles = list(dict.fromkeys(role for _, t in tracks if (role := role_of(t.rendition))))
+    for _, track in tracks:  # refuse what cannot be served, before anything is written
+        if role := role_of(track.rendition):
+            for scheme in policy.schemes:
+                Sealer(track.init, _trial(scheme, role))
+    keys: list[ContentKey] = []
+    with KeyFile.open(settings, data_dir, create=True).change() as vault:
+        for scheme in policy.schemes:
+            keys += vault.ensure(policy.content_id, scheme, roles, os.urandom)
+    save(home / POLICY, msgspec.json.encode(policy))
+    os.utime(home / RECORD)  # whoever has the title open opens it again
+    return distinct(keys)
+
+
+class Guards:
+    """Guards of titles by name; None for a title that is not protected."""
+
+    def __init__(self, data_dir: Path, settings: Protection) -> None:
+        self._data_dir = data_dir
+        self._settings = settings
+        self._keys: KeyFile | None = None
+
+    def get(self, title: str, scheme: str = "") -> "TitleGuard | None":
+        """ProtectionError `no_key` for a protected title whose keys are not at hand; KeyError for a
+        scheme that it does not have.
+        """
+        home = folder(self._data_dir, title)
+        policy = _policy(home)
+        if policy is None:
+            if scheme:
+                raise KeyError(scheme)
+            return None
+        if self._keys is None:
+            self._keys = KeyFile.open(self._settings, self._data_dir)
+        wanted = policy.schemes[0] if not scheme else _one(policy.schemes, scheme)
+        return TitleGuard(policy, wanted, _indexes(home), self._keys, self._settings)
+
+
+class TitleGuard:
+    """One title under one scheme."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        scheme: Scheme,
+        indexes: Sequence[Index],
+        keys: KeyFile,
+        settings: Protection,
+    ) -> None:
+        self._protected: dict[str, Protected] = {}
+        self._sealers: dict[str, Sealer] = {}
+        kids = blake2b(digest_size=6)
+        vault = keys.vault()
+        for index in indexes:
+            for track in index.tracks:
+                if not (role := role_of(track.rendition)):
+                    continue
+                key = vault.find(policy.content_id, scheme, role)
+                number = policy.numbers.get(_tag(index, track))
+                if key is None or number is None:
+                    raise ProtectionError(
+                        "no_key", f"{policy.content_id} needs to be protected anew"
+                    )
+                shown = offer(key, settings.systems, settings.urls)
+                name = track.rendition.name
+                self._protected[name] = shown
+                self._sealers[name] = Sealer(
+                    track.init, key, number=number, boxes=moov_boxes(shown)
+                )
+                kids.update(key.kid)
+        self.tag = f"{scheme}{LAYOUT}{kids.hexdigest()}"
+
+    def shown(self, rendition: Rendition) -> Rendition:
+        """The rendition as players are told of it."""
+        return replace(rendition, protected=self._protected.get(rendition.name))
+
+    def init(self, track: str, data: bytes) -> bytes:
+        return self._sealers[track].init()
+
+    def seal(self, track: str, data: bytes, first_sample: int) -> Sequence[bytes]:
+        return self._sealers[track].seal(data, first_sample)
+
+
+def _policy(home: Path) -> Policy | None:
+    try:
+        return msgspec.json.decode((home / POLICY).read_bytes(), type=Policy)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except msgspec.DecodeError as error:
+        raise ProtectionError("no_key", f"{home.name}: {POLICY} cannot be read") from error
+
+
+def _indexes(home: Path) -> list[Index]:
+    record = load_record(home)
+    if record is None:
+        raise OriginError(f"there is no title {home.name}", code="unknown_title", status=404)
+    return [load(home / name) for name in record.indexes]
+
+
+def _tag(index: Index, track: TrackIndex) -> str:
+    return f"{track.rendition.name}@{index.digest}"
+
+
+def _one(schemes: Sequence[Scheme], scheme: str) -> Scheme:
+    for known in schemes:
+        if known == scheme:
+            return known
+    raise KeyError(scheme)
+
+
+def _trial(scheme: Scheme, role: str) -> ContentKey:
+    """A key that is thrown away, to see whether a track can be protected."""
+    iv = os.urandom(16) if scheme == "cbcs" else b""
+    return ContentKey(os.urandom(16), Secret(os.urandom(16)), scheme, role, "trial", iv)

@@ -1,0 +1,189 @@
+"""A file of content keys, sealed with a master key (specs/protection.md PR-90).
+
+Each entry is AES-256-GCM over one key, with content id, KID and role as associated data and the id
+of the master key that sealed it, so that a file can be sealed anew entry by entry while it is read.
+"""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from origin.protection.errors import ProtectionError
+from origin.protection.keys import ContentKey, Scheme, kid_of
+from origin.protection.secret import KEY_BYTES, Secret
+
+MASTER_BYTES = 32
+NONCE_BYTES = 12
+Random = Callable[[int], bytes]
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One key as it stands in the file."""
+
+    content_id: str
+    scheme: Scheme
+    role: str
+    period: int
+    kid: str
+    iv: str
+    master: str
+    nonce: str
+    sealed: str
+
+
+class Sheet(msgspec.Struct):
+    """The file."""
+
+    version: int = 1
+    entries: list[Entry] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Masters:
+    """Master keys by their id; the first seals, all open. Never shown."""
+
+    _keys: tuple[bytes, ...]
+
+    @classmethod
+    def of(cls, keys: Iterable[bytes]) -> "Masters":
+        found = tuple(keys)
+        if not found or any(len(key) != MASTER_BYTES for key in found):
+            raise ProtectionError("sealed", f"a master key has {MASTER_BYTES} bytes")
+        return cls(found)
+
+    @classmethod
+    def parse(cls, text: str) -> "Masters":
+        """Hexadecimal, one a line, the one in use first."""
+        try:
+            return cls.of(bytes.fromhex(line) for line in text.split())
+        except ValueError:
+            raise ProtectionError("sealed", "a master key is 64 hexadecimal digits") from None
+
+    def __repr__(self) -> str:
+        return f"Masters({len(self._keys)})"
+
+    def seal(self, data: bytes, bound: bytes, random: Random) -> tuple[str, str, str]:
+        """Master key's id, nonce and sealed text."""
+        nonce = random(NONCE_BYTES)
+        sealed = AESGCM(self._keys[0]).encrypt(nonce, data, bound)
+        return _id(self._keys[0]), _b64(nonce), _b64(sealed)
+
+    def current(self, entry: Entry) -> bool:
+        return entry.master == _id(self._keys[0])
+
+    def open(self, entry: Entry) -> bytes:
+        """ProtectionError `sealed`, whatever is wrong."""
+        key = next((key for key in self._keys if _id(key) == entry.master), None)
+        try:
+            if key is None:
+                raise ValueError
+            nonce, sealed = base64.b64decode(entry.nonce), base64.b64decode(entry.sealed)
+            return AESGCM(key).decrypt(
+                nonce, sealed, _bound(entry.content_id, entry.kid, entry.role)
+            )
+        except (InvalidTag, ValueError, binascii.Error):
+            raise ProtectionError("sealed", f"the key {entry.kid} cannot be opened") from None
+
+
+class Vault:
+    """The keys of a file: bytes in, bytes out."""
+
+    def __init__(self, data: bytes, masters: Masters) -> None:
+        self._masters = masters
+        try:
+            self._sheet = msgspec.json.decode(data, type=Sheet) if data else Sheet(entries=[])
+        except msgspec.DecodeError:
+            raise ProtectionError("sealed", "the key file cannot be read") from None
+        self._opened: dict[str, ContentKey] = {}
+        self._by_kid = {entry.kid: entry for entry in self._sheet.entries}
+
+    def dump(self) -> bytes:
+        return msgspec.json.encode(self._sheet)
+
+    def by_kid(self, kid: bytes) -> ContentKey | None:
+        entry = self._by_kid.get(kid.hex())
+        if entry is None:
+            return None
+        if entry.kid not in self._opened:
+            self._opened[entry.kid] = self._open(entry)
+        return self._opened[entry.kid]
+
+    def find(
+        self, content_id: str, scheme: Scheme, role: str, period: int = 0
+    ) -> ContentKey | None:
+        wanted = (content_id, scheme, role, period)
+        for entry in self._sheet.entries:
+            if (entry.content_id, entry.scheme, entry.role, entry.period) == wanted:
+                return self.by_kid(bytes.fromhex(entry.kid))
+        return None
+
+    def add(self, key: ContentKey, random: Random) -> None:
+        """Store a key; the same KID with another key is refused."""
+        held = self.by_kid(key.kid)
+        if held is not None:
+            if held.secret != key.secret:
+                raise ProtectionError("bad_key", f"another key has the KID {key.uuid}")
+            return
+        kid = key.kid.hex()
+        bound = _bound(key.content_id, kid, key.role)
+        sealed = self._masters.seal(key.secret.reveal(), bound, random)
+        entry = Entry(
+            key.content_id, key.scheme, key.role, key.period, kid, key.constant_iv.hex(), *sealed
+        )
+        self._sheet.entries.append(entry)
+        self._by_kid[kid] = entry
+
+    def ensure(
+        self, content_id: str, scheme: Scheme, roles: Sequence[str], random: Random, period: int = 0
+    ) -> list[ContentKey]:
+        """The keys of these roles, made where there are none."""
+        keys = []
+        for role in roles:
+            key = self.find(content_id, scheme, role, period)
+            if key is None:
+                iv = random(KEY_BYTES) if scheme == "cbcs" else b""
+                kid = kid_of(content_id, scheme, role, period)
+                secret = Secret(random(KEY_BYTES))
+                key = ContentKey(kid, secret, scheme, role, content_id, iv, period)
+                self.add(key, random)
+            keys.append(key)
+        return keys
+
+    def reseal(self, random: Random) -> int:
+        """Seal what an older master key sealed with the one in use; how many entries changed."""
+        changed = 0
+        for at, entry in enumerate(self._sheet.entries):
+            if self._masters.current(entry):
+                continue
+            bound = _bound(entry.content_id, entry.kid, entry.role)
+            master, nonce, sealed = self._masters.seal(self._masters.open(entry), bound, random)
+            fresh = msgspec.structs.replace(entry, master=master, nonce=nonce, sealed=sealed)
+            self._sheet.entries[at] = self._by_kid[entry.kid] = fresh
+            changed += 1
+        return changed
+
+    def _open(self, entry: Entry) -> ContentKey:
+        try:
+            kid, iv = bytes.fromhex(entry.kid), bytes.fromhex(entry.iv)
+            secret = Secret(self._masters.open(entry))
+        except ValueError:
+            raise ProtectionError("sealed", "the key file cannot be read") from None
+        return ContentKey(kid, secret, entry.scheme, entry.role, entry.content_id, iv, entry.period)
+
+
+def _id(master: bytes) -> str:
+    return hashlib.sha256(b"headwater master key id\0" + master).hexdigest()[:16]
+
+
+def _bound(content_id: str, kid: str, role: str) -> bytes:
+    return content_id.encode() + bytes.fromhex(kid) + role.encode()
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
