@@ -3,15 +3,16 @@
 import json
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 import cat
-from cat import cose, plain
-from cat.algorithms import BY_NAME
+from cat import cose, plain, privacy, words
+from cat.algorithms import BY_NAME, CIPHERS
+from cat.cbor import Value
 from cat.tables import PROFILES, REASONS
 from cat.text import normal_text, token_bytes
 
@@ -31,7 +32,7 @@ def _profile(name: str) -> str:
 
 
 def _alg(name: str) -> str:
-    return _choice(name, BY_NAME)
+    return _choice(name, (*BY_NAME, *CIPHERS))
 
 
 def _fail(message: object) -> NoReturn:
@@ -48,7 +49,9 @@ ProfileName = Annotated[
 @token_app.command()
 def keygen(
     kid: Annotated[str, typer.Option(help="Key id.")],
-    alg: Annotated[str, typer.Option(callback=_alg, help=", ".join(BY_NAME) + ".")] = "HS256",
+    alg: Annotated[
+        str, typer.Option(callback=_alg, help=", ".join((*BY_NAME, *CIPHERS)))
+    ] = "HS256",
 ) -> None:
     """Print a new key set with one key, secret included.
 
@@ -92,6 +95,7 @@ def issue(
         text = cat.issue(wanted, cat.KeySet.from_json(keys).signer(kid), profile=profile)
     except cat.CatError as error:
         _fail(error)
+    _warn(cose.parse(token_bytes(text)).claims)
     typer.echo(text)
 
 
@@ -134,11 +138,12 @@ def verify(
         headers=_headers(header or []),
     )
     options = cat.Options(profile=profile, issuers=issuer or (), audiences=audience or ())
+    mint = cat.Mint(known, issuer[0] if issuer else None)
     refused = False
     for text in sys.stdin if token == "-" else [token]:
         if not text.strip():
             continue
-        verdict = cat.verify(normal_text(text), context, known, options)
+        verdict = cat.verify(normal_text(text), context, known, options, mint=mint)
         refused = refused or not verdict.accept
         typer.echo(json.dumps(_as_json(verdict, profile)))
     raise typer.Exit(NO if refused else OK)
@@ -147,12 +152,28 @@ def verify(
 @token_app.command()
 def inspect(
     token: Annotated[str, typer.Argument(help="base64url, base64 or hex.")],
+    keys: Annotated[Path | None, typer.Option(help="Judge it with these keys, as verify.")] = None,
+    uri: Annotated[str, typer.Option(help="The viewer's URL.")] = "https://localhost/",
+    method: Annotated[str, typer.Option(help="Request method.")] = "GET",
+    ip: Annotated[str | None, typer.Option(help="Client address.")] = None,
+    now: Annotated[float | None, typer.Option(help="Epoch seconds; default the clock.")] = None,
     profile: ProfileName = "cta",
 ) -> None:
-    """Print what a token says, in words, without checking its seal.
+    """Print what a token says, in words; with keys also the verdict and why.
 
-    Example: headwater token inspect 2D3RhEOhAQWhBE...
+    Example: headwater token inspect 2D3RhEOhAQWhBE... --keys keys.json --uri https://cdn.example/a
     """
+    if keys is not None:
+        try:
+            known = cat.KeySet.from_json(keys)
+        except cat.CatError as error:
+            _fail(error)
+        at = time.time() if now is None else now
+        context = cat.Context(uri=uri, now=at, method=method, ip=ip)
+        options = cat.Options(profile=profile)
+        verdict = cat.verify(normal_text(token), context, known, options, mint=cat.Mint(known))
+        for line in words.explain(verdict):
+            typer.echo(line)
     try:
         envelope = cose.parse(token_bytes(normal_text(token)))
     except cat.Refused as refused:
@@ -161,9 +182,22 @@ def inspect(
     names = [name for name, known in BY_NAME.items() if known.number == envelope.alg]
     alg = names[0] if names else "not ours"
     kid = "none" if envelope.kid is None else envelope.kid.decode("utf-8", "backslashreplace")
-    typer.echo(f"algorithm {alg}, key id {kid}, {len(envelope.payload)} bytes of claims, unchecked")
+    checked = "" if keys is not None else ", unchecked"
+    if envelope.tag == cose.ENCRYPT0:
+        typer.echo(f"encrypted, key id {kid}, {len(envelope.payload)} bytes")
+        return
+    typer.echo(f"algorithm {alg}, key id {kid}, {len(envelope.payload)} bytes of claims{checked}")
     for name, value in plain.to_plain(envelope.claims, PROFILES[profile]).items():
         typer.echo(f"{name}: {json.dumps(value, ensure_ascii=False)}")
+    _warn(envelope.claims)
+
+
+def _warn(claims: Mapping[Value, Value]) -> None:
+    """CAT-85, on stderr."""
+    for finding in privacy.findings(claims):
+        typer.echo(
+            f"warning: {finding.claim} {finding.why} in a token that is not encrypted", err=True
+        )
 
 
 def _headers(lines: list[str]) -> dict[str, str]:
@@ -179,7 +213,7 @@ def _headers(lines: list[str]) -> dict[str, str]:
 
 def _as_json(verdict: cat.Verdict, profile: str) -> dict[str, object]:
     """The object of CONTRACT, `headwater token verify` (CAT-102)."""
-    respond = verdict.respond
+    respond = None
     if not verdict.accept:
         answer = cat.refusal(verdict)
         body = json.loads(answer.body)
@@ -189,6 +223,6 @@ def _as_json(verdict: cat.Verdict, profile: str) -> dict[str, object]:
         "reason": verdict.reason,
         "claim": verdict.claim,
         "claims": plain.to_plain(verdict.claims, PROFILES[profile]),
-        "renew": verdict.renew,
+        "renew": None if verdict.renew is None else verdict.renew.plain(),
         "respond": respond,
     }

@@ -8,6 +8,7 @@ refused is refused with `CborError`. `Fast` says yes, and only yes, to tokens in
 
 from native.cat.cbor import Decoder
 from native.cat.envelope import Envelope, parse, sealed_structure
+from native.cat.epoch import Epoch
 from native.cat.errors import CborError
 from native.cat.fast import Fast, Sealer
 from native.cat.judge import Rules
@@ -20,6 +21,7 @@ __all__ = [
     "CborError",
     "Decoder",
     "Envelope",
+    "Epoch",
     "Fast",
     "Plan",
     "Request",

@@ -17,6 +17,7 @@ class Envelope:
     protected: bytes
     alg: Value
     kid: bytes | None
+    iv: bytes | None
     critical: tuple[Value, ...]
     payload: bytes
     claims: dict[Value, Value]

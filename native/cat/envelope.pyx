@@ -20,6 +20,7 @@ cdef enum:
     ALG = 1  # header labels, RFC 9052 3.1
     CRIT = 2
     KID = 4
+    IV = 5
     ENCRYPT0 = 16  # tags, RFC 9052 2
     MAC0 = 17
     SIGN1 = 18
@@ -33,6 +34,7 @@ cdef class Envelope:
     cdef readonly bytes protected
     cdef readonly object alg
     cdef readonly bytes kid
+    cdef readonly bytes iv
     cdef readonly tuple critical
     cdef readonly bytes payload
     cdef readonly dict claims
@@ -56,6 +58,8 @@ cdef class Envelope:
             kid = (<str>kid).encode()
         if kid is not None and type(kid) is not bytes:
             raise CborError("kid is neither bytes nor text")
+        iv = headers[IV] if IV in headers else unprotected.get(IV)
+        self.iv = iv if type(iv) is bytes else None
         self.alg = headers.get(ALG)
         self.critical = critical
         self.kid = kid

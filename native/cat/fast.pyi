@@ -5,6 +5,7 @@ from typing import Any, Generic, TypeVar, final
 
 from typing_extensions import disjoint_base
 
+from native.cat.epoch import Epoch
 from native.cat.judge import Rules
 from native.cat.plan import Plan
 from native.cat.request import Request
@@ -31,14 +32,24 @@ class Sealer:
 @disjoint_base
 class Fast(Generic[_Verdict]):
     """Judges the common forms of tokens, and remembers up to twice `most` of those whose seal held,
-    by their SHA-256 (CAT-101).
+    by their SHA-256 (CAT-101). Each is asked of `cleared` again when `epoch` has moved; with
+    `renews` it leaves tokens that are due to `otherwise`.
     """
 
-    def __init__(self, sealers: Sequence[Sealer], rules: Rules, most: int) -> None: ...
+    def __init__(
+        self,
+        sealers: Sequence[Sealer],
+        rules: Rules,
+        most: int,
+        epoch: Epoch | None = None,
+        renews: bool = False,
+    ) -> None: ...
     def verify(self, token: str, request: Request) -> _Verdict:
         """What `accepted` said of the token where it is certainly accepted, else `otherwise`."""
     def accepted(self, plan: Plan) -> _Verdict:
         """The answer for a token, asked once."""
+    def cleared(self, plan: Plan, now: float) -> bool:
+        """Whether no list revokes the token."""
     def otherwise(self, token: str, request: Request) -> _Verdict:
         """The answer where the kernel has none: judge in full."""
     def __class_getitem__(cls, verdict: Any) -> Any: ...

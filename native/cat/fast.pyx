@@ -15,6 +15,7 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from native.cat.cursor cimport ARRAY, BYTES, MAP, NINT, TAG, TEXT, UINT, Cursor, next_head
+from native.cat.epoch cimport Epoch
 from native.cat.judge cimport Rules
 from native.cat.plan cimport Plan
 from native.cat.request cimport Request, Text, text_of
@@ -229,9 +230,12 @@ cdef class Fast:
     cdef Py_ssize_t most
     cdef dict young  # SHA-256 of a token -> Plan; when full it becomes the old one
     cdef dict old
+    cdef Epoch epoch  # None without lists
+    cdef bint renews
 
-    def __init__(self, sealers, Rules rules not None, Py_ssize_t most):
+    def __init__(self, sealers, Rules rules not None, Py_ssize_t most, Epoch epoch=None, bint renews=False):
         self.sealers, self.rules, self.most = tuple(sealers), rules, most
+        self.epoch, self.renews = epoch, renews
         self.young, self.old = {}, {}
 
     def __len__(self):
@@ -241,6 +245,9 @@ cdef class Fast:
         return cls
 
     def accepted(self, Plan plan not None):
+        raise NotImplementedError
+
+    def cleared(self, Plan plan not None, double now):
         raise NotImplementedError
 
     def otherwise(self, str token not None, Request request not None):
@@ -269,7 +276,22 @@ cdef class Fast:
             self.keep(name, plan)
         if not plan.not_before <= request.now < plan.not_after:
             return None
+        if self.renews and request.now >= plan.renew_at:
+            return None
+        if self.epoch is not None and not self.passes(plan, request.now):
+            return None
         return plan if self.rules.hold(plan, request) else None
+
+    cdef bint passes(self, Plan plan, double now) except -1:
+        """Whether the lists let this token pass, asked once per state of theirs."""
+        if now >= self.epoch.fresh_until:
+            return False
+        if plan.epoch != self.epoch.number:
+            number = self.epoch.number
+            if not self.cleared(plan, now):
+                return False
+            plan.epoch = number
+        return True
 
     cdef int keep(self, bytes name, Plan plan) except -1:
         if len(self.young) >= self.most:

@@ -28,6 +28,10 @@ cdef class Plan:
     cdef public object verdict
     cdef double not_before
     cdef double not_after
+    cdef int64_t deadline  # of catr
+    cdef double exp
+    cdef double renew_at  # from then on the long way renews; never: infinity
+    cdef long long epoch  # of the list that let it pass
 
     cdef Op* room(self, int kind) noexcept
     cdef bint claim(self, Cursor* cursor, int label) except -1

@@ -10,7 +10,8 @@ Rules of the file
 """
 
 cimport cython
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.math cimport INFINITY
+from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
 
 from native.cat.cursor cimport ARRAY, BYTES, MAP, NINT, TAG, TEXT, UINT, Cursor, next_head, octets, whole_number
 from native.cat.labels cimport (
@@ -44,6 +45,10 @@ cdef enum:  # specs/cat.md section 12
     LIST_MAX = 50
     REGIONS_MAX = 250
     DEPTH_MAX = 8
+    DEADLINE_S = 60  # CAT-51
+    ABSOLUTE_DEADLINE = 1000000000
+
+cdef int64_t NO_DEADLINE = INT64_MIN
 
 cdef enum:
     IPV4 = 52  # RFC 9164
@@ -153,8 +158,8 @@ cdef bint network(Cursor* cursor, Op* op) noexcept:
     return True
 
 
-cdef bint renewal(Cursor* cursor) noexcept:
-    """catr in its plain forms (CAT-50)."""
+cdef bint renewal(Cursor* cursor, int64_t* deadline) noexcept:
+    """catr in its plain forms (CAT-50); `deadline` is changed where there is one."""
     cdef uint64_t pairs, i
     cdef int64_t key, value
     cdef int seen = 0
@@ -170,6 +175,8 @@ cdef bint renewal(Cursor* cursor) noexcept:
                 return False
             if (key == 0 and not 0 <= value <= 3) or (key == 1 and value < 1):
                 return False
+            if key == 2:
+                deadline[0] = value
         elif not octets(cursor, TEXT, &op.at, &op.size) or not only(cursor, &op, IN_TOKEN):
             return False
     return seen & 3 == 3
@@ -199,6 +206,7 @@ cdef class Plan:
         cdef int j
         cursor.data, cursor.at, cursor.end = data, 0, size
         self.count = self.claims = 0
+        self.deadline, self.exp, self.renew_at = NO_DEADLINE, INFINITY, INFINITY
         if next_head(&cursor, &pairs) != MAP or pairs > CLAIMS_MAX:
             return False
         for i in range(pairs):
@@ -211,6 +219,10 @@ cdef class Plan:
             self.claims += 1
             if not self.claim(&cursor, <int>label):
                 return False
+        if self.deadline > ABSOLUTE_DEADLINE:
+            self.renew_at = <double>self.deadline
+        elif self.deadline != NO_DEADLINE:
+            self.renew_at = self.exp - <double>self.deadline
         return cursor.at == size
 
     cdef bint claim(self, Cursor* cursor, int label) except -1:
@@ -226,7 +238,8 @@ cdef class Plan:
         if label == CTI:
             return octets(cursor, BYTES, &none.at, &none.size)
         if label == CATR:
-            return renewal(cursor)
+            self.deadline = DEADLINE_S
+            return renewal(cursor, &self.deadline)
         if label == CATIFDATA:
             return self.texts(cursor, label, &none)
         if label == CATU or label == CATH:
@@ -237,7 +250,11 @@ cdef class Plan:
         if op == NULL:
             return False
         if label == EXP or label == NBF:
-            return whole_number(cursor, &op.number)
+            if not whole_number(cursor, &op.number):
+                return False
+            if label == EXP:
+                self.exp = <double>op.number
+            return True
         if label == ISS or label == SUB:
             return octets(cursor, TEXT, &op.at, &op.size)
         if label == AUD:

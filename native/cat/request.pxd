@@ -20,6 +20,7 @@ cdef class Request:
     cdef readonly str alpn
     cdef readonly bytes client_spki
     cdef readonly object headers
+    cdef readonly object client_prints
     cdef Text[COMPONENTS] components
     cdef int uri_state
     cdef bint default_port

@@ -9,7 +9,7 @@ __pyx_capi__: dict[str, object]  # what other kernels call
 class Request:
     """One request, immutable. `now` is epoch seconds; None stands for what this platform does not
     know. `country` is ISO 3166-1 alpha-2 with an optional subdivision ("SE-AB"); header names are
-    lower-case. `normal` is room for the caller's form of the URI.
+    lower-case; `client_prints` are TLS fingerprints by cattprint type. `normal` is room for the caller's form of the URI.
     """
 
     uri: str
@@ -23,6 +23,7 @@ class Request:
     alpn: str | None
     client_spki: bytes | None
     headers: Mapping[str, str]
+    client_prints: Mapping[int, str]
     normal: object
 
     def __init__(
@@ -38,4 +39,5 @@ class Request:
         alpn: str | None = None,
         client_spki: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        client_prints: Mapping[int, str] | None = None,
     ) -> None: ...

@@ -110,11 +110,13 @@ cdef class Request:
         str alpn=None,
         bytes client_spki=None,
         headers=None,
+        client_prints=None,
     ):
         self.uri, self.now, self.method, self.ip, self.asn = uri, now, method, ip, asn
         self.country, self.lat, self.lon, self.alpn = country, lat, lon, alpn
         self.client_spki = client_spki
         self.headers = {} if headers is None else headers
+        self.client_prints = {} if client_prints is None else client_prints
         self.uri_state = UNREAD
         self.family = -1
 

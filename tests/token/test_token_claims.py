@@ -95,7 +95,7 @@ CASES = [  # claims, options, context, answer
     ({319: b"x"}, {}, {}, ("claim_unsupported", "cattpk")),
     ({319: b"x"}, {}, {"client_spki": b"y"}, ("tls", "cattpk")),
     ({8: {323: bytes(32)}}, {}, {}, ("dpop", "cnf")),
-    ({8: {323: bytes(32)}}, {}, {"headers": {"dpop": "x"}}, ("claim_unsupported", "cnf")),
+    ({8: {323: bytes(32)}}, {}, {"headers": {"dpop": "x"}}, ("dpop", "cnf")),
     ({8: {3: b"x"}}, {}, {}, ("claim_unsupported", "cnf")),
     ({8: {323: b"x"}}, {}, {}, ("claim_malformed", "cnf")),
     ({321: {0: 60}}, {}, {}, ("claim_malformed", "catdpop")),

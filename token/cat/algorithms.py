@@ -92,4 +92,14 @@ BY_NAME = {
     "ES256": Algorithm(ALGORITHMS["ES256"], _es256, _es256_holds),
     "PS256": Algorithm(ALGORITHMS["PS256"], _ps256, _ps256_holds),
 }
+
+
+class Cipher(NamedTuple):
+    """Content encryption (RFC 9053, 4.1; CAT-12)."""
+
+    number: int
+    key_bytes: int
+
+
+CIPHERS = {"A128GCM": Cipher(1, 16), "A256GCM": Cipher(3, 32)}
 BY_NUMBER = {algorithm.number: algorithm for algorithm in BY_NAME.values()}

@@ -4,6 +4,7 @@ deterministic encoder (section 4.2.1).
 
 import math
 import struct
+from collections.abc import Mapping
 from typing import Final
 
 from cat.tables import LIMITS
@@ -49,6 +50,41 @@ def encode(value: object) -> bytes:
     raise CborError(f"{type(value).__name__} has no CBOR form here")
 
 
+def items(data: bytes) -> dict[bytes, bytes]:
+    """The pairs of a map that was decoded before, each side in its own bytes."""
+    count, at = _argument(data, 0)
+    pairs: dict[bytes, bytes] = {}
+    for _ in range(count):
+        middle = _skip(data, at)
+        end = _skip(data, middle)
+        pairs[data[at:middle]] = data[middle:end]
+        at = end
+    return pairs
+
+
+def join(pairs: Mapping[bytes, bytes]) -> bytes:
+    """A map in deterministic order of pairs that are encoded."""
+    return _head(5, len(pairs)) + b"".join(key + pairs[key] for key in sorted(pairs))
+
+
+def _argument(data: bytes, at: int) -> tuple[int, int]:
+    """The argument of the head at `at`, and where the head ends."""
+    info = data[at] & 31
+    size = 0 if info < 24 else 1 << (info - 24)
+    return int.from_bytes(data[at + 1 : at + 1 + size], "big") if size else info, at + 1 + size
+
+
+def _skip(data: bytes, at: int) -> int:
+    """Where the item at `at` ends."""
+    major = data[at] >> 5
+    argument, at = _argument(data, at)
+    if major in (2, 3):
+        return at + argument
+    for _ in range({4: argument, 5: 2 * argument, 6: 1}.get(major, 0)):
+        at = _skip(data, at)
+    return at
+
+
 def _head(major: int, argument: int) -> bytes:
     if argument < 24:
         return bytes([major << 5 | argument])
@@ -68,4 +104,4 @@ def _float_info(value: float) -> int:
     return 27
 
 
-__all__ = ["DECODER", "CborError", "Tag", "Value", "decode", "encode"]
+__all__ = ["DECODER", "CborError", "Tag", "Value", "decode", "encode", "items", "join"]

@@ -1,5 +1,11 @@
 """The COSE envelope (RFC 9052; CAT-1..CAT-8): steps 2 and 3 of the verdict, and the issued form."""
 
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from cat.algorithms import CIPHERS, Public
 from cat.cbor import DECODER, CborError, Tag, encode
 from cat.errors import Refused
 from cat.tables import ALGORITHM_TAGS
@@ -8,18 +14,18 @@ from native.cat import parse as parse_envelope
 
 CWT, ENCRYPT0 = 61, 16  # RFC 8392, 6; RFC 9052, 2
 ALG, KID = 1, 4  # RFC 9052, 3.1
-_SHAPE, _HEADERS, _KEY = 2, 3, 4  # steps of CAT section 10
+IV = 5
+IV_BYTES = 12
+CIPHER_NUMBERS: Final = frozenset(cipher.number for cipher in CIPHERS.values())
+_SHAPE, _HEADERS = 2, 3  # steps of CAT section 10
 
 
 def parse(data: bytes) -> Envelope:
     """Step 2 of the order: every byte accounted for, or Refused("malformed")."""
     try:
-        envelope = parse_envelope(data, DECODER)
+        return parse_envelope(data, DECODER)
     except CborError:
         raise Refused("malformed", _SHAPE) from None
-    if envelope.tag == ENCRYPT0:
-        raise Refused("key", _KEY)  # no key of ours decrypts (CAT-12)
-    return envelope
 
 
 def check_algorithm(envelope: Envelope) -> int:
@@ -32,8 +38,29 @@ def check_algorithm(envelope: Envelope) -> int:
 
 def check_critical(envelope: Envelope) -> None:
     """CAT-7: critical headers that we process."""
-    if any(label not in (ALG, KID) for label in envelope.critical):
+    if any(label not in (ALG, KID, IV) for label in envelope.critical):
         raise Refused("header_crit", _HEADERS)
+
+
+def _associated(protected: bytes) -> bytes:
+    """RFC 9052, 5.3."""
+    return encode(("Encrypt0", protected, b""))
+
+
+def decrypt(key: Public, iv: bytes, sealed: bytes, protected: bytes) -> bytes | None:
+    """The plaintext of COSE_Encrypt0, or None when it was not made with this key."""
+    assert isinstance(key, bytes)
+    try:
+        return AESGCM(key).decrypt(iv, sealed, _associated(protected))
+    except InvalidTag:
+        return None
+
+
+def encrypt(number: int, kid: bytes, key: bytes, iv: bytes, plain: bytes) -> bytes:
+    """COSE_Encrypt0 around a token's bytes (CAT-12)."""
+    protected = encode({ALG: number})
+    sealed = AESGCM(key).encrypt(iv, plain, _associated(protected))
+    return encode(Tag(CWT, Tag(ENCRYPT0, (protected, {KID: kid, IV: iv}, sealed))))
 
 
 def build(tag: int, protected: bytes, kid: bytes, payload: bytes, seal: bytes) -> bytes:
@@ -41,4 +68,16 @@ def build(tag: int, protected: bytes, kid: bytes, payload: bytes, seal: bytes) -
     return encode(Tag(CWT, Tag(tag, (protected, {KID: kid}, payload, seal))))
 
 
-__all__ = ["ALG", "build", "check_algorithm", "check_critical", "parse", "sealed_structure"]
+__all__ = [
+    "ALG",
+    "CIPHER_NUMBERS",
+    "ENCRYPT0",
+    "IV_BYTES",
+    "build",
+    "check_algorithm",
+    "check_critical",
+    "decrypt",
+    "encrypt",
+    "parse",
+    "sealed_structure",
+]

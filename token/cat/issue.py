@@ -6,15 +6,12 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cat import cbor, cose
-from cat.cbor import CborError, Value
 from cat.errors import IssueError
 from cat.keys import Key
-from cat.shapes import SHAPES
-from cat.tables import ALGORITHM_TAGS, COMPONENTS, LABELS, LIMITS, MATCHES, PROFILES
-from cat.text import to_text
-
-CTI_BYTES = 16
+from cat.mint import seal, written
+from cat.renewal import CTI_BYTES, DEADLINE, DEADLINE_S, EXPADD, TYPE, Delivery
+from cat.shapes import ABSOLUTE_DEADLINE
+from cat.tables import COMPONENTS, LABELS, MATCHES, PROFILES
 
 
 def issue(
@@ -30,38 +27,22 @@ def issue(
     catv 1 and a random cti are added; exp is required. `{"catu": {"path": {"prefix": "/live/"}}}`
     reads as it sounds.
     """
-    if key.secret is None:
-        raise IssueError(f"key {key.kid} cannot sign: it has no private part")
-    if key.weak:
-        raise IssueError(f"key {key.kid} is shorter than 32 bytes")
     labelled = {_label(name): _named(name, value) for name, value in claims.items()}
     labelled.setdefault(LABELS["catv"], 1)
     labelled.setdefault(LABELS["cti"], entropy(CTI_BYTES))
     if LABELS["exp"] not in labelled:
         raise IssueError("exp is required")
-    try:
-        payload = cbor.encode(labelled)
-        decoded = cbor.decode(payload)
-    except CborError as error:
-        raise IssueError(f"the claims have no CBOR form: {error}") from None
-    assert isinstance(decoded, dict)
-    _check_forms(decoded, profile)
-    number = key.algorithm.number
-    protected = cbor.encode({cose.ALG: number})
-    tag = ALGORITHM_TAGS[number]
-    seal = key.algorithm.seal(key.secret, cose.sealed_structure(tag, protected, payload))
-    token = to_text(cose.build(tag, protected, key.kid.encode(), payload, seal))
-    if len(token) > LIMITS.encoded_chars:
-        raise IssueError(f"the token would be longer than {LIMITS.encoded_chars} characters")
-    return token
+    _check_renewal(labelled)
+    return seal(written(labelled, PROFILES[profile]), key)
 
 
-def _check_forms(claims: Mapping[Value, Value], profile: str) -> None:
-    dialect = PROFILES[profile]
-    for label, value in claims.items():
-        claim = dialect.claims.get(label) if isinstance(label, int) else None
-        if claim is not None and not SHAPES[claim.shape](value, dialect):
-            raise IssueError(f"{claim.name} has the wrong form")
+def _check_renewal(claims: Mapping[int, Any]) -> None:
+    """A redirect whose successor would be due at once goes round for ever (CAT-55)."""
+    rules = claims.get(LABELS["catr"])
+    if isinstance(rules, Mapping) and rules.get(TYPE) == Delivery.REDIRECT:
+        deadline = rules.get(DEADLINE, DEADLINE_S)
+        if deadline > ABSOLUTE_DEADLINE or rules.get(EXPADD, 0) <= deadline:
+            raise IssueError("catr by redirect needs an expadd above its deadline")
 
 
 def _label(name: str | int) -> int:

@@ -5,15 +5,19 @@ A judge sees a claim whose form is right (`cat.shapes`). Judges are pure: the cl
 context.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Final
 
-from cat import geo, match, network
-from cat.cbor import Tag
+from cat import dpop, due, geo, match, network
+from cat.cbor import Tag, encode
 from cat.context import Case, normal_uri
-from cat.shapes import JKT
-from cat.tables import COMPONENTS
+from cat.revocation import name_of
+from cat.shapes import JKT, LEGACY_JKT
+from cat.tables import COMPONENTS, LABELS
+
+REUSE_REVOKES: Final = 2  # catreplay, CAT-70
 
 Judge = Callable[[Any, Case], bool | None]
 
@@ -51,7 +55,7 @@ def _subject(value: str, case: Case) -> bool:
 
 
 def _uri(value: dict[int, dict[int, object]], case: Case) -> bool | None:
-    uri = normal_uri(case.context)
+    uri = normal_uri(case.context, case.options)
     if uri is None:
         return False
     return _all(
@@ -106,19 +110,62 @@ def _client_key(value: bytes, case: Case) -> bool | None:
     return None if spki is None else spki == value
 
 
+def _fingerprint(value: dict[int, Any], case: Case) -> bool | None:
+    print_ = case.context.client_prints.get(value[0])
+    return None if print_ is None else print_.lower() == value[1].lower()
+
+
 def _proof(value: dict[object, object], case: Case) -> bool | None:
-    """CAT-80, CAT-81: a missing proof is wrong; checking one is not built here, so a given one is
-    unknown.
-    """
-    if JKT not in value or "dpop" in case.context.headers:
+    """CAT-80, CAT-81: a missing proof is wrong."""
+    jkt = value.get(JKT)
+    if jkt is None and case.options.cnf_legacy:
+        jkt = value.get(LEGACY_JKT)
+    if not isinstance(jkt, bytes):
         return None
-    return False
+    proof = case.context.headers.get("dpop")
+    if proof is None:
+        return False
+    rules: Any = case.claims.get(LABELS["catdpop"], {})
+    return dpop.holds(proof, jkt, rules, case)
 
 
-def _portion(value: tuple[float, object], _case: Case) -> bool | None:
-    """CAT-75 without a store: only the certain probabilities are decided."""
-    probability = value[0]
-    return probability == 0 if probability in (0, 1) else None
+def _left_s(case: Case, until: object = None) -> float:
+    """Seconds that a store remembers something of this token."""
+    end = case.claims.get(LABELS["exp"]) if until is None else until
+    return end - case.context.now if isinstance(end, int | float) else case.options.use_s
+
+
+def _portion(value: tuple[Any, ...], case: Case) -> bool | None:
+    """CAT-75: the certain probabilities, else a store's draw, else a constant one per id."""
+    probability, number = value[0], value[1]
+    if probability in (0, 1):
+        return bool(probability == 0)
+    if case.options.settled:
+        left_s = _left_s(case, value[2] if len(value) > 2 else None)
+        key = due.name("por", case.claims.get(LABELS["iss"]), number)
+        case.pending.append(due.Portion(key, probability, left_s))
+        return True
+    if case.options.por_salt is None:
+        return None
+    drawn = hashlib.sha256(case.options.por_salt + encode(number)).digest()[:8]
+    return bool(int.from_bytes(drawn, "big") / 2**64 >= probability)
+
+
+def _replay(value: int, case: Case) -> bool | None:
+    """CAT-70, CAT-72: only a store knows whether a token was used."""
+    if value == 0:
+        return True
+    if not case.options.settled:
+        return None
+    issuer, cti = case.claims.get(LABELS["iss"]), case.claims.get(LABELS["cti"])
+    revoke = None
+    if isinstance(cti, bytes):
+        number = cti
+        revoke = name_of("use", issuer, cti).hex() if value == REUSE_REVOKES else None
+    else:
+        number = hashlib.sha256(case.payload).digest()
+    case.pending.append(due.Use(due.name("use", issuer, number), _left_s(case), revoke))
+    return True
 
 
 def _crit(value: tuple[int | str, ...], case: Case) -> bool:
@@ -157,8 +204,9 @@ JUDGES: Final[dict[str, Judge]] = {
     "circles": _circles,
     "client_key": _client_key,
     "proof": _proof,
+    "fingerprint": _fingerprint,
     "portion": _portion,
-    "replay": lambda value, case: True if value == 0 else None,  # no store here (CAT-70, CAT-72)
+    "replay": _replay,
     "crit": _crit,
     "or": lambda sets, case: _any(_each(sets, case)),
     "and": lambda sets, case: _all(_each(sets, case)),

@@ -7,6 +7,7 @@ The file form is CONTRACT's `--keys`: a list of JWK members `{"kid", "alg", "k" 
 
 import itertools
 import json
+import math
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from cat.algorithms import BY_NAME, Algorithm, Public, Secret
+from cat.algorithms import BY_NAME, CIPHERS, Algorithm, Public, Secret
 from cat.errors import KeyFileError
 from cat.text import from_text, to_text
 
@@ -32,10 +33,17 @@ class Key:
     secret: Secret | None = field(default=None, repr=False)
     not_before: float | None = None
     not_after: float | None = None
+    issuer: bool = False  # what this key decrypts may be claims without a seal (CAT-12)
 
     @property
     def algorithm(self) -> Algorithm:
+        """How the key seals; KeyError for one that encrypts."""
         return BY_NAME[self.alg]
+
+    @property
+    def number(self) -> int:
+        """The COSE algorithm."""
+        return CIPHERS[self.alg].number if self.alg in CIPHERS else BY_NAME[self.alg].number
 
     def live(self, now: float) -> bool:
         """CAT-28."""
@@ -61,6 +69,10 @@ class KeySet:
             algorithm.number: tuple(key for key in self._keys if key.alg == name)
             for name, algorithm in BY_NAME.items()
         }
+        self._ciphers = {
+            cipher.number: tuple(key for key in self._keys if key.alg == name)
+            for name, cipher in CIPHERS.items()
+        }
         self._named: dict[bytes, tuple[Key, ...]] = {}
         for key in self._keys:
             kid = key.kid.encode()
@@ -79,7 +91,7 @@ class KeySet:
                 raise KeyFileError("the key file is not JSON") from None
         if not isinstance(source, list | tuple) or not all(isinstance(k, Mapping) for k in source):
             raise KeyFileError("a key set is a list of objects")
-        return cls(_key(index, members) for index, members in enumerate(source))
+        return cls(key_of(members, index) for index, members in enumerate(source))
 
     def __iter__(self) -> Iterator[Key]:
         return iter(self._keys)
@@ -91,6 +103,10 @@ class KeySet:
         """The keys of one COSE algorithm."""
         return self._of.get(number, ())
 
+    def ciphers(self, number: int) -> tuple[Key, ...]:
+        """The keys that decrypt one COSE algorithm (CAT-12)."""
+        return self._ciphers.get(number, ())
+
     def named(self, kid: bytes) -> tuple[Key, ...]:
         """The keys of one kid; kids are compared as bytes (CAT-8)."""
         return self._named.get(kid, ())
@@ -98,7 +114,7 @@ class KeySet:
     def signer(self, kid: str | None = None) -> Key:
         """The key to issue with: the one of this kid, else the first that can sign."""
         for key in self._keys:
-            if key.secret is not None and kid in (None, key.kid):
+            if key.secret is not None and key.alg in BY_NAME and kid in (None, key.kid):
                 return key
         raise KeyFileError("no key of this kid can sign" if kid else "no key can sign")
 
@@ -107,6 +123,8 @@ def generate(
     alg: str, kid: str, entropy: Callable[[int], bytes] = secrets.token_bytes
 ) -> dict[str, object]:
     """A new key in the file form, private members included."""
+    if alg in CIPHERS:
+        return {"kid": kid, "alg": alg, "k": to_text(entropy(CIPHERS[alg].key_bytes))}
     if alg == "HS256":
         return {"kid": kid, "alg": alg, "k": to_text(entropy(ISSUE_SECRET_BYTES))}
     if alg == "ES256":
@@ -123,25 +141,35 @@ def generate(
         public = private.public_numbers
         members = {"n": public.n, "e": public.e, "d": private.d}
         return {"kid": kid, "alg": alg, **{n: _number_text(v) for n, v in members.items()}}
-    raise KeyFileError(f"alg is one of {', '.join(BY_NAME)}")
+    raise KeyFileError(f"alg is one of {', '.join(_READERS)}")
 
 
 def _number_text(value: int) -> str:
     return to_text(value.to_bytes((value.bit_length() + 7) // 8, "big"))
 
 
-def _key(index: int, members: Mapping[str, object]) -> Key:
+def key_of(members: Mapping[str, object], index: int = 0) -> Key:
+    """One key from its members; KeyFileError says what is wrong with it."""
     kid, alg = members.get("kid"), members.get("alg")
     if not isinstance(kid, str) or alg not in _READERS:
-        raise KeyFileError(f"key {index}: needs a text kid and an alg of {', '.join(BY_NAME)}")
-    times = [members.get(name) for name in ("nbf", "exp")]
-    if any(type(time) not in (int, float, type(None)) for time in times):
+        raise KeyFileError(f"key {index}: needs a text kid and an alg of {', '.join(_READERS)}")
+    begin, end = _time(members, "nbf"), _time(members, "exp")
+    if math.nan in (begin, end):
         raise KeyFileError(f"key {kid}: nbf and exp are epoch seconds")
     try:
         public, secret = _READERS[str(alg)](members)
     except (KeyError, TypeError, ValueError):
         raise KeyFileError(f"key {kid}: its members do not make a {alg} key") from None
-    return Key(kid, str(alg), public, secret, *times)  # type: ignore[arg-type]
+    issuer = members.get("issuer") is True and alg in CIPHERS
+    return Key(kid, str(alg), public, secret, begin, end, issuer)
+
+
+def _time(members: Mapping[str, object], name: str) -> float | None:
+    """Epoch seconds, None where there are none, NaN where it is something else."""
+    value = members.get(name)
+    if value is None:
+        return None
+    return value if isinstance(value, int | float) and type(value) is not bool else math.nan
 
 
 def _member(members: Mapping[str, object], name: str) -> bytes:
@@ -186,4 +214,19 @@ def _read_ps256(members: Mapping[str, object]) -> tuple[Public, Secret | None]:
     return numbers.public_key(), private.private_key()
 
 
-_READERS = {"HS256": _read_hs256, "ES256": _read_es256, "PS256": _read_ps256}
+def _read_cipher(size: int) -> Callable[[Mapping[str, object]], tuple[Public, Secret | None]]:
+    def read(members: Mapping[str, object]) -> tuple[Public, Secret | None]:
+        secret = _member(members, "k")
+        if len(secret) != size:
+            raise ValueError("the wrong length")
+        return secret, secret
+
+    return read
+
+
+_READERS = {
+    "HS256": _read_hs256,
+    "ES256": _read_es256,
+    "PS256": _read_ps256,
+    **{name: _read_cipher(cipher.key_bytes) for name, cipher in CIPHERS.items()},
+}

@@ -18,14 +18,15 @@ from cat.context import Options
 from cat.keys import Key, KeySet
 from cat.tables import LIMITS
 
-_Name = tuple[bytes, int, str, str, str]
+_Name = tuple[bytes, int, tuple[str, ...]]
 
 
 class Believed(NamedTuple):
-    """The key whose seal held, and the labelled claims."""
+    """The key whose seal held, the labelled claims and their bytes."""
 
     key: Key
     claims: Mapping[Value, Value]
+    payload: bytes
 
 
 class Seen:
@@ -49,14 +50,12 @@ class Seen:
         self._believed.move_to_end(name)
         return believed
 
-    def put(
-        self, token: str, keys: KeySet, options: Options, key: Key, claims: Mapping[Value, Value]
-    ) -> None:
+    def put(self, token: str, keys: KeySet, options: Options, believed: Believed) -> None:
         """Keep a token whose steps 1 to 7 passed; the one used longest ago makes room."""
         name = _name(token, keys, options)
         if name is None:
             return
-        self._believed[name] = Believed(key, MappingProxyType(claims))
+        self._believed[name] = believed._replace(claims=MappingProxyType(believed.claims))
         self._believed.move_to_end(name)
         if len(self._believed) > self.most:
             self._believed.popitem(last=False)
@@ -69,4 +68,4 @@ def _name(token: str, keys: KeySet, options: Options) -> _Name | None:
     if len(token) > LIMITS.encoded_chars or not token.isascii():
         return None
     digest = hashlib.sha256(token.encode()).digest()
-    return digest, keys.version, options.profile, options.contested, options.high_s
+    return digest, keys.version, options.reading

@@ -19,7 +19,8 @@ Shape = Callable[[object, Profile], bool]
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _COMPONENT_NUMBERS = frozenset(COMPONENTS.values())
 _GEO_CRS = 279  # CAT-6
-JKT, ABSOLUTE_DEADLINE = 323, 10**9  # CAT-80, CAT-51
+JKT, LEGACY_JKT, ABSOLUTE_DEADLINE = 323, 3, 10**9  # CAT-80, CAT-51
+PRINT_TYPES = 13  # of cattprint
 
 
 def _is_uint(value: object) -> bool:
@@ -134,6 +135,16 @@ def _dpop(value: object, _profile: Profile) -> bool:
     )
 
 
+def _fingerprint(value: object, _profile: Profile) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() == {0, 1}
+        and type(value[0]) is int
+        and 0 <= value[0] < PRINT_TYPES
+        and _is_text(value[1])
+    )
+
+
 def _portion(value: object, _profile: Profile) -> bool:
     if not isinstance(value, tuple) or len(value) not in (2, 3):
         return False
@@ -230,6 +241,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "altitude": _altitude,
     "confirmation": _confirmation,
     "dpop": _dpop,
+    "fingerprint": _fingerprint,
     "portion": _portion,
     "replay": lambda value, profile: type(value) is int and value in (0, 1, 2),
     "sets": _sets,

@@ -105,6 +105,16 @@ PROFILES: Final = MappingProxyType(
         )
     }
 )
+# Only with the option label_324=cattprint; the label is contested (CAT-63).
+CATTPRINT: Final = Claim(324, "cattprint", "fingerprint", 13, "fingerprint", "tls", "provisional")
+
+
+def with_claim(profile: Profile, claim: Claim) -> Profile:
+    """A profile with one row more, at its step."""
+    rows = sorted((*profile.claims.values(), claim), key=lambda row: row.step)
+    return profile._replace(claims=MappingProxyType({row.label: row for row in rows}))
+
+
 LABELS: Final = MappingProxyType({claim.name: claim.label for claim in CLAIMS})
 COMPOSITIONS: Final = frozenset({"or", "nor", "and"})
 NOT_IN_SETS: Final = frozenset({"cnf", "catdpop", "catpor", "catreplay", "catr", "catif"})  # CAT-65

@@ -3,7 +3,7 @@ in one go.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -41,6 +41,28 @@ def candidates(path: str, query: str, headers: Mapping[str, str]) -> Found:
         rest["cookie"] = cookie
     tokens = dict.fromkeys(filter(None, [*from_header, *from_query, *from_path, *from_cookie]))
     return Found(tuple(tokens)[: LIMITS.candidates], path, query, rest)
+
+
+def without(query: str, names: Sequence[str]) -> str:
+    """A query less the parameters of these names (any case); other bytes and their order stay."""
+    for name in names:
+        query = _from_pairs(query, "&", name.lower())[1]
+    return query
+
+
+def channel(token: str, path: str, query: str, headers: Mapping[str, str]) -> str:
+    """Where a token came by: header, query, path or cookie; header for one from elsewhere."""
+    came = {
+        "header": {HEADER: headers.get(HEADER, "")},
+        "query": {},
+        "path": {},
+        "cookie": {"cookie": headers.get("cookie", "")},
+    }
+    for name, fields in came.items():
+        found = candidates(path if name == "path" else "", query if name == "query" else "", fields)
+        if token in found.tokens:
+            return name
+    return "header"
 
 
 def in_path(token: str, path: str) -> str:

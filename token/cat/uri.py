@@ -60,9 +60,9 @@ class Uri:
 _NAMES: Final = {number: name for name, number in COMPONENTS.items()}
 
 
-def parse(uri: str) -> Uri:
+def parse(uri: str, *, encoded_slash: bool = False) -> Uri:
     """The normal form, or UriError: userinfo, fragment, raw non-ASCII, bad escapes, NUL, backslash
-    (CAT-42).
+    (CAT-42). `encoded_slash` lets `%2F` and `%5C` stand in the path.
     """
     parts = _URI.fullmatch(uri)
     if parts is None:
@@ -75,13 +75,15 @@ def parse(uri: str) -> Uri:
     if port:
         port = str(int(port))
     host = authority[1].lower().removesuffix(".")
-    return Uri(scheme, host, port, normal_path(parts[3]), _normal_escapes(parts[4] or ""))
+    path = normal_path(parts[3], encoded_slash=encoded_slash)
+    return Uri(scheme, host, port, path, _normal_escapes(parts[4] or ""))
 
 
-def normal_path(path: str) -> str:
+def normal_path(path: str, *, encoded_slash: bool = False) -> str:
     """Escapes first, dot segments second, so that `%2e%2e` climbs too; `//` and `;` stay."""
     path = _normal_escapes(path)
-    if _NEVER_IN_PATH.search(path) or (path and not path.startswith("/")):
+    barred = not encoded_slash and _NEVER_IN_PATH.search(path)
+    if barred or (path and not path.startswith("/")):
         raise UriError("encoded slash or backslash, or a relative path")
     return _without_dot_segments(path) or "/"
 

@@ -7,10 +7,12 @@ leaves, and every refusal with its reason, is `verify`'s.
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property, partial
 
-from cat.algorithms import BY_NUMBER
+from cat.algorithms import BY_NAME, BY_NUMBER
 from cat.cbor import DECODER, Value
 from cat.context import LIBRARY_DEFAULTS, Context, Options, normal_parts
 from cat.keys import Key, KeySet
+from cat.mint import Mint
+from cat.revocation import Revoked
 from cat.seen import Seen
 from cat.tables import LABELS
 from cat.verify import ACCEPTED_STEP, Verdict, furthest, verify
@@ -40,34 +42,64 @@ class Claims(Mapping[Value, Value]):
 
 
 class Verifier(Fast[Verdict]):
-    """`verify(token, context)` is `cat.verify` with one key set and one `Options`; up to twice
-    `most` of the tokens whose seal held are remembered (CAT-101).
+    """`verify(token, context)` is `cat.verify` with one key set, one `Options`, one `Mint` and one
+    list; up to twice `most` of the tokens whose seal held are remembered (CAT-101).
     """
 
     def __init__(
-        self, keys: KeySet, options: Options = LIBRARY_DEFAULTS, *, most: int = 4096
+        self,
+        keys: KeySet,
+        options: Options = LIBRARY_DEFAULTS,
+        *,
+        most: int = 4096,
+        mint: Mint | None = None,
+        revoked: Revoked | None = None,
     ) -> None:
-        super().__init__(_sealers(keys) if _is_plain(options) else (), _rules(options), most)
+        super().__init__(
+            _sealers(keys) if _is_plain(options) else (),
+            _rules(options),
+            most,
+            None if revoked is None else revoked.epoch,
+            mint is not None,
+        )
+        self.options = options
         self._keys = keys
-        self._options = options
         self._seen = Seen(most)
+        self._mint = mint
+        self._revoked = revoked
 
     def accepted(self, plan: Plan) -> Verdict:
         key = plan.key
         assert isinstance(key, Key)
         return Verdict(True, "ok", None, Claims(plan.payload), key.kid, ACCEPTED_STEP)
 
+    def cleared(self, plan: Plan, now: float) -> bool:
+        key, revoked = plan.key, self._revoked
+        assert isinstance(key, Key) and revoked is not None
+        return revoked.finds(Claims(plan.payload), key.kid, now) is None
+
     def otherwise(self, token: str, request: Context) -> Verdict:
-        return verify(token, request, self._keys, self._options, self._seen)
+        return verify(
+            *(token, request, self._keys, self.options, self._seen),
+            mint=self._mint,
+            revoked=self._revoked,
+        )
 
     def verify_any(self, tokens: Iterable[str], context: Context) -> Verdict:
         """The verdict on several candidates (CAT-91)."""
         return furthest(tokens, lambda token: self.verify(token, context))
 
 
+_RULES_OF_KERNEL = ("profile", "contested", "high_s", "foreign", "privacy")
+
+
 def _is_plain(options: Options) -> bool:
     """Whether the kernel's rules are these options' rules."""
-    return options.profile == "cta" and options.contested == "refuse" and options.high_s == "accept"
+    return (
+        all(getattr(options, name) == getattr(LIBRARY_DEFAULTS, name) for name in _RULES_OF_KERNEL)
+        and options.encoded_slash == "refuse"
+        and not options.query_ignore
+    )
 
 
 def _rules(options: Options) -> Rules:
@@ -91,4 +123,5 @@ def _sealers(keys: KeySet) -> list[Sealer]:
             key.not_after,
         )
         for key in keys
+        if key.alg in BY_NAME
     ]

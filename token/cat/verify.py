@@ -7,29 +7,39 @@ a `Refused` raised with its step; a restriction that cannot be evaluated refuses
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from cat import cose
-from cat.algorithms import BY_NUMBER, is_high_s
+from cat import conditional, privacy
 from cat.cbor import Value
 from cat.context import LIBRARY_DEFAULTS, Case, Context, Options
+from cat.due import Due
 from cat.errors import Refused
 from cat.judges import JUDGES
-from cat.keys import Key, KeySet
-from cat.seen import Seen
+from cat.keys import KeySet
+from cat.mint import Mint
+from cat.opening import opened
+from cat.renewal import Renewed, renewed
+from cat.revocation import Revoked
+from cat.seen import Believed, Seen
 from cat.shapes import SHAPES
 from cat.tables import COMPOSITIONS, CONTESTED, LABELS, LIMITS, Profile
-from cat.text import token_bytes
-from native.cat import Envelope
 
 ACCEPTED_STEP = 18
-_STEPS = {"alg": 3, "key": 4, "signature": 5, "contested": 6, "shape": 7}
+_STEPS = {"contested": 6, "shape": 7, "revoked": 12}
+
+
+@dataclass(frozen=True, slots=True)
+class Respond:
+    """What a token's catif wants answered in place of the reason's own answer (CAT-60)."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`claims` is empty until the seal holds. `renew` and `respond` are CAT-102's fields, null when
-    nothing is due.
+    """`claims` is empty until the seal holds. `renew` and `respond` are null when nothing is due
+    (CAT-102). A verdict with something `pending` does not accept: a `Guard` settles it.
     """
 
     accept: bool
@@ -38,8 +48,28 @@ class Verdict:
     claims: Mapping[Value, Value] = field(default_factory=dict, repr=False)
     kid: str | None = None
     step: int = 0
-    renew: dict[str, object] | None = None
-    respond: dict[str, object] | None = None
+    renew: Renewed | None = None
+    respond: Respond | None = None
+    pending: "Pending | None" = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What a store has still to say of a token, in order, and the verdicts that come of it."""
+
+    due: tuple[Due, ...]
+    case: Case
+    kid: str | None
+    mint: Mint | None
+
+    def accepted(self) -> Verdict:
+        """Everything was settled."""
+        renew = None if self.mint is None else renewed(self.case, self.kid, self.mint)
+        return Verdict(True, "ok", None, self.case.claims, self.kid, ACCEPTED_STEP, renew)
+
+    def refused(self, reason: str, due: Due) -> Verdict:
+        """The store said no to `due`."""
+        return _refusal(self.case, Refused(reason, due.step, due.claim), self.kid, self.mint)
 
 
 def verify(
@@ -48,28 +78,52 @@ def verify(
     keys: KeySet,
     options: Options = LIBRARY_DEFAULTS,
     seen: Seen | None = None,
+    *,
+    mint: Mint | None = None,
+    revoked: Revoked | None = None,
 ) -> Verdict:
     """Judge one token in its transport form. Never raises on any token; with `seen` the verdict is
-    the same, sooner (CAT-101).
+    the same, sooner (CAT-101). With a `mint` accepted tokens are renewed and catif answers carry
+    tokens; `revoked` is asked for lists (CAT-73).
     """
-    claims: Mapping[Value, Value] = {}
+    case = Case({}, context, options, token)
     kid: str | None = None
     try:
         believed = None if seen is None else seen.get(token, keys, options, context.now)
-        if believed is not None:
-            kid, claims = believed.key.kid, believed.claims
+        if believed is None:
+            read = opened(token, keys, context.now, options)
+            kid = read.key.kid
+            claims = _labelled(read.claims, options)
+            case = replace(case, claims=claims, payload=read.payload)
+            _check_forms(case, read.encrypted)
+            if seen is not None and not read.encrypted:
+                seen.put(token, keys, options, Believed(read.key, claims, read.payload))
         else:
-            envelope = cose.parse(token_bytes(token))
-            key = _authenticate(envelope, keys, context.now, options)
-            kid = key.kid
-            claims = _labelled(envelope.claims, options)
-            _check_forms(Case(claims, context, options))
-            if seen is not None:
-                seen.put(token, keys, options, key, claims)
-        _judge(Case(claims, context, options))
+            kid = believed.key.kid
+            case = replace(case, claims=believed.claims, payload=believed.payload)
+        _judge(case, kid, revoked)
     except Refused as refused:
-        return Verdict(False, refused.reason, refused.claim, claims, kid, refused.step)
-    return Verdict(True, "ok", None, claims, kid, ACCEPTED_STEP)
+        return _refusal(case, refused, kid, mint)
+    pending = Pending(tuple(case.pending), case, kid, mint)
+    if not pending.due:
+        return pending.accepted()
+    first = pending.due[0]
+    return Verdict(*(False, "store", first.claim, case.claims, kid, first.step), pending=pending)
+
+
+def _refusal(case: Case, refused: Refused, kid: str | None, mint: Mint | None) -> Verdict:
+    respond = _respond(case, refused, mint)
+    return Verdict(
+        *(False, refused.reason, refused.claim, case.claims, kid, refused.step), respond=respond
+    )
+
+
+def _respond(case: Case, refused: Refused, mint: Mint | None) -> Respond | None:
+    """catif is read where every form held, and never for a revoked token (CAT-27, CAT-60)."""
+    if refused.step <= _STEPS["shape"] or refused.reason == "revoked" or refused.claim is None:
+        return None
+    found = conditional.answer(case, refused.claim, mint)
+    return None if found is None else Respond(found[0], tuple(found[1].items()))
 
 
 def verify_any(
@@ -93,32 +147,6 @@ def furthest(tokens: Iterable[str], judge: Callable[[str], Verdict]) -> Verdict:
     return best
 
 
-def _authenticate(envelope: Envelope, keys: KeySet, now: float, options: Options) -> Key:
-    """Steps 3 to 5: the key decides (CAT-21)."""
-    number = cose.check_algorithm(envelope)
-    candidates = keys.of(number)
-    if not candidates:
-        raise Refused("alg", _STEPS["alg"])
-    if envelope.kid is not None:
-        named = keys.named(envelope.kid)
-        candidates = tuple(key for key in named if key.algorithm.number == number)
-        if named and not candidates:
-            raise Refused("alg", _STEPS["alg"])
-    cose.check_critical(envelope)
-    live = [key for key in candidates if key.live(now)][: LIMITS.keys_tried]
-    if not live:
-        raise Refused("key", _STEPS["key"])
-    data = envelope.signed_bytes()
-    for key in live:
-        if BY_NUMBER[number].holds(key.public, data, envelope.seal):
-            break
-    else:
-        raise Refused("signature", _STEPS["signature"])
-    if options.high_s == "reject" and is_high_s(number, envelope.seal):
-        raise Refused("signature", _STEPS["signature"])
-    return key
-
-
 def _labelled(claims: Mapping[Value, Value], options: Options) -> Mapping[Value, Value]:
     """Labels as ints; where the profile writes them as decimal text, both spellings of one are
     wrong (CAT-62).
@@ -135,17 +163,25 @@ def _labelled(claims: Mapping[Value, Value], options: Options) -> Mapping[Value,
     return labelled
 
 
-def _check_forms(case: Case) -> None:
+def _check_forms(case: Case, encrypted: bool) -> None:
     """Steps 6 and 7."""
-    if case.options.contested == "refuse":
+    options = case.options
+    if options.contested == "refuse":
         contested = min(_contested(case.claims, case.profile, LIMITS.set_depth), default=None)
         if contested is not None:
             raise Refused("claim_contested", _STEPS["contested"], str(contested))
+    if options.foreign == "reject":
+        for label in case.claims:
+            if label not in case.profile.claims and label not in CONTESTED:
+                raise Refused("claim_unsupported", _STEPS["contested"], str(label))
     for label, claim in case.profile.claims.items():
         if label in case.claims and not SHAPES[claim.shape](case.claims[label], case.profile):
             raise Refused("claim_malformed", _STEPS["shape"], claim.name)
     if LABELS["catdpop"] in case.claims and LABELS["cnf"] not in case.claims:
         raise Refused("claim_malformed", _STEPS["shape"], "catdpop")  # CAT-81
+    if options.privacy == "reject" and not encrypted:
+        for finding in privacy.findings(case.claims):
+            raise Refused("claim_unsupported", _STEPS["shape"], finding.claim)
 
 
 def _contested(claims: Mapping[Value, Value], profile: Profile, depth: int) -> Iterable[int]:
@@ -162,10 +198,14 @@ def _contested(claims: Mapping[Value, Value], profile: Profile, depth: int) -> I
                     yield from _contested(members, profile, depth - 1)
 
 
-def _judge(case: Case) -> None:
+def _judge(case: Case, kid: str | None, revoked: Revoked | None) -> None:
     """Steps 8 to 17: the rows stand in the order of evaluation."""
     claims, needed = case.claims, case.options.needed
+    unasked = revoked
     for label, claim in case.profile.claims.items():
+        if unasked is not None and claim.step > _STEPS["revoked"]:
+            _check_revoked(case, kid, unasked)
+            unasked = None
         if label in claims:
             if claim.judge is None:
                 continue
@@ -177,4 +217,11 @@ def _judge(case: Case) -> None:
             raise Refused(needed[claim.name], claim.step, claim.name)
 
 
-__all__: Sequence[str] = ["Verdict", "verify", "verify_any"]
+def _check_revoked(case: Case, kid: str | None, revoked: Revoked) -> None:
+    """Step 12."""
+    found = revoked.finds(case.claims, kid, case.context.now)
+    if found is not None:
+        raise Refused(found.reason, _STEPS["revoked"], found.claim)
+
+
+__all__: Sequence[str] = ["Respond", "Verdict", "verify", "verify_any"]
