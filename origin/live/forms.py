@@ -1,6 +1,6 @@
 """The forms in which a track's segments are served, by the end of their names."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from origin.hls.forms import IFRAMES, MEDIA, SIDECAR
 from origin.live import iframes, sidecar
@@ -8,10 +8,12 @@ from origin.live.shelf import Stored
 from origin.live.track import LiveTrack
 from origin.text.webvtt import CONTENT_TYPE
 
-MAKERS: dict[str, Callable[[LiveTrack, Stored], bytes]] = {
-    MEDIA.suffix: LiveTrack.read,
-    SIDECAR.suffix: sidecar.segment,
-    IFRAMES.suffix: iframes.segment,
+Made = tuple[Sequence[bytes], str | None]  # octets, and their tag where it is known
+
+MAKERS: dict[str, Callable[[LiveTrack, Stored], Made]] = {
+    MEDIA.suffix: lambda track, stored: (track.pieces(stored), stored.tag),
+    SIDECAR.suffix: lambda track, stored: ([sidecar.segment(track, stored)], None),
+    IFRAMES.suffix: lambda track, stored: ([iframes.segment(track, stored)], None),
 }
 TYPES = {SIDECAR.suffix: CONTENT_TYPE}
 

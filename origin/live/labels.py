@@ -12,7 +12,7 @@ Rules
    headers, stay.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -79,16 +79,23 @@ class Labels:
         )
 
     def media(
-        self, track: LiveTrack, name: Name, data: bytes, span: tuple[int, int], content_type: str
+        self,
+        track: LiveTrack,
+        name: Name,
+        pieces: Sequence[bytes],
+        tag: str,
+        span: tuple[int, int],
+        content_type: str,
     ) -> Entity:
-        """A segment or a part with the media of these ticks."""
+        """A segment or a part with the media of these ticks; `tag` is of its octets."""
         control, fields = self._kept(track, name, span)
         return Entity(
-            data,
+            pieces,
             content_type=content_type,
             cache_control=control,
             last_modified=span[1] // track.timescale,
-            headers=[*fields, *self._told(track, name, span, len(data))],
+            etag=tag,
+            headers=[*fields, *self._told(track, name, span, sum(map(len, pieces)))],
         )
 
     def growing(self, track: LiveTrack, segment: Stored, content_type: str) -> Growing:

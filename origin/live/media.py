@@ -50,9 +50,9 @@ def _answer(
         if index is not None and (number <= channel.edge or channel.opens(number)):
             spans = parts.spans(track, number, channel.part_s)
             if index < len(spans):
-                data, part = parts.read(track, number, spans[index]), spans[index].part
-                end = part.start + part.duration
-                return presentation.show(track, Name(number, index), data, part.start, end)
+                pieces, part = parts.read(track, number, spans[index]), spans[index].part
+                ticks = part.start, part.start + part.duration
+                return presentation.show(track, Name(number, index), pieces, ticks)
         if number > channel.edge:
             if channel.ended or (index is not None and channel.part_s is None):
                 return presentation.refusal(404, "not_found", Class.MEDIA_ERROR)
@@ -60,9 +60,9 @@ def _answer(
             return presentation.early(track, number) if early else None
         stored = track.whole(number)
         if index is None and stored is not None:
-            data = MAKERS[suffix](track, stored)
-            name = Name(number, None, suffix)
-            return presentation.show(track, name, data, stored.start, stored.end)
+            made, tag = MAKERS[suffix](track, stored)
+            name, ticks = Name(number, None, suffix), (stored.start, stored.end)
+            return presentation.show(track, name, made, ticks, tag)
     except OriginError as error:
         return presentation.refusal(error.status, error.code, Class.EARLY)
     if stored is None and channel.left(track, number):

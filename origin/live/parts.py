@@ -36,9 +36,9 @@ def spans(track: LiveTrack, number: int, part_s: Fraction | None) -> list[Span]:
     return group(chunks, part_s, track.timescale, whole=stored.whole)
 
 
-def read(track: LiveTrack, number: int, span: Span) -> bytes:
-    """The bytes of a part."""
-    return b"".join(track.pieces(track.segments[number], span.first, span.end))
+def read(track: LiveTrack, number: int, span: Span) -> list[bytes]:
+    """The octets of a part, chunk by chunk."""
+    return track.pieces(track.segments[number], span.first, span.end)
 
 
 def group(

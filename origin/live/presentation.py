@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Protocol
 
 from native.http import Entity, Refusal
+from native.http.heads import content_tag
 from origin.delivery.caching import Caching, Class
 from origin.hls.rolling import BLOCK, Text, whole
 from origin.live.awaited import Awaited, Found
@@ -90,10 +91,15 @@ class Presentation:
         for track in channel.live_tracks:
             self._publish_header(track)
             for number in numbers[-WARM:]:
+                if channel.read_only:
+                    continue
                 if (stored := track.whole(number)) is not None:
-                    self.show(track, Name(number), track.read(stored), stored.start, stored.end)
+                    span = stored.start, stored.end
+                    self.show(track, Name(number), track.pieces(stored), span, stored.tag)
         for face in self.faces:
             face.published(numbers)
+        for track in channel.live_tracks:
+            track.settle_fresh(channel.edge)
         self.expire()
 
     def expire(self, keep_s: int = 0) -> None:
@@ -226,10 +232,20 @@ class Presentation:
         found = [(track, self._rated(track)) for track in self.channel.live_tracks]
         return [*found, *self._trick.renditions(found)]
 
-    def show(self, track: LiveTrack, name: Name, data: bytes, start: int, end: int) -> Entity:
-        """Put media of these ticks into the hot window; its name is for ever."""
+    def show(
+        self,
+        track: LiveTrack,
+        name: Name,
+        pieces: Sequence[bytes],
+        span: tuple[int, int],
+        tag: str | None = None,
+    ) -> Entity:
+        """Put media of these ticks into the hot window; its name is for ever, and so is its tag,
+        made here unless it is known.
+        """
         content_type = TYPES.get(name.suffix) or MEDIA_TYPE[track.rendition.kind]
-        entity = self.labels.media(track, name, data, (start, end), content_type)
+        tag = tag or content_tag(*pieces)
+        entity = self.labels.media(track, name, pieces, tag, span, content_type)
         old = name.number <= self.channel.edge - WARM
         if not old or name.index is None:
             self.window.put(self.path(track, name.leaf), entity, old=old)

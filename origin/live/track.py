@@ -139,6 +139,11 @@ class LiveTrack:
         """The octets of a segment, or of some of its chunks, chunk by chunk."""
         return [self.log.read(volume, record) for volume, record in stored.parts[first:end]]
 
+    def settle_fresh(self, edge: int) -> None:
+        """This number is published: chunks before it need not be at hand any more."""
+        if (stored := self.segments.get(edge)) is not None:
+            self.log.fresh.drop(stored.start)
+
     def whole(self, number: int) -> Stored | None:
         stored = self.segments.get(number)
         return stored if stored is not None and stored.whole else None
