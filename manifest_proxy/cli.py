@@ -10,7 +10,8 @@ import typer
 from .errors import ProxyError, RulesError
 from .manifest import Format, compile_manifest
 from .policy import Pathway, Policy
-from .rules import read_rules
+from .rulebook import pick
+from .rules import Rulebook, read_rules
 from .urls import Origin, Url
 
 TOKEN = re.compile(r"[A-Za-z0-9_=.-]*")
@@ -27,7 +28,8 @@ def manifest() -> None:
 def rewrite(
     kind: Annotated[Format, typer.Option("--type", help="hls or dash")],
     base: Annotated[str, typer.Option(help="URL that the manifest was fetched from")],
-    rules: Annotated[Path | None, typer.Option(help="TOML or JSON with the pathways")] = None,
+    rules: Annotated[Path | None, typer.Option(help="TOML or JSON: pathways and rules")] = None,
+    cohort: Annotated[str, typer.Option(help="whom rules are chosen for")] = "",
     token: Annotated[str, typer.Option(help="access token for the child URIs")] = "",
     session: Annotated[str, typer.Option(help="session id at the end of steering_url")] = "",
 ) -> None:
@@ -43,8 +45,11 @@ def rewrite(
         _refuse(f"--base: {error}", 2)
     root = url.root.decode()
     try:
-        policy = _policy(rules, token, root)
-        compiled = compile_manifest(kind, sys.stdin.buffer.read(), url, Origin(root), policy)
+        book = _rulebook(rules, token, root)
+        chosen = pick(book.rulesets, url.path.decode("utf-8", "replace"), cohort)
+        compiled = compile_manifest(
+            kind, sys.stdin.buffer.read(), url, Origin(root), book.policy, chosen
+        )
     except RulesError as error:
         _refuse(f"{rules}: {error.detail}", 2)
     except ProxyError as error:
@@ -52,14 +57,16 @@ def rewrite(
     sys.stdout.buffer.write(compiled.render(token.encode(), session.encode()))
 
 
-def _policy(rules: Path | None, token: str, root: str) -> Policy | None:
+def _rulebook(rules: Path | None, token: str, root: str) -> Rulebook:
+    at_home = Policy((Pathway(".", root),)) if token else None
     if rules is None:
-        return Policy((Pathway(".", root),)) if token else None
+        return Rulebook(at_home, ())
     try:
         data = rules.read_bytes()
     except OSError as error:
         raise RulesError("rules_missing", error.strerror or "cannot be read") from None
-    return read_rules(data, toml=rules.suffix == ".toml", tokenised=bool(token))
+    book = read_rules(data, toml=rules.suffix == ".toml", tokenised=bool(token))
+    return book if book.policy else Rulebook(at_home, book.rulesets)
 
 
 def _refuse(reason: str, code: int) -> NoReturn:

@@ -4,6 +4,8 @@ ProxyError
 ├── ManifestError   502  the origin sent something that is no manifest, or an unsafe one
 ├── UpstreamError   502  the origin did not answer, 504 when it was too slow, else its own refusal
 ├── CohortError     404  the URL names a pathway that is not configured
+├── FilterError     404  a filter that fits nothing, 400 when it cannot be read
+├── SessionError    403  a session in a URL that this proxy did not sign
 └── RulesError      400  a rule file that cannot be used
 """
 
@@ -35,3 +37,11 @@ class CohortError(ProxyError):
 
 class RulesError(ProxyError):
     status = 400
+
+
+class FilterError(ProxyError):
+    status = 404
+
+
+class SessionError(ProxyError):
+    status = 403

@@ -30,12 +30,12 @@ Block = Sequence[Line]  # a rendition, or a variant with all lines down to its U
 
 def expanded(lines: Sequence[Line], references: References, policy: Policy) -> Template | None:
     """The master for all pathways in cohort order; None when no variant has a URI."""
-    blocks = _blocks(lines)
-    if not any(block[0].name == VARIANT for block in blocks.values()):
+    found = blocks(lines)
+    if not any(block[0].name == VARIANT for block in found.values()):
         return None
-    starts = list(blocks)
-    first, last = starts[0], starts[-1] + len(blocks[starts[-1]])
-    kept = _own_pathway(blocks)
+    starts = list(found)
+    first, last = starts[0], starts[-1] + len(found[starts[-1]])
+    kept = _own_pathway(found)
     ending = lines[0].ending or b"\n"
 
     def led(parts: Iterable[bytes], pathway: Pathway) -> Template:
@@ -47,13 +47,13 @@ def expanded(lines: Sequence[Line], references: References, policy: Policy) -> T
     def cloned(start: int, pathway: Pathway) -> list[bytes]:
         if start not in kept:
             return []
-        parts = _clone(blocks[start], pathway, references)
-        return parts if blocks[start][-1].ending else [*parts, ending]
+        parts = _clone(found[start], pathway, references)
+        return parts if found[start][-1].ending else [*parts, ending]
 
     body: list[bytes] = []
     at = first
     while at < last:
-        block = blocks.get(at)
+        block = found.get(at)
         body += cloned(at, policy.first) if block else unbound([lines[at]])
         at += len(block) if block else 1
     pathway = policy.first.id.encode()
@@ -65,7 +65,7 @@ def expanded(lines: Sequence[Line], references: References, policy: Policy) -> T
             b'",PATHWAY-ID="' + pathway + b'"' + ending,
             led(body, policy.first),
             *(
-                led((part for at in blocks for part in cloned(at, p)), p)
+                led((part for at in found for part in cloned(at, p)), p)
                 for p in policy.pathways[1:]
             ),
             led(unbound(lines[last:]), policy.first),
@@ -119,7 +119,7 @@ def stable_id(uri: bytes, references: References) -> bytes:
     return base64.urlsafe_b64encode(hashlib.sha256(path).digest()[:15])
 
 
-def _blocks(lines: Sequence[Line]) -> dict[int, Block]:
+def blocks(lines: Sequence[Line]) -> dict[int, Block]:
     """Every rendition and variant by the index of its first line."""
     found: dict[int, Block] = {}
     at = 0

@@ -8,9 +8,12 @@ from native.mpd import SpanError
 
 from .errors import ManifestError
 from .hls_edit import compile_hls
+from .hls_stages import staged
 from .mpd import Document
 from .mpd_edit import compile_mpd
+from .mpd_filter import filtered_mpd
 from .policy import Policy
+from .rulebook import Ruleset
 from .urls import Origin, Url
 
 
@@ -32,10 +35,17 @@ def format_of(path: str) -> Format | None:
 
 
 def compile_manifest(
-    kind: Format, data: bytes, url: Url, origin: Origin, policy: Policy | None
+    kind: Format,
+    data: bytes,
+    url: Url,
+    origin: Origin,
+    policy: Policy | None,
+    rules: Ruleset | None = None,
 ) -> Template:
-    """Compile for a cohort; without a policy the bytes are checked and stay as they are."""
+    """Compile for a cohort; without policy and rules the bytes are checked and stay as they are."""
     try:
+        if rules is not None:
+            data = staged(data, rules) if kind is Format.HLS else filtered_mpd(data, rules)
         if policy is not None:
             edit = compile_hls if kind is Format.HLS else compile_mpd
             return edit(data, url, origin, policy)

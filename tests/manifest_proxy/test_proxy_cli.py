@@ -59,6 +59,41 @@ def test_bad_rules_are_named(tmp_path: Path, rules: str, said: str) -> None:
     assert result.exit_code == 2 and said in result.stderr
 
 
+def test_rule_sets_are_chosen_by_path_and_cohort(tmp_path: Path) -> None:
+    file = tmp_path / "r.toml"
+    file.write_text(
+        '[[rules]]\nname = "a"\ncohorts = ["phone"]\nvideo = { bandwidth = "..5" }\n'
+        '[[rules]]\nname = "b"\npaths = ["/live/*"]\norder = "descending"\n'
+    )
+    one, two = (f"#EXT-X-STREAM-INF:BANDWIDTH={n}\nv{n}\n" for n in (1, 9))
+    master = "#EXTM3U\n" + one + two
+    arguments = ("--rules", str(file))
+    assert run("hls", master, *arguments).stdout == "#EXTM3U\n" + two + one
+    assert run("hls", master, *arguments, "--cohort", "phone").stdout == "#EXTM3U\n" + one
+    assert run("hls", master, *arguments, base="http://o/vod/x.m3u8").stdout == master
+    assert "\nhttp://o/cat:T/live/v9\n" in run("hls", master, *arguments, "--token", "T").stdout
+
+
+@pytest.mark.parametrize(
+    "old, new, said",
+    [
+        ('"..720"', '"720..1"', "line 6: '720..1' holds nothing"),
+        ('"..720"', '"x"', "line 6: "),
+        ("height", "hight", "line 6: Object contains unknown field `hight`"),
+        ('"avc"', "7", "line 7: "),
+        ('name = "b"', 'name = "a"', "'a' is no name, or the name of two"),
+        ('name = "b"', 'nam = "b"', "line 4: Object contains unknown field `nam`"),
+        ("[rules.video]", "[rules.video", "line 5"),
+    ],
+)
+def test_a_fault_is_named_by_its_line(tmp_path: Path, old: str, new: str, said: str) -> None:
+    text = '[[rules]]\nname = "a"\n[[rules]]\nname = "b"\n[rules.video]\n'
+    text += 'height = "..720"\ncodecs = [\n"avc"]'
+    (tmp_path / "r.toml").write_text(text.replace(old, new))
+    result = run("hls", MEDIA, "--rules", str(tmp_path / "r.toml"))
+    assert result.exit_code == 2 and said in result.stderr, result.stderr
+
+
 def test_bad_usage_is_refused() -> None:
     assert run("hls", MEDIA, base="not a url").exit_code == 2
     assert run("hls", MEDIA, "--token", 'T"\n').exit_code == 2

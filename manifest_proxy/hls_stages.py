@@ -1,0 +1,85 @@
+"""A rule set applied to a playlist: bytes in, bytes out; lines that no rule touches keep theirs.
+
+Source: manifest-proxy MP-1..MP-6; HLS-M27..M33.
+"""
+
+from collections.abc import Iterable
+
+from native.hls import Line, Playlist
+
+from .errors import FilterError
+from .hls import attribute, read_line
+from .hls_filter import filtered, ordered, with_defaults
+from .hls_master import Entry, entries, joined
+from .hls_pathways import VARIANT
+from .rulebook import DrmRule, Ruleset, SessionData
+from .tables import DRM_SYSTEMS
+
+KEY, SESSION_KEY, SESSION_DATA = b"EXT-X-KEY", b"EXT-X-SESSION-KEY", b"EXT-X-SESSION-DATA"
+
+
+def staged(data: bytes, rules: Ruleset) -> bytes:
+    """The playlist as the rules want it; FilterError when they leave nothing to play."""
+    playlist = Playlist(data)
+    lines = playlist.lines()
+    if VARIANT not in playlist.tags:
+        return _media(lines, rules.drm) if rules.drm and KEY in playlist.tags else data
+    master = filtered(entries(lines), rules) if rules.filters else entries(lines)
+    master = with_defaults(ordered(master, rules), rules)
+    if rules.drm:
+        master = [entry for entry in master if not _is_foreign(entry.tag, rules.drm)]
+    return joined(_with_session_data(master, rules.session_data))
+
+
+def system_of(line: Line) -> str | None:
+    """The DRM system that a key tag speaks for."""
+    spoken = (attribute(line, b"KEYFORMAT") or b"").decode("latin-1").lower()
+    return next((name for name, forms in DRM_SYSTEMS.items() if spoken in forms), None)
+
+
+def _is_foreign(line: Line, drm: DrmRule) -> bool:
+    """A key of a system that is not wanted; a key of no known system stays."""
+    if line.name not in (KEY, SESSION_KEY) or not drm.systems:
+        return False
+    system = system_of(line)
+    return system is not None and system not in drm.systems
+
+
+def _media(lines: Iterable[Line], drm: DrmRule) -> bytes:
+    """Of each run of keys those that are wanted; never none, or media would pass for clear."""
+    kept: list[bytes] = []
+    dropped = held = 0
+    for line in lines:
+        if line.name == KEY:
+            foreign = _is_foreign(line, drm)
+            dropped, held = dropped + foreign, held + (not foreign)
+            if foreign:
+                continue
+        elif dropped or held:
+            if not held:
+                raise FilterError("drm_empty", "no wanted DRM system has a key here")
+            dropped = held = 0
+        kept.append(line.raw)
+    return b"".join(kept)
+
+
+def _with_session_data(master: list[Entry], added: tuple[SessionData, ...]) -> list[Entry]:
+    """Tags behind the first line, in place of those with their id and language (HLS-M33)."""
+    if not added:
+        return master
+    named = {(data.id.encode(), data.language.encode()) for data in added}
+    kept = [
+        entry
+        for entry in master
+        if entry.tag.name != SESSION_DATA
+        or (entry.get(b"DATA-ID"), entry.get(b"LANGUAGE")) not in named
+    ]
+    ending = kept[0].tag.ending or b"\n"
+    return [kept[0], *(Entry(_session_data(data, ending)) for data in added), *kept[1:]]
+
+
+def _session_data(data: SessionData, ending: bytes) -> Line:
+    text = f'#EXT-X-SESSION-DATA:DATA-ID="{data.id}",VALUE="{data.value}"'
+    if data.language:
+        text += f',LANGUAGE="{data.language}"'
+    return read_line(text.encode() + ending)

@@ -1,0 +1,69 @@
+"""Rule sets: what is done to the manifests of a channel, title or cohort.
+
+The first set whose paths and cohorts match a request is used, or the one that a session names.
+Source: manifest-proxy MP-1..MP-6.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Literal
+
+import msgspec
+
+from .selection import AudioRule, TextRule, VideoRule
+
+DrmSystem = Literal["widevine", "playready", "fairplay", "clearkey"]
+
+
+class DrmRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`systems` that stay signalled (none named: all); where players get licences (DASH)."""
+
+    systems: tuple[DrmSystem, ...] = ()
+    licence_urls: dict[DrmSystem, str] = {}
+
+
+class SessionData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An EXT-X-SESSION-DATA tag (HLS 4.4.6.4)."""
+
+    id: str
+    value: str
+    language: str = ""
+
+
+class Ruleset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+    name: str
+    paths: tuple[str, ...] = ("*",)  # shell patterns over the path at the origin
+    cohorts: tuple[str, ...] = ()  # none: whoever asks
+    empty: Literal["nearest", "refuse"] = "nearest"  # when the numbers fit nothing
+    video: VideoRule | None = None
+    audio: AudioRule | None = None
+    subtitles: TextRule | None = None
+    captions: bool = True
+    order: Literal["", "ascending", "descending"] = ""
+    start_bandwidth: int | None = None
+    default_audio: str = ""
+    default_subtitles: str = ""  # a language, or `off`
+    drm: DrmRule | None = None
+    session_data: tuple[SessionData, ...] = ()
+
+    @cached_property
+    def digest(self) -> str:
+        """Equal on every node for equal rules: a part of the key of what is compiled (MP-44)."""
+        text = msgspec.json.encode(self, enc_hook=str, order="deterministic")
+        return hashlib.sha256(text).hexdigest()[:16]
+
+    @property
+    def filters(self) -> bool:
+        """Whether anything of a ladder may go."""
+        return bool(self.video or self.audio or self.subtitles or not self.captions)
+
+    def covers(self, path: str, cohort: str) -> bool:
+        return (not self.cohorts or cohort in self.cohorts) and any(
+            fnmatchcase(path, pattern) for pattern in self.paths
+        )
+
+
+def pick(rulesets: Iterable[Ruleset], path: str, cohort: str = "") -> Ruleset | None:
+    return next((one for one in rulesets if one.covers(path, cohort)), None)
