@@ -23,6 +23,7 @@ from origin.live.archive import Archive
 from origin.live.channels import Channels
 from origin.live.disk import Disk, free_bytes
 from origin.live.shared import SharedChannels
+from origin.protection.titles import Guards
 from origin.settings import Settings
 from origin.sharing import share
 from origin.vod import Library
@@ -46,7 +47,11 @@ def parts(
     """
     hot = Hot()
     folder = data_dir / "origin" / "live"
-    library = library or Library(data_dir, caching=Caching(settings.caching))
+    library = library or Library(
+        data_dir,
+        caching=Caching(settings.caching),
+        guards=Guards(data_dir, settings.protection),
+    )
     if reuse_port or settings.replica.enabled:
         address = f"{os.getpid()}-{secrets.token_hex(4)}"
         shared = SharedChannels(folder, settings, hot, monotonic, wall=time, address=address)

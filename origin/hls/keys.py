@@ -4,7 +4,7 @@ Rule ids PR-* are those of specs/protection.md, section 5.
 """
 
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Literal
 
@@ -25,9 +25,11 @@ def key_lines(protected: Protected, clearkey: ClearKey = "identity") -> list[str
     return lines
 
 
-def keyed(form: Form, lines: Sequence[str]) -> Form:
-    """The form with KEY lines in front of MAP (PR-51)."""
-    at = form.head.index(MAP)
+def keyed(form: Form, protected: Protected | None, clearkey: ClearKey = "identity") -> Form:
+    """The form with KEY lines in front of MAP (PR-51); clear media's is as it was."""
+    if protected is None:
+        return form
+    at, lines = form.head.index(MAP), key_lines(protected, clearkey)
     return replace(form, head=(*form.head[:at], *lines, *form.head[at:]))
 
 

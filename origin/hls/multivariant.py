@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from origin.hls.groups import AudioGroup, Member, audio_groups, member, titles
-from origin.hls.keys import session_key_lines
+from origin.hls.keys import ClearKey, session_key_lines
 from origin.hls.media import VERSION, half_up
 from origin.tracks import Rendition
 
@@ -33,7 +33,7 @@ class _Variant:
     text: Sequence[Rendition]
 
 
-def multivariant(renditions: Sequence[Rendition]) -> str:
+def multivariant(renditions: Sequence[Rendition], *, clearkey: ClearKey = "identity") -> str:
     """The multivariant playlist: every video rung with every audio group and the subtitle group.
 
     A presentation without video lists its audio as variants.
@@ -42,7 +42,7 @@ def multivariant(renditions: Sequence[Rendition]) -> str:
     text = [r for r in renditions if r.kind == "text" and r.codecs != IMAGES]
     groups = audio_groups([r for r in renditions if r.kind == "audio"])
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
-    lines += session_key_lines(renditions)
+    lines += session_key_lines(renditions, clearkey)
     if video:
         beside: list[AudioGroup | None] = [*groups] or [None]
         variants = [_Variant(r, group, text) for group in beside for r in video]

@@ -23,10 +23,8 @@ from origin.protection.secret import Secret
 from origin.settings import Protection
 from origin.systems import Protected
 from origin.tracks import Rendition
-from origin.vod.catalog import RECORD, folder, load_record
+from origin.vod.catalog import POLICY, RECORD, folder, load_record
 from origin.vod.index import Index, TrackIndex, load, save
-
-POLICY = "protection.json"
 
 
 class Policy(msgspec.Struct):
@@ -70,9 +68,9 @@ class Guards:
         self._settings = settings
         self._keys: KeyFile | None = None
 
-    def get(self, title: str, scheme: str = "") -> "TitleGuard | None":
+    def get(self, title: str, scheme: str) -> "TitleGuard | None":
         """ProtectionError `no_key` for a protected title whose keys are not at hand; KeyError for a
-        scheme that it does not have.
+        scheme that it does not have. "" is its default.
         """
         home = folder(self._data_dir, title)
         policy = _policy(home)

@@ -12,6 +12,7 @@ from origin.vod.texts import Saved
 
 TITLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.~-]{0,127}")
 RECORD = "title.json"
+POLICY = "protection.json"  # of a title that is protected
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ CODES: dict[str, int] = {
     "misaligned": 415,
     "fragmented": 415,
     "bad_title": 403,
+    "no_key": 503,
     "unreadable": 502,
 }
 

@@ -10,18 +10,19 @@ from pathlib import Path
 from native.http import Answer, Refusal, Request
 from origin.delivery.caching import Caching
 from origin.errors import OriginError
-from origin.vod.catalog import RECORD, Record, folder, load_record
+from origin.vod.catalog import POLICY, RECORD, Record, folder, load_record
 from origin.vod.errors import VodError
 from origin.vod.index import load
 from origin.vod.package import register
 from origin.vod.reading import Identity, Objects
-from origin.vod.served import Guard
+from origin.vod.served import Guard, Guarding
 from origin.vod.title import FILE, Asked, Make, Title
 
 OPEN_TITLES = 128
 READERS = 16  # threads that wait for disks and stores
 GONE = "max-age=60"
 FAILED = "max-age=1"
+SCHEMES = frozenset(["cbcs", "cenc"])
 
 
 class Library:
@@ -29,7 +30,10 @@ class Library:
 
     `data_dir` is the folder that `register` was given. Manifests come from memory. A segment whose
     bytes the kernel has at hand is answered at once, any other from a thread, so that a slow disk
-    or store holds up nobody else. `objects` opens titles in S3, `guards` protects titles by name.
+    or store holds up nobody else. `objects` opens titles in S3.
+
+    `guards` protects titles; without it a title with a policy is not served (PR-43). The schemes
+    of a title beside its first are folders: {title}/cenc/... (PR-170).
     """
 
     def __init__(
@@ -38,6 +42,7 @@ class Library:
         *,
         open_titles: int = OPEN_TITLES,
         caching: Caching | None = None,
+        guards: Guarding | None = None,
     ) -> None:
         self._data_dir = data_dir
         self._limit = open_titles
@@ -46,7 +51,7 @@ class Library:
         self._threads = ThreadPoolExecutor(READERS, "vod")
         self._indexing: dict[str, asyncio.Future[Title]] = {}
         self.objects: Objects | None = None
-        self.guards: dict[str, Guard] = {}
+        self._guards = guards
 
     def answer(
         self, title: str, leaf: str, query: str = "", request: Request | None = None
@@ -71,25 +76,30 @@ class Library:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _answer(self, name: str, leaf: str, asked: Asked) -> Answer | Awaitable[Answer]:
+        scheme, _, below = leaf.partition("/")
+        scheme, leaf = (scheme, below) if scheme in SCHEMES else ("", leaf)
+        slot = f"{name}/{scheme}"
         try:
             home = folder(self._data_dir, name)
             registered = Identity.of((home / RECORD).stat())
         except (VodError, OSError):
-            self._open.pop(name, None)
+            self._open.pop(slot, None)
             return Refusal(404, "unknown_title", cache_control=FAILED)
-        held, title = self._open.get(name, (None, None))
+        held, title = self._open.get(slot, (None, None))
         if title is not None and held == registered and not title.stale():
-            self._open.move_to_end(name)
+            self._open.move_to_end(slot)
             return self._leaf(title, leaf, asked)
-        self._open.pop(name, None)
+        self._open.pop(slot, None)
         record = load_record(home)
         if record is None:
             return Refusal(404, "unknown_title", cache_control=FAILED)
         try:
-            title = self._opened(home, record)
-        except VodError:
-            return self._anew(home, record, leaf, asked)
-        self._keep(home, title)
+            title = self._opened(home, record, scheme)
+        except VodError as error:
+            if error.code == "no_key":
+                raise
+            return self._anew(home, record, scheme, leaf, asked)
+        self._keep(home, slot, title)
         return self._leaf(title, leaf, asked)
 
     def _leaf(self, title: Title, leaf: str, asked: Asked) -> Answer | Awaitable[Answer]:
@@ -109,22 +119,26 @@ class Library:
             raise AssertionError("a read that waits has an answer")
         return entity
 
-    def _keep(self, home: Path, title: Title) -> None:
-        self._open[title.name] = Identity.of((home / RECORD).stat()), title
+    def _keep(self, home: Path, slot: str, title: Title) -> None:
+        self._open[slot] = Identity.of((home / RECORD).stat()), title
         while len(self._open) > self._limit:
             self._open.popitem(last=False)
 
-    async def _anew(self, home: Path, record: Record, leaf: str, asked: Asked) -> Answer:
+    async def _anew(
+        self, home: Path, record: Record, scheme: str, leaf: str, asked: Asked
+    ) -> Answer:
         """Index a source again that changed, or whose index is of an old format; once for all who
         ask meanwhile.
         """
-        name = record.title
+        name = f"{record.title}/{scheme}"
         if name not in self._indexing:
             loop = asyncio.get_running_loop()
-            self._indexing[name] = loop.run_in_executor(self._threads, self._indexed, home, record)
+            self._indexing[name] = loop.run_in_executor(
+                self._threads, self._indexed, home, record, scheme
+            )
         try:
             title = await asyncio.shield(self._indexing[name])
-            self._keep(home, title)
+            self._keep(home, name, title)
             answer = self._leaf(title, leaf, asked)
             return await answer if isinstance(answer, Awaitable) else answer
         except KeyError:
@@ -134,14 +148,24 @@ class Library:
         finally:
             self._indexing.pop(name, None)
 
-    def _indexed(self, home: Path, record: Record) -> Title:
+    def _indexed(self, home: Path, record: Record, scheme: str) -> Title:
         segment_s = Fraction(record.segment_s)
         register(
             self._data_dir, record.inputs, record.title, segment_s=segment_s, objects=self.objects
         )
-        return self._opened(home, load_record(home) or record)
+        return self._opened(home, load_record(home) or record, scheme)
 
-    def _opened(self, home: Path, record: Record) -> Title:
+    def _opened(self, home: Path, record: Record, scheme: str) -> Title:
         indexes = [load(home / name) for name in record.indexes]
-        guard = self.guards.get(record.title)
+        guard = self._guard(home, record.title, scheme)
         return Title.open(record, indexes, caching=self._caching, objects=self.objects, guard=guard)
+
+    def _guard(self, home: Path, title: str, scheme: str) -> Guard | None:
+        """KeyError for a scheme that the title does not have."""
+        if self._guards is not None:
+            return self._guards.get(title, scheme)
+        if (home / POLICY).exists():
+            raise VodError("no_key", title, "it is protected, and this origin has no keys")
+        if scheme:
+            raise KeyError(scheme)
+        return None

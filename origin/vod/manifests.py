@@ -12,6 +12,7 @@ from origin import dash, hls
 from origin.dash.ondemand import Indexed, on_demand_mpd
 from origin.hls.addressed import TRANSPORT, byte_playlist, transport_multivariant
 from origin.hls.forms import IFRAMES, form
+from origin.hls.keys import ClearKey, keyed
 from origin.live.ranges import Range
 from origin.tracks import Rendition, Segment, average_bps, peak_bps
 from origin.vod.served import Served
@@ -39,6 +40,7 @@ class Scene:
     segment_s: Fraction
     numbers: range | None = None  # None: all
     query: str = ""  # what children of a clip are asked with
+    clearkey: ClearKey = "identity"  # how ClearKey is signalled in HLS (PR-61)
 
     @property
     def all(self) -> list[Shown]:
@@ -116,7 +118,7 @@ def master(scene: Scene) -> str:
     """The multivariant playlist."""
     trick = scene.trick
     renditions = [t.rendition for t in scene.all] + ([trick[1]] if trick else [])
-    return asked(hls.multivariant(renditions), scene)
+    return asked(hls.multivariant(renditions, clearkey=scene.clearkey), scene)
 
 
 def asked(playlist: str, scene: Scene) -> str:
@@ -132,7 +134,7 @@ def media(scene: Scene, track: Shown) -> str:
         target_duration_s=scene.target_s,
         playlist_type="VOD",
         end=True,
-        form=form(track.rendition),
+        form=keyed(form(track.rendition), track.rendition.protected, scene.clearkey),
     )
 
 
@@ -144,7 +146,7 @@ def iframes(scene: Scene, track: Served) -> str:
         target_duration_s=scene.target_s,
         playlist_type="VOD",
         end=True,
-        form=IFRAMES,
+        form=keyed(IFRAMES, track.rendition.protected, scene.clearkey),
     )
 
 

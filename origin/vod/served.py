@@ -28,9 +28,17 @@ class Guard(Protocol):
 
     tag: str
 
+    def shown(self, rendition: Rendition) -> Rendition: ...
+
     def init(self, track: str, data: bytes) -> bytes: ...
 
     def seal(self, track: str, data: bytes, first_sample: int) -> Sequence[bytes]: ...
+
+
+class Guarding(Protocol):
+    """Guards of titles by name; `scheme` "" asks for a title's default."""
+
+    def get(self, title: str, scheme: str) -> Guard | None: ...
 
 
 class Samples(NamedTuple):
@@ -148,6 +156,12 @@ class Served:
     def payload(self, samples: Samples, *, wait: bool) -> bytes | None:
         """The bytes of all samples, end to end."""
         return self._read(bytes(sum(samples.sizes)), 0, samples.starts, samples.lengths, wait)
+
+    @cached_property
+    def reorder(self) -> int:
+        """How far decode times must come earlier for none to lie behind its picture's time."""
+        ctos = self.index.columns["cto"]
+        return max(0, -min(ctos.slice(0, ctos.rows), default=0))
 
     @cached_property
     def first_sample(self) -> int:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from native.http import Answer, Entity, Refusal
 from origin import dash, hls
 from origin.delivery.caching import Caching, Class
 from origin.live import ranges
-from origin.vod import manifests
+from origin.vod import manifests, transport
 from origin.vod.catalog import Record
 from origin.vod.errors import VodError
 from origin.vod.index import Index
@@ -51,12 +51,13 @@ OF_TRACK: dict[str, Callable[[Scene, Served], str]] = {
     "ts.m3u8": manifests.transport_media,
 }
 FILE = "track.mp4"  # a track as one file
+W3C = "clearkey=w3c"  # PR-61
 CLEAR_ONLY = frozenset(["bytes.m3u8", "ondemand.mpd", "ts.m3u8", FILE])
 
 
 @dataclass(slots=True)
 class Title:
-    """An open title. Its sources close when nobody holds them any more, reading threads included."""
+    """An open title. Its sources close when nobody holds them, reading threads included."""
 
     name: str
     scene: Scene
@@ -86,6 +87,8 @@ class Title:
                 raise VodError("unreadable", record.title, f"{index.source} has changed")
             modified = max(index.identity.mtime_ns // 10**9, 1)
             for track in index.tracks:
+                if guard is not None:
+                    track = replace(track, rendition=guard.shown(track.rendition))
                 name = track.rendition.name
                 tag = f"{index.digest[:20]}-{record.segment_s.replace('/', '_')}-{name}"
                 tracks[name] = Served(track, reader, tag, modified)
@@ -99,9 +102,8 @@ class Title:
 
     def stale(self) -> bool:
         """Whether a source has changed since it was indexed (TR-42)."""
-        return any(
-            reader.stale() for reader in {id(t.reader): t.reader for t in self.media}.values()
-        )
+        readers = {id(t.reader): t.reader for t in self.media}
+        return any(reader.stale() for reader in readers.values())
 
     @property
     def media(self) -> Sequence[Served]:
@@ -109,7 +111,7 @@ class Title:
 
     @property
     def modified(self) -> int:
-        """When the newest source changed, epoch seconds: equal on origins with equal files (O17)."""
+        """When the newest source changed, epoch seconds (O1, O17)."""
         return max(t.modified for t in self.media)
 
     def find(self, leaf: str, asked: Asked = NOTHING) -> Answer | Make:
@@ -137,7 +139,10 @@ class Title:
         wanted = ranges.parse(query)
         if wanted is not None:
             scene = scene.clipped(wanted)
-        elif leaf in self._rendered:
+        if self.guard is not None and W3C in query.split("&"):
+            query = f"{scene.query}&{W3C}" if scene.query else W3C
+            scene = replace(scene, clearkey="w3c", query=query)
+        if scene is self.scene and leaf in self._rendered:
             return self._rendered[leaf]
         if not name:
             write, content_type = ROOT[last]
@@ -153,7 +158,7 @@ class Title:
             headers=self.caching.fields(Class.PAST),
             last_modified=self.modified,
         )
-        return entity if wanted is not None else self._keep(leaf, entity)
+        return self._keep(leaf, entity) if scene is self.scene else entity
 
     def _keep(self, leaf: str, entity: Entity) -> Entity:
         self._rendered[leaf] = entity
@@ -197,6 +202,8 @@ class Title:
             return self._maker(track, number, suffix, track.media)
         if suffix == ".i.m4s" and track.is_video:
             return self._maker(track, number, suffix, track.frame)
+        if suffix == ".ts" and self.guard is None and track in manifests.transported(self.scene):
+            return lambda wait: self._packets(track, number, wait)
         raise KeyError(suffix)
 
     def _maker(
@@ -213,6 +220,15 @@ class Title:
             return self._object(data, kind, self._tag(track, f"{number}{suffix}"), track.modified)
 
         return make
+
+    def _packets(self, track: Served, number: int, wait: bool) -> Entity | None:
+        """A segment as MPEG-TS, the default sound inside of a picture's (TR-105..110)."""
+        beside = manifests.beside(self.scene) if track.is_video else None
+        data = transport.segment(track, beside, number, wait=wait)
+        if data is None:
+            return None
+        tag = f"{track.tag}-{number}.ts" + (f"-{beside.tag}" if beside is not None else "")
+        return self._object(data, TRANSPORT_TYPE, tag, self.modified)
 
     def _file(self, track: Served, asked: Asked) -> Answer | Make:
         """The track as one file, or a range of it (TR-111, O4)."""

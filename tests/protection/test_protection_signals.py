@@ -146,7 +146,9 @@ def test_fairplay_is_not_offered_with_cenc() -> None:
 
 def test_keys_stand_before_map() -> None:
     """PR-51"""
-    assert keyed(IFRAMES, ["#K"]).head == ("#EXT-X-I-FRAMES-ONLY", "#K", MAP)
+    lines = key_lines(protected())
+    assert keyed(IFRAMES, protected()).head == ("#EXT-X-I-FRAMES-ONLY", *lines, MAP)
+    assert keyed(IFRAMES, None) is IFRAMES
 
 
 def test_session_keys_name_each_key_once() -> None:
