@@ -33,8 +33,8 @@ def media_playlist(
     form: Form = MEDIA,
     dated: Sequence[str] = (),
 ) -> str:
-    """One media playlist. `dated` are whole lines, of date ranges, before the segments. `epoch_s` is
-    the wall clock of media time 0; None writes no dates.
+    """One media playlist. `epoch_s` is the wall clock of media time 0; None writes no dates.
+    `dated` are whole lines, of date ranges, in front of the segments.
 
     The first segment's number is the media sequence, so numbers must be consecutive.
     """

@@ -21,6 +21,7 @@ from origin.vod.source import Source
 from origin.vod.timeline import Edited, Placed, apply_edits, place
 
 SEGMENT_S = Fraction(4)
+LONGEST_S = 14 * 86_400  # of a title: more is a lie of its tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,8 @@ def _register(data_dir: Path, sources: list[Source], title: str, segment_s: Frac
     ]
     common = common_raps(rungs, segment_s, notes)
     duration_s = max(Fraction(p.end, p.edited.track.timescale) for _, p in chosen)
+    if duration_s > LONGEST_S:
+        raise VodError("bad_table", title, f"the tables tell of {float(duration_s):.0f} s")
     video_end_s = min((rung.end_s for rung in rungs), default=Fraction(0))
     cuts = boundaries_s(common, video_end_s, duration_s, segment_s, title)
     taken: set[str] = set()

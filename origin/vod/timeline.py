@@ -121,11 +121,12 @@ def apply_edits(
     first = 0
     lost = False
     if track.handler == "vide":
-        usable = [i for i in raps if i < stop and dts[i] + cto[i] >= media_time]
+        opens = media_time if track.edits else min(media_time, dts[0] + cto[0])  # TR-25
+        usable = [i for i in raps if i < stop and dts[i] + cto[i] >= opens]
         if not usable:
             raise VodError("no_rap", where, f"track {track.id} has no IDR picture after its edit")
         first = usable[0]
-        lost = first > 0 and any(dts[i] + cto[i] >= media_time for i in range(first))
+        lost = first > 0 and any(dts[i] + cto[i] >= opens for i in range(first))
         start = dts[first] + cto[first] - media_time + delay
     else:
         first = min(bisect_left(dts, media_time, 0, stop), stop - 1)
