@@ -180,13 +180,13 @@ async def test_ivs_name_samples_and_never_meet_again(data_dir: Path) -> None:
                 at = 8
                 for _ in range(samples):
                     iv, at = senc[at : at + 8], at + 8
-                    owner = (track if track.startswith("a") else source, count)
+                    owner = (f"{source} {track}", count)
                     assert seen.setdefault(iv, owner) == owner
                     count += 1
                     if senc[3] == 2:
                         at += 2 + 6 * int.from_bytes(senc[at : at + 2], "big")
     assert len(keys) == 2
-    assert len(seen) == 24 + 24 + count
+    assert len(seen) == 2 * 24 + 2 * count, "no IV was used twice"
 
 
 def test_kids_and_keys_last(data_dir: Path) -> None:
