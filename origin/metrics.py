@@ -69,6 +69,18 @@ DELIVERY: dict[str, Sampled] = {
     "refused_": Sampled("origin_delivery_refusals", "requests refused by the protocol", ("code",)),
     "aborts_": Sampled("origin_delivery_aborts", "answers cut short", ("reason",)),
     "timeouts_": Sampled("origin_delivery_timeouts", "waits that ended", ("phase",)),
+    "gates_": Sampled("origin_delivery_held", "held requests by fate", ("fate",)),
+    "state_": Sampled(
+        "origin_delivery_states",
+        "connections now, by what they wait for",
+        ("state",),
+        kind=GaugeMetricFamily,
+    ),
+    "queue_octets": Sampled(
+        "origin_delivery_queued_bytes",
+        "of all objects that somebody still has to take",
+        kind=GaugeMetricFamily,
+    ),
 }
 
 
