@@ -11,6 +11,6 @@ class Epoch:
     fresh_until: float
     number: int
 
-    def __init__(self) -> None: ...
+    def __new__(cls) -> Epoch: ...
     def move(self) -> None:
         """Forget what was remembered."""

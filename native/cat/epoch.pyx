@@ -5,7 +5,7 @@ from libc.math cimport INFINITY
 
 
 cdef class Epoch:
-    def __init__(self):
+    def __cinit__(self):
         self.fresh_until = INFINITY
         self.number = 1
 

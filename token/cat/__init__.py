@@ -10,7 +10,7 @@ the HTTP answer of a verdict that does not accept. Nothing here touches a socket
 from cat.context import Context, Options
 from cat.errors import CatError, IssueError, KeyFileError, Refused
 from cat.guard import Guard, Store
-from cat.issue import issue
+from cat.issue import encrypt, issue
 from cat.keys import Key, KeySet, generate
 from cat.mint import Mint
 from cat.refusal import RefusalAnswer, refusal
@@ -40,6 +40,7 @@ __all__ = [
     "Verdict",
     "Verifier",
     "candidates",
+    "encrypt",
     "generate",
     "in_path",
     "issue",

@@ -23,7 +23,7 @@ from cat.verify import Verdict
 
 REVOCATION_STEP = 12
 _TAKEN = b"1"
-_DRAW_BYTES = 7  # 53 bits make a float in [0, 1)
+_DRAW_BYTES, _DRAW_BITS = 7, 53  # a float in [0, 1)
 
 
 class Store(Protocol):
@@ -130,8 +130,8 @@ class Guard:
         """CAT-75: an id that fell into the portion stays there."""
         if await self._store.get(due.key) is not None:
             return "por"
-        drawn = int.from_bytes(self._entropy(_DRAW_BYTES), "big") / 2 ** (8 * _DRAW_BYTES)
-        if drawn >= due.probability:
+        drawn = int.from_bytes(self._entropy(_DRAW_BYTES), "big") >> 8 * _DRAW_BYTES - _DRAW_BITS
+        if drawn / 2**_DRAW_BITS >= due.probability:
             return None
         if due.ttl_s > 0:
             await self._store.put(due.key, _TAKEN, _ms(due.ttl_s))

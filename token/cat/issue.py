@@ -6,12 +6,15 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from cat import cose
+from cat.algorithms import CIPHERS
 from cat.errors import IssueError
 from cat.keys import Key
 from cat.mint import seal, written
 from cat.renewal import CTI_BYTES, DEADLINE, DEADLINE_S, EXPADD, TYPE, Delivery
 from cat.shapes import ABSOLUTE_DEADLINE
-from cat.tables import COMPONENTS, LABELS, MATCHES, PROFILES
+from cat.tables import COMPONENTS, LABELS, LIMITS, MATCHES, PROFILES
+from cat.text import from_text, to_text
 
 
 def issue(
@@ -34,6 +37,20 @@ def issue(
         raise IssueError("exp is required")
     _check_renewal(labelled)
     return seal(written(labelled, PROFILES[profile]), key)
+
+
+def encrypt(
+    token: str | bytes, key: Key, *, entropy: Callable[[int], bytes] = secrets.token_bytes
+) -> str:
+    """A token (or, for a key marked `issuer`, a claims map) inside COSE_Encrypt0 (CAT-12)."""
+    if key.alg not in CIPHERS or not isinstance(key.secret, bytes):
+        raise IssueError(f"key {key.kid} does not encrypt")
+    plain = from_text(token) if isinstance(token, str) else token
+    kid, iv = key.kid.encode(), entropy(cose.IV_BYTES)
+    text = to_text(cose.encrypt(key.number, kid, key.secret, iv, plain))
+    if len(text) > LIMITS.encoded_chars:
+        raise IssueError(f"the token would be longer than {LIMITS.encoded_chars} characters")
+    return text
 
 
 def _check_renewal(claims: Mapping[int, Any]) -> None:

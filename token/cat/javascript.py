@@ -34,6 +34,10 @@ Object.keys(PROFILES).forEach((name) => {
 function claim(profile, label) {
     return profile.claims.find((row) => row.label === label);
 }
+
+function status(reason) {
+    return REASONS[reason];
+}
 """
 
 
@@ -68,7 +72,7 @@ def javascript(
     ]
     lines += [f"const {name} = {_literal(value)};" for name, value in names.items()]
     exports = ", ".join(f"{name}: {name}" for name in names)
-    lines += ["", _FUNCTIONS, f"export default {{ claim: claim, {exports} }};", ""]
+    lines += ["", _FUNCTIONS, f"export default {{ claim: claim, status: status, {exports} }};", ""]
     return "\n".join(lines)
 
 
