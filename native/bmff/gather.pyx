@@ -28,6 +28,7 @@ cdef extern from *:
 
 cdef enum:
     PIECES = 512  # below IOV_MAX
+    NEAR_BYTES = 4096  # in memory, a longer gap costs more to copy than to ask around
 
 
 cdef int _span(int fd, iovec* iov, int pieces, int64_t offset, int64_t want, bint wait) except -1:
@@ -60,7 +61,7 @@ def read_runs(
     cdef Py_ssize_t i = 0, runs = starts.shape[0], size = PyBytes_GET_SIZE(out)
     cdef int64_t offset = 0, end = 0, gap
     cdef char* target = PyBytes_AS_STRING(out)
-    cdef int64_t farthest = 0x7FFFFFFFFFFFFFFF
+    cdef int64_t farthest = 0x7FFFFFFFFFFFFFFF, near = SCRAP_BYTES if wait else NEAR_BYTES
     if lengths.shape[0] != runs:
         raise BoxError("bad_table", 0, "as many starts as lengths")
     while i < runs:
@@ -69,7 +70,7 @@ def read_runs(
         if starts[i] > farthest - lengths[i]:
             raise BoxError("offset_out_of_file", i, "a run passes the end of every file")
         gap = starts[i] - end
-        if pieces and (gap < 0 or gap > SCRAP_BYTES or pieces > PIECES - 2):
+        if pieces and (gap < 0 or gap > near or pieces > PIECES - 2):
             if not _span(fd, iov, pieces, offset, end - offset, wait):
                 return False
             pieces = 0

@@ -29,8 +29,8 @@ def crc(data: bytes) -> int:
 
 
 def tables(streams: Sequence[tuple[int, Coding]], pcr_pid: int, counter: int) -> bytes:
-    """PAT and PMT packets; `counter` is their continuity counter, which follows the segment's number
-    so that neighbours continue it (TR-109).
+    """PAT and PMT packets. `counter` is their continuity counter: the segment's number, so that
+    neighbours continue it (TR-109).
     """
     pat = struct.pack(">HH", PROGRAM, 0xE000 | PMT_PID)
     rows = b""

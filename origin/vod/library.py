@@ -1,11 +1,13 @@
 """Titles by name: opened when first asked for, kept, and reopened when their files change."""
 
 import asyncio
+import os
 from collections import OrderedDict
 from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 from native.http import Answer, Refusal, Request
 from origin.delivery.caching import Caching
@@ -23,6 +25,21 @@ READERS = 16  # threads that wait for disks and stores
 GONE = "max-age=60"
 FAILED = "max-age=1"
 SCHEMES = frozenset(["cbcs", "cenc"])
+
+
+class _Held(NamedTuple):
+    """An open title, and its record as it was."""
+
+    title: Title
+    path: str
+    record: Identity
+
+    def current(self) -> bool:
+        """Whether nobody has registered it anew, and its sources are what they were."""
+        try:
+            return Identity.of(os.stat(self.path)) == self.record and not self.title.stale()
+        except OSError:
+            return False
 
 
 class Library:
@@ -47,7 +64,7 @@ class Library:
         self._data_dir = data_dir
         self._limit = open_titles
         self._caching = caching or Caching()
-        self._open: OrderedDict[str, tuple[Identity, Title]] = OrderedDict()
+        self._open: OrderedDict[str, _Held] = OrderedDict()
         self._threads = ThreadPoolExecutor(READERS, "vod")
         self._indexing: dict[str, asyncio.Future[Title]] = {}
         self.objects: Objects | None = None
@@ -79,17 +96,15 @@ class Library:
         scheme, _, below = leaf.partition("/")
         scheme, leaf = (scheme, below) if scheme in SCHEMES else ("", leaf)
         slot = f"{name}/{scheme}"
+        held = self._open.get(slot)
+        if held is not None and held.current():
+            self._open.move_to_end(slot)
+            return self._leaf(held.title, leaf, asked)
+        self._open.pop(slot, None)
         try:
             home = folder(self._data_dir, name)
-            registered = Identity.of((home / RECORD).stat())
-        except (VodError, OSError):
-            self._open.pop(slot, None)
+        except VodError:
             return Refusal(404, "unknown_title", cache_control=FAILED)
-        held, title = self._open.get(slot, (None, None))
-        if title is not None and held == registered and not title.stale():
-            self._open.move_to_end(slot)
-            return self._leaf(title, leaf, asked)
-        self._open.pop(slot, None)
         record = load_record(home)
         if record is None:
             return Refusal(404, "unknown_title", cache_control=FAILED)
@@ -113,6 +128,8 @@ class Library:
         loop = asyncio.get_running_loop()
         try:
             entity = await loop.run_in_executor(self._threads, make, True)
+        except KeyError:
+            return Refusal(404, "not_found", cache_control=GONE)
         except OriginError as error:
             return Refusal(error.status, error.code, cache_control=FAILED)
         if entity is None:
@@ -120,7 +137,8 @@ class Library:
         return entity
 
     def _keep(self, home: Path, slot: str, title: Title) -> None:
-        self._open[slot] = Identity.of((home / RECORD).stat()), title
+        path = str(home / RECORD)
+        self._open[slot] = _Held(title, path, Identity.of(os.stat(path)))
         while len(self._open) > self._limit:
             self._open.popitem(last=False)
 

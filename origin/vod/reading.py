@@ -89,7 +89,7 @@ class FileReader:
             self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise VodError("unreadable", path.name, error.strerror or "cannot be opened") from error
-        self._path = path
+        self._path = str(path)
         self.location = str(path.resolve())
         self.identity = Identity.of(os.fstat(self._fd))
 
@@ -103,7 +103,7 @@ class FileReader:
 
     def stale(self) -> bool:
         try:
-            return Identity.of(self._path.stat()) != self.identity
+            return Identity.of(os.stat(self._path)) != self.identity
         except OSError:
             return True
 

@@ -66,6 +66,12 @@ class Title:
     caching: Caching
     guard: Guard | None
     _rendered: dict[str, Entity] = field(default_factory=dict)
+    _control: str = ""  # of media, as are the fields
+    _fields: list[tuple[str, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._control = self.caching.control(Class.MEDIA, 0)
+        self._fields = self.caching.fields(Class.MEDIA)
 
     @classmethod
     def open(
@@ -185,8 +191,8 @@ class Title:
         return Entity(
             body,
             content_type=content_type,
-            cache_control=self.caching.control(Class.MEDIA, 0),
-            headers=self.caching.fields(Class.MEDIA),
+            cache_control=self._control,
+            headers=self._fields,
             etag=tag,
             last_modified=modified,
         )
@@ -197,7 +203,6 @@ class Title:
             body, kind = text.segment(number, suffix)
             return self._object(body, kind, f"{text.tag}-{number}{suffix}", self.modified)
         track = self.tracks[name]
-        track.samples(number)  # KeyError when there is no such segment
         if suffix == ".m4s":
             return self._maker(track, number, suffix, track.media)
         if suffix == ".i.m4s" and track.is_video:
@@ -250,7 +255,7 @@ class Title:
             return Refusal(403, "range_needed", cache_control="max-age=60")
         start, end = wanted or (0, whole.size)
         end = min(end, start + WHOLE_BYTES)
-        headers = self.caching.fields(Class.MEDIA)
+        headers = self._fields
         if wanted is not None:
             headers = [
                 *headers,
@@ -265,7 +270,7 @@ class Title:
             return Entity(
                 pieces,
                 content_type=kind,
-                cache_control=self.caching.control(Class.MEDIA, 0),
+                cache_control=self._control,
                 headers=headers,
                 etag=tag,
                 last_modified=track.modified,

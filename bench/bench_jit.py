@@ -1,0 +1,228 @@
+"""Segments made on request from a plain MP4, beside nginx with the same bytes as static files.
+
+    python -m bench.bench_jit --json
+
+A film of 4 s GOPs, 1.5 MB a segment, sound interleaved frame by frame; every request asks for the
+next segment in a shuffled order, so that nothing is hot. TS is beside our own clear CMAF. `cold` is
+the first answer of a title that is not open, its index on disk; `titles` walks over many titles at
+random and tells the growth of memory from the first walk to the last.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench import harness
+from bench.bench_delivery import NGINX
+
+CONNECTIONS = 16
+SECONDS = 2
+FILM_S = 64
+TITLES = 10_000
+WALK = 3000
+OPEN = "vod/film"
+
+LUA = """
+local paths = {{ {paths} }}
+local at = math.random(#paths)
+math.randomseed(os.time())
+request = function()
+  at = at % #paths + 1
+  return wrk.format("GET", paths[at])
+end
+"""
+
+
+def film(path: Path) -> None:
+    """Noise, so that segments have the wanted size; ffmpeg interleaves sound by frame."""
+    import imageio_ffmpeg
+
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-f", "lavfi"]
+    command += ["-i", f"nullsrc=s=640x360:r=24:d={FILM_S},geq=random(1)*255:128:128"]
+    command += ["-f", "lavfi", "-i", f"sine=440:r=48000:d={FILM_S}", "-c:v", "libx264"]
+    command += ["-preset", "ultrafast", "-g", "96", "-keyint_min", "96", "-sc_threshold", "0"]
+    command += ["-b:v", "3M", "-maxrate", "3M", "-bufsize", "3M", "-pix_fmt", "yuv420p"]
+    command += ["-c:a", "aac", "-b:a", "128k", str(path)]
+    subprocess.run(command, check=True, timeout=120)
+
+
+def serve(port: int, folder: Path) -> None:
+    """Our side, until terminated."""
+    import uvloop
+
+    from native.http import Answer, Limits, Request
+    from native.http import serve as serve_http
+    from origin.vod import Library
+
+    async def run() -> None:
+        library = Library(folder)
+
+        def handle(request: Request) -> "Answer | asyncio.Future[Answer]":
+            _, _, title, leaf = request.path.split("/", 3)
+            return library.answer(title, leaf, request.query, request)  # type: ignore[return-value]
+
+        await serve_http(handle, host="127.0.0.1", port=port, limits=Limits(per_address=0))
+        await asyncio.Event().wait()
+
+    uvloop.run(run())
+
+
+def load(port: int, script: Path, seconds: int) -> float:
+    """Requests per second over the paths of a script."""
+    command = [*harness.PINNED_LOAD, harness.tool("wrk"), "-t1", f"-c{CONNECTIONS}"]
+    command += [f"-d{seconds}s", "-s", str(script), f"http://127.0.0.1:{port}/"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in done:
+        raise SystemExit(done)
+    return float(done.split("Requests/sec:")[1].split()[0])
+
+
+def prepare(folder: Path) -> dict[str, list[str]]:
+    """Register the film and write every object for nginx; the paths by case."""
+    from origin.vod import Library, register
+
+    source = folder / "film.mp4"
+    film(source)
+    report = register(folder, [source], "film")
+    library = Library(folder)
+    video, audio = (r.name for r in report.renditions)
+    paths: dict[str, list[str]] = {"video": [], "audio": [], "ts": []}
+    for number in range(1, report.segments):
+        for case, leaf in (
+            ("video", f"{video}/{number}.m4s"),
+            ("audio", f"{audio}/{number}.m4s"),
+            ("ts", f"{video}/{number}.ts"),
+        ):
+            body = library.answer("film", leaf).body  # type: ignore[union-attr]
+            out = folder / "objects" / OPEN / leaf
+            out.parent.mkdir(parents=True, exist_ok=True)
+            out.write_bytes(body)
+            paths[case].append(f"/{OPEN}/{leaf}")
+    library.close()
+    return paths
+
+
+def scripts(folder: Path, paths: dict[str, list[str]]) -> dict[str, Path]:
+    shuffled = random.Random(7)
+    out = {}
+    for case, each in paths.items():
+        shuffled.shuffle(each)
+        text = LUA.format(paths=", ".join(f'"{path}"' for path in each))
+        out[case] = harness.write(folder / f"{case}.lua", text)
+    return out
+
+
+def cold(folder: Path) -> str:
+    """Open, map and answer: the time of a first segment."""
+    from origin.vod import Library
+
+    times = []
+    for _ in range(20):
+        library = Library(folder)
+        began = time.perf_counter()
+        library.answer("film", "v360/3.m4s")
+        times.append((time.perf_counter() - began) * 1000)
+        library.close()
+    return harness.line("jit", "cold_first", sorted(times)[10], "ms", None, None)
+
+
+def titles(folder: Path, count: int) -> list[str]:
+    """Many titles, each with an index of its own, asked at random."""
+    from origin.vod import Library
+
+    home = folder / "origin" / "vod"
+    record = json.loads((home / "film" / "title.json").read_text())
+    for number in range(count):
+        other = home / f"t{number}"
+        other.mkdir()
+        (other / "title.json").write_text(json.dumps({**record, "title": other.name}))
+        for name in record["indexes"]:
+            (other / name).symlink_to(home / "film" / name)
+    library = Library(folder)
+    chance = random.Random(3)
+    times: list[float] = []
+    sizes = []
+    for _ in range(3):
+        for _ in range(WALK):
+            name = f"t{chance.randrange(count)}"
+            began = time.perf_counter()
+            library.answer(name, f"v360/{chance.randrange(1, FILM_S // 4)}.m4s")
+            times.append((time.perf_counter() - began) * 1000)
+        sizes.append(_rss_kib())
+    library.close()
+    times.sort()
+    p99 = times[len(times) * 99 // 100]
+    return [
+        harness.line("jit", f"{count}_titles_p99", p99, "ms", None, None),
+        harness.line("jit", f"{count}_titles_growth", sizes[-1] - sizes[0], "KiB", None, None),
+    ]
+
+
+def _rss_kib() -> int:
+    for row in Path("/proc/self/status").read_text().splitlines():
+        if row.startswith("VmRSS"):
+            return int(row.split()[1])
+    return 0
+
+
+def measure(seconds: int, count: int) -> list[str]:
+    lines = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # nginx's worker is another user
+        paths = prepare(folder)
+        lua = scripts(folder, paths)
+        mine, its = harness.free_port(), harness.free_port()
+        config = harness.write(folder / "nginx.conf", NGINX.format(folder=folder, port=its))
+        command = [sys.executable, "-m", "bench.bench_jit", "--serve", str(mine), str(folder)]
+        servers = [
+            harness.start(command, mine),
+            harness.start([harness.tool("nginx"), "-c", str(config)], its),
+        ]
+        try:
+            for case in ("video", "audio"):
+                script = lua[case]
+                ours, peer = harness.alternate(
+                    lambda script=script: load(mine, script, seconds),  # type: ignore[misc]
+                    lambda script=script: load(its, script, seconds),  # type: ignore[misc]
+                )
+                lines.append(harness.line("jit", case, ours, "req/s", "nginx", peer))
+            packets, clear = harness.alternate(
+                lambda: load(mine, lua["ts"], seconds), lambda: load(mine, lua["video"], seconds)
+            )
+            lines.append(harness.line("jit", "ts", packets, "req/s", "clear CMAF", clear))
+        finally:
+            for server in servers:
+                harness.stop(server)
+        lines.append(cold(folder))
+        lines += titles(folder, count)
+        shutil.rmtree(folder / "objects")
+    return lines
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="JSON lines instead of a table")
+    parser.add_argument("--seconds", type=int, default=SECONDS, help="length of one round")
+    parser.add_argument("--titles", type=int, default=TITLES, help="registered titles")
+    parser.add_argument("--serve", nargs=2, metavar=("PORT", "FOLDER"), help="be the server")
+    args = parser.parse_args(arguments)
+    if args.serve:
+        os.chdir("/")
+        serve(int(args.serve[0]), Path(args.serve[1]))
+        return
+    lines = measure(args.seconds, args.titles)
+    print("\n".join(lines) if args.json else harness.table(lines))
+
+
+if __name__ == "__main__":
+    main()
