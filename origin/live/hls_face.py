@@ -58,6 +58,7 @@ class HlsFace:
         self._ended = channel.ended
         for playlist in self._listed:
             playlist.follow(self._opened)
+            playlist.trim()
             for name in playlist.unlisted_parts():
                 self._presentation.window.drop(self._presentation.path(playlist.track, name))
         self._forget()

@@ -216,6 +216,12 @@ class LivePlaylist:
             for key in [key for key in self._lines if key[0] < oldest]:
                 del self._lines[key]
 
+    def trim(self) -> None:
+        """Forget segments that only the lines of bodies are made of: nobody may ever ask for one."""
+        oldest = self._from_end(low_latency.SKIP_UNTIL)
+        for number in [number for number in self._segments if number < oldest]:
+            del self._segments[number]
+
     def unlisted_parts(self) -> list[str]:
         """Names of parts that were listed and are no longer: the log has them (HLS-18)."""
         parted = self._parted_from
