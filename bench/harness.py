@@ -58,6 +58,20 @@ def await_port(process: subprocess.Popen[bytes], port: int) -> None:
             time.sleep(0.02)
 
 
+def cpu_s(process: subprocess.Popen[bytes]) -> float:
+    """Processor time that a server and its children have used."""
+    used, pids = 0, [process.pid]
+    for pid in pids:
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        except OSError:
+            continue  # ended meanwhile
+        used += int(fields[11]) + int(fields[12])  # utime, stime: proc(5)
+        pids += map(int, children)
+    return used / os.sysconf("SC_CLK_TCK")
+
+
 def stop(process: subprocess.Popen[bytes]) -> None:
     """End a server that start() began."""
     process.terminate()
@@ -93,11 +107,6 @@ def wrk(url: str, *, connections: int, seconds: int) -> Round:
 def in_turn(ours: Callable[[], T], peer: Callable[[], T], rounds: int) -> list[tuple[T, T]]:
     """Both, round by round, so that the machine's mood is shared."""
     return [(ours(), peer()) for _ in range(rounds)]
-
-
-def medians(rounds: Sequence[Round]) -> Round:
-    """Of each value on its own."""
-    return Round(*(statistics.median(values) for values in zip(*rounds, strict=True)))
 
 
 def alternate(
