@@ -5,11 +5,13 @@ The lowest rung has them, one a segment (TR-98).
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 
 from native.bmff.samples import read_chunk_samples
 from native.bmff.write import fragment, styp
+from origin.errors import NotLocal
 from origin.live.channel import LiveChannel
 from origin.live.shelf import Stored
 from origin.live.track import LiveTrack
@@ -69,16 +71,17 @@ class Trick:
         """Bit rates of the newest I frames, each rounded up to two digits: what is declared should
         not move with every frame (TR-68).
         """
-        edge = self._channel.edge
+        newest = track.segments.whole_until(self._channel.edge)
         known = {}
-        for number in range(max(edge - MEASURED + 1, self._channel.kept.first), edge + 1):
+        for number in range(max(newest - MEASURED + 1, self._channel.kept.first), newest + 1):
             key = (track.rendition.name, number)
             stored = track.whole(number)
             if key in self._bps:
                 known[key] = self._bps[key]
             elif stored is not None:
-                bits = 8 * len(segment(track, stored))
-                known[key] = _rounded_up(bits * track.timescale // (stored.end - stored.start))
+                with suppress(NotLocal):
+                    bits = 8 * len(segment(track, stored))
+                    known[key] = _rounded_up(bits * track.timescale // (stored.end - stored.start))
         self._bps = known
         return list(known.values())
 

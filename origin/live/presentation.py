@@ -264,16 +264,19 @@ class Presentation:
             self.window.drop(self.path(track, name.leaf))
 
     def _rated(self, track: LiveTrack) -> Rendition:
-        """The rendition with bit rates measured over the newest whole run of numbers, before there
-        is one over all there are. No history enters: every origin tells the same (AB6, TR-67), and
-        rounding keeps it steady (TR-68).
+        """The rendition with bit rates measured over the newest whole run of numbers with media,
+        before there is one over all there are. Nothing enters but the log: every origin tells the
+        same (AB6, TR-67), and rounding keeps it steady (TR-68).
         """
         channel, name = self.channel, track.rendition.name
         run = min(MEASURED, self.window_segments)
-        last = channel.edge - (channel.edge + 1) % run
-        first = last - run + 1
+        begun = channel.edge + 1 - (channel.edge + 1) % run  # a run that is not whole yet
+        newest = track.segments.whole_until(begun - 1)
+        first = newest - newest % run if newest >= 0 else begun
+        last = first + run - 1
         if first < channel.kept.first:
-            first, last = channel.kept.first, channel.edge
+            first, last = channel.kept.first, last + run
+        last = min(last, channel.edge)
         if (found := self._rates.get(name)) is None or found[0] != (first, last):
             segments = channel.listed(track, first, last)
             peak = _rounded(peak_bps(segments, track.timescale, channel.kept.target_s))

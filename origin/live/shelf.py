@@ -10,7 +10,7 @@ Theory of operation
 """
 
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -122,6 +122,12 @@ class Shelf(MutableMapping[int, Stored]):
         """The highest number that is whole, -1 without any."""
         live = [n for n, s in self._live.items() if s.whole]
         return max((*self._numbers[-1:], *live), default=-1)
+
+    def whole_until(self, number: int) -> int:
+        """The highest number up to this one that is whole, -1 without any."""
+        at = bisect_right(self._numbers, number)
+        live = [n for n, s in self._live.items() if s.whole and n <= number]
+        return max((*self._numbers[max(at - 1, 0) : at], *live), default=-1)
 
     def drop(self, volumes: set[int]) -> list[int]:
         """Forget every segment with media in these volumes; returns their numbers."""
