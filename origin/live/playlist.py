@@ -217,7 +217,7 @@ class LivePlaylist:
                 del self._lines[key]
 
     def trim(self) -> None:
-        """Forget segments that only the lines of bodies are made of: nobody may ever ask for one."""
+        """Forget segments that only the lines of bodies are made of: nobody may ask for one."""
         oldest = self._from_end(low_latency.SKIP_UNTIL)
         for number in [number for number in self._segments if number < oldest]:
             del self._segments[number]
