@@ -16,6 +16,7 @@ SCHEMES: tuple[Scheme, ...] = ("cbcs", "cenc")
 VIDEO_ROLES: tuple[tuple[int, str], ...] = ((589_824, "sd"), (2_073_600, "hd"))
 TOP_ROLE = "uhd"
 AUDIO_ROLE = "audio"
+SHARED_ROLE = "all"  # of the one key of everything (PR-104, SHARED)
 ROLES = (*(role for _, role in VIDEO_ROLES), TOP_ROLE, AUDIO_ROLE)
 _NAMES = uuid.UUID("9d7c5a52-5d0c-5b3f-8a5b-3c1c2f0d7c11")  # of KIDs that we choose (PR-42)
 
@@ -49,8 +50,10 @@ class ContentKey:
         return str(uuid.UUID(bytes=self.kid))
 
 
-def role_of(r: Rendition) -> str:
-    """PR-40; "" for what stays clear (PR-1)."""
+def role_of(r: Rendition, shared: bool = False) -> str:
+    """PR-40; "" for what stays clear (PR-1). `shared`: one key serves all."""
+    if shared and r.kind in ("audio", "video"):
+        return SHARED_ROLE
     if r.kind == "audio":
         return AUDIO_ROLE
     if r.kind != "video":

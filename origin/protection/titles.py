@@ -33,22 +33,29 @@ class Policy(msgspec.Struct):
     content_id: str
     schemes: list[Scheme]
     numbers: dict[str, int] = {}
+    shared: bool = False  # one key for all tracks; hls.js reads no second ClearKey of a title
 
 
 def protect(
-    data_dir: Path, title: str, schemes: Sequence[Scheme], settings: Protection
+    data_dir: Path,
+    title: str,
+    schemes: Sequence[Scheme],
+    settings: Protection,
+    *,
+    shared: bool = False,
 ) -> list[ContentKey]:
     """Protect a registered title, or extend its policy; its keys. OriginError when it cannot be."""
     home = folder(data_dir, title)
     policy = _policy(home) or Policy(title, [])
     policy.schemes = list(dict.fromkeys(schemes))
+    policy.shared = shared
     indexes = _indexes(home)
     tracks = [(index, track) for index in indexes for track in index.tracks]
     for name in sorted(_tag(index, track) for index, track in tracks):
         policy.numbers.setdefault(name, len(policy.numbers))
-    roles = list(dict.fromkeys(role for _, t in tracks if (role := role_of(t.rendition))))
+    roles = list(dict.fromkeys(role for _, t in tracks if (role := role_of(t.rendition, shared))))
     for _, track in tracks:  # refuse what cannot be served, before anything is written
-        if role := role_of(track.rendition):
+        if role := role_of(track.rendition, shared):
             for scheme in policy.schemes:
                 Sealer(track.init, _trial(scheme, role))
     keys: list[ContentKey] = []
@@ -101,7 +108,7 @@ class TitleGuard:
         vault = keys.vault()
         for index in indexes:
             for track in index.tracks:
-                if not (role := role_of(track.rendition)):
+                if not (role := role_of(track.rendition, policy.shared)):
                     continue
                 key = vault.find(policy.content_id, scheme, role)
                 number = policy.numbers.get(_tag(index, track))

@@ -1,0 +1,193 @@
+"""ClearKey in a real Chromium: films in cenc and cbcs, from our packager and our licence server, in
+Shaka Player, dash.js and hls.js (PR-61, PR-72, PR-120, PR-176).
+"""
+
+import asyncio
+import json
+import subprocess
+import threading
+from collections.abc import Awaitable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from origin_rigs.protection_rig import FFMPEG, VECTORS
+from playwright.sync_api import Browser, sync_playwright
+
+from native.http import Entity
+from origin.protection.keyfile import KeyFile
+from origin.protection.keys import ContentKey
+from origin.protection.licence import routes
+from origin.protection.titles import Guards, protect
+from origin.settings import Protection
+from origin.vod import Library, register
+
+pytestmark = [pytest.mark.browser, pytest.mark.serial, pytest.mark.timeout(120)]
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"]
+MODULES = {
+    "dash.js": "dashjs/dist/modern/umd/dash.all.min.js",
+    "Shaka": "shaka-player/dist/shaka-player.compiled.js",
+    "hls.js": "hls.js/dist/hls.min.js",
+}
+PAGE = """<!doctype html><title>clear key</title>
+<video id=video muted autoplay style="width: 320px"></video>
+<script src="/modules/MODULE"></script>
+<script>
+const video = document.getElementById("video");
+const state = window.state = {errors: [], encrypted: 0, ended: false};
+video.addEventListener("encrypted", () => state.encrypted++);
+video.addEventListener("ended", () => { state.ended = true; });
+const licence = location.origin + "/v1/licence/clearkey";
+const players = {
+  "dash.js": (url) => {
+    const player = dashjs.MediaPlayer().create();
+    player.on("error", (e) => state.errors.push(e.error && e.error.message));
+    player.initialize(video, url, true);
+  },
+  "Shaka": async (url) => {
+    shaka.polyfill.installAll();
+    const player = new shaka.Player();
+    player.addEventListener("error", ({detail}) =>
+      state.errors.push([detail.code, ...(detail.data || []).map(String)]));
+    await player.attach(video);
+    await player.load(url);
+    video.play();
+  },
+  "hls.js": (url) => {
+    const player = new Hls({
+      emeEnabled: true, drmSystems: {"org.w3.clearkey": {licenseUrl: licence}},
+    });
+    player.on(Hls.Events.ERROR, (_, data) => state.errors.push(data.details));
+    player.loadSource(url);
+    player.attachMedia(video);
+    video.play();
+  },
+};
+</script>"""
+CASES = [
+    (player, f"{title}/{scheme}/{leaf}")
+    for scheme in ("cbcs", "cenc")
+    for player, title, leaf in (
+        ("Shaka", "film", "manifest.mpd"),
+        ("Shaka", "film", "master.m3u8"),
+        ("dash.js", "film", "manifest.mpd"),
+        ("hls.js", "shared", "master.m3u8?clearkey=w3c"),
+    )
+]
+
+
+class Site:
+    """Players, film and licences of one address, in a thread of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.asked: list[str] = []
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever)
+        self.thread.start()
+        self.folder = folder
+        self.port = self.run(self.start())
+
+    def run(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
+
+    async def start(self) -> int:
+        app = web.Application()
+        app.router.add_get("/page/{player}", self.page)
+        app.router.add_get("/vod/{title}/{leaf:.*}", self.film)
+        app.router.add_static("/modules", ROOT / "node_modules")
+        self.runner = web.AppRunner(app)
+        app.add_routes(routes(self.find, self.allow))
+        await self.runner.setup()
+        site = web.TCPSite(self.runner, "127.0.0.1", 0)
+        await site.start()
+        return int(self.runner.addresses[0][1])
+
+    @property
+    def settings(self) -> Protection:
+        address = f"http://127.0.0.1:{self.port}/v1/licence"
+        urls = {"clearkey": f"{address}/clearkey", "identity": f"{address}/key"}
+        return Protection.model_validate({"urls": urls})
+
+    def find(self, kid: bytes) -> ContentKey | None:
+        return KeyFile.open(self.settings, self.folder).by_kid(kid)
+
+    async def allow(self, request: web.Request, _: Any) -> Any:
+        self.asked.append(f"{request.method} {request.path.split('/')[3]}")
+        return "ok"
+
+    async def page(self, request: web.Request) -> web.Response:
+        text = PAGE.replace("MODULE", MODULES[request.match_info["player"]])
+        return web.Response(text=text, content_type="text/html")
+
+    async def film(self, request: web.Request) -> web.Response:
+        at = request.match_info
+        answer = self.library.answer(at["title"], at["leaf"], request.query_string)
+        if isinstance(answer, Awaitable):
+            answer = await answer
+        if not isinstance(answer, Entity):
+            return web.Response(status=404)
+        body = answer.body if isinstance(answer.body, bytes) else b"".join(answer.body)
+        return web.Response(body=body, headers={"Content-Type": answer.content_type})
+
+    def open(self) -> None:
+        self.library = Library(self.folder, guards=Guards(self.folder, self.settings))
+
+    def close(self) -> None:
+        self.run(self.runner.cleanup())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
+        self.library.close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("film")
+    path = folder / "film.mp4"
+    inputs = ["-i", str(VECTORS / "src/avc_bf2.mp4"), "-i", str(VECTORS / "src/aac.mp4")]
+    command = [FFMPEG, "-v", "error", *inputs, "-map", "0:v", "-map", "1:a", "-c", "copy"]
+    subprocess.run([*command, str(path)], check=True, timeout=60)
+    site = Site(folder)
+    for title in ("film", "shared"):
+        register(folder, [path], title, segment_s=Fraction(1))
+        protect(folder, title, ["cbcs", "cenc"], site.settings, shared=title == "shared")
+    site.open()
+    yield site
+    site.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.mark.parametrize(("player", "leaf"), CASES, ids=[f"{p}-{leaf}" for p, leaf in CASES])
+def test_a_protected_film_plays_to_its_end(
+    site: Site, browser: Browser, player: str, leaf: str
+) -> None:
+    site.asked.clear()
+    page = browser.new_page()
+    try:
+        page.goto(f"http://127.0.0.1:{site.port}/page/{player}")
+        url = f"http://127.0.0.1:{site.port}/vod/{leaf}"
+        page.evaluate(f"players[{json.dumps(player)}]({json.dumps(url)}), 0")
+        try:
+            page.wait_for_function("state.ended", timeout=30_000, polling=100)
+        finally:
+            state = page.evaluate("({...state, at: video.currentTime, media: video.error})")
+            print(state, site.asked)
+        frames = page.evaluate("video.getVideoPlaybackQuality().totalVideoFrames")
+    finally:
+        page.close()
+    assert state["errors"] == []
+    assert state["encrypted"] > 0
+    assert frames >= 20
+    assert site.asked, "a licence was asked for"
