@@ -39,7 +39,7 @@ def expanded(lines: Sequence[Line], references: References, policy: Policy) -> T
     ending = lines[0].ending or b"\n"
 
     def led(parts: Iterable[bytes], pathway: Pathway) -> Template:
-        return references.led(Playlist(b"".join(parts), whole=False), pathway)
+        return references.led_master(Playlist(b"".join(parts), whole=False), pathway)
 
     def unbound(some: Iterable[Line]) -> list[bytes]:
         return [line.raw for line in some if line.name != STEERING]

@@ -5,12 +5,14 @@ Source: HLS-M2 (URI places), HLS-M3 (resolution, variables), HLS-M5, HLS-M8, HLS
 
 import re
 from collections.abc import Iterable
+from itertools import groupby
 
-from native.hls import Line, Playlist, rewrite
+from native.hls import Kind, Line, Playlist, rewrite
 from native.holes import Template
 
 from .hls import attribute
 from .policy import Pathway, Policy
+from .tables import CHILDREN
 from .urls import Origin, Url, relative
 
 VARIABLE = re.compile(rb"\{\$([A-Za-z0-9_-]+)\}")
@@ -26,16 +28,30 @@ class References:
         # Where plain references resolve; None when the playlist came from elsewhere.
         self.folder = origin.public_path(Url(url.root, url.path[: url.path.rfind(b"/") + 1]))
 
-    def led(self, playlist: Playlist, pathway: Pathway) -> Template:
-        """The lines with every URI place leading to one pathway."""
+    def led(self, playlist: Playlist, pathway: Pathway, *, children: bool = False) -> Template:
+        """The lines with every URI place leading to one pathway; `children` are playlists."""
+        tail = self.policy.tail()
         return rewrite(
             playlist,
-            Template(self.policy.lead(pathway)),
+            Template(self.policy.lead(pathway, playlist=children)),
             home=self.folder,
             prefix=self.origin.prefix,
             root=self.origin.root,
             resolve=self.public_path,
             relate=self.relative,
+            tail=Template(tail) if tail else None,
+        )
+
+    def led_master(self, playlist: Playlist, pathway: Pathway) -> Template:
+        """Lines of a master: playlists lead where the policy has them, other references beside."""
+        if not self.policy.playlists_url:
+            return self.led(playlist, pathway)
+        runs = groupby(
+            playlist.lines(), lambda line: line.kind is Kind.URI or line.name in CHILDREN
+        )
+        return Template(
+            self.led(_lines(line.raw for line in run), pathway, children=children)
+            for children, run in runs
         )
 
     def public_path(self, reference: bytes) -> bytes | None:
@@ -66,3 +82,7 @@ def _variables(lines: Iterable[Line], url: Url) -> dict[bytes, bytes]:
         elif parameter is not None and parameter in query:
             found[parameter] = query[parameter]
     return found
+
+
+def _lines(raws: Iterable[bytes]) -> Playlist:
+    return Playlist(b"".join(raws), whole=False)

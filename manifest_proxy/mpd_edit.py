@@ -17,7 +17,7 @@ from .errors import ManifestError
 from .holes import Piece
 from .mpd import Document
 from .policy import Policy
-from .tables import MPD_REFERENCES, UTC_URL_SCHEMES
+from .tables import BEFORE_ESSENTIAL, MPD_REFERENCES, UTC_URL_SCHEMES
 from .urls import SCHEME, Origin, Url, relative
 
 TO_ESCAPE = re.compile(rb"[^ !#-%(-;=?-~]")  # all but plain ASCII
@@ -140,6 +140,10 @@ class _Editor:
                 pieces += [indent + b"<" + prefix + b'BaseURL serviceLocation="' + name + b'">']
                 pieces += self.escaped(self.policy.child(pathway, folder))
                 pieces.append(b"</" + prefix + b"BaseURL>")
+        if self.policy.session and not root.named("Location"):
+            pieces.append(indent + b"<" + prefix + b"Location>")
+            pieces += self.escaped(self.policy.refresh(self.origin.public_path(self.url) or b""))
+            pieces.append(b"</" + prefix + b"Location>")
         if self.policy.steering_url:
             first = _xml(self.policy.first.id.encode())
             element = prefix + b"ContentSteering"
@@ -171,6 +175,8 @@ class _Editor:
                 path = self.origin.public_path(self.url.join(href.encode())) if href else None
                 if path is not None:
                     self.replace_attribute(child, name, self.policy.child(self.policy.first, path))
+            if child.name == "AdaptationSet" and self.policy.tail():
+                self.queried(child)
             if child.children and child.name != "SegmentTimeline":  # holds times only
                 self.below(child, base)
 
@@ -187,6 +193,25 @@ class _Editor:
             return self.policy.child(self.policy.first, path)
         folder = folder.partition(b"?")[0]
         return [relative(path, folder)]
+
+    def queried(self, adaptation: Element) -> None:
+        """The token in every segment's query, by the player (ISO/IEC 23009-1 annex I.2)."""
+        before = [one for one in adaptation.children if one.name in BEFORE_ESSENTIAL]
+        at = before[-1].end if before else adaptation.inner_start
+        if adaptation.inner_end == adaptation.end:
+            return
+        head = b'<%bEssentialProperty schemeIdUri="urn:mpeg:dash:urlparam:2014">' % (
+            self.document.prefix
+        )
+        head += b'<up:UrlQueryInfo xmlns:up="urn:mpeg:dash:schema:urlparam:2014" '
+        head += b'queryTemplate="$querypart$" '
+        if self.policy.carrier == "define":
+            pieces: list[Piece] = [head + b'useMPDUrlQuery="true"/>']
+        else:
+            pieces = [head + b'queryString="', *self.escaped(self.policy.tail()), b'"/>']
+        self.edits.append(
+            Edit(at, at, [*pieces, b"</" + self.document.prefix + b"EssentialProperty>"])
+        )
 
     def clock(self, timing: Element) -> None:
         """A time source's URLs, made absolute: no BaseURL applies to them (5.8.4.11)."""

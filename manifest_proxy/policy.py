@@ -6,12 +6,18 @@ Source: manifest-proxy MP-40..MP-42; steering ST-1..ST-5; pathway ids: ST-12.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from .errors import CohortError
 from .holes import SESSION, TOKEN, Piece
 
 PATHWAY_ID = re.compile(r"[A-Za-z0-9._-]+")
 COHORT_SEPARATOR = "~"
+TOKEN_PARAMETER = b"CAT"  # CTA-5007-B section 4.2: where a token stands in a query
+
+# How a child URI carries the token: as a path prefix, in its query, or as a variable or template
+# that the player fills in, so that all viewers share the bytes (MP-42).
+Carrier = Literal["path", "query", "define"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,8 @@ class Policy:
     """What is written into a manifest.
 
     `refresh_url` is this proxy's own prefix for MPD updates, `clock_url` a time source that players
-    reach without a token; empty ones leave those URLs to the first pathway.
+    reach without a token; empty ones leave those URLs to the first pathway. With `playlists_url`
+    media playlists come through this proxy too: a pathway's id, `session` and token follow it.
     """
 
     pathways: tuple[Pathway, ...]
@@ -35,15 +42,30 @@ class Policy:
     refresh_url: str = ""
     clock_url: str = ""
     tokenised: bool = True
+    playlists_url: str = ""
+    session: str = ""  # a path segment with its slash, or nothing
+    carrier: Carrier = "path"
 
     @property
     def first(self) -> Pathway:
         return self.pathways[0]
 
-    def lead(self, pathway: Pathway) -> list[Piece]:
+    def lead(self, pathway: Pathway, *, playlist: bool = False) -> list[Piece]:
         """What stands before an origin path; the token is a path prefix (CAT-93, MP-42)."""
         base = pathway.base_url.encode()
-        return [base + b"/cat:", TOKEN] if self.tokenised else [base]
+        if playlist and self.playlists_url:
+            base = f"{self.playlists_url}/{pathway.id}{self.session}".encode()
+        if not self.tokenised or self.carrier != "path":
+            return [base]
+        return [base + b"/cat:", TOKEN]
+
+    def tail(self) -> list[Piece]:
+        """What a child URI's query ends with; nothing when the path has the token."""
+        if not self.tokenised or self.carrier == "path":
+            return []
+        if self.carrier == "define":
+            return [b"%b={$%b}" % (TOKEN_PARAMETER, TOKEN_PARAMETER)]
+        return [TOKEN_PARAMETER + b"=", TOKEN]
 
     def child(self, pathway: Pathway, path: bytes) -> list[Piece]:
         """The URI of an origin path on a pathway."""
@@ -61,7 +83,9 @@ class Policy:
         url = self.refresh_url.encode() + path
         if not self.tokenised:
             return [url]
-        return [url, b"&CAT=" if b"?" in path else b"?CAT=", TOKEN]
+        if self.carrier == "define":
+            return [url]  # the query of the MPD's own URL is added (ISO/IEC 23009-1 annex I)
+        return [url, b"&" if b"?" in path else b"?", TOKEN_PARAMETER + b"=", TOKEN]
 
 
 def read_cohort(text: str, known: Mapping[str, Pathway]) -> tuple[Pathway, ...]:

@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from .policy import Carrier
 from .selection import AudioRule, TextRule, VideoRule
 
 DrmSystem = Literal["widevine", "playready", "fairplay", "clearkey"]
@@ -45,6 +46,8 @@ class Ruleset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     start_bandwidth: int | None = None
     default_audio: str = ""
     default_subtitles: str = ""  # a language, or `off`
+    playlists: Literal["pathway", "proxy"] = "pathway"  # whom media playlists are asked of
+    carrier: Carrier = "path"
     drm: DrmRule | None = None
     session_data: tuple[SessionData, ...] = ()
 
@@ -53,6 +56,11 @@ class Ruleset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
         """Equal on every node for equal rules: a part of the key of what is compiled (MP-44)."""
         text = msgspec.json.encode(self, enc_hook=str, order="deterministic")
         return hashlib.sha256(text).hexdigest()[:16]
+
+    @property
+    def through(self) -> bool:
+        """Whether media playlists come through the proxy, because something is done to them."""
+        return self.playlists == "proxy" or self.carrier == "define" or self.drm is not None
 
     @property
     def filters(self) -> bool:

@@ -1,15 +1,72 @@
 """The proxy's listener: the delivery protocol over one `Service`, and its client for the origin."""
 
+import asyncio
+from pathlib import Path
+
 import cat
 from native.http import Handler, Server, serve
+from runtime import logs
 from runtime.clock import SYSTEM, Clock
 from runtime.fetch import Fetcher
 from runtime.service import DRAIN_S, Part
 
+from .asked import Asking
+from .errors import RulesError
 from .policy import Pathway
+from .rulebook import Ruleset
+from .rules import read_rules
 from .service import Service
 from .settings import Settings
 from .upstream import Upstream
+
+RELOAD_S = 0.5
+
+log = logs.get("manifest_proxy")
+
+
+class RuleFile:
+    """Watches the rule file; a file with a fault leaves the rules as they were."""
+
+    def __init__(self, path: Path, asking: Asking) -> None:
+        self.name = "proxy-rules"
+        self._path = path
+        self._asking = asking
+        self._seen: tuple[int, int] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """RulesError when the first reading fails."""
+        self._asking.rulesets = self._read()
+        self._task = asyncio.create_task(self._watch())
+
+    def ready(self) -> str | None:
+        return None if self._task is not None else "not started"
+
+    async def drain(self) -> None:
+        """Nothing is under way."""
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(RELOAD_S)
+            try:
+                if self._stamp() != self._seen:
+                    self._asking.rulesets = self._read()
+                    log.info("rules_read", file=self._path.name)
+            except (RulesError, OSError) as error:
+                log.warning("rules_kept", file=self._path.name, detail=str(error))
+
+    def _stamp(self) -> tuple[int, int]:
+        now = self._path.stat()
+        return now.st_mtime_ns, now.st_size
+
+    def _read(self) -> tuple[Ruleset, ...]:
+        self._seen = self._stamp()
+        data = self._path.read_bytes()
+        return read_rules(data, toml=self._path.suffix == ".toml", tokenised=True).rulesets
 
 
 class Listener:
@@ -69,9 +126,13 @@ def parts(
         capacity=settings.cached_manifests,
         capacity_bytes=settings.cached_bytes,
     )
+    asking = Asking(
+        {p.id: Pathway(p.id, p.base_url) for p in settings.pathways},
+        secret=settings.session_secret.get_secret_value().encode(),
+    )
     service = Service(
         upstream,
-        {p.id: Pathway(p.id, p.base_url) for p in settings.pathways},
+        asking,
         origin_url=settings.origin_url,
         public_url=settings.public_url,
         steering_url=settings.steering_url,
@@ -80,4 +141,6 @@ def parts(
         clock=clock,
     )
     listener = Listener(service, settings.host, settings.port, reuse_port=reuse_port)
-    return [fetcher, listener]
+    if settings.rules_file is None:
+        return [fetcher, listener]
+    return [fetcher, RuleFile(settings.rules_file, asking), listener]

@@ -5,48 +5,38 @@ explicit lifetime. Source: manifest-proxy MP-40..MP-45, CAT-90..CAT-92, CAT-110.
 """
 
 import re
-import zlib
-from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable
 from datetime import UTC, datetime
-from urllib.parse import quote
+from typing import NamedTuple
 
 import cat
 from native.http import Answer, Entity, Refusal, Request
 from runtime import logs, metrics
 from runtime.clock import Clock
 
+from .asked import PREFIX, Asked, Asking
+from .copies import Copies
 from .errors import ProxyError
-from .manifest import CONTENT_TYPES, Format, compile_manifest, format_of
-from .policy import Pathway, Policy, read_cohort
+from .manifest import CONTENT_TYPES, Format, compile_manifest
+from .policy import Policy
 from .upstream import Upstream, Version
-from .urls import Origin, without_dots
+from .urls import Origin
 
-PREFIX = "/p/"
 CLOCK_PATH = "/time"
-PERSONAL = "private, no-store"
-KNOWN_PARAMETERS = ("start", "end")  # CONTRACT: nothing else in a query changes bytes
-KNOWN_PREFIX = "_HLS_"  # HLS-M21
-PATH_SAFE = "/:;@!$&'()*+,=~"
-MAX_QUERY_CHARS = 1024
 CTI = 7  # label of the token's id (RFC 8392 section 3.1.7)
 PLAIN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-GZIP_FROM_BYTES = 1024
 OWN_HEADERS = frozenset({"content-type", "cache-control", "access-control-allow-origin"})
 
 log = logs.get("manifest_proxy")
 ANSWERS = metrics.counter("proxy_answers", "manifests asked for", ("format", "outcome"))
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A request understood: who (`token`, `session`), what (`target` at the origin), for whom."""
+class Wanted(NamedTuple):
+    """A request that may be answered: what is asked, its token, its steering session."""
 
-    kind: Format
-    cohort: tuple[Pathway, ...]
-    target: str
-    token: str
-    session: str
+    asked: Asked
+    token: bytes
+    sid: bytes
 
 
 class Denied(Exception):
@@ -61,7 +51,7 @@ class Service:
     def __init__(
         self,
         upstream: Upstream,
-        pathways: Mapping[str, Pathway],
+        asking: Asking,
         *,
         origin_url: str,
         public_url: str,
@@ -72,7 +62,7 @@ class Service:
     ) -> None:
         """Without `keys` no token is asked for and none is written."""
         self._upstream = upstream
-        self._pathways = pathways
+        self._asking = asking
         self._origin = Origin(origin_url)
         self._public_url = public_url
         self._steering_url = steering_url
@@ -86,7 +76,7 @@ class Service:
             wanted = self._understood(request)
             if wanted is None:
                 return Refusal(404, "not_found")
-            version = self._upstream.fresh(wanted.target)
+            version = self._upstream.fresh(wanted.asked.target)
             if version is None:
                 return self._after_fetch(wanted, request)
             return self._rendered(wanted, version, request)
@@ -97,25 +87,19 @@ class Service:
 
     async def _after_fetch(self, wanted: Wanted, request: Request) -> Answer:
         try:
-            return self._rendered(wanted, await self._upstream.get(wanted.target), request)
+            return self._rendered(wanted, await self._upstream.get(wanted.asked.target), request)
         except ProxyError as error:
-            return self._refused(error, wanted.kind)
+            return self._refused(error, wanted.asked.kind)
 
     # -- understanding -----------------------------------------------------------------------------
 
     def _understood(self, request: Request) -> Wanted | None:
         """None for a path that is no manifest of a cohort."""
-        if not request.path.startswith(PREFIX):
+        asked = self._asking.read(request)
+        if asked is None:
             return None
-        cohort, slash, rest = request.path[len(PREFIX) :].partition("/")
-        found = cat.candidates(slash + rest, request.query, request.headers)
-        kind = format_of(found.path)
-        if kind is None or without_dots(found.path.encode()) != found.path.encode():
-            return None
-        pathways = read_cohort(cohort, self._pathways)
-        path = quote(found.path, safe=PATH_SAFE)
-        token, session = self._admitted(request, found, path)
-        return Wanted(kind, pathways, path + directives(found.query), token, session)
+        token, sid = self._admitted(request, asked.found, asked.path)
+        return Wanted(asked, token.encode(), sid.encode())
 
     def _admitted(self, request: Request, found: cat.Found, path: str) -> tuple[str, str]:
         """The accepted token and the session it names; Denied when there is none (CAT-91)."""
@@ -138,34 +122,32 @@ class Service:
     # -- answering ---------------------------------------------------------------------------------
 
     def _rendered(self, wanted: Wanted, version: Version, request: Request) -> Answer:
-        kind, cohort = wanted.kind, wanted.cohort
+        asked, kind = wanted.asked, wanted.asked.kind
         compiled = version.compiled_for(
-            cohort,
-            lambda: compile_manifest(
-                kind, version.body, version.url, self._origin, self._policy(kind, cohort)
+            asked.key,
+            lambda: Copies(
+                compile_manifest(
+                    kind, version.body, version.url, self._origin, self._policy(asked), asked.rules
+                ),
+                CONTENT_TYPES[kind],
             ),
         )
-        body = compiled.render(wanted.token.encode(), wanted.session.encode())
-        coded = None
-        if len(body) >= GZIP_FROM_BYTES and "gzip" in (request.header("accept-encoding") or ""):
-            coded = zlib.compress(body, 1, wbits=31)
         ANSWERS.labels(kind, "ok").inc()
-        return Entity(
-            body,
-            content_type=CONTENT_TYPES[kind],
-            cache_control=PERSONAL,
-            gzip=coded,
-            ranges=False,
-        )
+        coded = "gzip" in (request.header("accept-encoding") or "")
+        return compiled.copy(wanted.token, wanted.sid, coded=coded)
 
-    def _policy(self, kind: Format, cohort: tuple[Pathway, ...]) -> Policy:
-        names = "~".join(pathway.id for pathway in cohort)
+    def _policy(self, asked: Asked) -> Policy:
+        kind, rules = asked.kind, asked.rules
+        names = "~".join(pathway.id for pathway in asked.cohort)
         return Policy(
-            cohort,
+            asked.cohort,
             steering_url=self._steering_url and f"{self._steering_url}/{kind}?sid=",
-            refresh_url=f"{self._public_url}{PREFIX}{names}",
+            refresh_url=f"{self._public_url}{PREFIX}{names}{asked.session}",
             clock_url=f"{self._public_url}{CLOCK_PATH}",
             tokenised=self._verifier is not None,
+            playlists_url=f"{self._public_url}/p" if rules and rules.through else "",
+            session=asked.session,
+            carrier=rules.carrier if rules else "path",
         )
 
     def _time(self) -> Answer:
@@ -181,18 +163,6 @@ class Service:
         ANSWERS.labels(kind or "unknown", error.code).inc()
         retry = [("Retry-After", "1")] if error.status == 503 else []
         return Refusal(error.status, error.code, headers=retry)
-
-
-def directives(query: str) -> str:
-    """The part of a query that the origin's answer depends on, in one order, with its mark."""
-    if len(query) > MAX_QUERY_CHARS:
-        raise ProxyError("query_too_long", "more than 1,024 characters", status=414)
-    known = sorted(pair for pair in query.split("&") if _is_known(pair.partition("=")[0]))
-    return "?" + "&".join(known) if known else ""
-
-
-def _is_known(name: str) -> bool:
-    return name in KNOWN_PARAMETERS or name.startswith(KNOWN_PREFIX)
 
 
 def session_of(cti: object) -> str:

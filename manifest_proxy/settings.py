@@ -1,8 +1,9 @@
 """Settings of the manifest proxy, section `[proxy]`."""
 
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 
 from runtime.settings import Section
 
@@ -32,6 +33,8 @@ class Settings(Section):
         ]
     )
     require_token: bool = True
+    rules_file: Path | None = None  # TOML or JSON; read again when it changes
+    session_secret: SecretStr = SecretStr("")  # the same on all nodes; none: viewers choose nothing
     fetch_timeout_s: Annotated[float, Field(gt=0, le=30)] = 2.0  # MP-31
     blocking_timeout_s: Annotated[float, Field(gt=0, le=60)] = 14.0  # a held playlist (HLS-29)
     max_manifest_bytes: Annotated[int, Field(gt=0, le=16 << 20)] = 2 << 20  # MP-34

@@ -6,6 +6,11 @@ Source: draft-pantos-hls-rfc8216bis-22 (HLS), ISO/IEC 23009-1:2022 (DASH); HLS-M
 # Attributes of a variant that name a rendition group (4.4.6.2).
 GROUP_ATTRIBUTES = (b"AUDIO", b"VIDEO", b"SUBTITLES", b"CLOSED-CAPTIONS")
 
+# Tags of a master whose URI is a playlist (4.4.6), beside the URI lines of variants.
+CHILDREN = frozenset(
+    {b"EXT-X-STREAM-INF", b"EXT-X-MEDIA", b"EXT-X-I-FRAME-STREAM-INF", b"EXT-X-IMAGE-STREAM-INF"}
+)
+
 # Attributes of an MPD that hold a reference below the BaseURLs in force (DASH-M10).
 MPD_REFERENCES: dict[str, tuple[bytes, ...]] = {
     "SegmentTemplate": (b"media", b"initialization", b"index", b"bitstreamSwitching"),  # 5.3.9.4
@@ -74,3 +79,8 @@ TRANSFER_SCHEME = "urn:mpeg:mpegB:cicp:TransferCharacteristics"  # ISO/IEC 23091
 CHANNEL_COUNT_SCHEMES = ("urn:mpeg:dash:23003:3:audio_channel_configuration:2011",)  # 5.8.5.4
 CHANNEL_SCHEMES = ("urn:mpeg:mpegB:cicp:ChannelConfiguration",)  # ISO/IEC 23091-3
 ROLE_SCHEME = "urn:mpeg:dash:role:2011"  # 5.8.5.5
+
+# What stands before an EssentialProperty in a set (5.3.7.3, RepresentationBaseType).
+BEFORE_ESSENTIAL = frozenset(
+    {"FramePacking", "AudioChannelConfiguration", "ContentProtection", "OutputProtection"}
+)

@@ -14,12 +14,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
-from native.holes import Template
 from runtime import metrics
 from runtime.clock import Clock
 from runtime.fetch import Fetched, Fetcher, FetchError
 from runtime.flight import SingleFlight
 
+from .copies import Copies
 from .errors import UpstreamError
 from .urls import Url
 
@@ -42,9 +42,9 @@ class Version:
     etag: str
     fresh_until_s: float
     retry_at_s: float = 0.0
-    compiled: dict[Hashable, Template] = field(default_factory=dict)
+    compiled: dict[Hashable, Copies] = field(default_factory=dict)
 
-    def compiled_for(self, cohort: Hashable, make: Callable[[], Template]) -> Template:
+    def compiled_for(self, cohort: Hashable, make: Callable[[], Copies]) -> Copies:
         found = self.compiled.get(cohort)
         if found is None:
             if len(self.compiled) >= MAX_COHORTS:

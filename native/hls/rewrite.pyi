@@ -16,6 +16,7 @@ def rewrite(
     root: bytes,
     resolve: Callable[[bytes], bytes | None],
     relate: Callable[[bytes], bytes | None],
+    tail: Template | None = None,
 ) -> Template:
     """The playlist with every URI place leading below `lead`; untouched bytes stay as they are.
 
@@ -24,6 +25,7 @@ def rewrite(
     slash at its end; `prefix` is what the origin's own paths begin with and ours do not; `root` is
     the origin's scheme and authority. Without `home`, and for the rest, `resolve` is asked; None
     leaves the reference as written. `relate` gives the relative form of a reference that must stay
-    relative; it is asked only where one names a folder.
+    relative; it is asked only where one names a folder. `tail` is added to the query of every one that is led,
+    before a fragment, and nothing of the query is read (HLS-M5).
     Raises PlaylistError `too_many_uris` above MAX_URIS.
     """

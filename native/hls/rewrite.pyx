@@ -70,7 +70,7 @@ cdef class _Pass:
 
     cdef bytes data, home, prefix, base
     cdef object resolve, relate
-    cdef Template lead, out
+    cdef Template lead, tail, out
     cdef size_t done, uris
 
     cdef int keep(self, size_t end) except -1:
@@ -109,16 +109,29 @@ cdef class _Pass:
             self.out.put(b'"', 1)
         self.out.append(self.lead)
         if path is not None:
-            self.out.put(path, len(path))
+            self.ended(path, len(path))
             self.done = end
         else:
             if surplus == BELOW_HOME:
                 self.out.put(self.home, len(self.home))
             self.done = start + max(surplus, 0)
+            if self.tail is not None:
+                self.ended(data + self.done, end - self.done)
+                self.done = end
         if bare:
             self.keep(end)
             self.out.put(b'"', 1)
         return 0
+
+    cdef int ended(self, const uint8_t* text, size_t size) except -1:
+        """Write the end of a reference, with `tail` as the last of its query."""
+        cdef const void* mark = memchr(text, 35, size)
+        cdef size_t stop = size if mark == NULL else <size_t>(<const uint8_t*>mark - text)
+        self.out.put(text, stop)
+        if self.tail is not None:
+            self.out.put(b"?" if memchr(text, 63, stop) == NULL else b"&", 1)
+            self.out.append(self.tail)
+        return self.out.put(text + stop, size - stop)
 
     cdef int relative(self, size_t start, size_t end, bint bare) except -1:
         """Make one reference relative again; one without a folder is."""
@@ -158,7 +171,7 @@ cdef class _Pass:
 
 def rewrite(
     Playlist playlist not None, Template lead not None, *, bytes home, bytes prefix not None,
-    bytes root not None, resolve, relate,
+    bytes root not None, resolve, relate, Template tail=None,
 ):
     cdef _Pass self = _Pass()
     cdef const Places* places
@@ -166,7 +179,7 @@ def rewrite(
     cdef Span span
     self.data, self.home, self.prefix, self.base = playlist.data, home, prefix, root + prefix
     self.resolve, self.relate = resolve, relate
-    self.lead, self.out = lead, Template()
+    self.lead, self.tail, self.out = lead, tail, Template()
     for index in range(playlist.count):
         span = playlist.spans[index]
         if span.kind == URI:

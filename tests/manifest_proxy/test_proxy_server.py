@@ -10,8 +10,9 @@ import aiohttp
 import pytest
 
 import cat
+from manifest_proxy.asked import directives
 from manifest_proxy.server import Listener, parts
-from manifest_proxy.service import directives, session_of
+from manifest_proxy.service import session_of
 from manifest_proxy.settings import Settings
 from native.http import Answer, Entity, Refusal, Request, Server, serve
 

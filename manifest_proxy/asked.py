@@ -1,0 +1,138 @@
+"""What a URL of the proxy asks for: `/p/{pathways}/[s:{session}/][cat:{token}/]{origin path}`.
+
+The first request may carry `filter` and `cohort`; they bind to a session that later URLs hold
+(MP-38). Source: manifest-proxy MP-2, MP-45; HLS-M21.
+"""
+
+from collections.abc import Hashable, Mapping
+from typing import NamedTuple
+from urllib.parse import parse_qs, quote
+
+import cat
+from native.http import Request
+
+from .errors import ProxyError, SessionError
+from .manifest import Format, format_of
+from .policy import PATHWAY_ID, Pathway, read_cohort
+from .rulebook import Ruleset, pick
+from .session import MARK, Chosen, Sessions, canonical, narrowed, overlay
+from .urls import without_dots
+
+PREFIX = "/p/"
+KNOWN_PARAMETERS = ("start", "end")  # CONTRACT: nothing else in a query changes bytes
+CHOICES = ("cohort", "filter")
+KNOWN_PREFIX = "_HLS_"  # HLS-M21
+PATH_SAFE = "/:;@!$&'()*+,=~"
+MAX_QUERY_CHARS = 1024
+MAX_SESSIONS = 4096  # remembered, so that a signature is checked once
+
+
+class Asked(NamedTuple):
+    """`target` at the origin, and everything that its copy depends on but token and session id."""
+
+    kind: Format
+    cohort: tuple[Pathway, ...]
+    path: str  # at the origin, as its bytes go into URLs
+    target: str
+    session: str  # `/s:...` or nothing
+    rules: Ruleset | None
+    found: cat.Found
+
+    @property
+    def key(self) -> Hashable:
+        """Of what is compiled (MP-44)."""
+        return self.cohort, self.session, self.rules and self.rules.digest
+
+
+class Asking:
+    """Reads requests; `rulesets` may be replaced at any time."""
+
+    def __init__(
+        self,
+        pathways: Mapping[str, Pathway],
+        rulesets: tuple[Ruleset, ...] = (),
+        secret: bytes = b"",
+    ) -> None:
+        self._pathways = pathways
+        self._sessions = Sessions(secret)
+        self._signing = bool(secret)
+        self._read: dict[str, Chosen] = {}
+        self._rules: dict[tuple[str, Chosen], Ruleset | None] = {}
+        self._rulesets = rulesets
+
+    @property
+    def rulesets(self) -> tuple[Ruleset, ...]:
+        return self._rulesets
+
+    @rulesets.setter
+    def rulesets(self, rulesets: tuple[Ruleset, ...]) -> None:
+        self._rulesets = rulesets
+        self._rules.clear()
+
+    def read(self, request: Request) -> Asked | None:
+        """None for a path that is no manifest of a cohort."""
+        if not request.path.startswith(PREFIX):
+            return None
+        names, slash, rest = request.path[len(PREFIX) :].partition("/")
+        segment = ""
+        if rest.startswith(MARK):
+            segment, slash, rest = rest.partition("/")
+        found = cat.candidates(slash + rest, request.query, request.headers)
+        kind = format_of(found.path)
+        if kind is None or without_dots(found.path.encode()) != found.path.encode():
+            return None
+        cohort = read_cohort(names, self._pathways)
+        chosen = self._chosen(segment) if segment else self._first(found.query)
+        if not segment and chosen is not NOTHING:
+            segment = self._sessions.sign(chosen)
+        path = quote(found.path, safe=PATH_SAFE)
+        session = segment and f"/{segment}"
+        rules = self._ruled(found.path, chosen)
+        return Asked(kind, cohort, path, path + directives(found.query), session, rules, found)
+
+    def _chosen(self, segment: str) -> Chosen:
+        if (chosen := self._read.get(segment)) is None:
+            if len(self._read) >= MAX_SESSIONS:
+                self._read.clear()
+            chosen = self._read[segment] = self._sessions.read(segment)
+        return chosen
+
+    def _first(self, query: str) -> Chosen:
+        """The choices of a first request."""
+        if not any(name + "=" in query for name in CHOICES):
+            return NOTHING
+        given = parse_qs(query, max_num_fields=64)
+        if not any(name in given for name in CHOICES):
+            return NOTHING
+        if not self._signing:
+            raise SessionError("session_unsigned", "this proxy has no secret to bind choices with")
+        cohort = given.get("cohort", [""])[0]
+        if cohort and not PATHWAY_ID.fullmatch(cohort):
+            raise SessionError("cohort_malformed", "not the name of a cohort", status=400)
+        return Chosen(cohort, canonical(given.get("filter", [""])[0]))
+
+    def _ruled(self, path: str, chosen: Chosen) -> Ruleset | None:
+        key = path, chosen
+        if key not in self._rules:
+            rules = pick(self._rulesets, path, chosen.cohort)
+            if chosen.filter:
+                rules = narrowed(rules, overlay(chosen.filter))
+            if len(self._rules) >= MAX_SESSIONS:
+                self._rules.clear()
+            self._rules[key] = rules
+        return self._rules[key]
+
+
+NOTHING = Chosen()
+
+
+def directives(query: str) -> str:
+    """The part of a query that the origin's answer depends on, in one order, with its mark."""
+    if len(query) > MAX_QUERY_CHARS:
+        raise ProxyError("query_too_long", "more than 1,024 characters", status=414)
+    known = sorted(pair for pair in query.split("&") if _is_known(pair.partition("=")[0]))
+    return "?" + "&".join(known) if known else ""
+
+
+def _is_known(name: str) -> bool:
+    return name in KNOWN_PARAMETERS or name.startswith(KNOWN_PREFIX)

@@ -1,0 +1,38 @@
+"""The copies of one compiled manifest: one answer for all viewers when none of them differs.
+
+Source: manifest-proxy MP-41, MP-52.
+"""
+
+import zlib
+
+from native.holes import Template
+from native.http import Entity
+
+PERSONAL = "private, no-store"
+GZIP_FROM_BYTES = 1024
+
+
+class Copies:
+    def __init__(self, template: Template, content_type: str) -> None:
+        self.template = template
+        self._content_type = content_type
+        self._shared: Entity | None = None
+
+    def copy(self, token: bytes, sid: bytes, *, coded: bool) -> Entity:
+        """A viewer's answer; `coded` when gzip is welcome. A shared one is made once, with both."""
+        if self.template.holes:
+            return self._entity(self.template.render(token, sid), coded=coded)
+        if self._shared is None:
+            self._shared = self._entity(self.template.render(), coded=True)
+        return self._shared
+
+    def _entity(self, body: bytes, *, coded: bool) -> Entity:
+        return Entity(
+            body,
+            content_type=self._content_type,
+            cache_control=PERSONAL,
+            gzip=zlib.compress(body, 1, wbits=31)
+            if coded and len(body) >= GZIP_FROM_BYTES
+            else None,
+            ranges=False,
+        )
