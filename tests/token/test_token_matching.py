@@ -5,6 +5,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from native_cat import ere_oracle
 
 from cat import ere, geo, network, uri
 from cat.cbor import Tag
@@ -163,6 +164,7 @@ patterns = st.builds(
 def test_patterns_like_python(pattern, subject):
     """The portable part of ERE finds where Python's own engine finds."""
     assert ere.search(pattern, subject) == (re.search(pattern, subject) is not None)
+    assert ere.search(pattern, subject) == (ere_oracle.groups(pattern, subject) is not None)
 
 
 @pytest.mark.parametrize(
@@ -171,6 +173,43 @@ def test_patterns_like_python(pattern, subject):
 def test_hostile_patterns_do_not_explode(pattern):
     """CAT-44: 8 KB subjects; a backtracking engine would never end."""
     assert ere.search(pattern, "a" * 8191 + "!") in (False, None)
+
+
+GROUPS = [
+    ("^/live/([^/]+)/(v[0-9])/", "/live/one/v1/7.m4s", ("one", "v1"), True),
+    ("^/live/([^/]+)/(v[0-9])/", "/live/one/v1/7.m4s", (None, "v2"), False),
+    ("^(a)?b", "b", ("",), False),  # a group that took no part equals nothing
+    ("^(a)?b", "b", (None,), True),
+    ("a", "a", ("a",), False),  # no such group
+    ("(a*)(ab)*(b*)", "abb", ("", "ab", "b"), False),  # the leftmost group is the longest
+    ("(a*)(ab)*(b*)", "abb", ("a", None, "bb"), True),
+    ("(a*)(ab)*", "aab", ("a", "ab"), True),  # Perl would stop behind aa
+    ("x*", "aaxx", (), True),
+    ("(a|ab)(c|bcd)(d*)", "abcd", ("ab",), None),  # which branch is a matter of rules
+    ("(a|ab)(c|bcd)(d*)", "abcd", (None, None, None), True),
+    ("((a*)b)*", "ab", ("ab",), None),
+    ("(a*|b)", "b", ("b",), None),
+    ("(ab|cd)+", "abcd", ("cd",), True),
+    ("(\u00e9)(.)", "x\u00e9\u00fc", ("\u00e9", "\u00fc"), True),
+]
+
+
+@pytest.mark.parametrize(("pattern", "subject", "groups", "answer"), GROUPS)
+def test_groups(pattern, subject, groups, answer):
+    """CAT-44"""
+    assert ere.search(pattern, subject, groups) is answer
+
+
+@given(patterns, st.text(st.sampled_from("abc"), max_size=10))
+def test_groups_by_trying_every_way(pattern, subject):
+    """Where groups are answered for at all, they are those of the POSIX rule."""
+    answer = ere_oracle.groups(pattern, subject)
+    if answer is None:
+        assert ere.search(pattern, subject) is False
+        return
+    for number, text in enumerate(answer):
+        wanted = (None,) * number + ("\0" if text is None else text,)
+        assert ere.search(pattern, subject, wanted) in (None, text is not None)
 
 
 def test_work_has_a_limit():

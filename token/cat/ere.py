@@ -1,23 +1,27 @@
-"""POSIX extended regular expressions (IEEE 1003.1-2017, 9.4), searched unanchored in linear time
-(CAT-44).
+"""POSIX extended regular expressions (IEEE 1003.1-2017, 9.4), searched unanchored and
+leftmost-longest in linear time (CAT-44).
 
-A pattern becomes a Thompson automaton (Russ Cox, "Regular Expression Matching Can Be Simple And
-Fast", 2007) and is run with its subset states cached as they appear. Work is counted: above
-`BUDGET` the answer is None, "cannot be evaluated here". What POSIX leaves undefined and Perl
-defines (`\\d`, lookaround, lazy quantifiers, back-references) is ill-formed.
+A pattern is read here and written anew for RE2, which never backtracks. What POSIX leaves undefined
+and Perl defines (`\\d`, lookaround, lazy quantifiers, back-references) is ill-formed. RE2 finds the
+leftmost-longest match as POSIX wants it; of the ways to divide it among groups it takes the first
+that a backtracking search would find. Both agree where no quantified group holds a quantifier and
+no two branches can begin alike (and none is empty); other patterns answer None, "cannot be
+evaluated here", as soon as a group matters.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Sequence
+from functools import lru_cache, reduce
 from string import ascii_letters, ascii_lowercase, ascii_uppercase, digits, hexdigits, punctuation
+from typing import Any, Final, NamedTuple
+
+import re2  # type: ignore[import-untyped]
 
 from cat.errors import CatError
 
-MAX_STATES = 1024
-MAX_REPEAT = 255  # RE_DUP_MAX
-MAX_DEPTH = 32
-BUDGET = 60_000  # states visited while subset states are built
+MAX_REPEAT: Final = 255  # RE_DUP_MAX
+MAX_DEPTH: Final = 32
+MEMORY_BYTES: Final = 1 << 20  # of one pattern; a larger one cannot be evaluated
+CACHED: Final = 128
 
 _CLASSES = {
     "alpha": ascii_letters,
@@ -32,72 +36,85 @@ _CLASSES = {
 }
 _SPECIAL = frozenset("\\^$.[]()|*+?{}")
 _QUANTIFIERS = frozenset("*+?{")
+_OTHER = ""  # stands for every character beyond ASCII
+_ANY = frozenset([*map(chr, range(128)), _OTHER])
 
 
 class EreError(CatError):
     """Not a POSIX extended regular expression."""
 
 
-class _TooLarge(CatError):
-    """The automaton would pass MAX_STATES."""
-
-
-@dataclass(slots=True)
-class _State:
-    """Consumes a character (`chars` set), asserts an edge (`anchor`), or is a fork to each of
-    `out`.
+class _Part(NamedTuple):
+    """A piece of pattern for RE2: what it can begin with, whether it can be empty, whether it holds
+    a quantifier, and whether its groups are the same by either rule.
     """
 
-    chars: frozenset[str] | None = None
-    negated: bool = False
-    anchor: str = ""
-    out: list[int] = field(default_factory=list)
+    text: str
+    first: frozenset[str] = frozenset()
+    nullable: bool = False
+    quantified: bool = False
+    settled: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class _Program:
-    states: list[_State]
-    start: int
-    accept: int
+class _Program(NamedTuple):
+    regex: Any
+    groups: int
+    settled: bool
 
 
 def well_formed(pattern: str) -> bool:
     try:
-        _compile(pattern)
+        _Reader(pattern).whole()
     except EreError:
         return False
-    except _TooLarge:
-        return True
     return True
 
 
-def search(pattern: str, subject: str) -> bool | None:
-    """Whether the pattern occurs in the subject; None when that would cost too much."""
-    try:
-        return _Run(_compile(pattern)).search(subject)
-    except _TooLarge:
+def search(pattern: str, subject: str, wanted: Sequence[str | None] = ()) -> bool | None:
+    """Whether the pattern occurs in the subject, with these texts in its groups (None: any); None
+    where that cannot be told.
+    """
+    program = _compile(pattern)
+    if program is None:
         return None
+    found = program.regex.search(subject)
+    if found is None:
+        return False
+    asked = [(number, text) for number, text in enumerate(wanted, 1) if text is not None]
+    if any(number > program.groups for number, _ in asked):
+        return False
+    if asked and not program.settled:
+        return None
+    return all(found.group(number) == text for number, text in asked)
 
 
-@lru_cache(256)
-def _compile(pattern: str) -> _Program:
-    return _Compiler(pattern).program()
+@lru_cache(CACHED)
+def _compile(pattern: str) -> _Program | None:
+    part = _Reader(pattern).whole()
+    options = re2.Options()
+    options.longest_match = True
+    options.log_errors = False
+    options.max_mem = MEMORY_BYTES
+    try:
+        regex = re2.compile(part.text, options=options)
+    except re2.error:
+        return None
+    return _Program(regex, regex.groups, part.settled)
 
 
-class _Compiler:
-    """Recursive descent that emits states; a fragment is (entry state, exit state)."""
+class _Reader:
+    """Recursive descent, one method a production of 9.5.3."""
 
     def __init__(self, pattern: str) -> None:
         self.pattern = pattern
         self.at = 0
         self.depth = 0
-        self.states: list[_State] = []
 
-    def program(self) -> _Program:
-        start, accept = self.alternation()
+    def whole(self) -> _Part:
+        part = self.alternation()
         if self.at != len(self.pattern):
             raise EreError("unmatched )")
-        return _Program(self.states, start, accept)
+        return part
 
     def peek(self) -> str:
         return self.pattern[self.at] if self.at < len(self.pattern) else ""
@@ -109,70 +126,48 @@ class _Compiler:
         self.at += 1
         return char
 
-    def state(self, *out: int, **members: object) -> int:
-        if len(self.states) >= MAX_STATES:
-            raise _TooLarge
-        self.states.append(_State(out=list(out), **members))  # type: ignore[arg-type]
-        return len(self.states) - 1
-
-    def alternation(self) -> tuple[int, int]:
+    def alternation(self) -> _Part:
         branches = [self.branch()]
         while self.peek() == "|":
             self.at += 1
             branches.append(self.branch())
-        end = self.state()
-        for _, leave in branches:
-            self.states[leave].out.append(end)
-        return self.state(*(enter for enter, _ in branches)), end
+        if len(branches) == 1:
+            return branches[0]
+        apart = sum(len(branch.first) for branch in branches) == len(
+            frozenset().union(*(branch.first for branch in branches))
+        )
+        return _Part(
+            f"(?:{'|'.join(branch.text for branch in branches)})",
+            frozenset().union(*(branch.first for branch in branches)),
+            any(branch.nullable for branch in branches),
+            any(branch.quantified for branch in branches),
+            apart and all(branch.settled and not branch.nullable for branch in branches),
+        )
 
-    def branch(self) -> tuple[int, int]:
-        enter, leave = self.piece()
+    def branch(self) -> _Part:
+        pieces = [self.piece()]
         while self.peek() not in ("", "|", ")"):
-            following, end = self.piece()
-            self.states[leave].out.append(following)
-            leave = end
-        return enter, leave
+            pieces.append(self.piece())
+        return reduce(_joined, pieces)
 
-    def piece(self) -> tuple[int, int]:
-        begin = self.at
-        fragment = self.atom()
-        end = self.at
+    def piece(self) -> _Part:
+        is_anchor = self.peek() in ("^", "$")
+        atom = self.atom()
         if self.peek() not in _QUANTIFIERS:
-            return fragment
-        if self.pattern[begin] in "^$":
+            return atom
+        if is_anchor:
             raise EreError("an anchor cannot be repeated")
         low, high = self.bounds()
         if self.peek() and self.peek() in _QUANTIFIERS:
             raise EreError("a doubled or lazy quantifier")
-        after = self.at
-        copies = [fragment] + [self.again(begin, end) for _ in range(max(low, high or 0, 1) - 1)]
-        self.at = after
-        return self.repeat(copies, low, high)
-
-    def again(self, begin: int, end: int) -> tuple[int, int]:
-        """One more copy of the atom that stands at begin..end."""
-        self.at = begin
-        fragment = self.atom()
-        assert self.at == end
-        return fragment
-
-    def repeat(self, copies: list[tuple[int, int]], low: int, high: int | None) -> tuple[int, int]:
-        exit_ = self.state()
-        if high == 0:
-            return exit_, exit_
-        enter = self.state()
-        here = enter
-        for index, (begin, end) in enumerate(copies):
-            if index >= low:
-                self.states[here].out.append(exit_)
-            self.states[here].out.append(begin)
-            here = end
-        if high is None:
-            loop = self.state(copies[-1][0], exit_)
-            self.states[here].out.append(loop)
-        else:
-            self.states[here].out.append(exit_)
-        return enter, exit_
+        top = "" if high is None else str(high)
+        return _Part(
+            f"(?:{atom.text}){{{low},{top}}}",
+            atom.first if high != 0 else frozenset(),
+            atom.nullable or low == 0,
+            True,
+            atom.settled and not atom.quantified,
+        )
 
     def bounds(self) -> tuple[int, int | None]:
         char = self.next()
@@ -189,21 +184,21 @@ class _Compiler:
             raise EreError("an interval out of range")
         return int(low), top
 
-    def atom(self) -> tuple[int, int]:
+    def atom(self) -> _Part:
         char = self.next()
         if char == "(":
             self.depth += 1
             if self.depth > MAX_DEPTH:
                 raise EreError("groups too deep")
-            fragment = self.alternation()
+            inner = self.alternation()
             if self.next() != ")":
                 raise EreError("unmatched (")
             self.depth -= 1
-            return fragment
+            return inner._replace(text=f"({inner.text})")
         if char in "^$":
-            return self.single(anchor=char)
+            return _Part("\\A" if char == "^" else "\\z", nullable=True)
         if char == ".":
-            return self.single(chars=frozenset(), negated=True)
+            return _Part("[\\x{0}-\\x{10ffff}]", _ANY)
         if char == "[":
             return self.bracket()
         if char == "\\":
@@ -212,13 +207,9 @@ class _Compiler:
                 raise EreError("an escape POSIX does not define")
         elif char in "*+?{|)":
             raise EreError("a quantifier or branch with nothing before it")
-        return self.single(chars=frozenset(char))
+        return _Part(_escaped(char), frozenset([char if char.isascii() else _OTHER]))
 
-    def single(self, **members: object) -> tuple[int, int]:
-        state = self.state(**members)
-        return state, state
-
-    def bracket(self) -> tuple[int, int]:
+    def bracket(self) -> _Part:
         """9.3.5; ranges in code point order, classes of the POSIX locale, no collating elements."""
         negated = self.peek() == "^"
         self.at += negated
@@ -245,63 +236,23 @@ class _Compiler:
                 raise EreError("a range out of order or beyond ASCII")
             chars |= {chr(code) for code in range(ord(low), ord(high) + 1)}
         self.at += 1
-        return self.single(chars=frozenset(chars), negated=negated)
+        text = f"[{'^' if negated else ''}{''.join(map(_escaped, sorted(chars)))}]"
+        return _Part(text, _ANY - chars if negated else frozenset(chars))
+
+
+def _joined(before: _Part, after: _Part) -> _Part:
+    return _Part(
+        before.text + after.text,
+        before.first | after.first if before.nullable else before.first,
+        before.nullable and after.nullable,
+        before.quantified or after.quantified,
+        before.settled and after.settled,
+    )
+
+
+def _escaped(char: str) -> str:
+    return f"\\x{{{ord(char):x}}}"
 
 
 def _is_count(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 3
-
-
-class _Run:
-    def __init__(self, program: _Program) -> None:
-        self.program = program
-        self.work = 0
-
-    def search(self, subject: str) -> bool:
-        program = self.program
-        current, found = self.closure([program.start], first=True, last=not subject)
-        steps: dict[tuple[frozenset[int], str, bool], tuple[frozenset[int], bool]] = {}
-        for index, char in enumerate(subject):
-            if found:
-                return True
-            last = index == len(subject) - 1
-            key = (current, char, last)
-            if key not in steps:
-                steps[key] = self.step(current, char, last)
-            current, found = steps[key]
-        return found
-
-    def step(self, current: frozenset[int], char: str, last: bool) -> tuple[frozenset[int], bool]:
-        states = self.program.states
-        after = [self.program.start]
-        for number in current:
-            state = states[number]
-            if state.chars is not None and (char in state.chars) != state.negated:
-                after += state.out
-        return self.closure(after, first=False, last=last)
-
-    def closure(self, seeds: Iterable[int], first: bool, last: bool) -> tuple[frozenset[int], bool]:
-        """The consuming states reachable without a character, and whether the end is among the
-        reachable.
-        """
-        seen: set[int] = set()
-        stack = list(seeds)
-        consuming: set[int] = set()
-        found = False
-        while stack:
-            number = stack.pop()
-            if number in seen:
-                continue
-            seen.add(number)
-            self.work += 1
-            if self.work > BUDGET:
-                raise _TooLarge
-            state = self.program.states[number]
-            if state.chars is not None:
-                consuming.add(number)
-                continue
-            if state.anchor and not (first if state.anchor == "^" else last):
-                continue
-            found = found or number == self.program.accept
-            stack += state.out
-        return frozenset(consuming), found

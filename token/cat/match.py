@@ -57,10 +57,7 @@ def _is_regex(value: object) -> bool:
 
 def _regex(value: object, texts: Sequence[str]) -> bool | None:
     assert isinstance(value, tuple)
-    found = ere.search(value[0], texts[0])
-    if found and any(group is not None for group in value[1:]):
-        return None  # groups need a leftmost-longest engine with captures
-    return found
+    return ere.search(value[0], texts[0], value[1:])
 
 
 def _hash(name: str) -> Callable[[object, Sequence[str]], bool]:
