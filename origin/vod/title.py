@@ -10,7 +10,7 @@ from native.http import Answer, Entity, Refusal
 from origin import dash, hls
 from origin.delivery.caching import Caching, Class
 from origin.live import ranges
-from origin.vod import manifests, transport
+from origin.vod import labels, manifests, transport
 from origin.vod.catalog import Record
 from origin.vod.errors import VodError
 from origin.vod.index import Index
@@ -120,6 +120,10 @@ class Title:
         """When the newest source changed, epoch seconds (O1, O17)."""
         return max(t.modified for t in self.media)
 
+    @property
+    def _folder(self) -> str:
+        return f"/vod/{self.name}"
+
     def find(self, leaf: str, asked: Asked = NOTHING) -> Answer | Make:
         """What answers a leaf: an object at hand, or how to make it. KeyError when there is none;
         BadRange for a clip that cannot be meant.
@@ -161,7 +165,10 @@ class Title:
             text.encode(),
             content_type=content_type,
             cache_control=self.caching.control(Class.PAST, scene.target_s),
-            headers=self.caching.fields(Class.PAST),
+            headers=[
+                *self.caching.fields(Class.PAST),
+                *labels.manifest(content_type, self.modified),
+            ],
             last_modified=self.modified,
         )
         return self._keep(leaf, entity) if scene is self.scene else entity
@@ -173,26 +180,33 @@ class Title:
     def _header(self, name: str) -> Entity:
         text = self.texts.get(name)
         if text is not None:
-            return self._object(text.init, "application/mp4", f"{text.tag}-init", self.modified)
+            tag, label = f"{text.tag}-init", labels.header(self.modified)
+            return self._object(text.init, "application/mp4", tag, self.modified, label)
         track = self.tracks[name]
         data = track.index.init
         if self.guard is not None:
             data = self.guard.init(name, data)
         kind = MEDIA_TYPE[track.rendition.kind]
-        return self._object(data, kind, self._tag(track, "init"), track.modified)
+        label = labels.header(track.modified)
+        return self._object(data, kind, self._tag(track, "init"), track.modified, label)
 
     def _tag(self, track: Served, what: str) -> str:
         return f"{track.tag}-{what}" + (f"-{self.guard.tag}" if self.guard is not None else "")
 
     def _object(
-        self, body: bytes | Sequence[bytes], content_type: str, tag: str, modified: int
+        self,
+        body: bytes | Sequence[bytes],
+        content_type: str,
+        tag: str,
+        modified: int,
+        label: labels.Fields,
     ) -> Entity:
         """Media, which never changes under its name."""
         return Entity(
             body,
             content_type=content_type,
             cache_control=self._control,
-            headers=self._fields,
+            headers=[*self._fields, *label],
             etag=tag,
             last_modified=modified,
         )
@@ -201,7 +215,8 @@ class Title:
         text = self.texts.get(name)
         if text is not None:
             body, kind = text.segment(number, suffix)
-            return self._object(body, kind, f"{text.tag}-{number}{suffix}", self.modified)
+            tag, label = f"{text.tag}-{number}{suffix}", labels.text(suffix, self.modified)
+            return self._object(body, kind, tag, self.modified, label)
         track = self.tracks[name]
         if suffix == ".m4s":
             return self._maker(track, number, suffix, track.media)
@@ -222,7 +237,9 @@ class Title:
                 assert isinstance(data, bytes)
                 data = self.guard.seal(track.name, data, track.samples(number).first)
             kind = MEDIA_TYPE[track.rendition.kind]
-            return self._object(data, kind, self._tag(track, f"{number}{suffix}"), track.modified)
+            tag = self._tag(track, f"{number}{suffix}")
+            label = labels.media(track, number, suffix, self._folder)
+            return self._object(data, kind, tag, track.modified, label)
 
         return make
 
@@ -233,7 +250,8 @@ class Title:
         if data is None:
             return None
         tag = f"{track.tag}-{number}.ts" + (f"-{beside.tag}" if beside is not None else "")
-        return self._object(data, TRANSPORT_TYPE, tag, self.modified)
+        label = labels.media(track, number, ".ts", self._folder)
+        return self._object(data, TRANSPORT_TYPE, tag, self.modified, label)
 
     def _file(self, track: Served, asked: Asked) -> Answer | Make:
         """The track as one file, or a range of it (TR-111, O4)."""
@@ -243,7 +261,7 @@ class Title:
         if asked.method == "HEAD":
             piece, rest = bytes(1 << 20), whole.size % (1 << 20)
             pieces = [piece] * (whole.size >> 20) + [piece[:rest]]
-            return self._object(pieces, kind, tag, track.modified)
+            return self._object(pieces, kind, tag, track.modified, labels.whole(track))
         wanted = None
         if asked.range and asked.if_range in ("", f'"{tag}"'):
             try:
@@ -255,7 +273,7 @@ class Title:
             return Refusal(403, "range_needed", cache_control="max-age=60")
         start, end = wanted or (0, whole.size)
         end = min(end, start + WHOLE_BYTES)
-        headers = self._fields
+        headers = [*self._fields, *labels.whole(track)]
         if wanted is not None:
             headers = [
                 *headers,
