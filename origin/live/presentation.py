@@ -74,12 +74,17 @@ class Presentation:
         self.labels = Labels(channel, settings, self.caching, self.base)
         self._rates: dict[str, tuple[tuple[int, int], int, int]] = {}
         self._headers: set[str] = set()
+        self._making: dict[str, tuple[HotWindow, int]] = {}
         self._trick = Trick(channel)
         self._step = (0.0, -1)
         self._ended = False
 
     def stored(self, track: LiveTrack, segment: Stored) -> None:
         """A chunk reached the log."""
+        if segment.number > self.channel.edge and not self.channel.read_only:
+            path = self.path(track, Name(segment.number).leaf)
+            self.window.make(path, segment.size_bytes)
+            self._making[path] = (self.window, segment.number)
         for face in self.faces:
             face.part(track, segment)
         self.on_change()
@@ -96,6 +101,10 @@ class Presentation:
                 if (stored := track.whole(number)) is not None:
                     span = stored.start, stored.end
                     self.show(track, Name(number), track.pieces(stored), span, stored.tag)
+        for path, (window, number) in list(self._making.items()):
+            if number <= channel.edge:
+                window.made(path)
+                del self._making[path]
         for face in self.faces:
             face.published(numbers)
         for track in channel.live_tracks:

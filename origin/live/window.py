@@ -2,7 +2,8 @@
 
 Rules
 1. In each of two queues the first that came leaves first, when the budget is spent.
-2. Old media that somebody asked for has a queue of its own, which gets one part in OLD_SHARE of the
+2. Media in the making is in memory too (fresh.py): it takes room, and never leaves.
+3. Old media that somebody asked for has a queue of its own, which gets one part in OLD_SHARE of the
    budget at most: however much of the past is read, the rest stays with the newest.
 """
 
@@ -21,26 +22,42 @@ class HotWindow:
         self._limit_bytes = limit_bytes
         self._new = _Queue(hot)
         self._old = _Queue(hot)
+        self._making: dict[str, int] = {}
+        self._making_bytes = 0
 
     @property
     def held_bytes(self) -> int:
-        return self._new.held_bytes + self._old.held_bytes
+        return self._new.held_bytes + self._old.held_bytes + self._making_bytes
+
+    def make(self, path: str, size_bytes: int) -> None:
+        """So much is in memory of what will be put there."""
+        self._making_bytes += size_bytes - self._making.get(path, 0)
+        self._making[path] = size_bytes
+        self._fit()
+
+    def made(self, path: str) -> None:
+        """It was put, or never will be."""
+        self._making_bytes -= self._making.pop(path, 0)
 
     def put(self, path: str, entity: Entity, *, old: bool = False) -> None:
         """Keep this until other media needs its room."""
         self.drop(path)
         self.hot.put(path, entity)
         (self._old if old else self._new).add(path, entity.size_bytes)
-        while self._old.held_bytes > self._limit_bytes // OLD_SHARE:
-            self._old.shift()
-        while self.held_bytes > self._limit_bytes and len(self._new.sizes) > 1:
-            self._new.shift()
+        self._fit()
 
     def drop(self, path: str) -> None:
         """Forget this; unknown paths are no error."""
         self.hot.drop(path)
         self._new.forget(path)
         self._old.forget(path)
+        self.made(path)
+
+    def _fit(self) -> None:
+        while self._old.held_bytes > self._limit_bytes // OLD_SHARE:
+            self._old.shift()
+        while self.held_bytes > self._limit_bytes and len(self._new.sizes) > 1:
+            self._new.shift()
 
 
 class _Queue:

@@ -49,3 +49,15 @@ def test_a_segment_knows_its_tag_without_being_read(tmp_path: Path) -> None:
     assert track.pieces(stored) == list(synth.pieces(FIRST + 3))
     stored.take(1, stored.parts[-1][1])
     assert stored.tag is None, "octets that were not seen make no tag"
+
+
+def test_media_in_the_making_takes_room_in_the_window(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, {"v": Synth("video", 40_000, chunks=4)})
+    rig.begin()
+    rig.play(FIRST, 3)
+    window, segment = rig.channels.window, list(rig.synths["v"].pieces(FIRST + 3))
+    before = window.held_bytes
+    for at, piece in enumerate(segment):
+        rig.chunk("v", piece)
+        assert window.held_bytes == before + sum(map(len, segment[: at + 1]))
+    assert rig.channel.edge == FIRST + 3
