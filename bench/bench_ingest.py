@@ -1,9 +1,16 @@
 """Ingest on one core: tracks in real time beside playlist requests, and what idle channels cost.
 
-Cases
-- `tracks`: how many tracks of 6 Mb/s were taken in real time while 2,000 playlists a second were
-  asked for; `part_p99` and `part_max`: from the last byte of a chunk leaving the source to the
-  blocking playlist that names its part having arrived, in ms; `core`: share of the server's core.
+    python -m bench.bench_ingest --json
+
+The peer of each row is its target. Server on core 0, one epoll loop as all encoders and players on
+core 1.
+- `tracks`: how many tracks of 6 Mb/s were taken in real time, while
+- `playlists`: so many playlists a second were answered;
+- `part_*`: from the last byte of a chunk leaving the source to the blocking playlist that names its
+  part having arrived;
+- `core`, `load_core`: shares of the server's core, and of the load's: a load above 90 % measures
+  itself;
+- `memory`: how much the server grew beyond what it had before the first chunk, by its hot window;
 - `idle_cpu`, `idle_rss`: 1,000 channels that had media once and are silent now.
 There is no peer that takes pushed CMAF and serves LL-HLS.
 """
@@ -12,19 +19,17 @@ import argparse
 import asyncio
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 
+from bench.crowd import Crowd
 from bench.harness import LOAD_CORE, SERVER_CORE, free_port, line, start, stop, table
-from bench.ingester import GRID_S, Pace, Push, Synth
+from bench.ingester import GRID_S, Push, Synth
 
 ORIGIN = """
 import json, sys
@@ -39,111 +44,149 @@ TRACKS_EACH = 6  # of one channel
 CHUNKS = 4
 BPS = 6_000_000
 PLAYLIST_RPS = 2000
+VIEWER_LINES = 20  # connections that ask for them
+RETRY_S = 0.05
+BIRTH_S = 3 * float(GRID_S)  # until a new channel has playlists
+HOT_BYTES = 256 << 20  # settings.hot_bytes
 IDLE_CHANNELS = 1000
-SEGMENT = re.compile(rb"^(\d+)\.m4s", re.M)
 TICKS_S = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass
 class Load:
-    """What the sources and the watchers of one run tell each other."""
+    """What encoders and players of one run tell each other."""
 
+    crowd: Crowd
     first: int
     count: int
+    began_s: float = 0.0
     sent_s: dict[tuple[str, int, int], float] = field(default_factory=dict)
     delays_s: list[float] = field(default_factory=list)
     late_s: float = 0.0
     answered: int = 0
 
 
-@asynccontextmanager
-async def connected(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        yield reader, writer
-    finally:
-        writer.close()
-
-
-async def ask(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str
-) -> tuple[int, bytes]:
-    writer.write(f"GET {path} HTTP/1.1\r\nHost: o\r\n\r\n".encode())
-    head = (await reader.readuntil(b"\r\n\r\n")).lower()
-    length = int(head.partition(b"content-length:")[2].split(b"\r", 1)[0] or 0)
-    return int(head[9:12]), await reader.readexactly(length)
-
-
-async def push_track(
-    port: int, channel: str, track: str, synth: Synth, phase_s: float, load: Load
-) -> None:
+class Encoder:
     """One endless request in real time; a chunk leaves at once when it is complete."""
-    push = Push("127.0.0.1", port, f"/ingest/{channel}/Streams({track}.cmfv)")
-    await push.begin()
-    await push.piece(synth.header)
-    pace = Pace()
-    for at in range(load.count):
-        number = load.first + at
-        for part, chunk in enumerate(synth.pieces(number)):
-            due_s = float((at + Fraction(part + 1, CHUNKS)) * GRID_S) + phase_s
-            await pace.until(due_s)
-            await push.piece(chunk)
-            load.sent_s[f"{channel}/{track}", number, part] = time.monotonic()
-            load.late_s = max(load.late_s, pace.behind_s(due_s))
-    await push.end()
 
+    def __init__(self, load: Load, port: int, track: str, synth: Synth, phase_s: float) -> None:
+        self.ended = False
+        self._load, self._track, self._phase_s = load, track, phase_s
+        self._chunks = self._made(synth)
+        channel, _, name = track.partition("/")
+        self._line = load.crowd.connect(port)
+        self._line.send(
+            f"POST /ingest/{channel}/Streams({name}.cmfv) HTTP/1.1\r\nHost: o\r\n".encode(),
+            b"Transfer-Encoding: chunked\r\n\r\n",
+            *framed(synth.header),
+        )
 
-async def watch_parts(port: int, channel: str, track: str, load: Load) -> None:
-    """A player at the edge: asks for each part before it is there."""
-    async with connected(port) as (reader, writer):
-        leaf = f"/live/{channel}/{track}/media.m3u8"
-        while not (listed := SEGMENT.findall((await ask(reader, writer, leaf))[1])):
-            await asyncio.sleep(0.1)
-        number, part = int(listed[-1]) + 1, 0
-        while number < load.first + load.count - 1:
-            query = f"?_HLS_msn={number}&_HLS_part={part}"
-            asked_s = time.monotonic()
-            status, _ = await ask(reader, writer, leaf + query)
+    def begin(self) -> None:
+        self._next()
+
+    def _made(self, synth: Synth) -> Iterator[tuple[int, int, bytes]]:
+        for number in range(self._load.first, self._load.first + self._load.count):
+            for part, chunk in enumerate(synth.pieces(number)):
+                yield number, part, chunk
+
+    def _next(self) -> None:
+        found = next(self._chunks, None)
+        if found is None:
+            self._line.send(b"0\r\n\r\n")
+            self.ended = True
+            return
+        number, part, chunk = found
+        at = (number - self._load.first) * CHUNKS + part + 1
+        due_s = self._load.began_s + float(at * GRID_S / CHUNKS) + self._phase_s
+
+        def sent() -> None:
             now_s = time.monotonic()
-            sent_s = load.sent_s.get((f"{channel}/{track}", number, part), 0.0)
-            if status == 200 and sent_s > asked_s:
-                load.delays_s.append(now_s - sent_s)
-            number, part = (number, part + 1) if part + 1 < CHUNKS else (number + 1, 0)
+            self._load.sent_s[self._track, number, part] = now_s
+            self._load.late_s = max(self._load.late_s, now_s - due_s)
+            self._next()
+
+        self._load.crowd.at(due_s, lambda: self._line.send(*framed(chunk), sent=sent))
 
 
-async def ask_playlists(port: int, channels: Sequence[str], rate: float, load: Load) -> None:
-    """Playlists of all channels in turn, this many a second on this connection."""
-    async with connected(port) as (reader, writer):
-        began_s, count = time.monotonic(), 0
-        while True:
-            leaf = f"/live/{channels[count % len(channels)]}/v0/media.m3u8"
-            status, _ = await ask(reader, writer, leaf)
-            load.answered += status == 200
-            count += 1
-            await asyncio.sleep(max(0.0, began_s + count / rate - time.monotonic()))
+class Watcher:
+    """A player at the edge: asks for each part before it is there."""
+
+    def __init__(self, load: Load, port: int, track: str) -> None:
+        self._load, self._track = load, track
+        self._number, self._part, self._asked_s = load.first + 3, 0, 0.0
+        self._line = load.crowd.connect(port)
+        self._line.on_answer = self._heard
+
+    def begin(self) -> None:
+        query = f"?_HLS_msn={self._number}&_HLS_part={self._part}"
+        self._asked_s = time.monotonic()
+        self._line.send(get(f"/live/{self._track}/media.m3u8{query}"))
+
+    def _heard(self, status: int, _: bytes) -> None:
+        now_s = time.monotonic()
+        if status == 200:
+            key = (self._track, self._number, self._part)
+            sent_s = self._load.sent_s.get(key, 0.0)
+            if sent_s > self._asked_s:
+                self._load.delays_s.append(now_s - sent_s)
+            last = self._part + 1 == CHUNKS
+            self._number, self._part = self._number + last, 0 if last else self._part + 1
+        if self._number < self._load.first + self._load.count:
+            self._load.crowd.at(now_s + (status != 200) * RETRY_S, self.begin)
 
 
-async def drive(ingest: int, delivery: int, tracks: int, seconds: float) -> Load:
-    """All sources and players of one run, on this core."""
+class Viewers:
+    """Playlists of all channels in turn, `rate` a second, on one connection."""
+
+    def __init__(self, load: Load, port: int, leaves: Sequence[str], rate: float) -> None:
+        self._load, self._rate, self._asked = load, rate, 0
+        self._requests = [get(leaf) for leaf in leaves]
+        self._line = load.crowd.connect(port)
+        self._line.on_answer = self._heard
+
+    def begin(self) -> None:
+        self._line.send(self._requests[self._asked % len(self._requests)])
+        self._asked += 1
+
+    def _heard(self, status: int, _: bytes) -> None:
+        self._load.answered += status == 200
+        due_s = self._load.began_s + BIRTH_S + self._asked / self._rate
+        self._load.crowd.at(due_s, self.begin)
+
+
+def framed(data: bytes) -> tuple[bytes, bytes, bytes]:
+    """One HTTP chunk."""
+    return b"%x\r\n" % len(data), data, b"\r\n"
+
+
+def get(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: o\r\n\r\n".encode()
+
+
+def drive(ingest: int, delivery: int, tracks: int, seconds: float) -> Load:
+    """All encoders and players of one run, on this core."""
     first = int(time.time() / float(GRID_S)) - 10
-    load = Load(first, int(seconds / float(GRID_S)))
+    load = Load(Crowd(), first, int(seconds / float(GRID_S)))
     synths = [Synth("video", BPS, chunks=CHUNKS, seed=i) for i in range(3)]
     channels = [f"c{i}" for i in range(-(-tracks // TRACKS_EACH))]
-    sources = []
+    encoders = []
     for index in range(tracks):
         channel, track = divmod(index, TRACKS_EACH)
         phase_s = channel / len(channels) * float(GRID_S) / CHUNKS  # encoders are not in step
         synth = synths[index % len(synths)]
-        sources.append(push_track(ingest, f"c{channel}", f"v{track}", synth, phase_s, load))
-    players = [asyncio.create_task(watch_parts(delivery, c, "v0", load)) for c in channels]
-    rate = PLAYLIST_RPS / 20
-    players += [
-        asyncio.create_task(ask_playlists(delivery, channels, rate, load)) for _ in range(20)
+        encoders.append(Encoder(load, ingest, f"c{channel}/v{track}", synth, phase_s))
+    players = [Watcher(load, delivery, f"{c}/v0") for c in channels]
+    leaves = [f"/live/{c}/v0/media.m3u8" for c in channels]
+    viewers = [
+        Viewers(load, delivery, leaves, PLAYLIST_RPS / VIEWER_LINES) for _ in range(VIEWER_LINES)
     ]
-    await asyncio.gather(*sources)
-    for player in players:
-        player.cancel()
-    await asyncio.gather(*players, return_exceptions=True)
+    load.began_s = time.monotonic()
+    for encoder in encoders:
+        encoder.begin()
+    for call in [p.begin for p in players] + [v.begin for v in viewers]:
+        load.crowd.at(load.began_s + BIRTH_S, call)
+    load.crowd.run(lambda: all(e.ended for e in encoders), 2 * seconds)
+    load.crowd.close()
     return load
 
 
@@ -170,24 +213,33 @@ def busy(folder: Path, tracks: int, seconds: float) -> list[str]:
     server, ingest, delivery = origin(folder, channels=channels, retention_s=120)
     try:
         os.sched_setaffinity(0, {LOAD_CORE})
-        before_s, began_s = cpu_s(server.pid), time.monotonic()
-        load = asyncio.run(drive(ingest, delivery, tracks, seconds))
+        before_s, own_s, began_s = cpu_s(server.pid), time.process_time(), time.monotonic()
+        empty = rss_bytes(server.pid)
+        load = drive(ingest, delivery, tracks, seconds)
         took_s = time.monotonic() - began_s
         share = (cpu_s(server.pid) - before_s) / took_s
+        own = (time.process_time() - own_s) / took_s
+        grown = rss_bytes(server.pid) - empty
     finally:
         stop(server)
-    delays = sorted(load.delays_s)
-    p99 = delays[int(len(delays) * 0.99)] if delays else 0.0
-    rows: list[tuple[str, float, str]] = [
-        ("tracks", tracks if load.late_s < float(GRID_S) else 0, "tracks"),
-        ("playlists", load.answered / took_s, "rps"),
-        ("part_p50", delays[len(delays) // 2] * 1000 if delays else 0.0, "ms"),
-        ("part_p99", p99 * 1000, "ms"),
-        ("part_max", delays[-1] * 1000 if delays else 0.0, "ms"),
-        ("source_late", load.late_s * 1000, "ms"),
-        ("core", share * 100, "%"),
+    delays = sorted(load.delays_s) or [0.0]
+    window = min(HOT_BYTES, tracks * load.count * BPS * float(GRID_S) / 8)
+    rows: list[tuple[str, float, str, float | None]] = [
+        ("tracks", tracks if load.late_s < float(GRID_S) else 0, "tracks", 60),
+        ("playlists", load.answered / (took_s - BIRTH_S), "rps", PLAYLIST_RPS),
+        ("part_p50", delays[len(delays) // 2] * 1000, "ms", None),
+        ("part_p99", delays[int(len(delays) * 0.99)] * 1000, "ms", 50),
+        ("part_max", delays[-1] * 1000, "ms", 50),
+        ("source_late", load.late_s * 1000, "ms", None),
+        ("core", share * 100, "%", 100),
+        ("load_core", own * 100, "%", None),
+        ("memory", grown / window, "x", 1.15),
     ]
-    return [line("ingest", case, value, unit, None, None) for case, value, unit in rows]
+    return [row(*each) for each in rows]
+
+
+def row(case: str, value: float, unit: str, target: float | None) -> str:
+    return line("ingest", case, value, unit, None if target is None else "target", target)
 
 
 def idle(folder: Path, seconds: float) -> list[str]:
@@ -204,8 +256,8 @@ def idle(folder: Path, seconds: float) -> list[str]:
     finally:
         stop(server)
     return [
-        line("ingest", "idle_cpu", share * 100, "%", None, None),
-        line("ingest", "idle_rss", memory / 1e6, "MB", None, None),
+        row("idle_cpu", share * 100, "%", 1),
+        row("idle_rss", memory / 1e6, "MB", 300),
     ]
 
 
