@@ -22,6 +22,7 @@ PREFIX = "/p/"
 KNOWN_PARAMETERS = ("start", "end")  # CONTRACT: nothing else in a query changes bytes
 CHOICES = ("cohort", "filter")
 KNOWN_PREFIX = "_HLS_"  # HLS-M21
+SKIP = "_HLS_skip"
 PATH_SAFE = "/:;@!$&'()*+,=~"
 MAX_QUERY_CHARS = 1024
 MAX_SESSIONS = 4096  # remembered, so that a signature is checked once
@@ -88,7 +89,8 @@ class Asking:
         path = quote(found.path, safe=PATH_SAFE)
         session = segment and f"/{segment}"
         rules = self._ruled(found.path, chosen)
-        return Asked(kind, cohort, path, path + directives(found.query), session, rules, found)
+        query = directives(found.query, deltas=rules is None or not rules.edits_media)
+        return Asked(kind, cohort, path, path + query, session, rules, found)
 
     def _chosen(self, segment: str) -> Chosen:
         if (chosen := self._read.get(segment)) is None:
@@ -126,11 +128,14 @@ class Asking:
 NOTHING = Chosen()
 
 
-def directives(query: str) -> str:
-    """The part of a query that the origin's answer depends on, in one order, with its mark."""
+def directives(query: str, *, deltas: bool = True) -> str:
+    """The part of a query that the origin's answer depends on, in one order, with its mark; without
+    `deltas` whole playlists are asked for (HLS-M22).
+    """
     if len(query) > MAX_QUERY_CHARS:
         raise ProxyError("query_too_long", "more than 1,024 characters", status=414)
-    known = sorted(pair for pair in query.split("&") if _is_known(pair.partition("=")[0]))
+    names = ((pair, pair.partition("=")[0]) for pair in query.split("&"))
+    known = sorted(pair for pair, name in names if _is_known(name) and (deltas or name != SKIP))
     return "?" + "&".join(known) if known else ""
 
 

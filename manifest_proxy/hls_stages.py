@@ -12,6 +12,7 @@ from .hls import attribute, read_line
 from .hls_filter import filtered, ordered, with_defaults
 from .hls_master import Entry, entries, joined
 from .hls_pathways import VARIANT
+from .hls_trim import windowed
 from .rulebook import DrmRule, Ruleset, SessionData
 from .tables import DRM_SYSTEMS
 
@@ -23,7 +24,11 @@ def staged(data: bytes, rules: Ruleset) -> bytes:
     playlist = Playlist(data)
     lines = playlist.lines()
     if VARIANT not in playlist.tags:
-        return _media(lines, rules.drm) if rules.drm and KEY in playlist.tags else data
+        if rules.window_s is not None:
+            data = windowed(data, rules.window_s)
+        if rules.drm and KEY in playlist.tags:
+            data = _media(Playlist(data).lines(), rules.drm)
+        return data
     master = filtered(entries(lines), rules) if rules.filters else entries(lines)
     master = with_defaults(ordered(master, rules), rules)
     if rules.drm:

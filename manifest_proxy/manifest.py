@@ -12,6 +12,7 @@ from .hls_stages import staged
 from .mpd import Document
 from .mpd_edit import compile_mpd
 from .mpd_filter import filtered_mpd
+from .mpd_trim import windowed_mpd
 from .policy import Policy
 from .rulebook import Ruleset
 from .urls import Origin, Url
@@ -45,7 +46,7 @@ def compile_manifest(
     """Compile for a cohort; without policy and rules the bytes are checked and stay as they are."""
     try:
         if rules is not None:
-            data = staged(data, rules) if kind is Format.HLS else filtered_mpd(data, rules)
+            data = staged(data, rules) if kind is Format.HLS else _staged_mpd(data, rules)
         if policy is not None:
             edit = compile_hls if kind is Format.HLS else compile_mpd
             return edit(data, url, origin, policy)
@@ -56,3 +57,9 @@ def compile_manifest(
         return Template([data])
     except (PlaylistError, SpanError) as error:
         raise ManifestError(error.code, error.detail) from None
+
+
+def _staged_mpd(data: bytes, rules: Ruleset) -> bytes:
+    if rules.filters or rules.drm:
+        data = filtered_mpd(data, rules)
+    return data if rules.window_s is None else windowed_mpd(data, rules.window_s)

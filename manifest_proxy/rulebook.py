@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -48,6 +48,7 @@ class Ruleset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     default_subtitles: str = ""  # a language, or `off`
     playlists: Literal["pathway", "proxy"] = "pathway"  # whom media playlists are asked of
     carrier: Carrier = "path"
+    window_s: Annotated[int, msgspec.Meta(ge=1)] | None = None  # of live manifests (DVR)
     drm: DrmRule | None = None
     session_data: tuple[SessionData, ...] = ()
 
@@ -60,7 +61,12 @@ class Ruleset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     @property
     def through(self) -> bool:
         """Whether media playlists come through the proxy, because something is done to them."""
-        return self.playlists == "proxy" or self.carrier == "define" or self.drm is not None
+        return self.playlists == "proxy" or self.carrier == "define" or self.edits_media
+
+    @property
+    def edits_media(self) -> bool:
+        """Whether lines of media playlists come or go, so that deltas would not fit (HLS-M22)."""
+        return self.drm is not None or self.window_s is not None
 
     @property
     def filters(self) -> bool:
