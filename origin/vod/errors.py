@@ -3,7 +3,7 @@
 from native.bmff import BoxError
 from origin.errors import OriginError
 
-# TR-28, and two of our own: an input this packager does not read, a title name that is no name
+# TR-28, and our own: subtitles that cannot be read, a title name that is no name, no keys
 CODES: dict[str, int] = {
     "bad_box": 415,
     "bad_table": 415,
@@ -16,8 +16,8 @@ CODES: dict[str, int] = {
     "resolution_change": 415,
     "no_rap": 415,
     "misaligned": 415,
-    "fragmented": 415,
     "bad_title": 403,
+    "bad_text": 415,
     "no_key": 503,
     "unreadable": 502,
 }

@@ -11,7 +11,7 @@ from native.bmff.write import gapless, header
 from origin.describe import describe
 from origin.errors import OriginError
 from origin.tracks import Rendition, Segment, average_bps, frame_rate, peak_bps
-from origin.vod import index
+from origin.vod import index, sidecars
 from origin.vod.catalog import Record, folder, save_record, title_name
 from origin.vod.cutting import boundaries_s, first_samples
 from origin.vod.errors import VodError
@@ -53,16 +53,24 @@ def register(
     sources: list[Source] = []
     try:
         for path in inputs:
-            sources.append(Source.open(str(path), objects))
+            if not sidecars.is_text(str(path)):
+                sources.append(Source.open(str(path), objects))
         if not sources:
             raise VodError("unreadable", title, "no input file was given")
-        return _register(data_dir, sources, title, segment_s)
+        beside = [sidecars.read(str(p), objects) for p in inputs if sidecars.is_text(str(p))]
+        return _register(data_dir, sources, beside, title, segment_s)
     finally:
         for source in sources:
             source.close()
 
 
-def _register(data_dir: Path, sources: list[Source], title: str, segment_s: Fraction) -> Report:
+def _register(
+    data_dir: Path,
+    sources: list[Source],
+    beside: list[sidecars.Sidecar],
+    title: str,
+    segment_s: Fraction,
+) -> Report:
     edited = [(source, _edited(source)) for source in sources]
     everything = [track for _, tracks in edited for track in tracks]
     if not everything:
@@ -85,8 +93,15 @@ def _register(data_dir: Path, sources: list[Source], title: str, segment_s: Frac
     taken: set[str] = set()
     made = [(source, _cut(source, placed, cuts, taken)) for source, placed in chosen]
     made = _measured(made, segment_s)
-    _save(data_dir, title, sources, made, duration_s, segment_s)
+    first = placed_tracks[0]
+    shift_s = -Fraction(first.zero, first.edited.track.timescale)
+    texts = [sidecar.saved(shift_s, taken) for sidecar in beside]
+    inputs = [source.reader.location for source in sources]
+    inputs += [sidecar.location for sidecar in beside]
+    record = Record(title, inputs, [], str(duration_s), str(segment_s), texts)
+    _save(folder(data_dir, title), sources, made, record)
     notes += [note for source in sources for note in source.notes]
+    notes += [note for sidecar in beside for note in sidecar.notes]
     return Report(title, [cut.rendition for _, cut in made], len(cuts), duration_s, notes)
 
 
@@ -184,19 +199,11 @@ def _measured(
 
 
 def _save(
-    data_dir: Path,
-    title: str,
-    sources: list[Source],
-    made: list[tuple[Source, index.Cut]],
-    duration_s: Fraction,
-    segment_s: Fraction,
+    home: Path, sources: list[Source], made: list[tuple[Source, index.Cut]], record: Record
 ) -> None:
-    home = folder(data_dir, title)
     home.mkdir(parents=True, exist_ok=True)
-    names = []
     for number, source in enumerate(sources):
         cuts = [cut for owner, cut in made if owner is source]
-        names.append(f"{number}-{source.digest[:16]}.idx")
-        index.write(home / names[-1], source, cuts)
-    inputs = [source.reader.location for source in sources]
-    save_record(home, Record(title, inputs, names, str(duration_s), str(segment_s)))
+        record.indexes.append(f"{number}-{source.digest[:16]}.idx")
+        index.write(home / record.indexes[-1], source, cuts)
+    save_record(home, record)

@@ -1,0 +1,54 @@
+"""WebVTT files (W3C WebVTT; TR-85): a map of their own is applied and left out."""
+
+import re
+
+from origin.text.document import Document, TextCue, arranged, clock_ms, decoded
+from origin.text.errors import BadText
+
+_TIMES = re.compile(r"\s*(\S+)[ \t]+-->[ \t]+(\S+)(?:[ \t]+(.*))?")
+_LOCAL = re.compile(r"LOCAL:([0-9:.]+)")
+_MPEGTS = re.compile(r"MPEGTS:(\d{1,12})")
+MAP = "X-TIMESTAMP-MAP="
+
+
+def read(data: bytes) -> Document:
+    """BadText for what is not WebVTT."""
+    text = decoded(data)
+    first, _, _ = text.partition("\n")
+    if not re.match(r"WEBVTT(?:[ \t]|$)", first):
+        raise BadText("the file does not begin with WEBVTT")
+    blocks = [b.strip("\n") for b in re.split(r"\n(?:[ \t]*\n)+", text) if b.strip()]
+    shift_ms = _shift_ms(blocks[0])
+    kept = ["WEBVTT"]
+    cues: list[TextCue] = []
+    for block in blocks[1:]:
+        cue = _cue(block, shift_ms)
+        if cue is not None:
+            cues.append(cue)
+        elif block.startswith(("STYLE", "REGION")) and "-->" not in block:
+            kept.append(block)
+    return arranged("\n\n".join(kept), cues)
+
+
+def _shift_ms(head: str) -> int:
+    """What the file's own map adds to its times."""
+    row = next((line for line in head.split("\n") if line.startswith(MAP)), "")
+    local, mpegts = _LOCAL.search(row), _MPEGTS.search(row)
+    if not row or local is None or mpegts is None:
+        return 0
+    return int(mpegts[1]) // 90 - (clock_ms(local[1]) or 0)
+
+
+def _cue(block: str, shift_ms: int) -> TextCue | None:
+    lines = block.split("\n")
+    for number, line in enumerate(lines[:2]):
+        found = _TIMES.fullmatch(line)
+        if found is None:
+            continue
+        start, end = clock_ms(found[1]), clock_ms(found[2])
+        if start is None or end is None:
+            return None
+        name = lines[0] if number else ""
+        text = "\n".join(lines[number + 1 :])
+        return TextCue(max(start + shift_ms, 0), max(end + shift_ms, 0), text, name, found[3] or "")
+    return None
