@@ -1,3 +1,4 @@
+# cython: auto_pickle=False
 """AVC parameter sets and slice headers: only how long they are (ITU-T H.264 (08/2021), 7.3).
 
 Rules of the file

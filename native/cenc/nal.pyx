@@ -1,3 +1,4 @@
+# cython: auto_pickle=False
 """The face that the codecs of NAL units share."""
 
 from libc.stdint cimport uint8_t

@@ -13,6 +13,7 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
 from native.cenc.avc cimport AvcSets
+from native.cenc.hevc cimport HevcSets
 from native.cenc.nal cimport Sets
 
 from native.cenc.errors import RangeError, SampleError
@@ -22,7 +23,7 @@ cdef enum:
     CLEAR_MOST = 65535  # a range counts its clear bytes in 16 bits (PR-23)
     RANGES_MOST = 65535  # of one sample, before the limit is applied
 
-_CODECS = {"avcC": AvcSets}
+_CODECS = {"avcC": AvcSets, "hvcC": HevcSets}
 
 
 cdef struct Rows:

@@ -23,7 +23,7 @@ from origin.protection.sealer import Sealer
 CASES = [
     case
     for case in ALL_CASES
-    if case["role"] == "emit" and case["id"] != "avc_cenc16" and "hevc" not in case["id"]
+    if case["role"] == "emit" and case["id"] != "avc_cenc16"
     and "av1" not in case["id"]
 ]  # fmt: skip
 each_case = pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
