@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -80,8 +81,10 @@ class KeySet:
         self.version = next(_VERSIONS)
 
     @classmethod
-    def from_json(cls, source: Sequence[Mapping[str, object]] | str | Path) -> "KeySet":
-        """From a list of JWK members, or the path of a file that holds one."""
+    def from_json(
+        cls, source: Sequence[Mapping[str, object]] | Mapping[str, Any] | str | Path
+    ) -> "KeySet":
+        """From a list of JWK members or a JWK Set, or the path of a file that holds one."""
         if isinstance(source, str | Path):
             try:
                 source = json.loads(Path(source).read_bytes())
@@ -89,6 +92,8 @@ class KeySet:
                 raise KeyFileError(f"cannot read the key file: {error.strerror}") from None
             except ValueError:
                 raise KeyFileError("the key file is not JSON") from None
+        if isinstance(source, dict) and "keys" in source:
+            source = source["keys"]  # a JWK Set, RFC 7517, 5
         if not isinstance(source, list | tuple) or not all(isinstance(k, Mapping) for k in source):
             raise KeyFileError("a key set is a list of objects")
         return cls(key_of(members, index) for index, members in enumerate(source))
