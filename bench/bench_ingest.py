@@ -38,7 +38,8 @@ from origin.server import parts
 from origin.settings import Settings
 from runtime import service
 settings = Settings(**json.loads(sys.argv[2]))
-sys.exit(service.run("origin", parts(settings, Path(sys.argv[1]))))
+admin = (settings.host, settings.admin_port)
+sys.exit(service.run("origin", parts(settings, Path(sys.argv[1])), admin=admin))
 """
 TRACKS_EACH = 6  # of one channel
 CHUNKS = 4
@@ -203,7 +204,8 @@ def rss_bytes(pid: int) -> int:
 def origin(folder: Path, **settings: object) -> tuple[subprocess.Popen[bytes], int, int]:
     """An origin on the server's core: process, ingest port, delivery port."""
     ingest, delivery = free_port(), free_port()
-    told = {"ingest_port": ingest, "delivery_port": delivery, "channel_limit": 2000} | settings
+    ports = {"ingest_port": ingest, "delivery_port": delivery, "admin_port": free_port()}
+    told = ports | {"channel_limit": 2000} | settings
     argv = [sys.executable, "-c", ORIGIN, str(folder), json.dumps(told)]
     return start(argv, ingest), ingest, delivery
 
