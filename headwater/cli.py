@@ -109,14 +109,19 @@ def demo_edge(name: str, config: Config = None, data: Data = None) -> None:
 
 @app.command()
 def package(
-    inputs: Annotated[list[Path], typer.Argument(help="MP4 files; several are one ladder.")],
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            help="MP4 or s3://BUCKET/NAME, several are one ladder; .srt .vtt .ttml beside them."
+        ),
+    ],
     title: Annotated[str, typer.Option("--title", help="Id of the title in URLs.")],
     config: Config = None,
     data: Data = None,
 ) -> None:
     """Register films without copying media.
 
-    Example: headwater package film-1080.mp4 film-540.mp4 --title film
+    Example: headwater package film-1080.mp4 film-540.mp4 film.eng.srt --title film
     """
     from headwater import services
 

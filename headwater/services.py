@@ -3,6 +3,7 @@
 A builder imports its own room when it runs, so that no process carries the other rooms.
 """
 
+import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -56,14 +57,20 @@ def run(name: str, config: Path | None, data: Path | None, socket: Path | None =
     return service.run(name, parts, admin=admin)
 
 
-def package(inputs: Sequence[Path], title: str, config: Path | None, data: Path | None) -> int:
+def package(inputs: Sequence[str], title: str, config: Path | None, data: Path | None) -> int:
     """Register a title; 0, or 1 with the reasons when its files do not fit."""
     from origin import vod
 
-    folder = section(effective(config, data), "data", Data).dir
+    loaded = effective(config, data)
+    folder = section(loaded, "data", Data).dir
+    remote = section(loaded, "objects", Objects)
     try:
-        report = vod.register(folder, list(inputs), title)
-    except vod.VodError as error:
+        if any(each.startswith("s3://") for each in inputs) and remote.url:
+            store = objects.choose(remote, folder)
+            report = asyncio.run(vod.register_objects(folder, inputs, title, store, remote.bucket))
+        else:
+            report = vod.register(folder, inputs, title)
+    except (vod.VodError, objects.ObjectError) as error:
         print(f"headwater package: {error}", file=sys.stderr)
         return 1
     kinds = ", ".join(f"{each.name} ({each.codecs})" for each in report.renditions)
@@ -101,8 +108,10 @@ def _origin(loaded: Loaded, _: str, shared: bool) -> Built:
 
     settings = section(loaded, "origin", origin.settings.Settings)
     folder = section(loaded, "data", Data).dir
-    store = objects.choose(section(loaded, "objects", Objects), folder)
-    parts = server.parts(settings, folder, reuse_port=shared, objects=store)
+    remote = section(loaded, "objects", Objects)
+    store = objects.choose(remote, folder)
+    films = (objects.choose(remote, folder), remote.bucket) if remote.url else None
+    parts = server.parts(settings, folder, reuse_port=shared, objects=store, films=films)
     return parts, (settings.host, settings.admin_port)
 
 

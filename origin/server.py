@@ -26,7 +26,7 @@ from origin.live.shared import SharedChannels
 from origin.protection.titles import Guards
 from origin.settings import Settings
 from origin.sharing import share
-from origin.vod import Library
+from origin.vod import Films, Library
 from runtime.objects import FolderStore, ObjectStore
 from runtime.service import Background, Part, Web
 
@@ -41,9 +41,11 @@ def parts(
     *,
     reuse_port: bool = False,
     objects: ObjectStore | None = None,
+    films: tuple[ObjectStore, str] | None = None,
 ) -> list[Part]:
     """Delivery first, so that recovered channels are served before encoders are let in. `objects`
-    is where the archive goes, a folder by default; it is started and stopped here.
+    is where the archive goes, a folder by default; `films` where s3://BUCKET/... films are, with
+    the bucket's name. Both are started and stopped here.
     """
     hot = Hot()
     folder = data_dir / "origin" / "live"
@@ -82,6 +84,8 @@ def parts(
     )
     disk = Disk(lambda: free_bytes(folder), settings.disk_reserve_bytes, channels.shed)
     behind: list[Part] = [Watching(disk)]
+    if films is not None:
+        behind.append(Films(*films, library))
     if settings.archive_s:
         store = objects or FolderStore(data_dir / "objects")
         behind.append(Archiving(delivery.archive(store, disk)))

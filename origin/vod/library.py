@@ -108,6 +108,8 @@ class Library:
         record = load_record(home)
         if record is None:
             return Refusal(404, "unknown_title", cache_control=FAILED)
+        if held is not None and held.title.stale():
+            return self._anew(home, record, scheme, leaf, asked)
         try:
             title = self._opened(home, record, scheme)
         except VodError as error:

@@ -47,7 +47,11 @@ class Reader(Protocol):
 
     @property
     def location(self) -> str:
-        """What opens it again: a path, or s3://NAME."""
+        """What opens it again: a path, or s3://BUCKET/NAME."""
+
+    @property
+    def near(self) -> bool:
+        """Whether a few bytes here and there cost little."""
 
     @property
     def identity(self) -> Identity: ...
@@ -82,6 +86,8 @@ def open_reader(location: str, objects: "Objects | None" = None) -> Reader:
 
 class FileReader:
     """A file, kept open."""
+
+    near = True
 
     def __init__(self, path: Path) -> None:
         self._fd = -1
@@ -158,6 +164,8 @@ class Objects:
 
 class ObjectReader:
     """An object, read by ranges; the newest spans are kept for what follows them (TR-46)."""
+
+    near = False
 
     def __init__(self, objects: Objects, location: str) -> None:
         self._objects = objects

@@ -112,6 +112,9 @@ class Source:
         config = track.entry.config
         if track.entry.config_kind != "avcC" or len(config) < 5:
             return claimed
+        if not self.reader.near:
+            self.notes.append(f"{self.name}: its sync samples are taken at their word")
+            return claimed
         width = (config[4] & 3) + 1
         closed = [i for i in claimed if self._is_idr(samples.offset[i], samples.size[i], width)]
         if len(closed) < len(claimed):
