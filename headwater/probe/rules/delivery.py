@@ -11,6 +11,7 @@ CMSD_MEMBER = re.compile(
     r'([a-z][a-z0-9-]*)(?:=("(?:[^"\\]|\\.)*"|-?[0-9.]+|\(.*?\)|[A-Za-z*][\w:/.*-]*))?'
 )
 ETAG = re.compile(r'"[\x21\x23-\x7e]*"')
+PERSONAL = {"private", "no-store"}  # of one viewer: no cache in between has a use for its age
 
 
 def answered(
@@ -48,7 +49,9 @@ def _census(a: Exchange) -> Iterator[str]:
     if a.status != 200 or a.role == "clock" or a.method != "GET":
         return
     growing = "chunked" in a.headers.get("transfer-encoding", "")
-    wanted = ["date", "cache-control"] + ([] if growing else ["etag", "last-modified"])
+    personal = PERSONAL & set(a.headers.get("cache-control", "").replace(" ", "").split(","))
+    validators = [] if growing else ["etag"] if personal else ["etag", "last-modified"]
+    wanted = ["date", "cache-control", *validators]
     for name in wanted:
         if name not in a.headers:
             yield f"a 200 without {name}"

@@ -1,7 +1,7 @@
 """What HLS playlists of one presentation must agree on (specs/hls.md section 4)."""
 
 from collections.abc import Callable, Iterator
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from headwater.probe.model import Breach, Evidence, Rule
 from headwater.probe.playlist import Playlist, Tag
@@ -135,6 +135,7 @@ def _ranges(p: Playlist) -> dict[str, dict[str, str]]:
 
 
 def _reports(seen: Evidence) -> Iterator[Breach]:
+    """Of other pathways there are none: a relative URI stays on its host."""
     if seen.master is None:
         return
     latest = seen.latest()
@@ -151,6 +152,8 @@ def _reports(seen: Evidence) -> Iterator[Breach]:
             reports[urljoin(p.url, uri).partition("?")[0]] = tag
         for other in latest:
             if other is p or _frames(other) or not other.low_latency:
+                continue
+            if urlsplit(other.url).netloc != urlsplit(p.url).netloc:
                 continue
             report = reports.get(other.url.partition("?")[0])
             if report is None:
