@@ -1,5 +1,5 @@
 // Bounded strict CBOR (RFC 8949; CAT-5, CAT-11). Ints are numbers, floats {float}, ints beyond 2^53
-// {big}, tags {tag, value}, maps {keys, values}; texts, bytes, arrays, booleans and null are themselves.
+// {big}, tags {tag, value}, maps {keys, values, pairs} (pairs as bytes); texts, bytes, arrays, booleans and null are themselves.
 
 import table from './claims.generated.js';
 import text from './text.js';
@@ -112,9 +112,10 @@ function map(reader, count, depth) {
     if (count > LIMITS.map_pairs || count > (reader.data.length - reader.at) / 2) {
         throw CborError('map too long');
     }
-    const result = { keys: [], values: [] };
+    const result = { keys: [], values: [], pairs: [] };
     const seen = Object.create(null);
     for (let i = 0; i < count; i++) {
+        const start = reader.at;
         const key = item(reader, depth + 1);
         const name = keyName(key);
         if (name === null || seen[name]) {
@@ -123,6 +124,7 @@ function map(reader, count, depth) {
         seen[name] = true;
         result.keys.push(key);
         result.values.push(item(reader, depth + 1));
+        result.pairs.push(reader.data.subarray(start, reader.at));
     }
     return result;
 }
@@ -197,8 +199,11 @@ function fitsSingle(value) {
     return view.getFloat32(0) === value;
 }
 
-// The deterministic form of byte strings, texts and arrays of them: all a MAC input needs.
+// The deterministic form of byte strings, texts, uints below 2^53 and arrays of them.
 function encode(value) {
+    if (typeof value === 'number') {
+        return headOf(0, value);
+    }
     if (Array.isArray(value)) {
         return join([headOf(4, value.length)].concat(value.map(encode)));
     }
@@ -207,13 +212,19 @@ function encode(value) {
 }
 
 function headOf(major, size) {
-    if (size < 24) {
-        return new Uint8Array([major << 5 | size]);
+    const info = size < 24 ? -1 : size < 0x100 ? 0 : size < 0x10000 ? 1 : size < 0x100000000 ? 2 : 3;
+    const head = [major << 5 | (info < 0 ? size : 24 + info)];
+    for (let i = info < 0 ? -1 : (1 << info) - 1; i >= 0; i--) {
+        head.push(Math.floor(size / Math.pow(256, i)) % 256);
     }
-    if (size < 256) {
-        return new Uint8Array([major << 5 | 24, size]);
-    }
-    return new Uint8Array([major << 5 | 25, size >> 8, size & 255]);
+    return new Uint8Array(head);
+}
+
+// A map of encoded pairs, sorted by their keys (RFC 8949, 4.2.1): no key is the beginning of another.
+function encodeMap(pairs) {
+    const named = pairs.map((pair) => ({ name: text.toHex(pair), pair: pair }));
+    named.sort((a, b) => a.name < b.name ? -1 : 1);
+    return join([headOf(5, pairs.length)].concat(named.map((item) => item.pair)));
 }
 
 function join(chunks) {
@@ -238,4 +249,4 @@ function get(map, key) {
     return at < 0 ? undefined : map.values[at];
 }
 
-export default { decode: decode, encode: encode, isMap: isMap, get: get };
+export default { decode: decode, encode: encode, encodeMap: encodeMap, join: join, isMap: isMap, get: get };

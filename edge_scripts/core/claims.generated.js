@@ -58,4 +58,8 @@ function claim(profile, label) {
     return profile.claims.find((row) => row.label === label);
 }
 
-export default { claim: claim, ALGORITHMS: ALGORITHMS, REASONS: REASONS, JKT: JKT, LIMITS: LIMITS, CONTESTED: CONTESTED, NOT_IN_SETS: NOT_IN_SETS, COMPONENTS: COMPONENTS, MATCHES: MATCHES, CLAIMS: CLAIMS, PROFILES: PROFILES };
+function status(reason) {
+    return REASONS[reason];
+}
+
+export default { claim: claim, status: status, ALGORITHMS: ALGORITHMS, REASONS: REASONS, JKT: JKT, LIMITS: LIMITS, CONTESTED: CONTESTED, NOT_IN_SETS: NOT_IN_SETS, COMPONENTS: COMPONENTS, MATCHES: MATCHES, CLAIMS: CLAIMS, PROFILES: PROFILES };

@@ -26,13 +26,24 @@ function fromText(text) {
     return (held & (1 << bits) - 1) === 0 ? bytes : null;
 }
 
+function toText(bytes) {
+    let text = '';
+    for (let i = 0; i < bytes.length; i += 3) {
+        const some = bytes[i] << 16 | bytes[i + 1] << 8 | bytes[i + 2];
+        for (let digit = 0; digit <= Math.min(3, bytes.length - i); digit++) {
+            text += ALPHABET.charAt(some >> 18 - 6 * digit & 63);
+        }
+    }
+    return text;
+}
+
+function toHex(bytes) {
+    return Array.prototype.map.call(bytes, (octet) => (octet < 16 ? '0' : '') + octet.toString(16)).join('');
+}
+
 // Strict UTF-8: decodeURIComponent refuses overlong forms and surrogates. Throws URIError.
 function fromUtf8(bytes) {
-    let escaped = '';
-    for (let i = 0; i < bytes.length; i++) {
-        escaped += '%' + (bytes[i] < 16 ? '0' : '') + bytes[i].toString(16);
-    }
-    return decodeURIComponent(escaped);
+    return decodeURIComponent(toHex(bytes).replace(/../g, '%$&'));
 }
 
 function toUtf8(text) {
@@ -57,4 +68,4 @@ function sameBytes(a, b) {
     return difference === 0;
 }
 
-export default { fromText: fromText, fromUtf8: fromUtf8, toUtf8: toUtf8, sameBytes: sameBytes };
+export default { fromText: fromText, toText: toText, toHex: toHex, fromUtf8: fromUtf8, toUtf8: toUtf8, sameBytes: sameBytes };

@@ -58,4 +58,4 @@ function looksLikeToken(name) {
     return bytes !== null && (bytes[0] >= 0xd0 && bytes[0] <= 0xd2 || bytes[0] === 0xd8 && bytes[1] === 0x3d);
 }
 
-export default { candidates: candidates };
+export default { NAME: NAME, candidates: candidates };

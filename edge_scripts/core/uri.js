@@ -4,29 +4,27 @@ import table from './claims.generated.js';
 import transport from './transport.js';
 
 const URI = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^\/?#]*)([^?#]*)(?:\?([^#]*))?$/;
-const AUTHORITY = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=-]+)(?::([0-9]{0,5}))?$/;
+const AUTHORITY = /^(\[[0-9A-Fa-f:.]+\]|[\w.~!$&'()*+,;=-]+)(?::([0-9]{0,5}))?$/;
 const LEGAL = /^(?:[!$&-;=?-Z_a-z~|\[\]^`{}"<>]|%[0-9A-Fa-f]{2})*$/;
-const UNRESERVED = /[A-Za-z0-9._~-]/;
-const PORTS = { http: '80', https: '443' };
+const UNRESERVED = /[\w.~-]/;
+const PORTS = { 'http': '80', 'https': '443' };
 
-// The parts of the normal URI, or null when it has no safe normal form (CAT-42).
+// The parts of the normal URI, token removed, or null when it has no safe normal form (CAT-42).
 function parse(uri) {
     const parts = URI.exec(uri);
-    const authority = parts && AUTHORITY.exec(parts[2]);
-    if (!authority) {
+    const bare = parts && transport.candidates(parts[3], parts[4] || '', {});
+    return parts && fromParts(parts[1], parts[2], bare.path, bare.query);
+}
+
+function fromParts(scheme, place, rawPath, rawQuery) {
+    const authority = AUTHORITY.exec(place), path = normalPath(rawPath), query = normalEscapes(rawQuery);
+    if (!authority || path === null || query === null) {
         return null;
     }
-    const scheme = parts[1].toLowerCase();
-    const bare = transport.candidates(parts[3], parts[4] || '', {});
-    const path = normalPath(bare.path);
-    const query = normalEscapes(bare.query);
-    if (path === null || query === null) {
-        return null;
-    }
-    const port = authority[2] || PORTS[scheme] || '';
+    const lower = scheme.toLowerCase(), port = authority[2] || PORTS[lower] || '';
     return {
-        scheme: scheme, host: authority[1].toLowerCase().replace(/\.$/, ''),
-        port: port && String(parseInt(port, 10)), path: path, query: query
+        scheme: lower, host: authority[1].toLowerCase().replace(/\.$/, ''), port: port && '' + parseInt(port, 10),
+        path: path, query: query
     };
 }
 
@@ -79,4 +77,4 @@ function component(uri, number, profile) {
     return names[name] || [uri[name]];
 }
 
-export default { parse: parse, normalPath: normalPath, component: component };
+export default { parse: parse, fromParts: fromParts, normalPath: normalPath, component: component };

@@ -8,13 +8,14 @@ import shapes from './shapes.js';
 import table from './claims.generated.js';
 import text from './text.js';
 
+const SUB = 2, CTI = 7;
 const TAKEN_OUT = 12; // step of revocation in CAT section 10
 
 function refuse(reason, claim, step) {
     return { accept: false, reason: reason, claim: claim, step: step };
 }
 
-// Steps 1 to 7: a refusal, or {envelope, key, claims} of a token whose seal and forms are right.
+// Steps 1 to 7: a refusal, or {envelope, key, claims, cti, sub} of a token whose seal and forms are right.
 function open(token, keys, now, profile, host) {
     if (token.length > table.LIMITS.encoded_chars) {
         return refuse('too_large', null, 1);
@@ -32,7 +33,9 @@ function open(token, keys, now, profile, host) {
     if (claims === null) {
         return refuse('malformed', null, 6);
     }
-    return refusedForm(claims, profile) || { envelope: envelope, key: believed.key, claims: claims };
+    return refusedForm(claims, profile) || {
+        envelope: envelope, key: believed.key, claims: claims, cti: cbor.get(claims, CTI), sub: cbor.get(claims, SUB)
+    };
 }
 
 // Steps 8 to 17. context: {uri, now, method, ip, asn, country, lat, lon, alpn, headers, issuers,

@@ -1,0 +1,52 @@
+"""Local stand-ins of the platforms (E-23..E-29): cases in, answers out, one JSON object a line.
+
+A case is {request: {method, scheme, host, path, query, headers, ip, country?, metro?, now}, stores,
+broken?, response?}; its clock is the request's. An answer is {status, headers, body} or what goes
+on to the origin: {path, query, headers, cookies, origins}.
+"""
+
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from headwater.edge.build import Bundle
+from headwater.edge.errors import BuildError
+
+MARK: Final = "ANSWER "
+TIMEOUT_S: Final = 120
+
+
+def run(
+    platform: str, bundle: Bundle, cases: Iterable[Mapping[str, Any]], sources: Path
+) -> list[dict[str, Any]]:
+    """Answers in the order of the cases. Raises BuildError where the engine gives up."""
+    with tempfile.TemporaryDirectory() as folder:
+        room = Path(folder)
+        command = _prepare(platform, bundle, sources, room)
+        (room / "cases").write_text("".join(json.dumps(case) + "\n" for case in cases))
+        done = subprocess.run(
+            [*command, "cases"], cwd=room, capture_output=True, text=True, timeout=TIMEOUT_S
+        )
+    lines = done.stdout.splitlines()
+    answers = [json.loads(line[len(MARK) :]) for line in lines if line.startswith(MARK)]
+    if done.returncode != 0 or any(line.startswith("THROWN ") for line in lines):
+        raise BuildError(f"{platform} stand-in: {done.stderr[-500:]}{done.stdout[-500:]}")
+    return answers
+
+
+def _prepare(platform: str, bundle: Bundle, sources: Path, room: Path) -> list[str]:
+    shim = sources / platform / "shim"
+    shutil.copytree(sources / "core", room / "core")
+    if platform == "cloudfront":
+        shutil.copy(shim / "cloudfront", room)
+        script = bundle.code + (shim / "driver.js").read_bytes()
+        (room / "run.js").write_bytes(script)
+        return ["njs", "-q", "-p", str(room), "run.js"]
+    shutil.copytree(shim, room, dirs_exist_ok=True)
+    (room / "package.json").write_text('{"type": "module"}')
+    (room / "main.js").write_bytes(bundle.code)
+    return [shutil.which("node") or "node", "driver.js"]
