@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
+from control_api.content_tokens import CatSigner
 from control_api.issuer import Issuer, Passwords
 from control_api.playback import Playback
 from control_api.settings import Settings
@@ -24,6 +25,7 @@ class Services:
     passwords: Passwords
     playback: Playback
     secret: bytes = field(repr=False)
+    token_signer: CatSigner | None = None
 
 
 @dataclass(frozen=True, slots=True)

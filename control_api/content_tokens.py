@@ -19,12 +19,13 @@ class CatSigner:
     """HS256 over one shared key set; edges and proxy read the same file."""
 
     def __init__(self, keys: cat.KeySet, issuer: str) -> None:
+        self.keys = keys
+        self.issuer = issuer
         self._key = keys.signer()
-        self._issuer = issuer
 
     def sign(self, origin_path: str, cti: bytes, now_s: int, expires_s: int) -> str:
         claims: dict[str | int, object] = {
-            "iss": self._issuer,
+            "iss": self.issuer,
             "exp": expires_s,
             "nbf": now_s,
             "iat": now_s,

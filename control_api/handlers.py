@@ -21,11 +21,6 @@ async def issue_token(call: Call[types.TokenRequest]) -> types.TokenAnswer:
     return types.TokenAnswer(token, "Bearer", services.issuer.life_s, scope)
 
 
-async def key_set(call: Call[None]) -> types.KeySet:
-    """Public keys of the built-in issuer."""
-    return types.KeySet(call.services.issuer.public_keys())
-
-
 async def list_channels(call: Call[None]) -> types.ChannelList:
     """Channels by number."""
     async with call.services.database.read() as connection:

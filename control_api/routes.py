@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from control_api import handlers, types
+from control_api import handlers, tokens, types
 from control_api.calls import Call, Reply
 
 Handler = Callable[[Call[Any]], Awaitable[Struct | Reply | None]]
@@ -95,7 +95,26 @@ ROUTES: tuple[Route, ...] = (
         ("bad_credentials",),
         body=types.TokenRequest,
     ),
-    _public("/.well-known/jwks.json", handlers.key_set, types.KeySet, 300),
+    _public("/.well-known/jwks.json", tokens.key_set, types.KeySet, 300),
+    Route(
+        "POST",
+        "/v1/tokens",
+        tokens.issue,
+        tokens.IssueAnswer,
+        ("token_unavailable",),
+        scope=tokens.ISSUE,
+        body=tokens.IssueRequest,
+        status=201,
+    ),
+    Route(
+        "POST",
+        "/v1/tokens/introspect",
+        tokens.introspect,
+        tokens.IntrospectAnswer,
+        ("token_unavailable",),
+        scope=tokens.INTROSPECT,
+        body=tokens.IntrospectRequest,
+    ),
     _listing("/v1/channels", handlers.list_channels, types.ChannelList),
     _listing("/v1/catalog/contents", handlers.list_contents, types.ContentList),
     _public(

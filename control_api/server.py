@@ -122,7 +122,8 @@ def application(
     )
     playback = Playback(settings, database, router, token_signer, secret)
     app = web.Application(client_max_size=settings.max_body_bytes)
-    mount(app, Services(settings, database, issuer, passwords, playback, secret), ROUTES)
+    desk = token_signer if isinstance(token_signer, CatSigner) else None
+    mount(app, Services(settings, database, issuer, passwords, playback, secret, desk), ROUTES)
     described = openapi.document(ROUTES, settings.public_url)
     document = msgspec.json.encode(described)
 

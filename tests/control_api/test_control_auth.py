@@ -132,7 +132,7 @@ async def test_forged_tokens_are_refused(api: Any) -> None:
 async def test_every_scoped_route_refuses_without_it(api: Any) -> None:
     """CTL-162: no token, another scheme, no scope."""
     scoped = [route for route in ROUTES if route.scope]
-    assert len(scoped) == 8
+    assert len(scoped) == 10
     for route in scoped:
         path = route.path.replace("{id}", "ses_x")
         for header, expected in (
