@@ -12,6 +12,7 @@ from .hls_stages import staged
 from .mpd import Document
 from .mpd_edit import compile_mpd
 from .mpd_filter import filtered_mpd
+from .mpd_patch import compile_patch
 from .mpd_trim import windowed_mpd
 from .policy import Policy
 from .rulebook import Ruleset
@@ -21,12 +22,14 @@ from .urls import Origin, Url
 class Format(StrEnum):
     HLS = "hls"
     DASH = "dash"
+    PATCH = "patch"  # of an MPD
 
 
-SUFFIXES = {".m3u8": Format.HLS, ".mpd": Format.DASH}
+SUFFIXES = {".m3u8": Format.HLS, ".mpd": Format.DASH, ".mpp": Format.PATCH}
 CONTENT_TYPES = {
     Format.HLS: "application/vnd.apple.mpegurl",  # RFC 8216 section 10
     Format.DASH: "application/dash+xml",  # ISO/IEC 23009-1 annex C
+    Format.PATCH: "application/dash-patch+xml",  # ISO/IEC 23009-1 annex C
 }
 
 
@@ -46,10 +49,9 @@ def compile_manifest(
     """Compile for a cohort; without policy and rules the bytes are checked and stay as they are."""
     try:
         if rules is not None:
-            data = staged(data, rules) if kind is Format.HLS else _staged_mpd(data, rules)
+            data = STAGES[kind](data, rules)
         if policy is not None:
-            edit = compile_hls if kind is Format.HLS else compile_mpd
-            return edit(data, url, origin, policy)
+            return COMPILERS[kind](data, url, origin, policy)
         if kind is Format.HLS:
             Playlist(data)
         else:
@@ -63,3 +65,14 @@ def _staged_mpd(data: bytes, rules: Ruleset) -> bytes:
     if rules.filters or rules.drm:
         data = filtered_mpd(data, rules)
     return data if rules.window_s is None else windowed_mpd(data, rules.window_s)
+
+
+def _patch_as_it_is(data: bytes, rules: Ruleset) -> bytes:
+    """A patch selects what the rules may have taken away."""
+    if rules.edits_sets:
+        raise ManifestError("patch_unsafe", "rules edit this MPD", status=410)
+    return data
+
+
+STAGES = {Format.HLS: staged, Format.DASH: _staged_mpd, Format.PATCH: _patch_as_it_is}
+COMPILERS = {Format.HLS: compile_hls, Format.DASH: compile_mpd, Format.PATCH: compile_patch}

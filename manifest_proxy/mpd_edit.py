@@ -36,12 +36,12 @@ def compile_mpd(data: bytes, url: Url, origin: Origin, policy: Policy) -> Templa
     document = Document(data)
     if document.root.name != "MPD":
         raise ManifestError("not_an_mpd", "the root element is not MPD")
-    editor = _Editor(document, url, origin, policy)
+    editor = Editor(document, url, origin, policy)
     editor.root()
-    return Template(_applied(data, editor.edits))
+    return Template(applied(data, editor.edits))
 
 
-def _applied(data: bytes, edits: list[Edit]) -> Iterable[Piece]:
+def applied(data: bytes, edits: list[Edit]) -> Iterable[Piece]:
     at = 0
     for start, end, pieces in sorted(edits, key=lambda edit: edit.start):
         yield data[at:start]
@@ -58,7 +58,7 @@ def _xml(text: bytes) -> bytes:
     return plain.encode("ascii", "xmlcharrefreplace")
 
 
-class _Editor:
+class Editor:
     def __init__(self, document: Document, url: Url, origin: Origin, policy: Policy) -> None:
         self.document = document
         self.url = url
@@ -94,18 +94,25 @@ class _Editor:
                 pieces = self.per_pathway(base, path)
                 self.edits.append(Edit(base.start, base.end, pieces))
         self.insert(bases)
-        for location in root.named("Location"):
-            path = self.origin.public_path(self.url.join(self.reference_of(location)))
-            if path is not None and self.policy.refresh_url:
-                pieces = self.escaped(self.policy.refresh(path))
-                self.edits.append(Edit(location.inner_start, location.inner_end, pieces))
-        for patch in root.named("PatchLocation"):  # not of our bytes any more (DASH-M15)
-            self.remove(patch)
+        self.locations(root, "Location")
+        if self.policy.patches:
+            self.locations(root, "PatchLocation")
+        else:  # not of our bytes any more (DASH-M15)
+            for patch in root.named("PatchLocation"):
+                self.remove(patch)
         if self.policy.steering_url:
             for holder in (root, *root.named("ServiceDescription")):
                 for steering in holder.named("ContentSteering"):
                     self.remove(steering)
         self.below(root, resolved[0] if resolved else self.url, top=True)
+
+    def locations(self, holder: Element, name: str) -> None:
+        """Where players ask again: this proxy."""
+        for location in holder.named(name):
+            path = self.origin.public_path(self.url.join(self.reference_of(location)))
+            if path is not None and self.policy.refresh_url:
+                pieces = self.escaped(self.policy.refresh(path))
+                self.edits.append(Edit(location.inner_start, location.inner_end, pieces))
 
     def per_pathway(self, base: Element, path: bytes) -> list[Piece]:
         """A BaseURL once per pathway in cohort order; its other attributes are kept as written."""

@@ -45,6 +45,7 @@ class Policy:
     playlists_url: str = ""
     session: str = ""  # a path segment with its slash, or nothing
     carrier: Carrier = "path"
+    patches: bool = False  # whether the origin's MPD patches still fit
 
     @property
     def first(self) -> Pathway:

@@ -69,6 +69,11 @@ class Ruleset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
         return self.drm is not None or self.window_s is not None
 
     @property
+    def edits_sets(self) -> bool:
+        """Whether elements of MPDs come or go, so that the origin's patches would not fit."""
+        return self.filters or self.edits_media
+
+    @property
     def filters(self) -> bool:
         """Whether anything of a ladder may go."""
         return bool(self.video or self.audio or self.subtitles or not self.captions)

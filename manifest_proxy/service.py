@@ -23,6 +23,7 @@ from .upstream import Upstream, Version
 from .urls import Origin
 
 CLOCK_PATH = "/time"
+STEERED = {Format.HLS: "hls", Format.DASH: "dash", Format.PATCH: "dash"}
 CTI = 7  # label of the token's id (RFC 8392 section 3.1.7)
 PLAIN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 OWN_HEADERS = frozenset({"content-type", "cache-control", "access-control-allow-origin"})
@@ -141,13 +142,14 @@ class Service:
         names = "~".join(pathway.id for pathway in asked.cohort)
         return Policy(
             asked.cohort,
-            steering_url=self._steering_url and f"{self._steering_url}/{kind}?sid=",
+            steering_url=self._steering_url and f"{self._steering_url}/{STEERED[kind]}?sid=",
             refresh_url=f"{self._public_url}{PREFIX}{names}{asked.session}",
             clock_url=f"{self._public_url}{CLOCK_PATH}",
             tokenised=self._verifier is not None,
             playlists_url=f"{self._public_url}/p" if rules and rules.through else "",
             session=asked.session,
             carrier=rules.carrier if rules else "path",
+            patches=rules is None or not rules.edits_sets,
         )
 
     def _time(self) -> Answer:

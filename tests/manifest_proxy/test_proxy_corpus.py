@@ -44,7 +44,7 @@ def rewrite(kind: Format, data: bytes, policy: Policy | None) -> bytes:
     return compile_manifest(kind, data, url, ORIGIN, policy).render(b"TOK", b"s")
 
 
-@pytest.mark.parametrize("kind", Format)
+@pytest.mark.parametrize("kind", [Format.HLS, Format.DASH])
 def test_no_rules_no_change(kind: Format) -> None:
     """Every well-formed file comes out byte for byte; the others are a clean 502."""
     refused = []

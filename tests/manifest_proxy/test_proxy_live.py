@@ -1,0 +1,223 @@
+"""Low latency through the proxy, in front of our own live origin (HLS-M21..M25, DASH-M15)."""
+
+import asyncio
+import statistics
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from lxml import etree
+from origin_rigs.dash_rules import applied, canonical
+from origin_rigs.hls_rig import FIRST, Rig, merged, read
+
+from manifest_proxy.server import Listener, parts
+from manifest_proxy.settings import Settings
+from native.http import serve
+from native.http.limits import Limits
+from origin.delivery.handler import Delivery
+from origin.delivery.recordings import TimeShift
+from origin.vod import Library
+
+DEADLINE_S = 30
+EDGE = FIRST + 5
+NS = "{urn:mpeg:dash:schema:mpd:2011}"
+
+
+class Chain:
+    """An origin on a clock of its own, the proxy in front of it, and a client of both."""
+
+    def __init__(
+        self,
+        rig: Rig,
+        delivery: Delivery,
+        client: aiohttp.ClientSession,
+        direct: str,
+        proxied: str,
+    ) -> None:
+        self.rig, self.delivery, self.client = rig, delivery, client
+        self.direct, self.proxied = direct, proxied
+
+    async def get(self, leaf: str, *, direct: bool = False) -> tuple[int, str]:
+        base = self.direct + "/live/c/" if direct else self.proxied + "/p/CDN-A/live/c/"
+        return await self.at(base + leaf)
+
+    async def at(self, url: str) -> tuple[int, str]:
+        async with self.client.get(url) as answer:
+            return answer.status, await answer.text()
+
+    def push(self, number: int, first: int, end: int) -> None:
+        for track in "va":
+            for piece in [*self.rig.synths[track].pieces(number)][first:end]:
+                self.rig.chunk(track, piece)
+
+
+@pytest.fixture
+async def chain(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
+    @asynccontextmanager
+    async def run(rules: str = "") -> AsyncIterator[Chain]:
+        rig = Rig(tmp_path / "live")
+        rig.begin()
+        rig.play(FIRST, 6)
+        library = Library(tmp_path)
+        delivery = Delivery(
+            rig.settings, rig.hot, rig.channels.presentations, library, *[lambda: rig.now_s] * 2
+        )
+        rig.channels.on_publish = delivery.wake
+        delivery.shift = TimeShift(
+            rig.settings, rig.hot, rig.channels.presentations, rig.channels.recordings
+        )
+        limits = Limits(per_address=0)
+        server = await serve(delivery.handle, host="127.0.0.1", port=0, hot=rig.hot, limits=limits)
+        (tmp_path / "r.toml").write_text(f'[[rules]]\nname = "r"\n{rules}')
+        settings = Settings(
+            port=0,
+            origin_url=f"http://127.0.0.1:{server.port}",
+            steering_url="",
+            require_token=False,
+            rules_file=tmp_path / "r.toml" if rules else None,
+        )
+        running = parts(settings, None)
+        for part in running:
+            await part.start()
+        listener = running[-1]
+        assert isinstance(listener, Listener)
+        try:
+            async with aiohttp.ClientSession() as client:
+                direct, proxied = (f"http://127.0.0.1:{p}" for p in (server.port, listener.port))
+                yield Chain(rig, delivery, client, direct, proxied)
+        finally:
+            for part in reversed(running):
+                await part.stop()
+            await server.close()
+            rig.channels.close()
+            library.close()
+
+    yield run
+
+
+async def test_a_held_reload_ends_with_the_part_that_was_hinted(chain: Any) -> None:
+    """HLS-M23..M25: hint, part and report keep one form; the hold is the origin's."""
+    async with chain('playlists = "proxy"\n') as live:
+        live.push(EDGE + 1, 0, 1)
+        _, text = await live.get("v/media.m3u8")
+        (hint,) = read(text).tagged("PRELOAD-HINT")
+        assert hint["URI"] == f"http://localhost:8011/live/c/v/{EDGE + 1}.1.m4s"
+        reload = asyncio.create_task(
+            live.get(f"v/media.m3u8?_HLS_msn={EDGE + 1}&_HLS_part=1&_HLS_x=1")
+        )
+        async with asyncio.timeout(DEADLINE_S):
+            while not len(live.delivery._waiting):
+                await asyncio.sleep(0.01)
+        assert not reload.done()
+        live.push(EDGE + 1, 1, 2)
+        status, text = await reload
+        assert status == 200
+        assert [p["URI"] for p in read(text).parts(EDGE + 1)][1] == hint["URI"]
+        reports = [report["URI"] for report in read(text).tagged("RENDITION-REPORT")]
+        assert reports == ["../a/media.m3u8", "iframe.m3u8"]
+        _, master = await live.get("master.m3u8")
+        assert "\nhttp://localhost:8003/p/CDN-A/live/c/v/media.m3u8\n" in master
+
+
+async def test_deltas_of_the_origin_fit_where_edits_are_line_by_line(chain: Any) -> None:
+    """HLS-M22, HLS-23: merged with the older copy they give the newer one."""
+    async with chain() as live:
+        live.rig.play(EDGE + 1, 8)
+        _, older = await live.get("v/media.m3u8?_HLS_msn=1")
+        live.push(EDGE + 9, 0, 4)
+        _, delta = await live.get(f"v/media.m3u8?_HLS_msn={EDGE + 9}&_HLS_skip=YES")
+        _, newer = await live.get(f"v/media.m3u8?_HLS_msn={EDGE + 9}")
+        assert "#EXT-X-SKIP:" in delta and len(delta) < len(newer)
+        whole = merged(read(older), read(delta))
+        assert (whole.blocks, whole.coming) == (read(newer).blocks, read(newer).coming)
+
+
+async def test_a_cut_window_promises_no_deltas(chain: Any) -> None:
+    async with chain("window_s = 12\n") as live:
+        live.rig.play(EDGE + 1, 8)
+        _, text = await live.get("v/media.m3u8?_HLS_skip=YES")
+        assert "CAN-SKIP" not in text and "EXT-X-SKIP" not in text and "CAN-BLOCK-RELOAD" in text
+        found = read(text)
+        assert found.first == found.last - 6 and "EXT-X-MAP" in text
+        _, mpd = await live.get("manifest.mpd")
+        assert 'timeShiftBufferDepth="PT12S"' in mpd and "PatchLocation" not in mpd
+
+
+@pytest.mark.parametrize("query", ["_HLS_part=1", "_HLS_msn=x", f"_HLS_msn={EDGE + 9}"])
+async def test_refusals_are_the_origins(chain: Any, query: str) -> None:
+    async with chain() as live:
+        assert (await live.get(f"v/media.m3u8?{query}"))[0] == 400
+
+
+@pytest.mark.parametrize("leaf", ["manifest", "ll"])
+async def test_patches_turn_our_mpd_into_our_next_one(chain: Any, leaf: str) -> None:
+    """P3 through the proxy: patch(ours at T1) is ours at T2."""
+    async with chain() as live:
+        _, text = await live.get(f"{leaf}.mpd")
+        old = etree.fromstring(text.encode())
+        before = canonical(old)
+        location = old.findtext(f"{NS}PatchLocation")
+        prefix = "http://localhost:8003/p/CDN-A/live/c/"
+        assert location.startswith(f"{prefix}{leaf}-") and location.endswith(".mpp")
+        live.rig.play(EDGE + 1, 3)
+        url = location.replace("http://localhost:8003", live.proxied)
+        async with live.client.get(url) as answer:
+            assert answer.status == 200
+            assert answer.headers["content-type"] == "application/dash-patch+xml"
+            patch = etree.fromstring(await answer.read())
+        async with asyncio.timeout(DEADLINE_S):
+            while (text := (await live.get(f"{leaf}.mpd"))[1]) and canonical(
+                new := etree.fromstring(text.encode())
+            ) == before:
+                await asyncio.sleep(0.05)
+        assert canonical(applied(old, patch)) == canonical(new)
+
+
+async def test_patches_do_not_fit_an_mpd_that_rules_cut(chain: Any) -> None:
+    async with chain('video = { height = "..9000" }\n') as live:
+        _, text = await live.get("manifest.mpd", direct=True)
+        location = etree.fromstring(text.encode()).findtext(f"{NS}PatchLocation")
+        live.rig.play(EDGE + 1, 1)
+        assert (await live.get(location, direct=True))[0] == 200
+        status, answer = await live.get(location)
+        assert status == 410 and "patch_unsafe" in answer
+
+
+async def test_catch_up_passes_on(chain: Any) -> None:
+    """MP-10: a finished range of the past plays from start to end, through the proxy."""
+    async with chain('playlists = "proxy"\n') as live:
+        live.rig.play(EDGE + 1, 6)
+        start = int(live.rig.now_s) - 12
+        window = f"start={start}&end={start + 6}"
+        status, master = await live.get(f"master.m3u8?{window}")
+        children = [line for line in master.splitlines() if line.startswith("http")]
+        assert status == 200 and children and all(window in child for child in children)
+        status, text = await live.at(children[0].replace("http://localhost:8003", live.proxied))
+        assert status == 200 and "#EXT-X-ENDLIST" in text
+        status, mpd = await live.get(f"manifest.mpd?{window}")
+        assert status == 200 and 'type="static"' in mpd
+
+
+@pytest.mark.serial
+async def test_the_proxy_adds_little_to_a_held_reload(chain: Any) -> None:
+    """The edge of a part reaches players within 100 ms of direct; the median is far below."""
+    async with chain() as live:
+        added = []
+        for number in range(EDGE + 1, EDGE + 6):
+            query = f"v/media.m3u8?_HLS_msn={number}"
+            waits = [asyncio.create_task(timed(live, query, direct=d)) for d in (True, False)]
+            await asyncio.sleep(0.1)
+            live.push(number, 0, 4)
+            direct_s, proxied_s = await asyncio.gather(*waits)
+            added.append(proxied_s - direct_s)
+        assert statistics.median(added) < 0.1
+
+
+async def timed(live: Chain, query: str, *, direct: bool) -> float:
+    status, _ = await live.get(query, direct=direct)
+    assert status == 200
+    return time.monotonic()
