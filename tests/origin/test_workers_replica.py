@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from twins.crew import Crew, free_port, until
+from twins.crew import Crew, exchange, free_port, until
 from twins.process import answers, folder, needs, running
 
 pytestmark = pytest.mark.twin
@@ -172,6 +172,13 @@ def test_a_machine_dies_and_the_other_goes_on_where_it_was(
     same([two], "dies", numbers, video_media)
 
 
+def errors(crew: Crew) -> float:
+    """How often work among machines failed, over all workers."""
+    text = exchange(crew.admin_port, "GET", "/metrics").text
+    found = [x for x in text.splitlines() if x.startswith("headwater_origin_replica_errors_total{")]
+    return sum(float(line.split()[-1]) for line in found)
+
+
 @pytest.mark.slow
 def test_without_the_store_the_writer_goes_on_and_the_copy_catches_up(
     machine: Callable[..., Crew],
@@ -180,13 +187,17 @@ def test_without_the_store_the_writer_goes_on_and_the_copy_catches_up(
     audio_media: Media,
     now_number: int,
 ) -> None:
+    """All workers of both machines serve on, and the metric to alert on grows meanwhile."""
     media, numbers = (video_media, audio_media), range(now_number, now_number + 9)
-    one, two = machine("one", 1), machine("two", 1)
+    one, two = machine("one", 2), machine("two", 1)
     push(one, "down", media, numbers[:3], headers=True)
     reach([one, two], "down", numbers[2])
+    before = errors(one)
     store.stop()
     push(one, "down", media, numbers[3:6])
     reach([one, two], "down", numbers[5])
+    same([one, two], "down", numbers[:6], video_media)
+    until(lambda: errors(one) > before, "errors to be counted", 30)
     store.start()
     push(one, "down", media, numbers[6:])
     reach([one, two], "down", numbers[-1])
