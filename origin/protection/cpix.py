@@ -1,0 +1,153 @@
+"""CPIX 2.3 and 2.4 documents (DASH-IF CPIX; specs/protection.md PR-85, PR-91..PR-96, PR-98)."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lxml import etree
+
+from origin.protection.cpix_keys import DocumentKey, Recipient, document_key
+from origin.protection.cpix_rules import Rule, read_rules
+from origin.protection.errors import ProtectionError
+from origin.protection.keys import ContentKey, Scheme, distinct
+from origin.protection.markup import binary, every, find, local, parse
+from origin.protection.pssh import parse as parse_pssh
+from origin.protection.secret import KEY_BYTES, Secret
+from origin.systems import SYSTEM_IDS, Name
+
+LONGEST_DESCRIPTOR = 64 * 1024  # PR-74
+MAIN = frozenset(["master", "multiVariant"])  # HLSSignalingData@playlist of 2.3 and of 2.4
+_NAMES: dict[uuid.UUID, Name] = {system: name for name, system in SYSTEM_IDS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A DRMSystem element, its parts checked as far as they are binary."""
+
+    system: Name
+    pssh: bytes = b""
+    descriptor: bytes = b""  # ContentProtectionData, as it came
+    media: bytes = b""  # HLSSignalingData
+    main: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Keys, what systems are told of them, and which tracks they are for."""
+
+    content_id: str
+    version: str
+    keys: Mapping[uuid.UUID, ContentKey]
+    systems: Mapping[uuid.UUID, tuple[Offered, ...]]
+    rules: tuple[Rule, ...]
+    periods: Mapping[str, int | None] = field(default_factory=dict)  # ContentKeyPeriod@id -> index
+
+
+def read(data: bytes, scheme: Scheme, recipient: Recipient | None = None) -> Document:
+    """A document whose keys are for `scheme`. ProtectionError `bad_document`, `bad_mac`, `bad_key`,
+    `iv_equals_key`.
+    """
+    root = parse(data)
+    if local(root) != "CPIX":
+        raise ProtectionError("bad_document", "not a CPIX document")
+    opened = document_key(root, recipient)
+    content_id = root.get("contentId") or ""
+    keys: dict[uuid.UUID, ContentKey] = {}
+    for element in every(root, "cpix:ContentKeyList/cpix:ContentKey"):
+        key = _key(element, content_id, scheme, opened)
+        kid = uuid.UUID(bytes=key.kid)
+        if kid in keys:
+            raise ProtectionError("bad_document", f"two ContentKeys {kid}")
+        keys[kid] = key
+    distinct(keys.values())
+    systems: dict[uuid.UUID, tuple[Offered, ...]] = {}
+    for element in every(root, "cpix:DRMSystemList/cpix:DRMSystem"):
+        kid = _uuid(element, "kid")
+        offered = _offered(element, kid)
+        if offered is not None:
+            systems[kid] = (*systems.get(kid, ()), offered)
+    periods = {
+        element.get("id") or "": _index(element)
+        for element in every(root, "cpix:ContentKeyPeriodList/cpix:ContentKeyPeriod")
+    }
+    rules = read_rules(every(root, "cpix:ContentKeyUsageRuleList/cpix:ContentKeyUsageRule"))
+    for rule in rules:
+        if rule.kid not in keys:
+            raise ProtectionError("bad_document", f"a rule names {rule.kid}, which is not there")
+    return Document(content_id, root.get("version") or "", keys, systems, rules, periods)
+
+
+def _key(
+    element: etree._Element, content_id: str, scheme: Scheme, opened: DocumentKey | None
+) -> ContentKey:
+    """PR-92; the role is the rule's, so it stays open here."""
+    kid = _uuid(element, "kid")
+    if element.get("dependsOnKey"):
+        raise ProtectionError("bad_document", f"ContentKey {kid} depends on another (PR-96)")
+    told = element.get("commonEncryptionScheme")
+    if told not in (None, scheme):
+        raise ProtectionError("bad_document", f"ContentKey {kid} is for {told}, not {scheme}")
+    secret = find(element, "cpix:Data/pskc:Secret")
+    if secret is None:
+        raise ProtectionError("bad_document", f"ContentKey {kid} has no value")
+    plain = find(secret, "pskc:PlainValue")
+    if plain is not None:
+        value = binary(plain, f"PlainValue of {kid}")
+    elif opened is not None:
+        value = opened.open(secret)
+    else:
+        raise ProtectionError("bad_mac", f"ContentKey {kid} is not encrypted for us")
+    if len(value) != KEY_BYTES:
+        raise ProtectionError("bad_key", f"ContentKey {kid} has not 16 bytes")
+    iv = b""
+    if told_iv := element.get("explicitIV"):
+        holder = etree.Element("iv")
+        holder.text = told_iv
+        iv = binary(holder, f"explicitIV of {kid}")
+        if len(iv) != KEY_BYTES:
+            raise ProtectionError("bad_key", f"explicitIV of {kid} has not 16 bytes")
+        if iv == value:
+            raise ProtectionError("iv_equals_key", f"the explicitIV of {kid} is its key (PR-19)")
+    content = element.get("contentId") or content_id
+    if scheme == "cenc":
+        iv = b""
+    elif not iv:
+        iv = uuid.uuid5(kid, f"constant IV\0{content}").bytes
+    return ContentKey(kid.bytes, Secret(value), scheme, "", content, iv, source="cpix")
+
+
+def _offered(element: etree._Element, kid: uuid.UUID) -> Offered | None:
+    """None for a system that we do not know."""
+    system = _uuid(element, "systemId")
+    if system not in _NAMES:
+        return None
+    box = find(element, "cpix:PSSH")
+    pssh = binary(box, f"PSSH of {kid}") if box is not None and box.text else b""
+    if pssh and parse_pssh(pssh).system != system:
+        raise ProtectionError("bad_document", f"PSSH of {kid} is of another system")
+    data = find(element, "cpix:ContentProtectionData")
+    descriptor = binary(data, f"ContentProtectionData of {kid}") if data is not None else b""
+    if len(descriptor) > LONGEST_DESCRIPTOR:
+        raise ProtectionError("bad_document", f"ContentProtectionData of {kid} is too long")
+    hls = {"media": b"", "main": b""}
+    for lines in every(element, "cpix:HLSSignalingData"):
+        where = "main" if lines.get("playlist") in MAIN else "media"
+        hls[where] = binary(lines, f"HLSSignalingData of {kid}")
+    return Offered(_NAMES[system], pssh, descriptor, hls["media"], hls["main"])
+
+
+def _uuid(element: etree._Element, name: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(element.get(name) or "")
+    except ValueError:
+        what = f"{local(element)}@{name}"
+        raise ProtectionError("bad_document", f"{what} is not a UUID") from None
+
+
+def _index(element: etree._Element) -> int | None:
+    text = element.get("index")
+    if text is None:
+        return None
+    if not text.isdecimal() or len(text) > 10:
+        raise ProtectionError("bad_document", "ContentKeyPeriod@index is not a number")
+    return int(text) % (1 << 32)

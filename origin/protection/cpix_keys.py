@@ -1,0 +1,116 @@
+"""Encrypted values of CPIX documents (specs/protection.md PR-93, PR-94).
+
+One error for every failure, so that an answer tells nothing of what was wrong.
+"""
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.padding import PKCS7
+from lxml import etree
+
+from origin.protection.errors import ProtectionError
+from origin.protection.markup import NAMESPACES, binary, every, find
+
+OAEP = NAMESPACES["enc"] + "rsa-oaep-mgf1p"
+AES256_CBC = NAMESPACES["enc"] + "aes256-cbc"
+HMAC_SHA512 = "http://www.w3.org/2001/04/xmldsig-more#hmac-sha512"
+_CIPHER = "enc:CipherData/enc:CipherValue"
+_MAC_KEYS = ("pskc:MACKey", "cpix:Key", "cpix:Key/pskc:EncryptedValue")  # PR-94
+BLOCK = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Our private key; never shown."""
+
+    _key: rsa.RSAPrivateKey
+
+    @classmethod
+    def parse(cls, pem: bytes) -> "Recipient":
+        key = serialization.load_pem_private_key(pem, None)
+        if not isinstance(key, rsa.RSAPrivateKey):
+            raise ProtectionError("bad_document", "a recipient has an RSA key")
+        return cls(key)
+
+    def __repr__(self) -> str:
+        return "Recipient(***)"
+
+    def owns(self, certificate: bytes) -> bool:
+        """Whether a DER certificate is of this key."""
+        try:
+            return (
+                x509.load_der_x509_certificate(certificate).public_key() == self._key.public_key()
+            )
+        except ValueError:
+            return False
+
+    def unwrap(self, data: bytes) -> bytes:
+        sha1 = hashes.SHA1()  # what rsa-oaep-mgf1p means
+        return self._key.decrypt(data, padding.OAEP(padding.MGF1(sha1), sha1, None))
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentKey:
+    """What opens the values of one document."""
+
+    _key: bytes
+    _mac: bytes
+
+    def __repr__(self) -> str:
+        return "DocumentKey(***)"
+
+    def open(self, secret: etree._Element) -> bytes:
+        """pskc:Secret with EncryptedValue and ValueMAC; the MAC is checked first."""
+        try:
+            sealed = binary(find(secret, f"pskc:EncryptedValue/{_CIPHER}"), "CipherValue")
+            told = binary(find(secret, "pskc:ValueMAC"), "ValueMAC")
+            made = hmac.digest(self._mac, sealed, hashlib.sha512)
+            if not hmac.compare_digest(told, made) or len(sealed) < 2 * BLOCK:
+                raise ValueError
+            cipher = Cipher(algorithms.AES(self._key), modes.CBC(sealed[:BLOCK])).decryptor()
+            padded = cipher.update(sealed[BLOCK:]) + cipher.finalize()
+            plain = PKCS7(8 * BLOCK).unpadder()
+            return plain.update(padded) + plain.finalize()
+        except (ValueError, ProtectionError):
+            raise _refused() from None
+
+
+def document_key(root: etree._Element, recipient: Recipient | None) -> DocumentKey | None:
+    """The document's key for this recipient; None when nothing is delivered to it."""
+    if recipient is None:
+        return None
+    for delivery in every(root, "cpix:DeliveryDataList/cpix:DeliveryData"):
+        path = "cpix:DeliveryKey/ds:X509Data/ds:X509Certificate"
+        if not any(recipient.owns(binary(c, "X509Certificate")) for c in every(delivery, path)):
+            continue
+        value = f"cpix:DocumentKey/cpix:Data/pskc:Secret/pskc:EncryptedValue/{_CIPHER}"
+        method = find(delivery, "cpix:MACMethod")
+        if method is None or method.get("Algorithm") != HMAC_SHA512:
+            raise _refused()
+        mac = next(
+            (m for p in _MAC_KEYS if (m := find(method, f"{p}/{_CIPHER}")) is not None), None
+        )
+        try:
+            return DocumentKey(
+                recipient.unwrap(binary(find(delivery, value), "DocumentKey")),
+                recipient.unwrap(binary(mac, "MACKey")),
+            )
+        except (ValueError, ProtectionError):
+            raise _refused() from None
+    return None
+
+
+def certificate_text(certificate: x509.Certificate) -> str:
+    """The base64 of a certificate, as a DeliveryKey carries it."""
+    return base64.b64encode(certificate.public_bytes(serialization.Encoding.DER)).decode()
+
+
+def _refused() -> ProtectionError:
+    return ProtectionError("bad_mac", "an encrypted value is not authentic, or not for us")
