@@ -63,12 +63,14 @@ class LiveChannel:
         self.tracks: dict[str, LiveTrack] = {}
         self.edge = -1
         self.dirty = False
+        self.lapsing = False  # dirty with nothing but gaps
         self.complete: Callable[[int], None] = lambda _: None  # of its writer, before it publishes
         self.on_chunk: Callable[[LiveTrack, Stored], None] = lambda *_: None
         self.held: Callable[[Fraction, Fraction], bool] = lambda *_: False
         self._settings = settings
         self._ends: dict[str, int] = {}  # the number that was newest when a track ended
         self._grid: tuple[str, Fraction | None] = ("", None)
+        self._part: tuple[str, Fraction | None] = ("", None)
         self.read_only = read_only
         self.kept = Kept()
         self.events = Journal(folder, settings.retention_s, read_only=read_only)
@@ -109,7 +111,10 @@ class LiveChannel:
     @property
     def part_s(self) -> Fraction | None:
         """The part target, where there are parts (HLS-14)."""
-        return Fraction(self.kept.part) if self.kept.part else None
+        text = self.kept.part
+        if self._part[0] != text:
+            self._part = (text, Fraction(text) if text else None)
+        return self._part[1]
 
     @property
     def ended(self) -> bool:
@@ -128,11 +133,13 @@ class LiveChannel:
         self.kept = load(self.folder)
 
     def save_if_dirty(self) -> None:
-        """Keep what changed; the writer's alone."""
-        if self.dirty:
+        """Keep what changed; the writer's alone. A power cut may take the newest gaps, as it may
+        the newest media (log.py): nothing waits for the disk while channels are silent.
+        """
+        if self.dirty or self.lapsing:
             with contextlib.suppress(DiskFull):  # it stays dirty, for the next time
-                save(self.folder, self.kept)
-                self.dirty = False
+                save(self.folder, self.kept, sync=self.dirty or self._settings.power_safe)
+                self.dirty = self.lapsing = False
 
     def open_track(self, name: str, header: bytes) -> LiveTrack:
         """A track of this header, in the state before any media."""

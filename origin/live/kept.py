@@ -9,9 +9,10 @@ import msgspec
 from origin.hls.media import target_duration_s
 from origin.live.anchor import Anchor
 from origin.live.casts import Cast
-from origin.live.log import replace_file
+from origin.live.volume import replace_file, storing
 
 STATE = "channel.json"
+SYNCED = "channel.synced"  # what it was when it was last on the disk for sure, if it is not now
 OVERHANG_S = Fraction(1, 10)  # how much longer than the grid a segment may be within the target
 
 
@@ -42,9 +43,29 @@ class Kept:
 
 def load(folder: Path) -> Kept:
     """What the folder remembers; nothing for a new channel."""
-    path = folder / STATE
-    return msgspec.json.decode(path.read_bytes(), type=Kept) if path.exists() else Kept()
+    path, synced = folder / STATE, folder / SYNCED
+    if not path.exists():
+        return Kept()
+    try:
+        return _decoded(path)
+    except msgspec.DecodeError:
+        if not synced.exists():
+            raise
+        return _decoded(synced)
 
 
-def save(folder: Path, kept: Kept) -> None:
-    replace_file(folder / STATE, msgspec.json.encode(asdict(kept)))
+def save(folder: Path, kept: Kept, *, sync: bool = True) -> None:
+    """Replace what is remembered. Without `sync` a power cut may bring back what was synced last;
+    a process that dies loses nothing either way. DiskFull.
+    """
+    path, synced = folder / STATE, folder / SYNCED
+    if not sync and path.exists() and not synced.exists():
+        with storing():
+            synced.hardlink_to(path)
+    replace_file(path, msgspec.json.encode(asdict(kept)), sync=sync)
+    if sync:
+        synced.unlink(missing_ok=True)
+
+
+def _decoded(path: Path) -> Kept:
+    return msgspec.json.decode(path.read_bytes(), type=Kept)

@@ -190,14 +190,17 @@ def storing() -> Iterator[None]:
         raise
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a small file so that a crash leaves the old or the new content, never a mix."""
+def replace_file(path: Path, data: bytes, *, sync: bool = True) -> None:
+    """Write a small file so that a crash leaves the old or the new content, never a mix; without
+    `sync` that holds for a process that dies, not for a power cut.
+    """
     fresh = path.with_suffix(".new")
     with storing():
         with fresh.open("wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
         fresh.replace(path)
 
 

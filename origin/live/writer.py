@@ -164,7 +164,7 @@ class Writer:
     def fill(self, last: int) -> list[int]:
         """Publish up to this number whatever is missing; returns the new numbers."""
         self.channel.kept.filled = last
-        self.channel.dirty = True
+        self.channel.lapsing = True
         return self.advance()
 
     def _end(self, track: LiveTrack, source: Source) -> None:

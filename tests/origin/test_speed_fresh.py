@@ -1,14 +1,18 @@
-"""Media that was just written stays in memory once, and is hashed as it comes."""
+"""What is done at once, and what is not: media stays in memory, gaps wait for no disk."""
 
 from pathlib import Path
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from origin_rigs.hls_rig import FIRST, Rig
+from origin_rigs.hls_rig import FIRST, GRID_S, Rig
 
 from bench.ingester import Synth
 from native.http.heads import content_tag
+from origin.live import kept
 from origin.live.fresh import Fresh
+from origin.live.kept import Kept
 
 
 @given(
@@ -61,3 +65,36 @@ def test_media_in_the_making_takes_room_in_the_window(tmp_path: Path) -> None:
         rig.chunk("v", piece)
         assert window.held_bytes == before + sum(map(len, segment[: at + 1]))
     assert rig.channel.edge == FIRST + 3
+
+
+def test_gaps_wait_for_no_disk_and_are_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HLS-6: a silent channel goes on after a restart where it was, and costs no fsync."""
+    rig = Rig(tmp_path, {"v": Synth("video", 40_000, chunks=4)})
+    rig.begin()
+    rig.play(FIRST, 4)
+    calls: list[int] = []
+    monkeypatch.setattr("os.fsync", calls.append)
+    counts = []
+    for _ in range(12):
+        rig.now_s += float(GRID_S)
+        rig.channels.fill_gaps()
+        counts.append(len(calls))
+    assert rig.channel.edge == FIRST + 12
+    assert counts[-1] == counts[5], "only who is shown changes once"
+    rig.restart()
+    assert rig.channel.edge == FIRST + 12
+
+
+def test_state_that_a_power_cut_has_torn_gives_way_to_the_synced(tmp_path: Path) -> None:
+    kept.save(tmp_path, Kept(first=7))
+    kept.save(tmp_path, Kept(first=7, filled=9), sync=False)
+    kept.save(tmp_path, Kept(first=7, filled=10), sync=False)
+    assert kept.load(tmp_path) == Kept(first=7, filled=10)
+    (tmp_path / kept.STATE).write_bytes(b"")
+    assert kept.load(tmp_path) == Kept(first=7)
+    kept.save(tmp_path, Kept(first=7, filled=11))
+    (tmp_path / kept.STATE).write_bytes(b"")
+    with pytest.raises(msgspec.DecodeError):
+        kept.load(tmp_path)

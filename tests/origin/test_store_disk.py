@@ -68,7 +68,7 @@ def test_the_edge_goes_on_while_its_state_cannot_be_kept(
 ) -> None:
     """channel.json stays behind until there is space; the log says the rest."""
 
-    def full(path: Path, data: bytes) -> None:
+    def full(path: Path, data: bytes, *, sync: bool) -> None:
         raise DiskFull("no space")
 
     settings = Settings(**GRID)
