@@ -7,11 +7,11 @@ import cat
 from native.http import Handler, Server, serve
 from runtime import logs
 from runtime.clock import SYSTEM, Clock
-from runtime.fetch import Fetcher
 from runtime.service import DRAIN_S, Part
 
 from .asked import Asking
 from .errors import RulesError
+from .fetching import GuardedFetcher
 from .policy import Pathway
 from .rulebook import Ruleset
 from .rules import read_rules
@@ -110,8 +110,10 @@ def parts(
     """What `headwater proxy` runs. `keys` may be None only when no token is asked for."""
     if settings.require_token and keys is None:
         raise ValueError("the proxy needs the token keys, or require_token = false")
-    fetcher = Fetcher(
-        [settings.origin_url],
+    backup_url = settings.backup_origin_url or ""
+    fetcher = GuardedFetcher(
+        [url for url in (settings.origin_url, backup_url) if url],
+        private=settings.private_networks,
         name="origin-client",
         timeout_s=settings.fetch_timeout_s,
         connect_timeout_s=settings.fetch_timeout_s,
@@ -123,6 +125,9 @@ def parts(
         clock,
         stale_if_error_s=settings.stale_if_error_s,
         blocking_timeout_s=settings.blocking_timeout_s,
+        stale_while_revalidate_s=settings.stale_while_revalidate_s,
+        backup_url=backup_url,
+        hedge_s=settings.hedge_s,
         capacity=settings.cached_manifests,
         capacity_bytes=settings.cached_bytes,
     )

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator
 
 from runtime.settings import Section
 
@@ -25,6 +25,12 @@ class Settings(Section):
     admin_port: Annotated[int, Field(ge=0, le=65535)] = 8103
     public_url: BaseUrl = "http://localhost:8003"  # where players reach this proxy
     origin_url: BaseUrl = "http://127.0.0.1:8001"  # the only server manifests are fetched from
+    backup_origin_url: BaseUrl | None = (
+        None  # serves the same; asked when the first is slow or down
+    )
+    hedge_s: Annotated[float, Field(gt=0, le=5)] = 0.3
+    # Where names may resolve to beside public addresses (MP-82); literals above are configured.
+    private_networks: list[IPvAnyNetwork] = Field(default_factory=list)
     steering_url: str = "http://localhost:8004/steer"  # /hls and /dash follow; empty: no steering
     pathways: Annotated[list[PathwaySettings], Field(min_length=1)] = Field(
         default_factory=lambda: [
@@ -39,6 +45,7 @@ class Settings(Section):
     blocking_timeout_s: Annotated[float, Field(gt=0, le=60)] = 14.0  # a held playlist (HLS-29)
     max_manifest_bytes: Annotated[int, Field(gt=0, le=16 << 20)] = 2 << 20  # MP-34
     stale_if_error_s: Annotated[float, Field(ge=0, le=3600)] = 30.0  # MP-43
+    stale_while_revalidate_s: Annotated[float, Field(ge=0, le=60)] = 0.5  # MP-43
     cached_manifests: Annotated[int, Field(ge=1)] = 1024
     cached_bytes: Annotated[int, Field(ge=1 << 20)] = 128 << 20
 

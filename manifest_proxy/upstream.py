@@ -4,11 +4,14 @@ Rules
 1. A copy is fresh for its `s-maxage` or `max-age`; then it is revalidated by its ETag.
 2. While the origin fails, a copy is served for at most `stale_if_error_s` beyond that, and the
    origin is asked again at most once per `RETRY_S`.
-3. What one origin version compiles to is kept with it: a new version forgets it.
+3. A copy that has just expired is served once more while the next one is fetched, for at most its
+   own lifetime and `stale_while_revalidate_s`.
+4. What one origin version compiles to is kept with it: a new version forgets it.
 
 Source: manifest-proxy MP-24, MP-31, MP-34, MP-43, MP-44, MP-80; RFC 9111 section 4.2.
 """
 
+import asyncio
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -16,11 +19,12 @@ from dataclasses import dataclass, field
 
 from runtime import metrics
 from runtime.clock import Clock
-from runtime.fetch import Fetched, Fetcher, FetchError
+from runtime.fetch import Fetched, Fetcher
 from runtime.flight import SingleFlight
 
 from .copies import Copies
 from .errors import UpstreamError
+from .origins import Got, Origins
 from .urls import Url
 
 RETRY_S = 1.0
@@ -41,6 +45,7 @@ class Version:
     url: Url
     etag: str
     fresh_until_s: float
+    lifetime_s: float = 0.0
     retry_at_s: float = 0.0
     compiled: dict[Hashable, Copies] = field(default_factory=dict)
 
@@ -64,13 +69,19 @@ class Upstream:
         *,
         stale_if_error_s: float,
         blocking_timeout_s: float,
+        stale_while_revalidate_s: float = 0.0,
+        backup_url: str = "",
+        hedge_s: float = 0.3,
         capacity: int,
         capacity_bytes: int,
     ) -> None:
-        self._fetcher = fetcher
+        urls = [origin_url, backup_url] if backup_url else [origin_url]
+        self._origins = Origins(fetcher, urls, clock, hedge_s=hedge_s)
         self._origin_url = origin_url
         self._clock = clock
         self._stale_if_error_s = stale_if_error_s
+        self._stale_while_revalidate_s = stale_while_revalidate_s
+        self._refreshing: dict[str, asyncio.Task[Version]] = {}
         self._blocking_timeout_s = blocking_timeout_s
         self._capacity = capacity
         self._capacity_bytes = capacity_bytes
@@ -82,10 +93,27 @@ class Upstream:
         """A copy that may be used without asking: fresh, or stale during an outage."""
         version = self._held.get(target)
         now_s = self._clock.monotonic_s()
-        if version is None or now_s >= max(version.fresh_until_s, version.retry_at_s):
+        if version is None:
             return None
+        if now_s >= max(version.fresh_until_s, version.retry_at_s):
+            grace_s = min(self._stale_while_revalidate_s, version.lifetime_s)
+            if now_s >= version.fresh_until_s + grace_s:
+                return None
+            self._refresh(target)
         self._held.move_to_end(target)
         return version
+
+    def _refresh(self, target: str) -> None:
+        """Ask behind the viewers' backs; a failure shows when the grace is over."""
+        if target not in self._refreshing:
+            task = asyncio.create_task(self._flights.do(target, lambda: self._ask(target)))
+            self._refreshing[target] = task
+            task.add_done_callback(lambda task: self._refreshed(target, task))
+
+    def _refreshed(self, target: str, task: asyncio.Task[Version]) -> None:
+        del self._refreshing[target]
+        if not task.cancelled():
+            task.exception()
 
     async def get(self, target: str) -> Version:
         """The current version; UpstreamError when there is none to be had."""
@@ -96,22 +124,20 @@ class Upstream:
         headers = {"If-None-Match": held.etag} if held and held.etag else {}
         timeout_s = self._blocking_timeout_s if "_HLS_msn=" in target else None
         try:
-            answer = await self._fetcher.get(
-                self._origin_url + target, headers, timeout_s=timeout_s
-            )
-            version = self._judge(target, answer, held)
-        except (FetchError, UpstreamError) as error:
-            failure = error if isinstance(error, UpstreamError) else _failure(error)
+            got = await self._origins.get(target, headers, timeout_s=timeout_s)
+            version = self._judge(got, held)
+        except UpstreamError as failure:
             FETCHES.labels(failure.code).inc()
             if held is None or not self._may_be_stale(held, failure):
-                raise failure from None
+                raise
             held.retry_at_s = self._clock.monotonic_s() + RETRY_S
             return held
         self._hold(target, version)
         return version
 
-    def _judge(self, target: str, answer: Fetched, held: Version | None) -> Version:
-        fresh_until_s = self._clock.monotonic_s() + _lifetime_s(answer)
+    def _judge(self, got: Got, held: Version | None) -> Version:
+        answer, lifetime_s = got.answer, _lifetime_s(got.answer)
+        fresh_until_s = self._clock.monotonic_s() + lifetime_s
         if answer.status == 304 and held is not None:
             FETCHES.labels("not_modified").inc()
             held.fresh_until_s = fresh_until_s
@@ -124,8 +150,9 @@ class Upstream:
         if held is not None and held.body == answer.body:
             held.fresh_until_s, held.etag = fresh_until_s, answer.headers.get("etag", "")
             return held
-        url = Url.parse(self._origin_url + target)
-        return Version(answer.body, url, answer.headers.get("etag", ""), fresh_until_s)
+        url = Url.parse(self._origin_url + got.target)
+        etag = answer.headers.get("etag", "")
+        return Version(answer.body, url, etag, fresh_until_s, lifetime_s)
 
     def _may_be_stale(self, held: Version, failure: UpstreamError) -> bool:
         """A refusal with a meaning is no outage; anything else is one, for a bounded time."""
@@ -151,8 +178,3 @@ def _lifetime_s(answer: Fetched) -> int:
     age = answer.headers.get("age", "0")
     lifetime_s = int(found.get("s-maxage", found.get("max-age", "0")))
     return max(0, lifetime_s - (int(age) if age.isdigit() and len(age) < 10 else 0))
-
-
-def _failure(error: FetchError) -> UpstreamError:
-    status = 504 if error.code == "timeout" else 502
-    return UpstreamError(f"origin_{error.code}", "the origin gave no manifest", status=status)
