@@ -51,6 +51,8 @@ def parts(
     folder = data_dir / "origin" / "live"
     library = library or Library(
         data_dir,
+        open_titles=settings.vod_titles,
+        kept_bytes=settings.vod_bytes,
         caching=Caching(settings.caching),
         guards=Guards(data_dir, settings.protection),
     )

@@ -131,6 +131,10 @@ class Settings(BaseModel):
     follow_bytes: Annotated[int, Field(ge=MIB)] = Field(
         64 * MIB, description="media in memory of channels that another worker writes"
     )
+    vod_bytes: Annotated[int, Field(ge=0)] = Field(
+        64 * MIB, description="media of films in memory, made a moment ago"
+    )
+    vod_titles: Annotated[int, Field(ge=1)] = Field(128, description="films held open")
     chunk_bytes: Annotated[int, Field(ge=65536)] = Field(64 * MIB, description="largest CMAF chunk")
     segment_bytes: Annotated[int, Field(ge=65536)] = Field(128 * MIB, description="largest segment")
     spare_bytes: Annotated[int, Field(ge=MIB)] = Field(

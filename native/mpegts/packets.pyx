@@ -11,13 +11,20 @@ Theory of operation
    where the next one is more than 100 ms away.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from native.mpegts import model
 from native.mpegts.errors import MuxError
+
+cdef extern from "Python.h":
+    PyObject* PyBytes_FromStringAndSize(const char* data, Py_ssize_t size)
+    char* PyBytes_AsString(PyObject* octets)
+    int _PyBytes_Resize(PyObject** octets, Py_ssize_t size)
+    void Py_XDECREF(PyObject* object)
 
 PCR_LEAD = 45_000  # half a second of decoder buffer (TR-108)
 AUDIO_FRAMES = 4  # of one PES packet: below 100 ms for 1,024 samples at 44.1 kHz
@@ -83,8 +90,8 @@ cdef class _Line:
         cdef uint64_t each = PES_HEAD + AUD_BYTES + self.lead_bytes + 2 * ROOM
         cdef uint64_t widened = self.payload_bytes
         cdef int64_t gaps = (self.dts[self.count - 1] - self.dts[0]) // PCR_TICKS + 2
-        if self.is_avc:  # a NAL of one octet may grow by 3 for each octet of its length field
-            widened = <uint64_t>self.payload_bytes * 4
+        if self.is_avc and self.nal_bytes < 3:  # a start code is longer than such a length
+            widened = <uint64_t>self.payload_bytes * 2
         return (widened + each * self.count) // (ROOM - 8) * PACKET + (2 * ROUND + gaps) * PACKET
 
     cdef Py_ssize_t frame(self, uint8_t* out, Py_ssize_t i, Py_ssize_t offset) except -1:
@@ -241,6 +248,7 @@ def mux(bytes tables not None, streams):
     cdef uint64_t most = len(tables)
     cdef uint64_t scrap_bytes = 0
     cdef _Line line, chosen
+    cdef PyObject* made = NULL
     cdef uint8_t* out
     cdef uint8_t* scrap
     cdef uint8_t* p
@@ -252,13 +260,14 @@ def mux(bytes tables not None, streams):
     scrap_bytes = (scrap_bytes + 64) * 4 * FRAMES
     for line in lines:
         scrap_bytes += line.lead_bytes
-    out = <uint8_t*>malloc(most)
     scrap = <uint8_t*>malloc(scrap_bytes)
-    if out == NULL or scrap == NULL:
-        free(out)
-        free(scrap)
+    if scrap == NULL:
         raise MemoryError()
     try:
+        made = PyBytes_FromStringAndSize(NULL, most)
+        if made == NULL:
+            raise MemoryError()
+        out = <uint8_t*>PyBytes_AsString(made)
         memcpy(out, PyBytes_AS_STRING(tables), PyBytes_GET_SIZE(tables))
         p = out + len(tables)
         while True:
@@ -271,7 +280,9 @@ def mux(bytes tables not None, streams):
             if chosen is None:
                 break
             p = _pes(p, scrap, chosen)
-        return PyBytes_FromStringAndSize(<char*>out, p - out)
+        if _PyBytes_Resize(&made, p - out) < 0:
+            raise MemoryError()
+        return <bytes>made
     finally:
-        free(out)
         free(scrap)
+        Py_XDECREF(made)

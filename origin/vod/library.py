@@ -9,18 +9,20 @@ from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
-from native.http import Answer, Refusal, Request
+from native.http import Answer, Entity, Refusal, Request
 from origin.delivery.caching import Caching
 from origin.errors import OriginError
 from origin.vod.catalog import POLICY, RECORD, Record, folder, load_record
 from origin.vod.errors import VodError
 from origin.vod.index import load
+from origin.vod.kept import Kept
 from origin.vod.package import register
 from origin.vod.reading import Identity, Objects
 from origin.vod.served import Guard, Guarding
 from origin.vod.title import FILE, Asked, Make, Title
 
 OPEN_TITLES = 128
+KEPT_BYTES = 64 << 20  # of media made a moment ago
 READERS = 16  # threads that wait for disks and stores
 GONE = "max-age=60"
 FAILED = "max-age=1"
@@ -58,11 +60,13 @@ class Library:
         data_dir: Path,
         *,
         open_titles: int = OPEN_TITLES,
+        kept_bytes: int = KEPT_BYTES,
         caching: Caching | None = None,
         guards: Guarding | None = None,
     ) -> None:
         self._data_dir = data_dir
         self._limit = open_titles
+        self._kept = Kept(kept_bytes)
         self._caching = caching or Caching()
         self._open: OrderedDict[str, _Held] = OrderedDict()
         self._threads = ThreadPoolExecutor(READERS, "vod")
@@ -90,6 +94,7 @@ class Library:
     def close(self) -> None:
         """Let go of every title; files close with their last reader."""
         self._open.clear()
+        self._kept.clear()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _answer(self, name: str, leaf: str, asked: Asked) -> Answer | Awaitable[Answer]:
@@ -120,23 +125,34 @@ class Library:
         return self._leaf(title, leaf, asked)
 
     def _leaf(self, title: Title, leaf: str, asked: Asked) -> Answer | Awaitable[Answer]:
+        kept = self._kept.get(title.serial, leaf)
+        if kept is not None:
+            return kept
         found = title.find(leaf, asked)
         if not callable(found):
             return found
-        entity = found(False)
-        return entity if entity is not None else self._slowly(found)
+        answer = found(False)
+        if answer is None:
+            return self._slowly(title, leaf, found)
+        return self._made(title, leaf, answer)
 
-    async def _slowly(self, make: Make) -> Answer:
+    async def _slowly(self, title: Title, leaf: str, make: Make) -> Answer:
         loop = asyncio.get_running_loop()
         try:
-            entity = await loop.run_in_executor(self._threads, make, True)
+            answer = await loop.run_in_executor(self._threads, make, True)
         except KeyError:
             return Refusal(404, "not_found", cache_control=GONE)
         except OriginError as error:
             return Refusal(error.status, error.code, cache_control=FAILED)
-        if entity is None:
+        if answer is None:
             raise AssertionError("a read that waits has an answer")
-        return entity
+        return self._made(title, leaf, answer)
+
+    def _made(self, title: Title, leaf: str, answer: Answer) -> Answer:
+        """An object to be kept, save for parts of a track's file."""
+        if isinstance(answer, Entity) and not leaf.endswith(FILE):
+            self._kept.put(title.serial, leaf, answer)
+        return answer
 
     def _keep(self, home: Path, slot: str, title: Title) -> None:
         path = str(home / RECORD)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import count
 from typing import NamedTuple
 
 from native.http import Answer, Entity, Refusal
@@ -65,6 +66,7 @@ class Title:
     texts: dict[str, Text]
     caching: Caching
     guard: Guard | None
+    serial: int = field(default_factory=count(1).__next__)  # of opening
     _rendered: dict[str, Entity] = field(default_factory=dict)
     _control: str = ""  # of media, as are the fields
     _fields: list[tuple[str, str]] = field(default_factory=list)
