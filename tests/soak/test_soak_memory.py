@@ -3,7 +3,6 @@
 import gc
 import re
 import tracemalloc
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.serial, pytest.mark.timeout(1200)]
 
 RETENTION_S = 120
 EVERY = 16  # segments between two looks
-GROWTH_BYTES = 48 << 10  # in an hour of media
+GROWTH_BYTES = 256 << 10  # in an hour of media
 HOUR_S = 3600
 
 
@@ -46,8 +45,7 @@ def test_an_hour_more_costs_nothing_more(
             f"\n{soak_s} s of media: {settled[0][1]:,} to {settled[-1][1]:,} bytes, "
             f"{slope * HOUR_S:+,.0f} an hour; volumes {volumes}"
         )
-    noise = max(abs(b[1] - a[1]) for a, b in pairwise(settled))
-    assert slope * HOUR_S <= GROWTH_BYTES + noise * HOUR_S / soak_s
+    assert slope * HOUR_S <= GROWTH_BYTES
     assert rig.channels.window.held_bytes <= 1 << 20
     assert all(8 <= count <= 11 for count in volumes.values()), "eighths of the retention"
     rig.channels.close()
