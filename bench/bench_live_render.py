@@ -10,6 +10,7 @@ from a list of segments and compresses it, as one does who keeps nothing. Lower 
 import argparse
 import gzip
 import os
+import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -83,12 +84,15 @@ def forgetful(channels: Channels) -> bytes:
 
 
 def cost_us(call: Callable[[], object]) -> float:
-    """Microseconds of one call, over a round of at least ROUND_S."""
-    calls, begun = 0, time.perf_counter()
-    while (spent := time.perf_counter() - begun) < ROUND_S:
+    """Microseconds of the median call of a round of at least ROUND_S: a mean tells of whoever else
+    had the core.
+    """
+    spent: list[float] = []
+    while sum(spent) < ROUND_S:
+        begun = time.perf_counter()
         call()
-        calls += 1
-    return spent / calls * 1e6
+        spent.append(time.perf_counter() - begun)
+    return statistics.median(spent) * 1e6
 
 
 def measure() -> list[str]:

@@ -143,6 +143,8 @@ class LiveTrack:
         """This number is published: chunks before it need not be at hand any more."""
         if (stored := self.segments.get(edge)) is not None:
             self.log.fresh.drop(stored.start)
+        elif self._grid is not None:
+            self.log.fresh.drop(self._grid.boundary(edge))
 
     def whole(self, number: int) -> Stored | None:
         stored = self.segments.get(number)

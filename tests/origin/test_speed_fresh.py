@@ -83,6 +83,7 @@ def test_gaps_wait_for_no_disk_and_are_remembered(
         counts.append(len(calls))
     assert rig.channel.edge == FIRST + 12
     assert counts[-1] == counts[5], "only who is shown changes once"
+    assert rig.channel.tracks["v"].log.fresh.held_bytes == 0, "silence holds nothing in memory"
     rig.restart()
     assert rig.channel.edge == FIRST + 12
 
