@@ -30,13 +30,23 @@ def issue(
     catv 1 and a random cti are added; exp is required. `{"catu": {"path": {"prefix": "/live/"}}}`
     reads as it sounds.
     """
+    return seal(payload_of(claims, profile=profile, entropy=entropy), key)
+
+
+def payload_of(
+    claims: Mapping[str | int, Any],
+    *,
+    profile: str = "cta",
+    entropy: Callable[[int], bytes] = secrets.token_bytes,
+) -> bytes:
+    """The claims of a token to issue, for a signer elsewhere."""
     labelled = {_label(name): _named(name, value) for name, value in claims.items()}
     labelled.setdefault(LABELS["catv"], 1)
     labelled.setdefault(LABELS["cti"], entropy(CTI_BYTES))
     if LABELS["exp"] not in labelled:
         raise IssueError("exp is required")
     _check_renewal(labelled)
-    return seal(written(labelled, PROFILES[profile]), key)
+    return written(labelled, PROFILES[profile])
 
 
 def encrypt(

@@ -42,11 +42,35 @@ def seal(payload: bytes, key: Key) -> str:
         raise IssueError(f"key {key.kid} cannot sign: it has no private part")
     if key.weak:
         raise IssueError(f"key {key.kid} is shorter than 32 bytes")
-    number = key.algorithm.number
-    protected = cbor.encode({cose.ALG: number})
-    tag = ALGORITHM_TAGS[number]
-    made = key.algorithm.seal(key.secret, cose.sealed_structure(tag, protected, payload))
-    token = to_text(cose.build(tag, protected, key.kid.encode(), payload, made))
+    draft = Draft(payload, key.kid, key.algorithm.number)
+    return draft.sealed(key.algorithm.seal(key.secret, draft.signed_bytes))
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A token that only lacks its seal, for signers elsewhere."""
+
+    payload: bytes
+    kid: str
+    number: int
+
+    @property
+    def signed_bytes(self) -> bytes:
+        """What the seal has to cover (CAT-3)."""
+        return cose.sealed_structure(ALGORITHM_TAGS[self.number], self._protected, self.payload)
+
+    @property
+    def _protected(self) -> bytes:
+        return cbor.encode({cose.ALG: self.number})
+
+    def sealed(self, made: bytes) -> str:
+        """The token in transport form; IssueError when it is too long."""
+        tag = ALGORITHM_TAGS[self.number]
+        return _text(cose.build(tag, self._protected, self.kid.encode(), self.payload, made))
+
+
+def _text(data: bytes) -> str:
+    token = to_text(data)
     if len(token) > LIMITS.encoded_chars:
         raise IssueError(f"the token would be longer than {LIMITS.encoded_chars} characters")
     return token
@@ -71,4 +95,4 @@ def check_forms(claims: Mapping[Value, Value], profile: Profile) -> None:
             raise IssueError(f"{claim.name} has the wrong form")
 
 
-__all__: Sequence[str] = ["Mint", "check_forms", "seal", "written"]
+__all__: Sequence[str] = ["Draft", "Mint", "check_forms", "seal", "written"]
