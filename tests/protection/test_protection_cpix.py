@@ -104,7 +104,7 @@ PLAIN = (VECTORS / "cpix/clear_3keys_cenc.xml").read_bytes()
         re.sub(rb"<pskc:PlainValue>[^<]*", b"<pskc:PlainValue>AAAA", PLAIN),
         re.sub(rb"<pskc:PlainValue>[^<]*", b"<pskc:PlainValue>%%%%", PLAIN),
         re.sub(rb'kid="98ee5596', b'kid="zzzz5596', PLAIN),
-        PLAIN.replace(b"98ee5596-cd3e-a20d-163a-e382420c6eff", b"53ABDBA2-f210-43cb-bc90-f18f9a890a02"),
+        re.sub(rb'kid="[^"]*"', b'kid="53ABDBA2-f210-43cb-bc90-f18f9a890a02"', PLAIN),
         PLAIN.replace(b"maxPixels", b"mostPixels"),
     ],
 )  # fmt: skip
