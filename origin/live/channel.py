@@ -19,6 +19,10 @@ Theory of operation
    file changed, `open_track` for a new header, `place` for each new record, and then `advance` up
    to the edge that the writer told; it writes nothing. The writer (writer.py) does the same things
    to the same state, and saves what `advance` left `dirty`.
+8. Where parts are shown, a track that is gone holds the others up once: until its first gap is
+   published. From then on nobody waits for it, neither at the edge nor with parts. The number that
+   it comes back in may be on show already, without a break, so that it stays a gap of that track;
+   the one after it is waited for, and is a break in all playlists from its first part on.
 """
 
 import contextlib
@@ -160,8 +164,9 @@ class LiveChannel:
             read_only=self.read_only,
             fresh_bytes=FRESH_BYTES,
         )
-        self.tracks[name] = LiveTrack(rendition, track, header, log)
-        return self.tracks[name]
+        opened = self.tracks[name] = LiveTrack(rendition, track, header, log)
+        opened.away = lambda number: self.away(opened, number)
+        return opened
 
     def place(self, track: LiveTrack, volume: int, record: Record) -> Stored | None:
         """Take one record of the log into the state; returns the segment that took it."""
@@ -195,7 +200,7 @@ class LiveChannel:
         while self.edge < last:
             number = self.edge + 1
             forced = number <= max(self.kept.filled, top - AHEAD)
-            if not forced and not all(t.whole(number) for t in tracks):
+            if not forced and not all(t.whole(number) or self.away(t, number) for t in tracks):
                 break
             if not self.read_only:
                 self.complete(number)
@@ -223,10 +228,14 @@ class LiveChannel:
             self.dirty = True
 
     def opens(self, number: int) -> bool:
-        """Whether parts of the number in progress can be shown: every track has begun it, so that
-        it is settled whether it is a break (HLS-16).
+        """Whether parts of the number in progress can be shown: every track that is waited for has
+        begun it, so that it is settled whether it is a break (HLS-16).
         """
-        tracks = [t for t in self.tracks.values() if t.rendition.kind not in SPARSE]
+        tracks = [
+            t
+            for t in self.tracks.values()
+            if t.rendition.kind not in SPARSE and (t.whole(number) or not self.away(t, number))
+        ]
         begun = [(t, t.segments.get(number), t.whole(number - 1)) for t in tracks]
         if number != self.edge + 1 or not all(here for _, here, _ in begun):
             return False
@@ -234,6 +243,18 @@ class LiveChannel:
             self.kept.breaks.append(number)
             self.dirty = True
         return True
+
+    def away(self, track: LiveTrack, number: int) -> bool:
+        """Whether low latency goes on without this track: it has nothing of the number before,
+        which is published, and others have (rule 8).
+        """
+        before = number - 1
+        if not self.low_latency or not 0 <= self.kept.first <= before <= self.edge:
+            return False
+        if track.rendition.kind in SPARSE or before in track.segments:
+            return False
+        tracks = [t for t in self.tracks.values() if t.rendition.kind not in SPARSE]
+        return any(before in t.segments for t in tracks)
 
     def listed(self, track: LiveTrack, first: int, last: int) -> list[Segment]:
         """The published segments of these numbers, gaps where media is missing."""

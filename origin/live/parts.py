@@ -28,9 +28,11 @@ class Span:
 
 
 def spans(track: LiveTrack, number: int, part_s: Fraction | None) -> list[Span]:
-    """The closed parts of a segment, as far as it is there."""
+    """The closed parts of a segment, as far as it is there and will be shown."""
     stored = track.segments.get(number)
     if stored is None or part_s is None or track.rendition.kind in SPARSE:
+        return []
+    if not stored.whole and track.away(number):
         return []
     chunks = [record for _, record in stored.parts]
     return group(chunks, part_s, track.timescale, whole=stored.whole)

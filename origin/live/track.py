@@ -27,6 +27,7 @@ class LiveTrack:
         self.newest: Stored | None = None
         self.headed = False
         self.published = -1  # the channel's edge
+        self.away: Callable[[int], bool] = lambda _: False  # LiveChannel.away
         self.waiting: list[tuple[int, Record]] = []
         self._grid: Grid | None = None
 
@@ -117,8 +118,9 @@ class LiveTrack:
             self.close(stored)
 
     def close(self, stored: Stored) -> None:
-        """Seal a segment, unless media is missing inside, or it was published as a gap (I8)."""
-        if not (stored.whole or stored.broken or stored.number <= self.published):
+        """Seal a segment, unless media is missing inside, or it is a gap to everybody (I8)."""
+        shut = stored.number <= self.published or self.away(stored.number)
+        if not (stored.whole or stored.broken or shut):
             self.log.seal(stored.start)
             stored.whole = True
 
