@@ -111,7 +111,13 @@ def _edited(source: Source) -> list[Edited]:
         samples = source.samples(track)
         raps = source.closed_raps(track, samples) if track.handler == "vide" else []
         timescale = source.movie.timescale
-        tracks.append(apply_edits(track, samples, raps, timescale, source.name))
+        edited = apply_edits(track, samples, raps, timescale, source.name)
+        if edited.mid_gop:
+            source.notes.append(
+                f"{source.name}: begins at the first key frame behind its edit, "
+                f"{float(edited.start_s):.3f} s later"
+            )
+        tracks.append(edited)
     return tracks
 
 

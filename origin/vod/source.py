@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Self
+from typing import NamedTuple, Self
 
 from native.bmff import BoxError, Movie, Track, parse_init
 from native.bmff.fragments import read_fragments
@@ -13,8 +13,7 @@ from origin.vod.reading import Identity, Objects, Reader, name_of, open_reader
 MAX_BOXES = 1 << 21  # at the top level: two a fragment
 MAX_MOOV_BYTES = 512 << 20
 SKIPPED_FORMATS = frozenset(["jpeg", "mjpa", "mjpb", "png ", "tmcd"])  # TR-11
-NAL_IDR = 5  # ISO/IEC 14496-10, table 7-1
-NAL_SLICE = 1
+MAX_SET_BYTES = 4096
 
 
 @dataclass(slots=True)
@@ -107,35 +106,83 @@ class Source:
         return samples
 
     def closed_raps(self, track: Track, samples: Samples) -> list[int]:
-        """Sync samples at which a decoder can start (TR-14): for AVC, those with an IDR slice."""
+        """Sync samples at which a decoder can start (TR-14): for AVC, those with an IDR slice.
+
+        HEVC's open ones stay, with a note (TR-32). VodError `resolution_change` where the parameter
+        sets within the samples are no longer those of the first (TR-10).
+        """
         claimed = [i for i, sync in enumerate(samples.sync) if sync]
+        layout = LAYOUTS.get(track.entry.config_kind)
         config = track.entry.config
-        if track.entry.config_kind != "avcC" or len(config) < 5:
+        if layout is None or len(config) <= layout.length_at:
             return claimed
         if not self.reader.near:
             self.notes.append(f"{self.name}: its sync samples are taken at their word")
             return claimed
-        width = (config[4] & 3) + 1
-        closed = [i for i in claimed if self._is_idr(samples.offset[i], samples.size[i], width)]
-        if len(closed) < len(claimed):
+        width = (config[layout.length_at] & 3) + 1
+        kept, opened, sets = [], 0, b""
+        for i in claimed:
+            kind, own = self._picture(samples.offset[i], samples.size[i], width, layout)
+            if own and sets and own != sets:
+                at_s = samples.dts[i] / track.timescale
+                raise VodError(
+                    "resolution_change",
+                    self.name,
+                    f"the parameter sets of track {track.id} change at {at_s:.3f} s; "
+                    "re-encode it as one stream",
+                )
+            sets = sets or own
+            if kind in layout.closed or kind in layout.open:
+                kept.append(i)
+            opened += kind in layout.open
+        if len(kept) < len(claimed):
             self.notes.append(
-                f"{self.name}: {len(claimed) - len(closed)} of {len(claimed)} sync samples are no "
+                f"{self.name}: {len(claimed) - len(kept)} of {len(claimed)} sync samples are no "
                 "IDR pictures and are not used as cuts (open GOP)"
             )
-        return closed
+        if opened:
+            self.notes.append(
+                f"{self.name}: {opened} of {len(claimed)} key frames are of open GOPs; "
+                "re-encode with closed ones (x265: open-gop=0) for clean starts"
+            )
+        return kept
 
-    def _is_idr(self, at: int, size: int, width: int) -> bool:
-        """Whether the first slice of a sample is an IDR slice."""
+    def _picture(self, at: int, size: int, width: int, layout: "_Nals") -> tuple[int, bytes]:
+        """The kind of the first slice of a sample, and the parameter sets before it."""
         end = at + size
+        sets = b""
         while at + width < end:
             head = self.reader.read(at, width + 1)
             if len(head) <= width:
                 raise VodError("truncated", self.name, f"the file ends at byte {at}")
-            kind = head[width] & 31
-            if NAL_SLICE <= kind <= NAL_IDR:
-                return kind == NAL_IDR
-            at += width + int.from_bytes(head[:width], "big")
-        return False
+            kind = head[width] >> layout.shift & layout.mask
+            length = int.from_bytes(head[:width], "big")
+            if kind in layout.slices:
+                return kind, sets
+            if kind == layout.sequence and length <= MAX_SET_BYTES:
+                sets += self.reader.read(at + width, length)
+            at += width + length
+        return -1, sets
+
+
+class _Nals(NamedTuple):
+    """Where a codec keeps its NAL lengths, and which kinds of NAL there are."""
+
+    length_at: int  # byte of the configuration with lengthSizeMinusOne
+    shift: int
+    mask: int
+    slices: range
+    closed: frozenset[int]  # a decoder can start here and shows all that follows
+    open: frozenset[int]
+    sequence: int  # sequence parameter set
+
+
+LAYOUTS = {
+    # ISO/IEC 14496-10, table 7-1
+    "avcC": _Nals(4, 0, 31, range(1, 6), frozenset([5]), frozenset(), 7),
+    # ISO/IEC 23008-2, table 7-1
+    "hvcC": _Nals(21, 1, 63, range(32), frozenset(range(16, 21)), frozenset([21]), 33),
+}
 
 
 def _scan(reader: Reader, size: int, name: str) -> _Layout:
