@@ -73,6 +73,7 @@ const SHAPES = {
         table.COMPONENTS[part] && isMatch(value[part])),
     headers: (value) => isMap(value) && Object.keys(value).every((name) => isToken(name) && isMatch(value[name])),
     renewal: (value) => isMap(value) && [0, 1, 2, 3].indexOf(value[0]) >= 0 && value[1] >= 1
+        && [3, 4].every((at) => isToken(value[at] || 'a')) && !/[\r\n\0]/.test([value[5], value[6]])
 };
 
 // Exact, prefix, suffix, contains, SHA-256; regular expressions and SHA-512/256 are not evaluated here.

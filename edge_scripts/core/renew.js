@@ -46,9 +46,10 @@ function renewed(opened, renewal, now, host) {
         pairs.push(cbor.join([cbor.encode(parseInt(label, 10)), cbor.encode(fresh[label])])));
     const payload = cbor.encodeMap(pairs);
     const isProtected = new Uint8Array([0xa1, 1, 5]);
-    const seal = host.hmac(text.fromText(key.k), cbor.encode(['MAC0', isProtected, new Uint8Array(0), payload]));
+    const sealed = cbor.encode(['MAC0', isProtected, new Uint8Array(0), payload]);
+    const seal = host.hmac(text.fromText(key.k), sealed);
     const kid = cbor.join([new Uint8Array([0xa1, 4]), cbor.encode(text.toUtf8(key.kid))]);
-    const parts = [isProtected, payload, seal].map(cbor.encode);
+    const parts = [cbor.encode(isProtected), cbor.encode(payload), cbor.encode(seal)];
     return text.toText(cbor.join([new Uint8Array([0xd8, 61, 0xd1, 0x84]), parts[0], kid, parts[1], parts[2]]));
 }
 
@@ -71,4 +72,14 @@ function delivery(renewal, token, old, url) {
     };
 }
 
-export default { REDIRECT: REDIRECT, due: due, renewed: renewed, delivery: delivery };
+// What a request's outcome brings its viewer, or null. Only HS256 tokens are renewed at an edge: it holds no
+// private keys.
+function deliver(asked, outcome, host) {
+    const opened = outcome.opened;
+    const renewal = opened && !outcome.answer && opened.key.alg === 'HS256'
+        ? due(opened.claims, asked.now, asked.method, outcome.source.source) : null;
+    return renewal && delivery(renewal, renewed(opened, renewal, asked.now, host), outcome.source.token,
+        asked.path + (asked.query && '?' + asked.query));
+}
+
+export default { deliver: deliver };

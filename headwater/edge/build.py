@@ -88,7 +88,8 @@ def _bundle(
             tight = compact(policy["profile"], claims)
             return tight if target.small else javascript([policy["profile"]], claims)
         if path == f"{target.name}/config.js":
-            return f"const config = {literal(policy)};\nexport default config;\n"
+            held = {name: value for name, value in policy.items() if _is_read(name, policy, target)}
+            return f"const config = {literal(held)};\nexport default config;\n"
         return read(path)
 
     swap = dict(target.swap)
@@ -119,3 +120,11 @@ def _cut(linked: link.Script, target: Platform, profile: str, claims: frozenset[
         shapes, judges = names_of(profile, claims)
         link.keep_members(linked, f"{target.name}$verify$SHAPES", shapes)
         link.keep_members(linked, f"{target.name}$verify$JUDGES", judges)
+
+
+def _is_read(name: str, policy: Mapping[str, Any], target: Platform) -> bool:
+    """Whether a script looks at a setting, given the others; where room is dear, only then it is
+    written.
+    """
+    reasons = {"redirects": None, "failover": "origins", "blackout_closed": "blackout_segment"}
+    return not target.small or name not in reasons or bool(policy.get(reasons[name] or "", False))

@@ -102,7 +102,9 @@ def _fill(
         if [token.text for token in statement[:2]] == ["export", "default"]:
             module.exports = _exports(renamed(statement[2:-1]))
         elif statement[0].text == "export":
-            module.units.append(Unit("", [statement[0], *renamed(statement[1:])]))
+            tokens = renamed(statement[1:])
+            head = [token for token in tokens[:2] if token.kind == "keyword"]
+            module.units.append(Unit(tokens[len(head)].text, [statement[0], *tokens]))
         elif statement[0].text in _DECLARES:
             for part in parts(renamed(statement[1:-1])):
                 tokens = [Token("keyword", "const"), *part, Token("mark", ";")]

@@ -43,6 +43,15 @@ PLATFORMS: Final = {
                 }
             ),
         ),
+        Platform(
+            "akamai",
+            ("main",),
+            frozenset({"onClientRequest", "onClientResponse"}),
+            1 << 20,
+            ALL,
+            False,
+        ),
+        Platform("fastly", ("main",), frozenset(), 100 << 20, ALL, False),
     )
 }
 

@@ -1,0 +1,1 @@
+export const logger = { log: (line) => console.log(line) };

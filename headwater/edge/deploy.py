@@ -1,0 +1,77 @@
+"""What a deployment sends, as data: the platforms' own CLI commands, for dry runs, and the keys in
+the form that each script reads.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from cat.keys import KeySet
+from cat.text import to_text
+from headwater.edge.build import Bundle
+
+PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi"})
+
+
+def edge_keys(members: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Keys as the scripts' store item `keys`: no private part of a key pair, SPKI beside it."""
+    kept = []
+    for own in members:
+        (key,) = KeySet.from_json([own])
+        public = {name: value for name, value in own.items() if name not in PRIVATE}
+        if isinstance(key.public, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
+            spki = key.public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+            public["spki"] = to_text(spki)
+        kept.append(public)
+    return kept
+
+
+def commands(platform: str, name: str, bundles: Iterable[Bundle], folder: str) -> list[list[str]]:
+    """The platform's own CLI, one command a list; nothing is run."""
+    return [step for bundle in bundles for step in _COMMANDS[platform](name, bundle, folder)]
+
+
+def _cloudfront(name: str, bundle: Bundle, folder: str) -> list[list[str]]:
+    function = f"{name}-{bundle.name}"
+    config = (
+        f"Comment={bundle.manifest['sha256']},Runtime=cloudfront-js-2.0,"
+        "KeyValueStoreAssociations={Quantity=1,Items=[{KeyValueStoreARN=$KVS_ARN}]}"
+    )
+    return [
+        [
+            "aws", "cloudfront", "create-function", "--name", function,
+            "--function-config", config,
+            "--function-code", f"fileb://{folder}/{bundle.name}.js",
+        ],
+        ["aws", "cloudfront", "publish-function", "--name", function, "--if-match", "$ETAG"],
+    ]  # fmt: skip
+
+
+def _akamai(name: str, bundle: Bundle, folder: str) -> list[list[str]]:
+    return [
+        [
+            "tar",
+            "-C",
+            folder,
+            "-czf",
+            f"{folder}/{name}.tgz",
+            "main.js",
+            "edgekv.js",
+            "bundle.json",
+        ],
+        ["akamai", "edgeworkers", "upload", "$EDGEWORKER_ID", "--bundle", f"{folder}/{name}.tgz"],
+        ["akamai", "edgeworkers", "activate", "$EDGEWORKER_ID", "STAGING", "$VERSION"],
+    ]
+
+
+def _fastly(name: str, bundle: Bundle, folder: str) -> list[list[str]]:
+    return [
+        ["npx", "js-compute-runtime", f"{folder}/{bundle.name}.js", f"{folder}/bin/main.wasm"],
+        ["fastly", "compute", "pack", "--wasm-binary", f"{folder}/bin/main.wasm"],
+        ["fastly", "compute", "deploy", "--service-name", name],
+    ]
+
+
+_COMMANDS = {"cloudfront": _cloudfront, "akamai": _akamai, "fastly": _fastly}

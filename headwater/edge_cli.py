@@ -1,0 +1,149 @@
+"""`headwater edge`: build, test and deploy what real CDNs run (specs/edge.md E-1, E-58).
+
+`deploy` prints the platform's own commands and sends nothing: credentials stay with the tools that
+own them.
+"""
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+import cat
+from headwater.edge import BuildError, Bundle, build
+from headwater.edge.deploy import commands, edge_keys
+from headwater.edge.platforms import PLATFORMS
+from headwater.edge.stand_ins import run
+from headwater.edge.terraform import module
+
+FAILURE = 3  # CONTRACT: exit codes
+SOURCES = Path(__file__).parents[1] / "edge_scripts"
+TRIAL_S = 60
+BUNDLE = {"edgeworker-version": "0.1.0", "description": "Headwater: Common Access Tokens"}
+
+edge_app = typer.Typer(no_args_is_help=True, help="Edge scripts for Akamai, CloudFront, Fastly.")
+
+
+def _platform(name: str) -> str:
+    if name not in PLATFORMS:
+        raise typer.BadParameter(f"one of {', '.join(PLATFORMS)}")
+    return name
+
+
+Platform = Annotated[str, typer.Argument(callback=_platform, help=", ".join(PLATFORMS) + ".")]
+Settings = Annotated[Path | None, typer.Option(help="edge.json: mode, issuers, policies, ...")]
+Claims = Annotated[
+    str | None, typer.Option(help="Claims to evaluate, by name and comma; others are refused.")
+]
+Out = Annotated[Path, typer.Option(help="Folder of the bundles and the manifest.")]
+
+
+def _fail(message: object) -> NoReturn:
+    typer.echo(f"headwater edge: {message}", err=True)
+    raise typer.Exit(FAILURE)
+
+
+def _read(path: str) -> str:
+    return (SOURCES / path).read_text()
+
+
+def _json(path: Path | None, otherwise: Any) -> Any:
+    if path is None:
+        return otherwise
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        _fail(f"cannot read {path} as JSON")
+
+
+def _built(platform: str, settings: Path | None, claims: str | None) -> list[Bundle]:
+    chosen = None if claims is None else [name.strip() for name in claims.split(",")]
+    try:
+        return build(platform, _read, _json(settings, {}), chosen)
+    except BuildError as error:
+        _fail(error)
+
+
+def _write(bundles: list[Bundle], platform: str, out: Path) -> list[dict[str, object]]:
+    out.mkdir(parents=True, exist_ok=True)
+    for bundle in bundles:
+        (out / f"{bundle.name}.js").write_bytes(bundle.code)
+    if platform == "akamai":
+        (out / "bundle.json").write_text(json.dumps(BUNDLE) + "\n")
+    manifest = [{"platform": platform, **bundle.manifest} for bundle in bundles]
+    (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    return manifest
+
+
+@edge_app.command("build")
+def build_bundles(
+    platform: Platform,
+    settings: Settings = None,
+    claims: Claims = None,
+    out: Out = Path("build/edge"),
+) -> None:
+    """Write the scripts and a manifest: hash, bytes used and left, claims that are in."""
+    for line in _write(_built(platform, settings, claims), platform, out / platform):
+        typer.echo(json.dumps(line))
+
+
+@edge_app.command("test")
+def test_bundles(platform: Platform, settings: Settings = None, claims: Claims = None) -> None:
+    """Run the built script on its local stand-in: a good token passes, a forged one does not."""
+    policy = _json(settings, {})
+    bundle = _built(platform, settings, claims)[0]
+    key = cat.generate("HS256", "trial")
+    now = int(time.time())
+    claims_needed: dict[str | int, Any] = {"exp": now + TRIAL_S}
+    for claim, setting in (("iss", "issuers"), ("aud", "audiences")):
+        if policy.get(setting):
+            claims_needed[claim] = policy[setting][0]
+        {"aud": policy["audiences"][0]} if policy.get("audiences") else {}
+    )
+    token = cat.issue(claims_needed, cat.KeySet.from_json([key]).signer())
+    wanted = {f"CAT={token}": "ok", "": "missing", f"CAT={token[:-6]}AAAAAA": "signature"}
+    cases = [
+        {
+            "request": {
+                "method": "GET", "scheme": "https", "host": "cdn.example", "query": query,
+                "path": "/live/trial/a.m3u8", "headers": {}, "ip": "192.0.2.1", "now": now,
+            },
+            "stores": {"keys": json.dumps([key]), "mode": "enforce"},
+        }
+        for query in wanted
+    ]  # fmt: skip
+    try:
+        answers = run(platform, bundle, cases, SOURCES)
+    except (BuildError, OSError) as error:
+        _fail(error)
+    found = [answer.get("headers", {}).get("cat-reason", "ok") for answer in answers]
+    typer.echo(json.dumps({"platform": platform, "wanted": [*wanted.values()], "found": found}))
+    if found != list(wanted.values()):
+        raise typer.Exit(1)
+
+
+@edge_app.command("deploy")
+def deploy_bundles(
+    platform: Platform,
+    name: Annotated[str, typer.Option(help="Name of the function or service.")] = "headwater",
+    settings: Settings = None,
+    claims: Claims = None,
+    keys: Annotated[Path | None, typer.Option(help="Key file, for the store item `keys`.")] = None,
+    terraform: Annotated[bool, typer.Option(help="Print a Terraform module instead.")] = False,
+    out: Out = Path("build/edge"),
+) -> None:
+    """Build, and print the commands of the platform's own tools; nothing is sent (dry run)."""
+    bundles = _built(platform, settings, claims)
+    folder = out / platform
+    _write(bundles, platform, folder)
+    if keys is not None:
+        held = folder / "keys.json"
+        held.touch(mode=0o600)
+        held.write_text(json.dumps(edge_keys(_json(keys, []))))
+    if terraform:
+        typer.echo(module(platform, name, bundles, str(folder)))
+        return
+    for command in commands(platform, name, bundles, str(folder)):
+        typer.echo(json.dumps(command))
