@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from native.bmff import parse_chunk
-from origin.errors import NotLocal
+from origin.errors import DamagedLog, NotLocal
 from origin.live.track import LiveTrack, Stored
 from origin.tracks import SPARSE, Kind
 
@@ -82,7 +82,7 @@ def cast_at(casts: Sequence[Cast], number: int) -> Cast:
 def _lag_ms(track: LiveTrack, stored: Stored) -> int | None:
     try:
         chunk = parse_chunk(track.log.read(*stored.parts[0]), track.track)
-    except NotLocal:
+    except (NotLocal, DamagedLog):
         return None
     if chunk.prft is None:
         return None

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from native.bmff.samples import read_chunk_samples
 from native.bmff.write import fragment, styp
-from origin.errors import NotLocal
+from origin.errors import DamagedLog, NotLocal
 from origin.live.channel import LiveChannel
 from origin.live.shelf import Stored
 from origin.live.track import LiveTrack
@@ -79,7 +79,7 @@ class Trick:
             if key in self._bps:
                 known[key] = self._bps[key]
             elif stored is not None:
-                with suppress(NotLocal):
+                with suppress(NotLocal, DamagedLog):
                     bits = 8 * len(segment(track, stored))
                     known[key] = _rounded_up(bits * track.timescale // (stored.end - stored.start))
         self._bps = known

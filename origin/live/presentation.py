@@ -6,6 +6,7 @@ for all who ask (O19). Cache classes: origin-http.md section 3.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from typing import Protocol
@@ -13,6 +14,7 @@ from typing import Protocol
 from native.http import Entity, Refusal
 from native.http.heads import content_tag
 from origin.delivery.caching import Caching, Class
+from origin.errors import DamagedLog, NotLocal
 from origin.hls.rolling import BLOCK, Text, whole
 from origin.live.awaited import Awaited, Found
 from origin.live.channel import AHEAD, LiveChannel
@@ -100,7 +102,8 @@ class Presentation:
                     continue
                 if (stored := track.whole(number)) is not None:
                     span = stored.start, stored.end
-                    self.show(track, Name(number), track.pieces(stored), span, stored.tag)
+                    with suppress(NotLocal, DamagedLog):  # told to who asks for it
+                        self.show(track, Name(number), track.pieces(stored), span, stored.tag)
         for path, (window, number) in list(self._making.items()):
             if number <= channel.edge:
                 window.made(path)

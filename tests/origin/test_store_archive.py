@@ -379,6 +379,31 @@ async def test_every_manifest_is_there_after_a_restart_with_old_media_archived(
     again.channels.close()
 
 
+@pytest.mark.parametrize("volume", [0, -2], ids=["oldest", "listed"])
+async def test_an_origin_starts_with_damage_in_its_log(
+    tmp_path: Path, video_media: Any, volume: int
+) -> None:
+    """One damaged segment is refused; everything else is served."""
+    store = FolderStore(tmp_path / "objects")
+    rig = Rig(tmp_path, video_media, store, archive_s=0)
+    rig.push(*range(FIRST, FIRST + 15))
+    rig.channels.close()
+    state = tmp_path / "live/demo/channel.json"
+    kept = json.loads(state.read_bytes())
+    state.write_text(json.dumps(kept | {"casts": []}))
+    path = sorted((tmp_path / "live/demo/v").glob("*.cmaf"))[volume]
+    damaged = bytearray(path.read_bytes())
+    damaged[40] ^= 1
+    path.write_bytes(damaged)
+    again = Rig(tmp_path, video_media, store, archive_s=0)
+    for leaf in ("master.m3u8", "manifest.mpd", "v/media.m3u8"):
+        assert again.channels.presentations["demo"].render(leaf) is not None
+    answers = [await again.get(n) for n in range(FIRST, FIRST + 15)]
+    refused = [(a.status, a.code) for a in answers if isinstance(a, Refusal)]
+    assert refused == [(500, "damaged_log")]
+    again.channels.close()
+
+
 async def test_a_walk_through_the_past_leaves_the_edge_hot(
     tmp_path: Path, video_media: Any
 ) -> None:
