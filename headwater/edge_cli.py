@@ -100,8 +100,6 @@ def test_bundles(platform: Platform, settings: Settings = None, claims: Claims =
     for claim, setting in (("iss", "issuers"), ("aud", "audiences")):
         if policy.get(setting):
             claims_needed[claim] = policy[setting][0]
-        {"aud": policy["audiences"][0]} if policy.get("audiences") else {}
-    )
     token = cat.issue(claims_needed, cat.KeySet.from_json([key]).signer())
     wanted = {f"CAT={token}": "ok", "": "missing", f"CAT={token[:-6]}AAAAAA": "signature"}
     cases = [
