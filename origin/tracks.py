@@ -106,7 +106,7 @@ def peak_bps(segments: Sequence[Segment], timescale: int, target_duration_s: int
     """
     real = [s for s in segments if not s.gap]
     low, high = target_duration_s * timescale, 3 * target_duration_s * timescale  # doubled
-    best = Fraction(0)
+    best_size, best_ticks = 0, 1
     for first in range(len(real)):
         size = ticks = 0
         for segment in real[first:]:
@@ -114,9 +114,9 @@ def peak_bps(segments: Sequence[Segment], timescale: int, target_duration_s: int
             ticks += segment.duration
             if 2 * ticks > high:
                 break
-            if 2 * ticks >= low:
-                best = max(best, Fraction(size * 8 * timescale, ticks))
-    return -(-best.numerator // best.denominator) or average_bps(real, timescale)
+            if 2 * ticks >= low and size * best_ticks > best_size * ticks:
+                best_size, best_ticks = size, ticks
+    return -(-best_size * 8 * timescale // best_ticks) or average_bps(real, timescale)
 
 
 def average_bps(segments: Sequence[Segment], timescale: int) -> int:

@@ -53,9 +53,8 @@ class Scene:
     @property
     def target_s(self) -> int:
         """Over all playlists of the whole title, so that a clip's segments fit too (TR-36)."""
-        return hls.target_duration_s(
-            (s.duration, t.rendition.timescale) for t in self.all for s in t.segments
-        )
+        lengths = {(s.duration, t.rendition.timescale) for t in self.all for s in t.segments}
+        return hls.target_duration_s(lengths)
 
     @property
     def reference(self) -> Served:
