@@ -40,6 +40,29 @@ class Asked(NamedTuple):
     found: cat.Found
 
     @property
+    def clip(self) -> tuple[str, str]:
+        """Targets of the bumper and, for a rendition that it lacks, of its reference; or nothing.
+        A master names renditions only, an MPD has them all.
+        """
+        bumper = self.rules and self.rules.bumper
+        if not bumper or self.kind is Format.PATCH:
+            return "", ""
+        leaf = bumper.leaf(self.path)
+        if self.kind is Format.HLS and "/" not in leaf:
+            return "", ""
+        reference = bumper.reference if self.kind is Format.HLS else ""
+        return f"{bumper.folder}/{leaf}", reference and f"{bumper.folder}/{reference}"
+
+    @property
+    def slate(self) -> str:
+        """What is served while the origin of a master or an MPD is down; nothing for the rest, for
+        numbers of a playlist may not start anew (HLS-M10).
+        """
+        slate = self.rules and self.rules.slate
+        leaf = slate.leaf(self.path) if slate else ""
+        return f"{slate.folder}/{leaf}" if slate and leaf and "/" not in leaf else ""
+
+    @property
     def key(self) -> Hashable:
         """Of what is compiled (MP-44)."""
         return self.cohort, self.session, self.rules and self.rules.digest

@@ -1,6 +1,7 @@
 """Both formats behind one door: bytes of the origin in, a compiled manifest out."""
 
 from enum import StrEnum
+from typing import NamedTuple
 
 from native.hls import Playlist, PlaylistError
 from native.holes import Template
@@ -8,11 +9,13 @@ from native.mpd import SpanError
 
 from .errors import ManifestError
 from .hls_edit import compile_hls
+from .hls_splice import filler, with_bumper
 from .hls_stages import staged
 from .mpd import Document
 from .mpd_edit import compile_mpd
 from .mpd_filter import filtered_mpd
 from .mpd_patch import compile_patch
+from .mpd_splice import with_bumper_mpd
 from .mpd_trim import windowed_mpd
 from .policy import Policy
 from .rulebook import Ruleset
@@ -23,6 +26,19 @@ class Format(StrEnum):
     HLS = "hls"
     DASH = "dash"
     PATCH = "patch"  # of an MPD
+
+
+class Spot(NamedTuple):
+    """A clip as it was fetched; of another rendition when `is_reference`."""
+
+    body: bytes
+    url: Url
+    is_reference: bool = False
+
+    def led(self, reference: bytes) -> bytes:
+        """A reference of the clip as one that means the same anywhere at the origin."""
+        there = self.url.join(reference)
+        return reference if there is None or there.root != self.url.root else there.path_and_rest()
 
 
 SUFFIXES = {".m3u8": Format.HLS, ".mpd": Format.DASH, ".mpp": Format.PATCH}
@@ -45,9 +61,12 @@ def compile_manifest(
     origin: Origin,
     policy: Policy | None,
     rules: Ruleset | None = None,
+    bumper: Spot | None = None,
 ) -> Template:
     """Compile for a cohort; without policy and rules the bytes are checked and stay as they are."""
     try:
+        if bumper is not None:
+            data = _spliced(kind, data, bumper)
         if rules is not None:
             data = STAGES[kind](data, rules)
         if policy is not None:
@@ -65,6 +84,14 @@ def _staged_mpd(data: bytes, rules: Ruleset) -> bytes:
     if rules.filters or rules.drm:
         data = filtered_mpd(data, rules)
     return data if rules.window_s is None else windowed_mpd(data, rules.window_s)
+
+
+def _spliced(kind: Format, data: bytes, spot: Spot) -> bytes:
+    if kind is Format.HLS:
+        clip = filler(spot.body) if spot.is_reference else spot.body
+        return with_bumper(data, clip, spot.led)
+    folder = spot.url.path[: spot.url.path.rfind(b"/") + 1]
+    return with_bumper_mpd(data, spot.body, folder) if kind is Format.DASH else data
 
 
 def _patch_as_it_is(data: bytes, rules: Ruleset) -> bytes:

@@ -25,6 +25,21 @@ class DrmRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     licence_urls: dict[DrmSystem, str] = {}
 
 
+class Clip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A title at the origin with the layout of those that it stands before or in for: what follows
+    the first `depth` names of a path is looked for in `folder`. A rendition that it lacks gets
+    gaps as long as those of `reference`.
+    """
+
+    folder: Annotated[str, msgspec.Meta(pattern=r"^(/[A-Za-z0-9._~-]+)+$")]
+    reference: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._~/-]*$")] = ""
+    depth: Annotated[int, msgspec.Meta(ge=1, le=16)] = 2
+
+    def leaf(self, path: str) -> str:
+        """What a path names within its title."""
+        return "/".join(path.split("/")[self.depth + 1 :])
+
+
 class SessionData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An EXT-X-SESSION-DATA tag (HLS 4.4.6.4)."""
 
@@ -50,6 +65,8 @@ class Ruleset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     carrier: Carrier = "path"
     window_s: Annotated[int, msgspec.Meta(ge=1)] | None = None  # of live manifests (DVR)
     drm: DrmRule | None = None
+    bumper: Clip | None = None  # before a title
+    slate: Clip | None = None  # in place of a title or channel whose origin is down
     session_data: tuple[SessionData, ...] = ()
 
     @cached_property
@@ -66,7 +83,7 @@ class Ruleset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     @property
     def edits_media(self) -> bool:
         """Whether lines of media playlists come or go, so that deltas would not fit (HLS-M22)."""
-        return self.drm is not None or self.window_s is not None
+        return bool(self.drm or self.bumper or self.window_s is not None)
 
     @property
     def edits_sets(self) -> bool:

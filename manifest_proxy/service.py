@@ -16,8 +16,8 @@ from runtime.clock import Clock
 
 from .asked import PREFIX, Asked, Asking
 from .copies import Copies
-from .errors import ProxyError
-from .manifest import CONTENT_TYPES, Format, compile_manifest
+from .errors import ProxyError, UpstreamError
+from .manifest import CONTENT_TYPES, Format, Spot, compile_manifest
 from .policy import Policy
 from .upstream import Upstream, Version
 from .urls import Origin
@@ -78,7 +78,7 @@ class Service:
             if wanted is None:
                 return Refusal(404, "not_found")
             version = self._upstream.fresh(wanted.asked.target)
-            if version is None:
+            if version is None or wanted.asked.clip[0]:
                 return self._after_fetch(wanted, request)
             return self._rendered(wanted, version, request)
         except Denied as denied:
@@ -87,9 +87,37 @@ class Service:
             return self._refused(error)
 
     async def _after_fetch(self, wanted: Wanted, request: Request) -> Answer:
+        asked = wanted.asked
         try:
-            return self._rendered(wanted, await self._upstream.get(wanted.asked.target), request)
+            version = await self._upstream.get(asked.target)
+            return self._rendered(wanted, version, request, await self._spot(*asked.clip))
+        except UpstreamError as error:
+            if error.status < 500 or not asked.slate:
+                return self._refused(error, asked.kind)
+            return await self._slate(wanted, request, error)
         except ProxyError as error:
+            return self._refused(error, asked.kind)
+
+    async def _spot(self, target: str, reference: str) -> Spot | None:
+        """The bumper for one rendition; its reference where it lacks that one (HLS-M16)."""
+        if not target:
+            return None
+        try:
+            version = await self._upstream.get(target)
+            return Spot(version.body, version.url)
+        except UpstreamError as error:
+            if error.status != 404 or not reference:
+                raise
+        version = await self._upstream.get(reference)
+        return Spot(version.body, version.url, is_reference=True)
+
+    async def _slate(self, wanted: Wanted, request: Request, error: UpstreamError) -> Answer:
+        """A title in place of one whose origin is down; when it is not there either, `error`."""
+        try:
+            version = await self._upstream.get(wanted.asked.slate)
+            as_it_is = wanted._replace(asked=wanted.asked._replace(rules=None))
+            return self._rendered(as_it_is, version, request)
+        except ProxyError:
             return self._refused(error, wanted.asked.kind)
 
     # -- understanding -----------------------------------------------------------------------------
@@ -122,13 +150,21 @@ class Service:
 
     # -- answering ---------------------------------------------------------------------------------
 
-    def _rendered(self, wanted: Wanted, version: Version, request: Request) -> Answer:
+    def _rendered(
+        self, wanted: Wanted, version: Version, request: Request, spot: Spot | None = None
+    ) -> Answer:
         asked, kind = wanted.asked, wanted.asked.kind
         compiled = version.compiled_for(
-            asked.key,
+            (asked.key, spot),
             lambda: Copies(
                 compile_manifest(
-                    kind, version.body, version.url, self._origin, self._policy(asked), asked.rules
+                    kind,
+                    version.body,
+                    version.url,
+                    self._origin,
+                    self._policy(asked),
+                    asked.rules,
+                    spot,
                 ),
                 CONTENT_TYPES[kind],
             ),
