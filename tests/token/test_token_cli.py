@@ -103,3 +103,40 @@ def test_inspect_needs_no_key_and_shows_no_secret(run, keys, token):
 @pytest.mark.parametrize("command", ["keygen", "issue", "verify", "inspect"])
 def test_help_has_an_example(run, command):
     assert "Example:" in run(command, "--help").stdout
+
+
+def test_verify_prints_renewals_and_catif_answers(run, keys):
+    """CAT-102"""
+    claims = {
+        "catr": {"0": 2, "1": 600},
+        "catif": {"4": [307, {"Location": "https://login.example/"}, "a"]},
+    }
+    issued = run(
+        *("issue", "--keys", keys, "--now", 1000, "--ttl", 60, "--claims", json.dumps(claims))
+    )
+    text = issued.stdout.strip()
+
+    def verify(now):
+        done = run("verify", text, "--keys", keys, "--uri", URI, "--now", now)
+        return json.loads(done.stdout)
+
+    renew = verify(1000)["renew"]
+    assert list(renew) == ["type", "token", "status", "header"] and renew["type"] == "header"
+    assert renew["header"] == f"cta-common-access-token: {renew['token']}"
+    respond = verify(1060)["respond"]
+    assert respond["status"] == 307 and respond["headers"]["Location"] == "https://login.example/"
+    assert respond["body"] == {"error": "cat", "reason": "expired", "claim": "exp"}
+
+
+def test_inspect_explains_a_verdict(run, keys, token):
+    told = run("inspect", token, "--keys", keys, "--uri", URI, "--now", 1060).stdout
+    assert "refused: expired, claim exp: the token is no longer valid" in told
+    assert "step 10: times" in told and "unchecked" not in told
+    told = run("inspect", token, "--keys", keys, "--uri", URI, "--now", 1000).stdout
+    assert told.startswith("accepted: ")
+
+
+def test_issue_warns_of_personal_claims(run, keys):
+    """CAT-85"""
+    done = run("issue", "--keys", keys, "--claims", '{"sub": "a@b.example"}')
+    assert done.exit_code == 0 and "warning: sub names a person" in done.stderr

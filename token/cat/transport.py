@@ -36,9 +36,11 @@ def candidates(path: str, query: str, headers: Mapping[str, str]) -> Found:
     from_query, query = _from_pairs(query, "&", QUERY)
     from_path, path = _from_path(path)
     from_cookie, cookie = _from_pairs(headers.get("cookie", ""), ";", COOKIE)
-    rest = {name: value for name, value in headers.items() if name not in (HEADER, "cookie")}
-    if cookie:
-        rest["cookie"] = cookie
+    rest = headers
+    if HEADER in headers or from_cookie:
+        rest = {name: value for name, value in headers.items() if name not in (HEADER, "cookie")}
+        if cookie:
+            rest["cookie"] = cookie
     tokens = dict.fromkeys(filter(None, [*from_header, *from_query, *from_path, *from_cookie]))
     return Found(tuple(tokens)[: LIMITS.candidates], path, query, rest)
 
@@ -76,6 +78,8 @@ def _from_pairs(text: str, separator: str, wanted: str) -> tuple[list[str], str]
     """
     found: list[str] = []
     kept: list[str] = []
+    if wanted not in text.lower():
+        return found, text
     for pair in text.split(separator):
         name, _, value = pair.partition("=")
         if name.strip().lower() == wanted:
