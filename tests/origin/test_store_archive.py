@@ -385,7 +385,7 @@ async def test_an_origin_starts_with_damage_in_its_log(
 ) -> None:
     """One damaged segment is refused; everything else is served."""
     store = FolderStore(tmp_path / "objects")
-    rig = Rig(tmp_path, video_media, store, archive_s=0)
+    rig = Rig(tmp_path, video_media, store, archive_s=0, window_s=16)
     rig.push(*range(FIRST, FIRST + 15))
     rig.channels.close()
     state = tmp_path / "live/demo/channel.json"
@@ -395,7 +395,7 @@ async def test_an_origin_starts_with_damage_in_its_log(
     damaged = bytearray(path.read_bytes())
     damaged[40] ^= 1
     path.write_bytes(damaged)
-    again = Rig(tmp_path, video_media, store, archive_s=0)
+    again = Rig(tmp_path, video_media, store, archive_s=0, window_s=16)
     for leaf in ("master.m3u8", "manifest.mpd", "v/media.m3u8"):
         assert again.channels.presentations["demo"].render(leaf) is not None
     answers = [await again.get(n) for n in range(FIRST, FIRST + 15)]
