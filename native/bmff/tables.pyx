@@ -1,8 +1,9 @@
-# cython: auto_pickle=False
+# cython: auto_pickle=False, boundscheck=False, wraparound=False
 """Sample tables of a progressive track to flat arrays (ISO/IEC 14496-12:2022, 8.6 and 8.7; TR-4..7).
 
 Every count is compared with the bytes that carry it and with the other tables before anything is
-allocated; a table that only runs (stts, ctts, uniform stsz) is bounded by the sum it must reach.
+allocated; a table that only runs (stts, ctts, uniform stsz) is bounded by the sum it must reach. So
+every loop below is proved before it starts, and the compiler's own checks are off.
 """
 
 from array import array
