@@ -1,0 +1,89 @@
+"""The verifier endpoint beside nginx that returns 204 to everything, one core each.
+
+    python -m bench.bench_verifier --json
+
+Ours is asked as Envoy asks (`/ext_authz`), so that both see one request line; a token with method
+and path is judged on each request. 32 keep-alive connections on loopback.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import cat
+from bench import harness
+
+CONNECTIONS, SECONDS = 32, 2
+NGINX = """
+worker_processes 1;
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    keepalive_requests 1000000000;
+    server {{ listen 127.0.0.1:{port}; location / {{ return 204; }} }}
+}}
+"""
+
+
+def serve(port: int, keys: Path) -> None:
+    """Our side, until terminated."""
+    from headwater.verifier_cli import verifier
+
+    verifier(keys=keys, port=port, issuer=["headwater"], admin_port=harness.free_port())
+
+
+def measure() -> list[str]:
+    """One line: requests per second of both."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # nginx's worker is another user
+        members = [cat.generate("HS256", "k1")]
+        keys = harness.write(folder / "keys.json", json.dumps(members))
+        claims = {
+            "iss": "headwater",
+            "exp": int(time.time()) + 3600,
+            "catm": ["GET"],
+            "catu": {"path": {"prefix": "/live/"}},
+        }
+        token = cat.issue(claims, cat.KeySet.from_json(members).signer())
+        mine, its = harness.free_port(), harness.free_port()
+        config = harness.write(folder / "nginx.conf", NGINX.format(folder=folder, port=its))
+        command = [sys.executable, "-m", "bench.bench_verifier", "--serve", str(mine), str(keys)]
+        running = [
+            harness.start(command, mine),
+            harness.start([harness.tool("nginx"), "-c", str(config)], its),
+        ]
+        path = f"/ext_authz/live/ch1/video/1234.m4s?CAT={token}"
+
+        def rate(port: int) -> float:
+            url = f"http://127.0.0.1:{port}{path}"
+            return harness.wrk(url, connections=CONNECTIONS, seconds=SECONDS).per_s
+
+        try:
+            ours, peer = harness.alternate(lambda: rate(mine), lambda: rate(its))
+        finally:
+            for process in running:
+                harness.stop(process)
+    return [harness.line("cat", "endpoint", ours, "req/s", "nginx 204", peer)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="JSON lines instead of a table")
+    parser.add_argument("--serve", nargs=2, metavar=("PORT", "KEYS"), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.serve:
+        serve(int(args.serve[0]), Path(args.serve[1]))
+        return
+    lines = measure()
+    print("\n".join(lines) if args.json else harness.table(lines))
+
+
+if __name__ == "__main__":
+    main()
