@@ -25,6 +25,7 @@ from origin.delivery.caching import Caching, Class
 from origin.delivery.cmsd import Static
 from origin.live import parts
 from origin.live.channel import LiveChannel
+from origin.live.forms import MAKERS, has
 from origin.live.shelf import Stored
 from origin.live.track import LiveTrack
 from origin.settings import Settings
@@ -164,11 +165,15 @@ class Labels:
         duration_s = channel.duration_s
         if duration_s is None:
             return
+        tracks = channel.tracks.values()
+        named = [(track, suffix) for track in tracks for suffix in MAKERS if has(track, suffix)]
+            (t, suffix) for t in channel.tracks.values() for suffix in MAKERS if has(t, suffix)
+        ]
         for step in range(min(self._settings.keep_s.bit_length(), STEPS)):
             behind = int((self._settings.keep_s - (1 << step)) / duration_s) + 1
             for number in fresh:
-                for track in channel.tracks.values():
-                    for suffix in (".m4s", SIDECAR, ".i.m4s"):
+                if number - behind >= channel.kept.first:
+                    for track, suffix in named:
                         yield track, Name(number - behind, None, suffix)
 
     def _told(self, track: LiveTrack, name: Name, span: tuple[int, int], size_bytes: int) -> Fields:
