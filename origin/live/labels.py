@@ -167,8 +167,6 @@ class Labels:
             return
         tracks = channel.tracks.values()
         named = [(track, suffix) for track in tracks for suffix in MAKERS if has(track, suffix)]
-            (t, suffix) for t in channel.tracks.values() for suffix in MAKERS if has(t, suffix)
-        ]
         for step in range(min(self._settings.keep_s.bit_length(), STEPS)):
             behind = int((self._settings.keep_s - (1 << step)) / duration_s) + 1
             for number in fresh:
