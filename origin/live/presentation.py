@@ -30,7 +30,7 @@ from origin.tracks import Rendition, average_bps, peak_bps
 MEDIA_TYPE = {"video": "video/mp4", "audio": "audio/mp4", "text": "application/mp4"}
 LEAST_SEGMENTS = 4  # more than three target durations, whatever the window (HLS-5)
 LONG = 8 * BLOCK  # segments of a window that rolls by blocks (rolling.py)
-WARM = 16  # newest segments that are read into memory when a channel is opened
+WARM = 16  # newest segments, which old ones never push out of memory
 HOLD_TARGETS = 3  # target durations that a request is held at most (HLS-29)
 MEASURED = 32  # segments that declared bit rates are measured over
 
@@ -98,9 +98,8 @@ class Presentation:
         for track in channel.live_tracks:
             self._publish_header(track)
             for number in numbers[-WARM:]:
-                if channel.read_only:
-                    continue
-                if (stored := track.whole(number)) is not None:
+                stored = track.whole(number)
+                if stored is not None and stored.tag is not None:  # the rest is read when asked for
                     span = stored.start, stored.end
                     with suppress(NotLocal, DamagedLog):  # told to who asks for it
                         self.show(track, Name(number), track.pieces(stored), span, stored.tag)

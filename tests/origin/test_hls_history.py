@@ -21,7 +21,7 @@ from origin.live.channel import LiveChannel
 from origin.live.channels import Channels
 from origin.live.follow import Follower
 from origin.live.owner import tell_edge
-from origin.live.presentation import LONG, WARM
+from origin.live.presentation import LONG
 
 CSU_S = 12
 
@@ -280,7 +280,7 @@ def test_a_long_window_rolls_by_whole_blocks(tmp_path: Path) -> None:
     rig.restart()
     assert rig.text() == text
     known = [n for n in range(FIRST, number + 1) if rig.hot.get(f"/live/c/v/{n}.m4s")]
-    assert known == list(range(number - WARM + 1, number + 1)), "a start reads no whole window"
+    assert not known, "a start reads no media"
     rig.channels.close()
 
 
