@@ -1,0 +1,58 @@
+"""Edge scripts on their stand-ins, CPU of one request (specs/edge.md, section 8).
+
+    python -m bench.bench_edge --json
+
+A token with the claims a CloudFront bundle evaluates, HS256. CloudFront's function runs under njs,
+process start included and shared by all requests; the others report `process.cpuUsage` themselves.
+"""
+
+import argparse
+import json
+import statistics
+import time
+
+import cat
+from bench import harness
+from headwater.edge import build
+from headwater.edge.platforms import PLATFORMS
+from headwater.edge.stand_ins import run
+from headwater.edge.table import NOW, REQUEST, SECRET, SOURCES
+
+REQUESTS = 1_000
+WARM_UP = 200
+CLAIMS = {
+    "exp": NOW + 600,
+    "iss": "me",
+    "catm": ["GET", "HEAD"],
+    "catu": {"path": {"prefix": "/live/"}},
+    "catgeoiso3166": ["SE"],
+}
+
+
+def measure() -> list[str]:
+    """One line per platform: median and 99th percentile in microseconds."""
+    token = cat.issue({**CLAIMS}, cat.KeySet.from_json([SECRET]).signer())
+    stores = {"keys": json.dumps([SECRET])}
+    case = {"request": {**REQUEST, "query": f"CAT={token}"}, "stores": stores}
+    lines = []
+    for name in PLATFORMS:
+        (bundle, *_) = build(name, lambda path: (SOURCES / path).read_text(), {"issuers": ["me"]})
+        started = time.perf_counter()
+        answers = run(name, bundle, [case] * REQUESTS, SOURCES)
+        wall_us = (time.perf_counter() - started) / REQUESTS * 1e6
+        spent = sorted(answer.get("cpu_us", wall_us) for answer in answers[WARM_UP:])
+        median, p99 = statistics.median(spent), spent[len(spent) * 99 // 100]
+        lines.append(harness.line("edge", f"{name}_median", median, "us", None, None))
+        lines.append(harness.line("edge", f"{name}_p99", p99, "us", None, None))
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one JSON object a line (always)")
+    parser.parse_args()
+    print("\n".join(measure()))
+
+
+if __name__ == "__main__":
+    main()
