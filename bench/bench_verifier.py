@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import cat
 from bench import harness
@@ -45,7 +46,7 @@ def measure() -> list[str]:
         folder.chmod(0o755)  # nginx's worker is another user
         members = [cat.generate("HS256", "k1")]
         keys = harness.write(folder / "keys.json", json.dumps(members))
-        claims = {
+        claims: dict[str | int, Any] = {
             "iss": "headwater",
             "exp": int(time.time()) + 3600,
             "catm": ["GET"],
