@@ -7,6 +7,7 @@ with `..`) become relative ones. Source: DASH-M8..M10, DASH-M15, DASH-M19; ST-4.
 
 import re
 from collections.abc import Iterable
+from string import ascii_letters, digits
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
@@ -21,6 +22,8 @@ from .tables import BEFORE_ESSENTIAL, MPD_REFERENCES, UTC_URL_SCHEMES
 from .urls import SCHEME, Origin, Url, relative
 
 TO_ESCAPE = re.compile(rb"[^ !#-%(-;=?-~]")  # all but plain ASCII
+# How a reference begins that needs no resolution: with a template's identifier or a name.
+INSIDE = frozenset(one.encode() for one in "$_" + ascii_letters + digits)
 
 
 class Edit(NamedTuple):
@@ -171,21 +174,32 @@ class Editor:
                     self.edits.append(edit)
             base = base.join(self.reference_of(bases[0])) if base else None
         for child in element.children:
-            if child.name == "UTCTiming":
+            kind = child.name
+            if kind == "UTCTiming":
                 self.clock(child)
-            for name in MPD_REFERENCES.get(child.name, ()):
-                value = self.document.attribute(child, name)
-                if value and (pieces := self.reference(value.encode(), base)):
-                    self.replace_attribute(child, name, pieces)
+            elif kind == "AdaptationSet" and self.policy.tail():
+                self.queried(child)
+            for name in MPD_REFERENCES.get(kind, ()):
+                self.place(child, name, base)
             for name in self.xlink_names:
                 href = self.document.attribute(child, name)
                 path = self.origin.public_path(self.url.join(href.encode())) if href else None
                 if path is not None:
                     self.replace_attribute(child, name, self.policy.child(self.policy.first, path))
-            if child.name == "AdaptationSet" and self.policy.tail():
-                self.queried(child)
-            if child.children and child.name != "SegmentTimeline":  # holds times only
+            if child.children and kind != "SegmentTimeline":  # holds times only
                 self.below(child, base)
+
+    def place(self, element: Element, name: bytes, base: Url | None) -> None:
+        """One attribute with a reference; what plainly stays in its folder is not even decoded."""
+        span = element.attribute_span(name)
+        if span is None:
+            return
+        raw = self.document.data[span[0] : span[1]]
+        if raw[:1] in INSIDE and b":" not in raw and b".." not in raw and b"&" not in raw:
+            return
+        value = self.document.attribute(element, name)
+        if value and (pieces := self.reference(value.encode(), base)):
+            self.replace_attribute(element, name, pieces)
 
     def reference(self, reference: bytes, base: Url | None) -> list[Piece]:
         """What a reference becomes so that every pathway leads to it; empty: it may stay."""
