@@ -1,4 +1,4 @@
-"""Bits of a NAL unit, emulation prevention removed on the way (ITU-T H.264 and H.265, 7.3.1.1, 7.2).
+"""Bits of a NAL unit or OBU, emulation prevention removed on the way (ITU-T H.264 and H.265, 7.3.1.1, 7.2).
 
 Reads past `end` give 0 and set `cut`: ask once, after the last read.
 """
@@ -14,6 +14,7 @@ cdef struct Bits:
     int left  # bits of `byte` not read yet
     uint32_t byte
     bint cut
+    bint plain  # no emulation prevention: AV1
 
 
 cdef inline Bits open_bits(const uint8_t* data, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
@@ -25,12 +26,13 @@ cdef inline Bits open_bits(const uint8_t* data, Py_ssize_t start, Py_ssize_t end
     b.left = 0
     b.byte = 0
     b.cut = False
+    b.plain = False
     return b
 
 
 cdef inline uint32_t bit(Bits* b) noexcept nogil:
     if b.left == 0:
-        if b.zeros >= 2 and b.at < b.end and b.data[b.at] == 3:
+        if b.zeros >= 2 and not b.plain and b.at < b.end and b.data[b.at] == 3:
             b.at += 1
             b.zeros = 0
         if b.at >= b.end:

