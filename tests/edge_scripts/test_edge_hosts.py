@@ -152,6 +152,10 @@ def test_fastly_falls_over_to_the_second_backend():
     assert [answer["headers"]["x-origin-auth"] for answer in out[:2]] == ["secret-a", "secret-b"]
     assert [answer["served"] for answer in out] == [200, 200, 200, 403, 500]
     assert "x-origin-auth" not in json.dumps([answer["response"] for answer in out])
+    del case["stores"]["origin-auth-a"]
+    case["request"]["headers"]["x-origin-auth"] = "the viewer's own"
+    (forged,) = answers("fastly", [case], **settings)
+    assert "x-origin-auth" not in forged["headers"]
 
 
 @pytest.mark.parametrize("platform", ["akamai", "fastly"])
