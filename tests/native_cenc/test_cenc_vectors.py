@@ -6,10 +6,13 @@ import struct
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from native.bmff import parse_init, walk
 from native.bmff.tables import read_samples
-from native.cenc import Finder, auxiliary, cbcs, cenc
+from native.cenc import Finder, SampleError, auxiliary, cbcs, cenc
+from native.cenc.errors import CODES
 from native.crypto import Aes
 
 VECTORS = Path("/work/shared/vectors/protection")
@@ -74,3 +77,36 @@ def test_samples_come_out_as_the_known_answers(case) -> None:
 def sizes_told(fragment):
     saiz = fragment["saiz"]
     return saiz["sample_info_sizes"] or [saiz["default_sample_info_size"]] * saiz["sample_count"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    source=st.sampled_from(["avc_bf2", "avc_cavlc_4slices", "hevc", "av1"]),
+    scheme=st.sampled_from(["cenc", "cbcs"]),
+    changes=st.lists(st.tuples(st.integers(0, 9000), st.integers(0, 255)), min_size=1, max_size=8),
+)
+def test_damaged_samples_are_refused_or_spanned(source, scheme, changes) -> None:
+    """PR-27, PR-152: a clean error, or ranges that span every sample."""
+    track, samples = samples_of(f"src/{source}.mp4")
+    media = bytearray(b"".join(samples))
+    for at, value in changes:
+        media[at % len(media)] = value
+    sizes = struct.pack(f"={len(samples)}I", *map(len, samples))
+    try:
+        counts, ranges = find(track.entry, scheme, bytes(media), sizes)
+    except SampleError as error:
+        assert error.code in CODES and 0 <= error.sample < len(samples)
+        return
+    spans = [sum(map(sum, table)) for table in rows(counts, ranges)]
+    assert spans == [len(sample) for sample in samples]
+
+
+@pytest.mark.parametrize("kind", ["avcC", "hvcC", "av1C"])
+@settings(max_examples=100, deadline=None)
+@given(config=st.binary(max_size=80))
+def test_damaged_configurations_are_refused(kind, config) -> None:
+    """PR-152"""
+    try:
+        Finder(kind, config, "cbcs")
+    except SampleError as error:
+        assert error.code in CODES and error.sample == -1
