@@ -4,6 +4,7 @@ Source: manifest-proxy MP-41, MP-52.
 """
 
 import zlib
+from hashlib import blake2b
 
 from native.holes import Template
 from native.http import Entity
@@ -17,18 +18,24 @@ class Copies:
         self.template = template
         self._content_type = content_type
         self._shared: Entity | None = None
+        marked = template.render(b"\0t", b"\0s")  # no text holds a NUL, so holes show
+        self._digest = blake2b(marked, digest_size=16).digest()
 
     def copy(self, token: bytes, sid: bytes, *, coded: bool) -> Entity:
         """A viewer's answer; `coded` when gzip is welcome. A shared one is made once, with both."""
         if self.template.holes:
-            return self._entity(self.template.render(token, sid), coded=coded)
+            return self._entity(token, sid, coded=coded)
         if self._shared is None:
-            self._shared = self._entity(self.template.render(), coded=True)
+            self._shared = self._entity(b"", b"", coded=True)
         return self._shared
 
-    def _entity(self, body: bytes, *, coded: bool) -> Entity:
+    def _entity(self, token: bytes, sid: bytes, *, coded: bool) -> Entity:
+        """Its tag is of what the body is made from, which is less to hash than the body."""
+        body = self.template.render(token, sid)
+        made_from = b"%b\0%b\0%b" % (self._digest, token, sid)
         return Entity(
             body,
+            etag=blake2b(made_from, digest_size=16).hexdigest(),
             content_type=self._content_type,
             cache_control=PERSONAL,
             gzip=zlib.compress(body, 1, wbits=31)

@@ -25,7 +25,7 @@ def rewrite(
     slash at its end; `prefix` is what the origin's own paths begin with and ours do not; `root` is
     the origin's scheme and authority. Without `home`, and for the rest, `resolve` is asked; None
     leaves the reference as written. `relate` gives the relative form of a reference that must stay
-    relative; it is asked only where one names a folder. `tail` is added to the query of every one that is led,
-    before a fragment, and nothing of the query is read (HLS-M5).
+    relative; it is asked only where one names a folder. `tail` is added to the query of every
+    reference that is led, before its fragment; nothing else of the query changes (HLS-M5).
     Raises PlaylistError `too_many_uris` above MAX_URIS.
     """

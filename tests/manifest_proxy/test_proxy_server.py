@@ -11,9 +11,11 @@ import pytest
 
 import cat
 from manifest_proxy.asked import directives
+from manifest_proxy.copies import Copies
 from manifest_proxy.server import Listener, parts
 from manifest_proxy.service import session_of
 from manifest_proxy.settings import Settings
+from native.holes import Template
 from native.http import Answer, Entity, Refusal, Request, Server, serve
 
 KEYS = cat.KeySet.from_json([cat.generate("HS256", "k1")])
@@ -114,6 +116,19 @@ async def test_viewers_share_the_fetch_but_not_the_copy(world: World) -> None:
         bodies.append(body)
     assert bodies[0] != bodies[1] and b"sid=a<" in bodies[0] and b"sid=b<" in bodies[1]
     assert len(world.origin.asked) == 1
+
+
+def test_tags_tell_copies_apart_and_hold_on_every_node() -> None:
+    """Equal copies have equal tags wherever they are made; another viewer's has another."""
+    template = Template([b"a", 0, b"b", 1])
+    one, other = Copies(template, "text/plain"), Copies(Template([b"a", 0, b"b", 1]), "text/plain")
+    tags = [one.copy(*pair, coded=False).etag for pair in ((b"t", b"s"), (b"ts", b""), (b"u", b""))]
+    assert len(set(tags)) == 3 and other.copy(b"t", b"s", coded=False).etag == tags[0]
+    assert (
+        Copies(Template([0, b"ab", 1]), "text/plain").copy(b"t", b"s", coded=False).etag not in tags
+    )
+    shared = Copies(Template([b"x"]), "text/plain")
+    assert shared.copy(b"t", b"s", coded=False) is shared.copy(b"u", b"", coded=True)
 
 
 @pytest.mark.parametrize("good_first", [True, False])

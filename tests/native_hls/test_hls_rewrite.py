@@ -180,3 +180,31 @@ def test_too_many_uris_are_refused() -> None:
     assert len(slow.fast(most)) > len(most)
     with pytest.raises(PlaylistError, match="too_many_uris"):
         slow.fast(most + b"a\n")
+
+
+@pytest.mark.parametrize(
+    "reference, led",
+    [
+        (b"1.m4s", b"http://a/cat:TOK/live/x/1.m4s?T=TOK"),
+        (b"1.m4s?q=~*=", b"http://a/cat:TOK/live/x/1.m4s?q=~*=&T=TOK"),
+        (b"1.m4s#f?x", b"http://a/cat:TOK/live/x/1.m4s?T=TOK#f?x"),
+        (b"../1.m4s?q#f", b"http://a/cat:TOK/live/1.m4s?q&T=TOK#f"),
+        (b"http://o:1/v/1.m4s", b"http://a/cat:TOK/v/1.m4s?T=TOK"),
+        (b"http://elsewhere/1.m4s", b"http://elsewhere/1.m4s"),
+    ],
+)
+def test_a_tail_ends_the_query(reference: bytes, led: bytes) -> None:
+    """HLS-M5, MP-65: joined with the right mark, before a fragment, nothing encoded anew."""
+    slow = Slow("http://o:1", "http://o:1/live/x/media.m3u8")
+    data = b'#EXT-X-MAP:URI="' + reference + b'"\n' + reference + b"\n"
+    out = rewrite(
+        Playlist(data, whole=False),
+        LEAD,
+        home=slow.folder,
+        prefix=b"",
+        root=b"http://o:1",
+        resolve=slow.public_path,
+        relate=slow.relate,
+        tail=Template([b"T=", 0]),
+    )
+    assert out.render(b"TOK") == b'#EXT-X-MAP:URI="' + led + b'"\n' + led + b"\n"
