@@ -12,10 +12,13 @@ import typer
 
 from cdn_router.cli import cmcd_app
 from control_api.cli import epg_app
+from headwater.edge_cli import edge_app
 from headwater.load_cli import bench_app
 from headwater.probe_cli import probe
+from headwater.protect_cli import protect
 from headwater.sign_cli import sign_app
 from headwater.token_cli import token_app
+from headwater.verifier_cli import verifier
 from manifest_proxy.cli import manifest_app
 from runtime.sql import Database
 
@@ -39,7 +42,9 @@ app.add_typer(manifest_app, name="manifest")
 app.add_typer(cmcd_app, name="cmcd")
 app.add_typer(epg_app(_database), name="epg")
 app.add_typer(bench_app, name="bench")
-app.command()(probe)
+app.add_typer(edge_app, name="edge")
+for command in (probe, protect, verifier):
+    app.command()(command)
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="Settings file; default: headwater.toml if there.")
