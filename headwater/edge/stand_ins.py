@@ -18,24 +18,32 @@ from headwater.edge.errors import BuildError
 
 MARK: Final = "ANSWER "
 TIMEOUT_S: Final = 120
+BATCH: Final = 1_000  # cases a process: njs keeps what it allocates
 
 
 def run(
     platform: str, bundle: Bundle, cases: Iterable[Mapping[str, Any]], sources: Path
 ) -> list[dict[str, Any]]:
     """Answers in the order of the cases. Raises BuildError where the engine gives up."""
+    lines = [json.dumps(case) + "\n" for case in cases]
+    answers = []
     with tempfile.TemporaryDirectory() as folder:
         room = Path(folder)
         command = _prepare(platform, bundle, sources, room)
-        (room / "cases").write_text("".join(json.dumps(case) + "\n" for case in cases))
-        done = subprocess.run(
-            [*command, "cases"], cwd=room, capture_output=True, text=True, timeout=TIMEOUT_S
-        )
+        for start in range(0, len(lines), BATCH):
+            (room / "cases").write_text("".join(lines[start : start + BATCH]))
+            answers += _answers(platform, command, room)
+    return answers
+
+
+def _answers(platform: str, command: list[str], room: Path) -> list[dict[str, Any]]:
+    done = subprocess.run(
+        [*command, "cases"], cwd=room, capture_output=True, text=True, timeout=TIMEOUT_S
+    )
     lines = done.stdout.splitlines()
-    answers = [json.loads(line[len(MARK) :]) for line in lines if line.startswith(MARK)]
     if done.returncode != 0 or any(line.startswith("THROWN ") for line in lines):
         raise BuildError(f"{platform} stand-in: {done.stderr[-500:]}{done.stdout[-500:]}")
-    return answers
+    return [json.loads(line[len(MARK) :]) for line in lines if line.startswith(MARK)]
 
 
 def _prepare(platform: str, bundle: Bundle, sources: Path, room: Path) -> list[str]:
