@@ -1,17 +1,25 @@
 """`headwater protect`: put a registered film under keys (CONTRACT; specs/protection.md)."""
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 FAILURE = 1  # CONTRACT: a clean "no"
 
 
+class Scheme(StrEnum):
+    """Protection schemes (ISO/IEC 23001-7)."""
+
+    CBCS = "cbcs"
+    CENC = "cenc"
+
+
 def protect(
     title: Annotated[str, typer.Argument(help="Id of a registered title.")],
     scheme: Annotated[
-        list[Literal["cbcs", "cenc"]] | None,
+        list[Scheme] | None,
         typer.Option(help="May be given twice; the first is served by default [cbcs]."),
     ] = None,
     shared: Annotated[bool, typer.Option(help="One key for sound and every picture.")] = False,
@@ -33,7 +41,7 @@ def protect(
     settings = section(loaded, "origin", origin.settings.Settings).protection
     folder = section(loaded, "data", Data).dir
     try:
-        keys = arm(folder, title, scheme or ["cbcs"], settings, shared=shared)
+        keys = arm(folder, title, [s.value for s in scheme or [Scheme.CBCS]], settings, shared=shared)
     except OriginError as error:
         typer.echo(f"headwater protect: {error.detail}", err=True)
         raise typer.Exit(FAILURE) from error
