@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 KERNELS := $(shell find native -name '*.pyx' -o -name '*.pxd')
 PYTEST := $(PY) -m pytest
 
-.PHONY: help install kernels demo test test-fast lint bench bench-kernels clean
+.PHONY: help install kernels demo test test-fast test-long lint bench bench-kernels clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,11 @@ test: install $(VENV)/.system lint ## every check there is
 
 test-fast: install ## the inner loop: no real servers, no browser
 	$(PYTEST) -n 2 -q -m "not twin and not browser and not slow and not serial"
+
+test-long: install $(VENV)/.system ## what is too long for every change: a minute a player, two hours of soak, 200 kills
+	HEADWATER_PLAY_S=60 $(PYTEST) tests/e2e/test_live_players.py -s
+	HEADWATER_SOAK_S=7200 $(PYTEST) tests/soak -s --timeout 10000
+	HEADWATER_KILLS=200 $(PYTEST) tests/origin/test_store_kill.py -s --timeout 3000
 
 lint: install ## ruff, mypy strict, stubs against kernels
 	$(VENV)/bin/ruff check .
