@@ -8,5 +8,6 @@ def read_runs(
     """Fill a fresh `out` from `at` to its end with the runs (int64 starts and lengths, in bytes).
 
     Gaps up to 64 KiB are read over, larger ones split the read. With wait=False nothing blocks on a
-    disk, and gaps count from 4 KiB on: False says that it would. A file that has become short is BoxError `truncated` (TR-7).
+    disk, and gaps count from 4 KiB on: False says that it would. A file that has become short is
+    BoxError `truncated` (TR-7).
     """
