@@ -40,9 +40,10 @@ def protect(
     loaded = effective(config, data)
     settings = section(loaded, "origin", origin.settings.Settings).protection
     folder = section(loaded, "data", Data).dir
-    schemes = [s.value for s in scheme or [Scheme.CBCS]]
     try:
-        keys = arm(folder, title, schemes, settings, shared=shared)
+        keys = arm(
+            folder, title, [s.value for s in scheme or [Scheme.CBCS]], settings, shared=shared
+        )
     except OriginError as error:
         typer.echo(f"headwater protect: {error.detail}", err=True)
         raise typer.Exit(FAILURE) from error
