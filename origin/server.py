@@ -94,6 +94,16 @@ def parts(
     return [delivery, gaps, *behind, *sharing, ingest]
 
 
+def limits(settings: Settings) -> Limits:
+    """What the delivery port allows its peers."""
+    return Limits(
+        idle_s=settings.idle_s,
+        per_address=settings.per_address,
+        trusted=tuple(map(str, settings.trusted)),
+        proxy_from=tuple(map(str, settings.proxy_from)),
+    )
+
+
 class Deliver:
     """The CDN-facing port: native protocol, hot objects, and a handler for the rest."""
 
@@ -138,7 +148,7 @@ class Deliver:
             host=self._settings.host,
             port=self.port,
             hot=self._hot,
-            limits=Limits(idle_s=self._settings.idle_s),
+            limits=limits(self._settings),
             reuse_port=self._reuse_port,
             guard=None if self._doors.open else self._doors.guard,
         )

@@ -1,6 +1,7 @@
 """Settings of the origin, section `[origin]`."""
 
 from fractions import Fraction
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
@@ -151,6 +152,15 @@ class Settings(BaseModel):
     )
     access: Access = Field(
         default_factory=Access, description="what requests to the delivery port must bring (O14)"
+    )
+    per_address: Annotated[int, Field(ge=0)] = Field(
+        256, description="connections per IPv4 address or IPv6 /64 (HT-127); 0 means no cap"
+    )
+    trusted: list[IPv4Network | IPv6Network] = Field(
+        default_factory=list, description="CDN ranges without that cap"
+    )
+    proxy_from: list[IPv4Network | IPv6Network] = Field(
+        default_factory=list, description="fronts that send a PROXY header (HT-152)"
     )
     idle_s: Annotated[float, Field(ge=125)] = Field(
         130.0, description="keep-alive of CDNs' connections (O9)"
