@@ -40,7 +40,7 @@ def program(protocol: str, name: str) -> tuple[str, str]:
         leaf = {"video": "v540", "English": "a-eng", "French": "a-fra"}[name]
         return f"{leaf}/media.m3u8", "0"
     return "manifest.mpd", {
-        "video": "0:v:0", "English": "0:a:m:language:eng", "French": "0:a:m:language:fra",
+        "video": "0:v:0", "English": "0:a:m:language:en", "French": "0:a:m:language:fr",
     }[name]  # fmt: skip
 
 
