@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from origin_rigs.events_rig import EVTE, cue_in, cue_out, event_header
 from origin_rigs.text_rig import TIMESCALE, WVTT_HEADER, chunk, cue
-from playwright.sync_api import sync_playwright
+from twins.chromium import chromium
 
 from native.bmff.events import EMPTY, emib
 from native.bmff.model import Emsg
@@ -21,9 +21,6 @@ from native.bmff.model import Emsg
 pytestmark = [pytest.mark.browser, pytest.mark.serial]
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-         "--autoplay-policy=no-user-gesture-required"]  # fmt: skip
 GRID_S = Fraction(48, 25)
 SCTE = "urn:scte:scte35:2013:bin"
 BEFORE = 8  # segments that are there when the players come
@@ -119,10 +116,9 @@ def test_players_tell_cues_and_splices(
     start: Callable[..., Any], wait: Callable[..., Any], video_media: Any
 ) -> None:
     origin = start()
-    with encoder(origin, video_media) as first, sync_playwright() as playwright:
+    with encoder(origin, video_media) as first, chromium() as browser:
         listed = lambda: origin.get("/live/c/v/media.m3u8").text.count("#EXTINF")  # noqa: E731
         wait(lambda: listed() >= BEFORE - 2, "a playlist")
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page()
         page.set_content(PAGE)
         for path in ("hls.js/dist/hls.min.js", "dashjs/dist/modern/umd/dash.all.min.js"):
@@ -149,4 +145,3 @@ def test_players_tell_cues_and_splices(
         assert events[0]["id"] == BREAK
         assert events[0]["at"] == pytest.approx(begins, abs=0.15)
         assert not look()["errors"]
-        browser.close()

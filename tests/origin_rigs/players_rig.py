@@ -20,14 +20,10 @@ from pathlib import Path
 from typing import Any, Self
 
 import imageio_ffmpeg
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
+from twins.chromium import chromium
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--autoplay-policy=no-user-gesture-required",
-]  # fmt: skip
 SEGMENT_S, CHUNK_S = Fraction(48, 25), Fraction(8, 25)
 BURST_S = 0.001  # ffmpeg's -re would run half a second ahead of the clock
 SPIN_UP_S = 1
@@ -243,10 +239,8 @@ def cinema() -> Iterator[Cinema]:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        with chromium() as browser:
             yield Cinema(browser, f"http://127.0.0.1:{server.server_address[1]}")
-            browser.close()
     finally:
         server.shutdown()
         server.server_close()

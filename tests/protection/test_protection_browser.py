@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 from origin_rigs.protection_rig import FFMPEG, VECTORS
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
+from twins.chromium import chromium
 
 from native.http import Entity
 from origin.protection.keyfile import KeyFile
@@ -27,8 +28,6 @@ from origin.vod import Library, register
 pytestmark = [pytest.mark.browser, pytest.mark.serial, pytest.mark.timeout(120)]
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"]
 MODULES = {
     "dash.js": "dashjs/dist/modern/umd/dash.all.min.js",
     "Shaka": "shaka-player/dist/shaka-player.compiled.js",
@@ -163,10 +162,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
+    with chromium() as opened:
+        yield opened
 
 
 @pytest.mark.parametrize(("player", "leaf"), CASES, ids=[f"{p}-{leaf}" for p, leaf in CASES])
