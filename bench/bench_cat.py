@@ -10,7 +10,6 @@ and nbf only; "garbage_4kb" the dearest bytes known to be refused before the sig
 The peer is the `cwt` library, signature and times only, where it is installed.
 """
 
-import argparse
 import importlib
 import itertools
 import os
@@ -147,14 +146,5 @@ def _signature_row(token: str, keys: cat.KeySet, secret: bytes) -> str:
     return harness.line("cat", "signature", value, "1/s", name, beside)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="JSON lines instead of a table")
-    args = parser.parse_args()
-    os.sched_setaffinity(0, {harness.SERVER_CORE})
-    lines = measure()
-    print("\n".join(lines) if args.json else harness.table(lines))
-
-
 if __name__ == "__main__":
-    main()
+    harness.main(__doc__, measure, harness.SERVER_CORE)

@@ -6,7 +6,6 @@ A token with the claims a CloudFront bundle evaluates, HS256. CloudFront's funct
 process start included and shared by all requests; the others report `process.cpuUsage` themselves.
 """
 
-import argparse
 import json
 import statistics
 import time
@@ -47,12 +46,5 @@ def measure() -> list[str]:
     return lines
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true", help="one JSON object a line (always)")
-    parser.parse_args()
-    print("\n".join(measure()))
-
-
 if __name__ == "__main__":
-    main()
+    harness.main(__doc__, measure)

@@ -7,12 +7,7 @@ whose packets do not fit the grid; the aim is 24 h within twice of 60 s. The pee
 from lists of segments and compresses it, as one does who keeps nothing. Lower is better.
 """
 
-import argparse
 import gzip
-import os
-import statistics
-import time
-from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
 
@@ -89,37 +84,23 @@ def segment(r: Rendition, number: int) -> Segment:
     return Segment(number, start, bounds(r, number + 1) - start)
 
 
-def cost_us(call: Callable[[], object]) -> float:
-    """Microseconds of the median call of a round of at least ROUND_S."""
-    spent: list[float] = []
-    while sum(spent) < ROUND_S:
-        begun = time.perf_counter()
-        call()
-        spent.append(time.perf_counter() - begun)
-    return statistics.median(spent) * 1e6
-
-
 def measure() -> list[str]:
     short, long = (Site(window_s) for window_s in WINDOWS_S.values())
     lines = []
     for case in ("mpd", "patch"):
         a, b = harness.alternate(
-            partial(cost_us, getattr(long, case)), partial(cost_us, getattr(short, case))
+            partial(harness.median_us, getattr(long, case), ROUND_S),
+            partial(harness.median_us, getattr(short, case), ROUND_S),
         )
         lines.append(harness.line("mpd_render", f"24h_{case}", a, "us", "60s window", b))
-    a, b = harness.alternate(partial(cost_us, long.mpd), partial(cost_us, long.anew), 1)
+    a, b = harness.alternate(
+        partial(harness.median_us, long.mpd, ROUND_S),
+        partial(harness.median_us, long.anew, ROUND_S),
+        1,
+    )
     lines.append(harness.line("mpd_render", "24h_peer", a, "us", "all anew", b))
     return lines
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="JSON lines instead of a table")
-    args = parser.parse_args()
-    os.sched_setaffinity(0, {harness.SERVER_CORE})
-    lines = measure()
-    print("\n".join(lines) if args.json else harness.table(lines))
-
-
 if __name__ == "__main__":
-    main()
+    harness.main(__doc__, measure, harness.SERVER_CORE)

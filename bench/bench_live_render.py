@@ -7,12 +7,8 @@ its delta update; the aim is 24 h within twice of 60 s. The peer writes the full
 from a list of segments and compresses it, as one does who keeps nothing. Lower is better.
 """
 
-import argparse
 import gzip
-import os
-import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
@@ -83,18 +79,6 @@ def forgetful(channels: Channels) -> bytes:
     return gzip.compress("\n".join(lines).encode(), 6)
 
 
-def cost_us(call: Callable[[], object]) -> float:
-    """Microseconds of the median call of a round of at least ROUND_S: a mean tells of whoever else
-    had the core.
-    """
-    spent: list[float] = []
-    while sum(spent) < ROUND_S:
-        begun = time.perf_counter()
-        call()
-        spent.append(time.perf_counter() - begun)
-    return statistics.median(spent) * 1e6
-
-
 def measure() -> list[str]:
     lines = []
     with tempfile.TemporaryDirectory() as scratch:
@@ -102,25 +86,23 @@ def measure() -> list[str]:
         for case, query in {"full": "", "delta": "_HLS_skip=YES"}.items():
             short, long = (rendering(opened[name], query) for name in WINDOWS_S)
             short(), long()
-            a, b = harness.alternate(partial(cost_us, long), partial(cost_us, short))
+            a, b = harness.alternate(
+                partial(harness.median_us, long, ROUND_S),
+                partial(harness.median_us, short, ROUND_S),
+            )
             lines.append(harness.line("playlist_render", f"24h_{case}", a, "us", "60s window", b))
         long = rendering(opened["24h"], "")
         anew = partial(forgetful, opened["24h"])
-        a, b = harness.alternate(partial(cost_us, long), partial(cost_us, anew), 1)
+        a, b = harness.alternate(
+            partial(harness.median_us, long, ROUND_S),
+            partial(harness.median_us, anew, ROUND_S),
+            1,
+        )
         lines.append(harness.line("playlist_render", "24h_peer", a, "us", "all anew", b))
         for channels in opened.values():
             channels.close()
     return lines
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="JSON lines instead of a table")
-    args = parser.parse_args()
-    os.sched_setaffinity(0, {harness.SERVER_CORE})
-    lines = measure()
-    print("\n".join(lines) if args.json else harness.table(lines))
-
-
 if __name__ == "__main__":
-    main()
+    harness.main(__doc__, measure, harness.SERVER_CORE)

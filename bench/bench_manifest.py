@@ -6,8 +6,6 @@ Microseconds, so a ratio below 1 is a win. Peers: `m3u8` reading the same playli
 writing the same MPD: the least that a proxy without holes does per viewer. Source: MP-40, MP-53.
 """
 
-import argparse
-import os
 import time
 from collections.abc import Callable
 from functools import partial
@@ -113,14 +111,5 @@ def measure() -> list[str]:
     return lines
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="JSON lines instead of a table")
-    args = parser.parse_args()
-    os.sched_setaffinity(0, {harness.SERVER_CORE})
-    lines = measure()
-    print("\n".join(lines) if args.json else harness.table(lines))
-
-
 if __name__ == "__main__":
-    main()
+    harness.main(__doc__, measure, harness.SERVER_CORE)

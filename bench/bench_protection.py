@@ -6,7 +6,6 @@
 the clear, without a socket for either. Higher is better.
 """
 
-import argparse
 import os
 import subprocess
 import tempfile
@@ -82,12 +81,5 @@ def rows() -> list[str]:
     return lines
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true", help="JSON lines instead of a table")
-    lines = rows()
-    print("\n".join(lines) if parser.parse_args().json else harness.table(lines))
-
-
 if __name__ == "__main__":
-    main()
+    harness.main(__doc__, rows)

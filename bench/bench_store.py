@@ -8,7 +8,6 @@ channel-hour of six tracks, 6 Mbit/s together; the peer is its media alone. `app
 are processor time: one chunk into the log, and one track of a day read back. Lower is better.
 """
 
-import argparse
 import gc
 import subprocess
 import sys
@@ -169,13 +168,5 @@ def rows() -> list[str]:
     return lines
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true", help="JSON lines instead of a table")
-    asked = parser.parse_args()
-    found = rows()
-    print("\n".join(found) if asked.json else harness.table(found))
-
-
 if __name__ == "__main__":
-    main()
+    harness.main(__doc__, rows)

@@ -1,5 +1,6 @@
 """Measuring side by side: server on core 0, load on core 1, rounds in turn (CONTRACT)."""
 
+import argparse
 import json
 import os
 import re
@@ -115,6 +116,29 @@ def alternate(
     """Medians of both, measured in turn."""
     a, b = zip(*in_turn(ours, peer, rounds), strict=True)
     return statistics.median(a), statistics.median(b)
+
+
+def median_us(call: Callable[[], object], round_s: float) -> float:
+    """Microseconds of the median call of a round of at least this length: a mean tells of whoever
+    else had the core.
+    """
+    spent: list[float] = []
+    while sum(spent) < round_s:
+        begun = time.perf_counter()
+        call()
+        spent.append(time.perf_counter() - begun)
+    return statistics.median(spent) * 1e6
+
+
+def main(doc: str | None, measure: Callable[[], Sequence[str]], core: int | None = None) -> None:
+    """The command line of a bench without options of its own; `core` is where it runs itself."""
+    parser = argparse.ArgumentParser(description=(doc or "").splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="JSON lines instead of a table")
+    args = parser.parse_args()
+    if core is not None:
+        os.sched_setaffinity(0, {core})
+    lines = measure()
+    print("\n".join(lines) if args.json else table(lines))
 
 
 def line(
