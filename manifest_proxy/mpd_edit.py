@@ -7,7 +7,6 @@ with `..`) become relative ones. Source: DASH-M8..M10, DASH-M15, DASH-M19; ST-4.
 
 import re
 from collections.abc import Iterable
-from string import ascii_letters, digits
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
@@ -22,8 +21,6 @@ from .tables import BEFORE_ESSENTIAL, MPD_REFERENCES, UTC_URL_SCHEMES
 from .urls import SCHEME, Origin, Url, relative
 
 TO_ESCAPE = re.compile(rb"[^ !#-%(-;=?-~]")  # all but plain ASCII
-# How a reference begins that needs no resolution: with a template's identifier or a name.
-INSIDE = frozenset(one.encode() for one in "$_" + ascii_letters + digits)
 
 
 class Edit(NamedTuple):
@@ -191,11 +188,7 @@ class Editor:
 
     def place(self, element: Element, name: bytes, base: Url | None) -> None:
         """One attribute with a reference; what plainly stays in its folder is not even decoded."""
-        span = element.attribute_span(name)
-        if span is None:
-            return
-        raw = self.document.data[span[0] : span[1]]
-        if raw[:1] in INSIDE and b":" not in raw and b".." not in raw and b"&" not in raw:
+        if element.escaping_span(name) is None:
             return
         value = self.document.attribute(element, name)
         if value and (pieces := self.reference(value.encode(), base)):

@@ -20,5 +20,8 @@ class Element:
     def attribute_span(self, name: bytes) -> tuple[int, int] | None:
         """Where the value of an attribute, named as written, stands between its quotes."""
 
+    def escaping_span(self, name: bytes) -> tuple[int, int] | None:
+        """The same for a reference, unless it plainly stays in its folder (RFC 3986 4.2)."""
+
 def elements(data: bytes, max_depth: int) -> list[Element]:
     """The top elements of a well-formed document; raises SpanError."""

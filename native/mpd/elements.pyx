@@ -14,6 +14,13 @@ cdef inline bint is_space(uint8_t octet) noexcept nogil:
     return octet == 32 or octet == 9 or octet == 10 or octet == 13
 
 
+cdef inline bint begins_inside(uint8_t octet) noexcept nogil:
+    """A template's identifier or a plain name: what needs no resolution to stay in its folder."""
+    return (
+        octet == 36 or octet == 95 or 48 <= octet <= 57 or 65 <= octet <= 90 or 97 <= octet <= 122
+    )
+
+
 cdef Py_ssize_t past(
     const uint8_t* data, size_t at, size_t size, const char* mark, size_t mark_size
 ) except -1:
@@ -80,6 +87,22 @@ cdef class Element:
             if size == <size_t>len(name) and memcmp(data + first, wanted, size) == 0:
                 return at + 1, <size_t>(<const uint8_t*>found - data)
             at = <size_t>(<const uint8_t*>found - data) + 1
+        return None
+
+
+    def escaping_span(self, bytes name not None):
+        cdef const uint8_t* data = self.data
+        cdef size_t at, end
+        span = self.attribute_span(name)
+        if span is None:
+            return None
+        at, end = span
+        if at == end or not begins_inside(data[at]):
+            return span
+        for at in range(at, end):
+            # a scheme, a climb, or an entity that may stand for either
+            if data[at] == 58 or data[at] == 38 or data[at] == 46 and data[at + 1] == 46:
+                return span
         return None
 
 

@@ -137,3 +137,13 @@ def test_depth_is_bounded() -> None:
 def test_what_does_not_close(data: bytes) -> None:
     with pytest.raises(SpanError, match="xml_malformed"):
         elements(data, DEPTH)
+
+
+@given(st.text("a$_9/.:&é", max_size=6))
+def test_a_reference_is_passed_over_only_where_it_stays_in_its_folder(value: str) -> None:
+    """RFC 3986 4.2: no scheme, no root, no climb, and no entity that may stand for one."""
+    element = elements(f"<S media='{value}' end=''/>".encode(), DEPTH)[0]
+    plain = value[:1] in set("a$_9") and not any(mark in value for mark in (":", "..", "&"))
+    expected = None if plain and value else element.attribute_span(b"media")
+    assert element.escaping_span(b"media") == expected
+    assert element.escaping_span(b"none") is None
