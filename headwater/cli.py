@@ -121,6 +121,9 @@ def package(
         ),
     ],
     title: Annotated[str, typer.Option("--title", help="Id of the title in URLs.")],
+    thumbnails: Annotated[
+        bool, typer.Option(help="Draw small pictures for seek bars with ffmpeg.")
+    ] = True,
     config: Config = None,
     data: Data = None,
 ) -> None:
@@ -130,7 +133,7 @@ def package(
     """
     from headwater import services
 
-    raise typer.Exit(services.package(inputs, title, config, data))
+    raise typer.Exit(services.package(inputs, title, config, data, thumbnails=thumbnails))
 
 
 @app.command("config")

@@ -4,10 +4,11 @@ A builder imports its own room when it runs, so that no process carries the othe
 """
 
 import asyncio
+import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiohttp import web
 
@@ -57,19 +58,41 @@ def run(name: str, config: Path | None, data: Path | None, socket: Path | None =
     return service.run(name, parts, admin=admin)
 
 
-def package(inputs: Sequence[str], title: str, config: Path | None, data: Path | None) -> int:
+def _ffmpeg() -> str:
+    """The wheel's, else the system's; empty where there is none."""
+    try:
+        import imageio_ffmpeg
+
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except (ImportError, RuntimeError):
+        return shutil.which("ffmpeg") or ""
+
+
+def package(
+    inputs: Sequence[str],
+    title: str,
+    config: Path | None,
+    data: Path | None,
+    *,
+    thumbnails: bool = True,
+) -> int:
     """Register a title; 0, or 1 with the reasons when its files do not fit."""
     from origin import vod
 
     loaded = effective(config, data)
     folder = section(loaded, "data", Data).dir
     remote = section(loaded, "objects", Objects)
+    ffmpeg = _ffmpeg() if thumbnails else ""
+    if thumbnails and not ffmpeg:
+        print("note: no thumbnails: there is no ffmpeg; install the demo extra", file=sys.stderr)
     try:
         if any(each.startswith("s3://") for each in inputs) and remote.url:
             store = objects.choose(remote, folder)
-            report = asyncio.run(vod.register_objects(folder, inputs, title, store, remote.bucket))
+            report = asyncio.run(
+                vod.register_objects(folder, inputs, title, store, remote.bucket, ffmpeg=ffmpeg)
+            )
         else:
-            report = vod.register(folder, inputs, title)
+            report = vod.register(folder, inputs, title, ffmpeg=ffmpeg)
     except (vod.VodError, objects.ObjectError) as error:
         print(f"headwater package: {error}", file=sys.stderr)
         return 1
@@ -91,12 +114,16 @@ def control_database(config: Path | None, data: Path | None) -> "Database":
 Built = tuple[list[Part], tuple[str, int] | None]
 
 
-def _keys(loaded: Loaded) -> "cat.KeySet":
-    import cat
+def _key_members(loaded: Loaded) -> Sequence[Mapping[str, Any]]:
     from control_api import keys
 
-    made = keys.load_or_create(keys_file(loaded), keys.content_token_keys)
-    return cat.KeySet.from_json(made)
+    return keys.load_or_create(keys_file(loaded), keys.content_token_keys)
+
+
+def _keys(loaded: Loaded) -> "cat.KeySet":
+    import cat
+
+    return cat.KeySet.from_json(_key_members(loaded))
 
 
 def _issuer(loaded: Loaded) -> str:
@@ -165,8 +192,9 @@ def _edge(loaded: Loaded, name: str, _: bool) -> Built:
         mine.port,
         mine.admin_port,
         f"http://127.0.0.1:{settings.delivery_port}",
-        _keys(loaded),
+        _key_members(loaded),
         (_issuer(loaded),),
+        mine.platform,
     )
     return parts, None
 

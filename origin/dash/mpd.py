@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from origin.dash.events import EventStream, event_streams
+from origin.dash.images import image_set
 from origin.dash.sets import adaptation_sets, representation_opening, set_opening
 from origin.dash.text import duration, tag
 from origin.dash.timeline import timeline_lines
+from origin.tiles import Tiles
 from origin.tracks import Rendition, Segment
 
 CONTENT_TYPE = "application/dash+xml"
@@ -43,6 +45,7 @@ class Period:
     duration_s: Fraction | None = None
     media_s: Fraction = Fraction(0)
     events: Sequence[EventStream] = ()
+    images: Sequence[Tiles] = ()
 
 
 def static_mpd(period: Period, *, min_buffer_s: Fraction) -> str:
@@ -98,6 +101,8 @@ def _period(period: Period) -> str:
             text += representation_opening(r) + _template(r, segments[r.name], zero_s)
             text += "</Representation>\n"
         text += "</AdaptationSet>\n"
+    for number, tiles in enumerate(period.images, len(sets) + 1):
+        text += image_set(number, tiles, zero_s, zero_s + (length_s or tiles.duration_s))
     return text + "</Period>\n"
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from origin.vod import sheets
 from origin.vod.errors import VodError
 from origin.vod.index import save
 from origin.vod.texts import Saved
@@ -25,6 +26,7 @@ class Record:
     duration_s: str
     segment_s: str
     texts: list[Saved] = field(default_factory=list)
+    thumbnails: sheets.Saved | None = None
 
 
 def title_name(title: str) -> str:

@@ -3,7 +3,8 @@
 from native.bmff import BoxError
 from origin.errors import OriginError
 
-# TR-28, and our own: subtitles that cannot be read, a title name that is no name, no keys
+# TR-28, and our own: subtitles that cannot be read, thumbnails that cannot be
+# drawn, a title name that is no name, no keys
 CODES: dict[str, int] = {
     "bad_box": 415,
     "bad_table": 415,
@@ -18,6 +19,7 @@ CODES: dict[str, int] = {
     "misaligned": 415,
     "bad_title": 403,
     "bad_text": 415,
+    "no_pictures": 415,
     "no_key": 503,
     "unreadable": 502,
 }

@@ -36,12 +36,20 @@ class Films:
 
 
 async def register_objects(
-    data_dir: Path, inputs: Sequence[Path | str], title: str, store: ObjectStore, bucket: str
+    data_dir: Path,
+    inputs: Sequence[Path | str],
+    title: str,
+    store: ObjectStore,
+    bucket: str,
+    *,
+    ffmpeg: str = "",
 ) -> Report:
     """`register` for inputs of which some are s3://BUCKET/NAME. VodError, ObjectError."""
     await store.start()
     try:
         objects = Objects(store, asyncio.get_running_loop(), bucket)
-        return await asyncio.to_thread(register, data_dir, inputs, title, objects=objects)
+        return await asyncio.to_thread(
+            register, data_dir, inputs, title, objects=objects, ffmpeg=ffmpeg
+        )
     finally:
         await store.stop()

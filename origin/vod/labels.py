@@ -28,6 +28,11 @@ def text(suffix: str, modified: int) -> Fields:
     return _fields(Static(at=modified * 1000, ot=kind, sf=FORMATS[suffix], st="v"))
 
 
+def image(modified: int) -> Fields:
+    """Of a sheet of thumbnails."""
+    return _fields(Static(at=modified * 1000, ot="o", st="v"))
+
+
 def whole(track: Served) -> Fields:
     """Of a track as one file."""
     kind = KINDS[track.rendition.kind]

@@ -194,7 +194,14 @@ class Library:
     def _opened(self, home: Path, record: Record, scheme: str) -> Title:
         indexes = [load(home / name) for name in record.indexes]
         guard = self._guard(home, record.title, scheme)
-        return Title.open(record, indexes, caching=self._caching, objects=self.objects, guard=guard)
+        return Title.open(
+            record,
+            indexes,
+            caching=self._caching,
+            objects=self.objects,
+            guard=guard,
+            home=home,
+        )
 
     def _guard(self, home: Path, title: str, scheme: str) -> Guard | None:
         """KeyError for a scheme that the title does not have."""

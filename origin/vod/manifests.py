@@ -12,9 +12,12 @@ from origin import dash, hls
 from origin.dash.ondemand import Indexed, on_demand_mpd
 from origin.hls.addressed import TRANSPORT, byte_playlist, transport_multivariant
 from origin.hls.forms import IFRAMES, form
+from origin.hls.images import image_playlist, image_stream_inf
 from origin.hls.keys import ClearKey, keyed
 from origin.live.ranges import Range
+from origin.tiles import Tiles
 from origin.tracks import Rendition, Segment, average_bps, peak_bps
+from origin.vod import sheets
 from origin.vod.served import Served
 from origin.vod.virtual import layout
 
@@ -40,6 +43,7 @@ class Scene:
     segment_s: Fraction
     numbers: range | None = None  # None: all
     query: str = ""  # what children of a clip are asked with
+    tiles: Tiles | None = None
     clearkey: ClearKey = "identity"  # how ClearKey is signalled in HLS (PR-61)
 
     @property
@@ -98,11 +102,22 @@ class Scene:
 
     @property
     def start_s(self) -> Fraction:
-        """Media time of the manifest's beginning."""
-        if self.numbers is None:
+        """Media time of the manifest's beginning. What primes decoders before the first picture is
+        of a clip that begins with it.
+        """
+        segments = self.reference.segments
+        if self.numbers is None or segments[0].number in self.numbers:
             return Fraction(0)
-        first = next(s for s in self.reference.segments if s.number in self.numbers)
+        first = next(s for s in segments if s.number in self.numbers)
         return Fraction(first.start, self.reference.rendition.timescale)
+
+    @property
+    def listed(self) -> Tiles | None:
+        """The sheets that HLS lists. Players count tiles from the start of a sheet, and that of a
+        clip's first one may lie before the clip: there the WebVTT index tells them (TR-117).
+        """
+        whole = self.tiles is not None and self.start_s % self.tiles.sheet_s == 0
+        return self.tiles if whole else None
 
     @property
     def length_s(self) -> Fraction:
@@ -117,7 +132,9 @@ def master(scene: Scene) -> str:
     """The multivariant playlist."""
     trick = scene.trick
     renditions = [t.rendition for t in scene.all] + ([trick[1]] if trick else [])
-    return asked(hls.multivariant(renditions, clearkey=scene.clearkey), scene)
+    playlist = hls.multivariant(renditions, clearkey=scene.clearkey)
+    tiles = scene.listed
+    return asked(playlist + (image_stream_inf(tiles) if tiles else ""), scene)
 
 
 def asked(playlist: str, scene: Scene) -> str:
@@ -149,13 +166,35 @@ def iframes(scene: Scene, track: Served) -> str:
     )
 
 
+def images(scene: Scene) -> str:
+    """TR-100; KeyError without thumbnails."""
+    tiles = scene.listed
+    if tiles is None:
+        raise KeyError(sheets.NAME)
+    return image_playlist(tiles, scene.start_s, scene.start_s + scene.length_s)
+
+
+def image_index(scene: Scene) -> str:
+    """TR-102; KeyError without thumbnails."""
+    if scene.tiles is None:
+        raise KeyError(sheets.INDEX)
+    return sheets.index(scene.tiles, scene.start_s, scene.start_s + scene.length_s)
+
+
 def mpd(scene: Scene) -> str:
     """Segments by number over a timeline, the trick set last."""
     timelines = [dash.Timeline(t.rendition, scene.cut(t.segments)) for t in scene.all]
     trick = scene.trick
     if trick:
         timelines.append(dash.Timeline(trick[1], scene.cut(trick[0].frames)))
-    period = dash.Period("1", Fraction(0), timelines, scene.length_s, media_s=scene.start_s)
+    period = dash.Period(
+        "1",
+        Fraction(0),
+        timelines,
+        scene.length_s,
+        media_s=scene.start_s,
+        images=[scene.tiles] if scene.tiles else [],
+    )
     return dash.static_mpd(period, min_buffer_s=scene.segment_s)
 
 

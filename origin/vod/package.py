@@ -11,12 +11,13 @@ from native.bmff.write import gapless, header
 from origin.describe import describe
 from origin.errors import OriginError
 from origin.tracks import Rendition, Segment, average_bps, frame_rate, peak_bps
-from origin.vod import index, sidecars
-from origin.vod.catalog import Record, folder, save_record, title_name
+from origin.vod import index, sheets, sidecars, thumbnails
+from origin.vod.catalog import Record, folder, load_record, save_record, title_name
 from origin.vod.cutting import boundaries_s, first_samples
 from origin.vod.errors import VodError
 from origin.vod.ladder import Rung, common_raps
 from origin.vod.reading import Objects
+from origin.vod.served import Served
 from origin.vod.source import Source
 from origin.vod.timeline import Edited, Placed, apply_edits, place
 
@@ -42,9 +43,12 @@ def register(
     *,
     segment_s: Fraction = SEGMENT_S,
     objects: Objects | None = None,
+    ffmpeg: str = "",
 ) -> Report:
     """Make a title of one file or of a ladder of files; media stays where it is. An input is a path
     or, with `objects`, s3://BUCKET/NAME; objects are read from another thread than their loop's.
+
+    `ffmpeg` draws thumbnails; without it a title keeps those that it has of the same file.
 
     Writes {data_dir}/origin/vod/{title}/. Raises VodError with TR-28's code; then nothing is
     registered.
@@ -58,7 +62,7 @@ def register(
         if not sources:
             raise VodError("unreadable", title, "no input file was given")
         beside = [sidecars.read(str(p), objects) for p in inputs if sidecars.is_text(str(p))]
-        return _register(data_dir, sources, beside, title, segment_s)
+        return _register(data_dir, sources, beside, title, segment_s, ffmpeg)
     finally:
         for source in sources:
             source.close()
@@ -70,6 +74,7 @@ def _register(
     beside: list[sidecars.Sidecar],
     title: str,
     segment_s: Fraction,
+    ffmpeg: str,
 ) -> Report:
     edited = [(source, _edited(source)) for source in sources]
     everything = [track for _, tracks in edited for track in tracks]
@@ -99,7 +104,7 @@ def _register(
     inputs = [source.reader.location for source in sources]
     inputs += [sidecar.location for sidecar in beside]
     record = Record(title, inputs, [], str(duration_s), str(segment_s), texts)
-    _save(folder(data_dir, title), sources, made, record)
+    _save(folder(data_dir, title), sources, made, record, ffmpeg, notes)
     notes += [note for source in sources for note in source.notes]
     notes += [note for sidecar in beside for note in sidecar.notes]
     return Report(title, [cut.rendition for _, cut in made], len(cuts), duration_s, notes)
@@ -205,11 +210,44 @@ def _measured(
 
 
 def _save(
-    home: Path, sources: list[Source], made: list[tuple[Source, index.Cut]], record: Record
+    home: Path,
+    sources: list[Source],
+    made: list[tuple[Source, index.Cut]],
+    record: Record,
+    ffmpeg: str,
+    notes: list[str],
 ) -> None:
     home.mkdir(parents=True, exist_ok=True)
     for number, source in enumerate(sources):
         cuts = [cut for owner, cut in made if owner is source]
         record.indexes.append(f"{number}-{source.digest[:16]}.idx")
         index.write(home / record.indexes[-1], source, cuts)
-    save_record(home, record)
+    drawn = _drawn(home, sources, record, ffmpeg, notes)
+    save_record(home, replace(record, thumbnails=drawn))
+
+
+def _drawn(
+    home: Path, sources: list[Source], record: Record, ffmpeg: str, notes: list[str]
+) -> sheets.Saved | None:
+    """Thumbnails of the lowest rung: those of before if they show the same file, else new ones."""
+    rungs = [
+        (source, Served(track, source.reader, "", 0))
+        for source, name in zip(sources, record.indexes, strict=True)
+        for track in index.load(home / name).tracks
+        if track.rendition.kind == "video"
+    ]
+    if not rungs:
+        return None
+    source, lowest = min(rungs, key=lambda r: r[1].rendition.width * r[1].rendition.height)
+    before = load_record(home)
+    if not ffmpeg:
+        kept = before.thumbnails if before is not None else None
+        return kept if kept is not None and kept.source == source.digest else None
+    try:
+        planned = thumbnails.plan(lowest, source.digest, Fraction(record.duration_s))
+        if not planned.exact:
+            notes.append(f"{source.name}: thumbnails show the last key frame before their time")
+        return thumbnails.draw(home, planned, lowest, ffmpeg)
+    except VodError as error:
+        notes.append(f"no thumbnails: {error}")
+        return None

@@ -5,25 +5,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import count
+from pathlib import Path
 from typing import NamedTuple
 
 from native.http import Answer, Entity, Refusal
 from origin import dash, hls
 from origin.delivery.caching import Caching, Class
 from origin.live import ranges
-from origin.vod import labels, manifests, transport
+from origin.text import webvtt
+from origin.vod import labels, manifests, sheets, transport
 from origin.vod.catalog import Record
 from origin.vod.errors import VodError
 from origin.vod.index import Index
 from origin.vod.manifests import Scene
 from origin.vod.reading import ObjectReader, Objects, open_reader
 from origin.vod.served import Guard, Served
+from origin.vod.sheets import Sheets
 from origin.vod.texts import Text
 from origin.vod.virtual import cut, layout, read_range
 
 MEDIA_TYPE = {"video": "video/mp4", "audio": "audio/mp4", "text": "application/mp4"}
 TRANSPORT_TYPE = "video/mp2t"
-NUMBERED = re.compile(r"([^/]+)/([1-9]\d{0,8})(\.m4s|\.i\.m4s|\.ts|\.vtt)")
+NUMBERED = re.compile(r"([^/]+)/([1-9]\d{0,8})(\.m4s|\.i\.m4s|\.ts|\.vtt|\.jpg)")
 WHOLE_BYTES = 64 << 20  # of a track's file that is answered without a range
 
 
@@ -44,6 +47,8 @@ ROOT: dict[str, tuple[Callable[[Scene], str], str]] = {
     "bytes.m3u8": (manifests.byte_master, hls.CONTENT_TYPE),
     "ondemand.mpd": (manifests.on_demand, dash.CONTENT_TYPE),
     "ts.m3u8": (manifests.transport_master, hls.CONTENT_TYPE),
+    sheets.INDEX: (manifests.image_index, webvtt.CONTENT_TYPE),
+    f"{sheets.NAME}/media.m3u8": (manifests.images, hls.CONTENT_TYPE),
 }
 OF_TRACK: dict[str, Callable[[Scene, Served], str]] = {
     "media.m3u8": manifests.media,
@@ -66,6 +71,7 @@ class Title:
     texts: dict[str, Text]
     caching: Caching
     guard: Guard | None
+    sheets: Sheets | None = None
     serial: int = field(default_factory=count(1).__next__)  # of opening
     _rendered: dict[str, Entity] = field(default_factory=dict)
     _control: str = ""  # of media, as are the fields
@@ -84,8 +90,9 @@ class Title:
         caching: Caching,
         objects: Objects | None = None,
         guard: Guard | None = None,
+        home: Path | None = None,
     ) -> "Title":
-        """VodError when a source is gone or has changed."""
+        """VodError when a source is gone or has changed. Thumbnails lie in `home`."""
         tracks: dict[str, Served] = {}
         for index in indexes:
             reader = open_reader(index.source, objects)
@@ -103,10 +110,12 @@ class Title:
         media = list(tracks.values())
         scene = Scene(media, (), Fraction(record.duration_s), Fraction(record.segment_s))
         texts = [Text.of(saved, scene.reference) for saved in record.texts]
-        scene = Scene(media, texts, scene.duration_s, scene.segment_s)
-        return cls(
-            record.title, scene, tracks, {t.rendition.name: t for t in texts}, caching, guard
-        )
+        drawn = None
+        if record.thumbnails is not None and home is not None:
+            drawn = Sheets.of(record.thumbnails, home, scene.duration_s)
+        scene = replace(scene, text=texts, tiles=drawn.tiles if drawn else None)
+        named = {t.rendition.name: t for t in texts}
+        return cls(record.title, scene, tracks, named, caching, guard, drawn)
 
     def stale(self) -> bool:
         """Whether a source has changed since it was indexed (TR-42)."""
@@ -156,8 +165,8 @@ class Title:
             scene = replace(scene, clearkey="w3c", query=query)
         if scene is self.scene and leaf in self._rendered:
             return self._rendered[leaf]
-        if not name:
-            write, content_type = ROOT[last]
+        if leaf in ROOT:
+            write, content_type = ROOT[leaf]
             text = write(scene)
         elif name in self.texts and last == "media.m3u8":
             text, content_type = manifests.media(scene, self.texts[name]), hls.CONTENT_TYPE
@@ -214,6 +223,8 @@ class Title:
         )
 
     def _numbered(self, name: str, number: int, suffix: str) -> Entity | Make:
+        if name == sheets.NAME:
+            return self._sheet(number, suffix)
         text = self.texts.get(name)
         if text is not None:
             body, kind = text.segment(number, suffix)
@@ -227,6 +238,21 @@ class Title:
         if suffix == ".ts" and self.guard is None and track in manifests.transported(self.scene):
             return lambda wait: self._packets(track, number, wait)
         raise KeyError(suffix)
+
+    def _sheet(self, number: int, suffix: str) -> Make:
+        """Pictures stay clear: whoever sells the title shows them anyway."""
+        drawn = self.sheets
+        if drawn is None or suffix != ".jpg" or number > len(drawn.tiles.sizes):
+            raise KeyError(number)
+
+        def make(wait: bool) -> Entity | None:
+            if not wait:
+                return None
+            label = labels.image(self.modified)
+            tag = f"{drawn.tag}-{number}"
+            return self._object(drawn.read(number), sheets.CONTENT_TYPE, tag, self.modified, label)
+
+        return make
 
     def _maker(
         self, track: Served, number: int, suffix: str, read: Callable[..., bytes | None]

@@ -1,0 +1,42 @@
+"""Image playlists of HLS: sheets of small pictures (Roku, image-media-playlist v0.4; TR-100)."""
+
+from fractions import Fraction
+
+from origin.hls.media import half_up
+from origin.tiles import Tiles
+
+LEAF = "media.m3u8"
+
+
+def image_stream_inf(tiles: Tiles) -> str:
+    """The line of the multivariant playlist; RESOLUTION is one tile's."""
+    return (
+        f'#EXT-X-IMAGE-STREAM-INF:BANDWIDTH={tiles.bandwidth},CODECS="jpeg",'
+        f'RESOLUTION={tiles.width}x{tiles.height},URI="{tiles.name}/{LEAF}"\n'
+    )
+
+
+def image_playlist(tiles: Tiles, from_s: Fraction, to_s: Fraction) -> str:
+    """The sheets of a span that begins with one. Each tells how it is laid out: players read it
+    for each anew.
+    """
+    first = int(from_s // tiles.sheet_s) + 1
+    last = min(int(-(-to_s // tiles.sheet_s)), len(tiles.sizes))
+    spans = [(a, min(b, to_s)) for a, b in map(tiles.span_s, range(first, last + 1))]
+    target_s = max((half_up(end - start) for start, end in spans), default=1)
+    layout = (
+        f"#EXT-X-TILES:RESOLUTION={tiles.width}x{tiles.height},"
+        f"LAYOUT={tiles.columns}x{tiles.rows},DURATION={tiles.interval_s}"
+    )
+    lines = ["#EXTM3U", "#EXT-X-VERSION:7", f"#EXT-X-TARGETDURATION:{max(target_s, 1)}"]
+    lines += [f"#EXT-X-MEDIA-SEQUENCE:{first}", "#EXT-X-PLAYLIST-TYPE:VOD"]
+    lines.append("#EXT-X-IMAGES-ONLY")
+    for number, (start_s, end_s) in enumerate(spans, first):
+        length_s = float(_micros(end_s) - _micros(start_s))
+        lines += [layout, f"#EXTINF:{length_s:.6f},", f"{number}.jpg"]
+    return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
+
+
+def _micros(seconds: Fraction) -> Fraction:
+    """Rounded so that sums telescope (TR-35)."""
+    return Fraction(half_up(seconds * 10**6), 10**6)

@@ -1,0 +1,116 @@
+"""Seek bars in Chromium: Shaka Player and dash.js find the thumbnail of a time (TR-99, TR-100)."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Iterator
+from pathlib import Path
+from typing import Any
+
+import imageio_ffmpeg
+import pytest
+from aiohttp import web
+from playwright.sync_api import Page
+from twins.chromium import chromium
+
+from native.http import Entity
+from origin.vod import Library, register
+
+pytestmark = [pytest.mark.browser, pytest.mark.serial, pytest.mark.timeout(120)]
+
+MODULES = Path(__file__).resolve().parents[2] / "node_modules"
+PAGE = """<!doctype html><video id=video muted></video>
+<script src="/modules/shaka-player/dist/shaka-player.compiled.js"></script>
+<script src="/modules/dashjs/dist/modern/umd/dash.all.min.js"></script>"""
+SHAKA = """async ([url, time]) => {
+  shaka.polyfill.installAll();
+  const player = new shaka.Player();
+  await player.attach(document.getElementById("video"));
+  await player.load(url);
+  const [track] = player.getImageTracks();
+  const found = await player.getThumbnails(track && track.id, time);
+  await player.destroy();
+  return found && {url: found.uris[0], x: found.positionX, y: found.positionY,
+    width: found.width, height: found.height, start: found.startTime, duration: found.duration};
+}"""
+DASH = """([url, time]) => new Promise((done, failed) => {
+  const player = dashjs.MediaPlayer().create();
+  player.on("error", e => failed(e.error && e.error.message));
+  player.on("streamInitialized", () => player.provideThumbnail(time, found => {
+    player.reset();
+    done(found && {url: found.url, x: found.x, y: found.y,
+      width: found.width, height: found.height});
+  }));
+  player.initialize(document.getElementById("video"), url, false);
+})"""
+
+
+class Site:
+    """Players and films of one address, in a thread of its own."""
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever)
+        self.thread.start()
+        self.port = self.run(self.start())
+
+    def run(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
+
+    async def start(self) -> int:
+        app = web.Application()
+        app.router.add_get("/", self.page)
+        app.router.add_get("/vod/{title}/{leaf:.*}", self.film)
+        app.router.add_static("/modules", MODULES)
+        self.runner = web.AppRunner(app)
+        await self.runner.setup()
+        await web.TCPSite(self.runner, "127.0.0.1", 0).start()
+        return int(self.runner.addresses[0][1])
+
+    async def page(self, _: web.Request) -> web.Response:
+        return web.Response(text=PAGE, content_type="text/html")
+
+    async def film(self, request: web.Request) -> web.Response:
+        at = request.match_info
+        answer = self.library.answer(at["title"], at["leaf"], request.query_string)
+        answer = await answer if isinstance(answer, Awaitable) else answer
+        if not isinstance(answer, Entity):
+            return web.Response(status=404)
+        return web.Response(body=answer.body, headers={"Content-Type": answer.content_type})
+
+    def close(self) -> None:
+        self.run(self.runner.cleanup())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
+        self.library.close()
+
+
+@pytest.fixture(scope="module")
+def url(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    home = tmp_path_factory.mktemp("seekbars")
+    register(home, [film], "film", ffmpeg=imageio_ffmpeg.get_ffmpeg_exe())
+    site = Site(Library(home))
+    yield f"http://127.0.0.1:{site.port}/"
+    site.close()
+
+
+@pytest.fixture(scope="module")
+def page(url: str) -> Iterator[Page]:
+    with chromium() as browser:
+        page = browser.new_page()
+        page.goto(url)
+        yield page
+
+
+@pytest.mark.parametrize(
+    ("script", "leaf"),
+    [(SHAKA, "manifest.mpd"), (SHAKA, "master.m3u8"), (DASH, "manifest.mpd")],
+    ids=["Shaka-DASH", "Shaka-HLS", "dash.js"],
+)
+def test_players_find_the_thumbnail_of_a_time(page: Page, url: str, script: str, leaf: str) -> None:
+    for time, x in ((0.5, 0), (7.3, 480), (15, 1120)):
+        found = page.evaluate(script, [f"{url}vod/film/{leaf}", time])
+        assert found["url"] == f"{url}vod/film/thumbnails/1.jpg"
+        assert (found["x"], found["y"]) == (x, 0), (time, found)
+        assert (found["width"], found["height"]) == (160, 90)
