@@ -1,4 +1,4 @@
-# cython: auto_pickle=False
+# cython: auto_pickle=False, boundscheck=False, wraparound=False
 """Numbers of many samples in few bytes: what the VOD index stores (TR-41).
 
 A column is a constant, a palette of at most 256 values with one byte a row, or plain rows of two,
@@ -78,48 +78,43 @@ def pack(const number[::1] values not None):
 
 
 cdef class Column:
-    cdef const uint8_t[::1] _data
-    cdef int _kind
-    cdef uint32_t _colours
-    cdef int64_t _constant
-    cdef Py_ssize_t _at
-    cdef readonly Py_ssize_t rows
-    cdef readonly Py_ssize_t end
-
     def __init__(self, const uint8_t[::1] data not None, Py_ssize_t at):
         if at < 0 or at % 8 or at > data.shape[0] - HEAD_BYTES:
             raise BoxError("bad_table", at, "a column outside of the index")
-        kind, colours, rows, self._constant = _HEAD.unpack_from(data, at)
+        kind, colours, rows, self.constant = _HEAD.unpack_from(data, at)
         if kind not in (CONSTANT, PALETTE, U16, I32, I64) or colours > 256 or rows > MAX_ROWS:
             raise BoxError("bad_table", at, "an unknown kind of column, or too long")
-        self._kind, self._colours = kind, colours
-        self._data, self._at = data, at + HEAD_BYTES
+        self.kind, self.colours = kind, colours
+        self.data, self.at = data, at + HEAD_BYTES
         need = 8 * colours + (rows * _width(kind) + 7) // 8 * 8
-        if need > data.shape[0] - self._at:
+        if need > data.shape[0] - self.at:
             raise BoxError("bad_table", at, f"a column of {rows} rows passes the index")
         self.rows = rows
-        self.end = self._at + <Py_ssize_t>need
+        self.end = self.at + <Py_ssize_t>need
 
-    def slice(self, Py_ssize_t start, Py_ssize_t stop):
-        cdef c_array.array out
-        cdef int64_t* to
-        cdef const uint8_t* p = &self._data[0] + self._at
+    cdef int copy(self, Py_ssize_t start, Py_ssize_t stop, int64_t* to) except -1:
+        """Rows start..stop, of which `to` has room."""
+        cdef const uint8_t* p = &self.data[0] + self.at
+        cdef const uint8_t* rows = p + 8 * self.colours
         cdef Py_ssize_t i
         if not 0 <= start <= stop <= self.rows:
             raise BoxError("bad_table", start, "rows outside of the column")
-        out = c_array.clone(<c_array.array>array("q"), stop - start, zero=False)
-        to = <int64_t*>out.data.as_longlongs
         for i in range(start, stop):
-            if self._kind == CONSTANT:
-                to[i - start] = self._constant
-            elif self._kind == PALETTE:
-                if p[8 * self._colours + i] >= self._colours:
+            if self.kind == CONSTANT:
+                to[i - start] = self.constant
+            elif self.kind == PALETTE:
+                if rows[i] >= self.colours:
                     raise BoxError("bad_table", i, "a value outside of the palette")
-                to[i - start] = (<const int64_t*>p)[p[8 * self._colours + i]]
-            elif self._kind == U16:
+                to[i - start] = (<const int64_t*>p)[rows[i]]
+            elif self.kind == U16:
                 to[i - start] = (<const uint16_t*>p)[i]
-            elif self._kind == I32:
+            elif self.kind == I32:
                 to[i - start] = (<const int32_t*>p)[i]
             else:
                 to[i - start] = (<const int64_t*>p)[i]
+        return 0
+
+    def slice(self, Py_ssize_t start, Py_ssize_t stop):
+        cdef c_array.array out = c_array.clone(<c_array.array>array("q"), max(stop - start, 0), zero=False)
+        self.copy(start, stop, <int64_t*>out.data.as_longlongs)
         return out

@@ -101,33 +101,36 @@ def head_sizes(
     return out
 
 
-def segment(
+cdef bytes written(
     uint32_t sequence,
     uint64_t decode_time,
-    const int64_t[::1] sizes not None,
-    const int64_t[::1] durations not None,
-    const int64_t[::1] ctos not None,
-    const int64_t[::1] syncs not None,
+    const int64_t* sizes,
+    const int64_t* durations,
+    const int64_t* ctos,
+    const int64_t* syncs,
+    Py_ssize_t count,
     bint video,
-    bytes extra=b"",
+    bytes extra,
+    Py_ssize_t* head,
 ):
-    cdef Py_ssize_t count = sizes.shape[0], i
+    """`segment` of plain rows; `head` is told where its media starts."""
+    cdef Py_ssize_t i
     cdef uint64_t media = 0
-    if not count == durations.shape[0] == ctos.shape[0] == syncs.shape[0] or count == 0:
-        raise BoxError("bad_table", 0, "a fragment needs samples, and as many of each column")
+    if count <= 0:
+        raise BoxError("bad_table", 0, "a fragment needs samples")
     for i in range(count):
         if sizes[i] < 0 or durations[i] < 0 or sizes[i] >> 32 or durations[i] >> 32:
             raise BoxError("bad_table", 0, f"sample {i} does not fit in 32 bits")
         media += <uint64_t>sizes[i]
     if media > 0xFFFFFF00:
         raise BoxError("too_large", 0, f"a fragment of {media} bytes")
-    cdef uint32_t flags = _shape(&durations[0], &ctos[0], &syncs[0], count, video)
+    cdef uint32_t flags = _shape(durations, ctos, syncs, count, video)
     cdef Py_ssize_t trun = _trun_size(flags, count)
     cdef Py_ssize_t traf = 8 + 24 + 20 + trun
     cdef Py_ssize_t moof = 8 + 16 + traf + len(extra)
     cdef Py_ssize_t styp = len(_STYP)
-    cdef Py_ssize_t head = styp + moof + 8
-    cdef bytes out = PyBytes_FromStringAndSize(NULL, head + <Py_ssize_t>media)
+    head[0] = styp + moof + 8
+    cdef bytes out = PyBytes_FromStringAndSize(NULL, head[0] + <Py_ssize_t>media)
     cdef uint8_t* p = <uint8_t*>PyBytes_AS_STRING(out)
     memcpy(p, <const char*>_STYP, styp)
     p = _box(p + styp, moof, b"moof")
@@ -150,4 +153,23 @@ def segment(
             p = _u32(p, <uint32_t><int32_t>ctos[i])
     memcpy(p, <const char*>extra, len(extra))
     _box(p + len(extra), 8 + media, b"mdat")
+    return out
+
+
+def segment(
+    uint32_t sequence,
+    uint64_t decode_time,
+    const int64_t[::1] sizes not None,
+    const int64_t[::1] durations not None,
+    const int64_t[::1] ctos not None,
+    const int64_t[::1] syncs not None,
+    bint video,
+    bytes extra=b"",
+):
+    cdef Py_ssize_t count = sizes.shape[0], head = 0
+    if not count == durations.shape[0] == ctos.shape[0] == syncs.shape[0] or count == 0:
+        raise BoxError("bad_table", 0, "a fragment needs samples, and as many of each column")
+    out = written(
+        sequence, decode_time, &sizes[0], &durations[0], &ctos[0], &syncs[0], count, video, extra, &head
+    )
     return out, head

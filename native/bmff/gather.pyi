@@ -11,3 +11,6 @@ def read_runs(
     disk, and gaps count from 4 KiB on: False says that it would. A file that has become short is
     BoxError `truncated` (TR-7).
     """
+
+def same_file(path: bytes, size: int, mtime_ns: int, inode: int) -> bool:
+    """Whether what lies at a path is still the file it was."""

@@ -55,24 +55,43 @@ def find_runs(
     return counts, gaps, first_run, starts, lengths
 
 
+cdef int place(
+    const int64_t* sizes,
+    Py_ssize_t samples,
+    const int64_t* counts,
+    const int64_t* gaps,
+    Py_ssize_t runs,
+    int64_t start,
+    int64_t* starts,
+    int64_t* lengths,
+) except -1:
+    """`place_runs` on plain rows, of which `starts` and `lengths` have one a run."""
+    cdef Py_ssize_t r, at = 0, i
+    cdef int64_t end = start
+    for r in range(runs):
+        if counts[r] < 0 or counts[r] > samples - at:
+            raise BoxError("bad_table", r, "runs of more samples than the segment has")
+        starts[r] = end = end + gaps[r]
+        for i in range(counts[r]):
+            end += sizes[at]
+            at += 1
+        lengths[r] = end - starts[r]
+    return 0
+
+
 def place_runs(
     const int64_t[::1] sizes not None,
     const int64_t[::1] counts not None,
     const int64_t[::1] gaps not None,
     int64_t start,
 ):
-    cdef Py_ssize_t runs = counts.shape[0], r, at = 0, i
+    cdef Py_ssize_t runs = counts.shape[0], samples = sizes.shape[0]
     cdef c_array.array starts = _new(runs), lengths = _new(runs)
-    cdef int64_t[::1] start_of = starts, length_of = lengths
-    cdef int64_t end = start
     if gaps.shape[0] != runs:
         raise BoxError("bad_table", 0, "as many gaps as runs")
-    for r in range(runs):
-        if counts[r] < 0 or counts[r] > sizes.shape[0] - at:
-            raise BoxError("bad_table", r, "runs of more samples than the segment has")
-        start_of[r] = end = end + gaps[r]
-        for i in range(counts[r]):
-            end += sizes[at]
-            at += 1
-        length_of[r] = end - start_of[r]
+    if runs:
+        place(
+            &sizes[0] if samples else NULL, samples, &counts[0], &gaps[0], runs, start,
+            <int64_t*>starts.data.as_longlongs, <int64_t*>lengths.data.as_longlongs,
+        )
     return starts, lengths

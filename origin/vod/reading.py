@@ -17,7 +17,7 @@ from threading import Lock
 from typing import Protocol, Self
 
 from native.bmff import BoxError
-from native.bmff.gather import read_runs
+from native.bmff.gather import read_runs, same_file
 from origin.vod.errors import VodError
 from runtime.objects import ObjectError, ObjectStore
 
@@ -40,6 +40,10 @@ class Identity:
     @classmethod
     def of(cls, status: os.stat_result) -> Self:
         return cls(status.st_size, status.st_mtime_ns, status.st_ino)
+
+    def holds(self, path: bytes) -> bool:
+        """Whether the file is still the same."""
+        return same_file(path, self.size, self.mtime_ns, self.inode)
 
 
 class Reader(Protocol):
@@ -95,7 +99,7 @@ class FileReader:
             self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise VodError("unreadable", path.name, error.strerror or "cannot be opened") from error
-        self._path = str(path)
+        self._path = os.fsencode(path)
         self.location = str(path.resolve())
         self.identity = Identity.of(os.fstat(self._fd))
 
@@ -108,10 +112,7 @@ class FileReader:
         return out if read_runs(self._fd, out, at, starts, lengths, wait) else None
 
     def stale(self) -> bool:
-        try:
-            return Identity.of(os.stat(self._path)) != self.identity
-        except OSError:
-            return True
+        return not self.identity.holds(self._path)
 
     def close(self) -> None:
         fd, self._fd = self._fd, -1

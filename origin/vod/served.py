@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from native.bmff import BoxError
-from native.bmff.fragment import segment
+from native.bmff.cutter import Cutter
 from native.bmff.runs import place_runs
 from native.bmff.write import fragment, styp
 from origin.tracks import Rendition, Segment
@@ -136,12 +136,7 @@ class Served:
 
         KeyError when there is no such segment; VodError when the source is not what it was.
         """
-        s = self.samples(number)
-        note = self.index.note if s.first == self.first_sample else b""
-        body, at = segment(
-            number, s.decode_time, s.sizes, s.durations, s.ctos, s.syncs, self.is_video, note
-        )
-        return self._read(body, at, s.starts, s.lengths, wait)
+        return self._read(*self.cutter.blank(number), wait)
 
     def frame(self, number: int, *, wait: bool) -> bytes | None:
         """The I frame that segment `number` begins with, as long as the segment (TR-95)."""
@@ -164,8 +159,8 @@ class Served:
         return max(0, -min(ctos.slice(0, ctos.rows), default=0))
 
     @cached_property
-    def first_sample(self) -> int:
-        return self.index.columns["first_sample"].slice(0, 1)[0]
+    def cutter(self) -> Cutter:
+        return Cutter(self.index.columns, self.is_video, self.index.note)
 
     def _read(
         self, out: bytes, at: int, starts: "array[int]", lengths: "array[int]", wait: bool
