@@ -29,7 +29,7 @@ class Hints:
         static = partial(
             cmsd.Static,
             at=track.modified * 1000,
-            br=-(-track.rendition.bandwidth // 1000),
+            br=labels.kbps(track),
             d=0,
             ot=labels.KINDS[track.rendition.kind],
             sf=labels.FORMATS[suffix],

@@ -1,5 +1,5 @@
-"""CMSD-Static of a film's objects and the hint of the next one (CTA-5006; specs/origin-http.md O16,
-O24): functions of the source alone, so that equal origins agree (O25).
+"""CMSD-Static of a film's objects (CTA-5006; specs/origin-http.md O24): functions of the source
+alone, so that equal origins agree (O25). Segments have theirs in origin.vod.forms.
 """
 
 from origin import hls
@@ -36,27 +36,10 @@ def image(modified: int) -> Fields:
 def whole(track: Served) -> Fields:
     """Of a track as one file."""
     kind = KINDS[track.rendition.kind]
-    return _fields(Static(at=track.modified * 1000, br=_kbps(track), ot=kind, sf="o", st="v"))
+    return _fields(Static(at=track.modified * 1000, br=kbps(track), ot=kind, sf="o", st="v"))
 
 
-def media(track: Served, number: int, suffix: str, folder: str) -> Fields:
-    """Of segment `number` (from 1) in this form, below the title's folder."""
-    columns, k = track.index.columns, number - 1
-    starts = columns["start"].slice(k, k + 2)
-    firsts = columns["first_sample"].slice(number, min(number + 2, track.index.segments + 1))
-    static = Static(
-        at=track.modified * 1000,
-        br=_kbps(track),
-        d=(starts[1] - starts[0]) * 1000 // track.rendition.timescale,
-        nor=f"{number + 1}{suffix}" if len(firsts) == 2 and firsts[0] < firsts[1] else None,
-        ot=KINDS[track.rendition.kind],
-        sf=FORMATS[suffix],
-        st="v",
-    )
-    return cmsd.object_headers(static, f"{folder}/{track.name}")
-
-
-def _kbps(track: Served) -> int:
+def kbps(track: Served) -> int:
     return -(-track.rendition.bandwidth // 1000)
 
 

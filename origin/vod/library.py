@@ -19,7 +19,7 @@ from origin.vod.kept import Kept
 from origin.vod.package import register
 from origin.vod.reading import Identity, Objects
 from origin.vod.served import Guard, Guarding
-from origin.vod.title import FILE, Asked, Make, Title
+from origin.vod.title import FILE, NOTHING, Asked, Make, Title
 
 OPEN_TITLES = 128
 KEPT_BYTES = 64 << 20  # of media made a moment ago
@@ -33,15 +33,12 @@ class _Held(NamedTuple):
     """An open title, and its record as it was."""
 
     title: Title
-    path: str
+    path: bytes
     record: Identity
 
     def current(self) -> bool:
         """Whether nobody has registered it anew, and its sources are what they were."""
-        try:
-            return Identity.of(os.stat(self.path)) == self.record and not self.title.stale()
-        except OSError:
-            return False
+        return self.record.holds(self.path) and not self.title.stale()
 
 
 class Library:
@@ -80,7 +77,7 @@ class Library:
         """The leaf of a title. `start` and `end` make a clip of manifests; no other parameter
         changes bytes. `request` tells which range of a track's file is wanted.
         """
-        asked = Asked(query)
+        asked = Asked(query) if query else NOTHING
         if request is not None and leaf.endswith(FILE):
             ranges = (request.header("range") or "", request.header("if-range") or "")
             asked = Asked(query, request.method, *ranges)
@@ -155,7 +152,7 @@ class Library:
         return answer
 
     def _keep(self, home: Path, slot: str, title: Title) -> None:
-        path = str(home / RECORD)
+        path = os.fsencode(home / RECORD)
         self._open[slot] = _Held(title, path, Identity.of(os.stat(path)))
         while len(self._open) > self._limit:
             self._open.popitem(last=False)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -16,9 +17,10 @@ from origin.text import webvtt
 from origin.vod import labels, manifests, sheets, transport
 from origin.vod.catalog import Record
 from origin.vod.errors import VodError
+from origin.vod.forms import Form, Read
 from origin.vod.index import Index
 from origin.vod.manifests import Scene
-from origin.vod.reading import ObjectReader, Objects, open_reader
+from origin.vod.reading import ObjectReader, Objects, Reader, open_reader
 from origin.vod.served import Guard, Served
 from origin.vod.sheets import Sheets
 from origin.vod.texts import Text
@@ -74,10 +76,13 @@ class Title:
     sheets: Sheets | None = None
     serial: int = field(default_factory=count(1).__next__)  # of opening
     _rendered: dict[str, Entity] = field(default_factory=dict)
+    _forms: dict[tuple[str, str], Form] = field(default_factory=dict)
+    _readers: Sequence[Reader] = ()
     _control: str = ""  # of media, as are the fields
     _fields: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._readers = list({id(t.reader): t.reader for t in self.media}.values())
         self._control = self.caching.control(Class.MEDIA, 0)
         self._fields = self.caching.fields(Class.MEDIA)
 
@@ -119,8 +124,7 @@ class Title:
 
     def stale(self) -> bool:
         """Whether a source has changed since it was indexed (TR-42)."""
-        readers = {id(t.reader): t.reader for t in self.media}
-        return any(reader.stale() for reader in readers.values())
+        return any(reader.stale() for reader in self._readers)
 
     @property
     def media(self) -> Sequence[Served]:
@@ -230,14 +234,10 @@ class Title:
             body, kind = text.segment(number, suffix)
             tag, label = f"{text.tag}-{number}{suffix}", labels.text(suffix, self.modified)
             return self._object(body, kind, tag, self.modified, label)
-        track = self.tracks[name]
-        if suffix == ".m4s":
-            return self._maker(track, number, suffix, track.media)
-        if suffix == ".i.m4s" and track.is_video:
-            return self._maker(track, number, suffix, track.frame)
-        if suffix == ".ts" and self.guard is None and track in manifests.transported(self.scene):
-            return lambda wait: self._packets(track, number, wait)
-        raise KeyError(suffix)
+        form = self._forms.get((name, suffix))
+        if form is None:
+            form = self._forms[name, suffix] = self._form(self.tracks[name], suffix)
+        return partial(form.make, number)
 
     def _sheet(self, number: int, suffix: str) -> Make:
         """Pictures stay clear: whoever sells the title shows them anyway."""
@@ -254,32 +254,33 @@ class Title:
 
         return make
 
-    def _maker(
-        self, track: Served, number: int, suffix: str, read: Callable[..., bytes | None]
-    ) -> Make:
-        def make(wait: bool) -> Entity | None:
-            data: bytes | Sequence[bytes] | None = read(number, wait=wait)
-            if data is None:
-                return None
-            if self.guard is not None:
-                assert isinstance(data, bytes)
-                data = self.guard.seal(track.name, data, track.samples(number).first)
-            kind = MEDIA_TYPE[track.rendition.kind]
-            tag = self._tag(track, f"{number}{suffix}")
-            label = labels.media(track, number, suffix, self._folder)
-            return self._object(data, kind, tag, track.modified, label)
-
-        return make
-
-    def _packets(self, track: Served, number: int, wait: bool) -> Entity | None:
-        """A segment as MPEG-TS, the default sound inside of a picture's (TR-105..110)."""
-        beside = manifests.beside(self.scene) if track.is_video else None
-        data = transport.segment(track, beside, number, wait=wait)
-        if data is None:
-            return None
-        tag = f"{track.tag}-{number}.ts" + (f"-{beside.tag}" if beside is not None else "")
-        label = labels.media(track, number, ".ts", self._folder)
-        return self._object(data, TRANSPORT_TYPE, tag, self.modified, label)
+    def _form(self, track: Served, suffix: str) -> Form:
+        """KeyError for a form that the track does not have."""
+        behind = suffix + (f"-{self.guard.tag}" if self.guard is not None else "")
+        modified, kind = track.modified, MEDIA_TYPE[track.rendition.kind]
+        read: Read
+        if suffix == ".m4s":
+            read = track.media
+        elif suffix == ".i.m4s" and track.is_video:
+            read = track.frame
+        elif suffix == ".ts" and self.guard is None and track in manifests.transported(self.scene):
+            beside = manifests.beside(self.scene) if track.is_video else None
+            read = partial(transport.segment, track, beside)
+            behind += f"-{beside.tag}" if beside is not None else ""
+            modified, kind = self.modified, TRANSPORT_TYPE
+        else:
+            raise KeyError(suffix)
+        return Form(
+            track,
+            suffix,
+            read,
+            folder=self._folder,
+            content_type=kind,
+            tag=(f"{track.tag}-", behind),
+            modified=modified,
+            caching=self.caching,
+            guard=self.guard,
+        )
 
     def _file(self, track: Served, asked: Asked) -> Answer | Make:
         """The track as one file, or a range of it (TR-111, O4)."""
