@@ -34,6 +34,7 @@ cdef class Asking(Following):
         cdef size_t path_size = head.path_size
         cdef Target target
         cdef Entity entity
+        cdef Answer answer
         cdef Port port = self.port
         port.requests += 1
         if port.log is not None:
@@ -70,6 +71,13 @@ cdef class Asking(Following):
                 port.hot_hits += 1
                 self.hit = True
                 return self.give_entity(d, entity)
+        if port.desk is not None:
+            try:
+                answer = port.desk.ask(d, head, &target, self.peer)
+            except Exception as error:
+                return self.handler_failed(error)
+            if answer is not None:
+                return self.give(d, answer)
         if self.request is None:
             self.request = self.cut_request(d, &target)
         try:

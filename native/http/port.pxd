@@ -3,6 +3,7 @@
 from libc.stdint cimport uint8_t, uint64_t
 
 from native.http.accesslog cimport AccessLog
+from native.http.desk cimport Desk
 from native.http.hot cimport Hot
 from native.http.worker cimport Worker
 
@@ -10,6 +11,7 @@ cdef class Port:
     cdef readonly object handler, guard, limits, loop
     cdef AccessLog log
     cdef Hot hot
+    cdef Desk desk
     cdef Worker worker
     cdef list refusals  # by row of errors.REFUSALS
     cdef object preflight

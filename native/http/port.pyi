@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing_extensions import disjoint_base
 
 from native.http.connection import Connection
+from native.http.desk import Desk
 from native.http.entity import Refusal
 from native.http.errors import Row
 from native.http.hot import Hot
@@ -28,6 +29,7 @@ class Port:
         limits: Limits,
         access_log: Callable[[bytes], None] | None,
         guard: Callable[..., object] | None = None,
+        desk: Desk | None = None,
     ) -> None: ...
     @property
     def loop(self) -> asyncio.AbstractEventLoop: ...

@@ -25,9 +25,9 @@ def refusal(row: errors.Row) -> Refusal:
 cdef class Port:
     """Shared by the connections of one server; all of it on one event loop."""
 
-    def __init__(self, loop, worker, handler, hot, limits, access_log, guard=None):
+    def __init__(self, loop, worker, handler, hot, limits, access_log, guard=None, desk=None):
         self.loop, self.worker, self.handler, self.hot = loop, worker, handler, hot
-        self.guard = guard
+        self.guard, self.desk = guard, desk
         self.limits = limits
         if access_log is not None:
             self.log = worker.log = AccessLog(access_log)

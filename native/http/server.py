@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 
+from native.http.desk import Desk
 from native.http.entity import Entity, Refusal
 from native.http.gate import Parked
 from native.http.growing import Growing
@@ -79,11 +80,13 @@ async def serve(
     reuse_port: bool = False,
     access_log: Callable[[bytes], None] | None = None,
     guard: Guard | None = None,
+    desk: Desk | None = None,
 ) -> Server:
     """Answer GET, HEAD and OPTIONS on host:port (0: any free port) with `handler`.
 
     A handler returns an answer, or an awaitable of one; a plain return makes no task. Objects in
-    `hot` are answered without it. A `guard` is asked before both; what it returns is the answer.
+    `hot` are answered without it, then what `desk` answers. A `guard` is asked before all; what it
+    returns is the answer.
     `reuse_port`: several processes share the port (HT-145). `access_log` gets JSON lines (HT-160),
     many at once, twice a second.
     """
@@ -105,5 +108,5 @@ async def serve(
     number: int = listening.getsockname()[1]
     loop = asyncio.get_running_loop()
     worker = Worker(loop)
-    shared = Port(loop, worker, handler, hot, limits or Limits(), access_log, guard)
+    shared = Port(loop, worker, handler, hot, limits or Limits(), access_log, guard, desk)
     return Server(shared, worker, Listener(worker, shared, listening.detach()), number)
