@@ -18,7 +18,7 @@ import manifest_proxy.settings
 import origin.settings
 from headwater.settings import Demo, Token, effective
 from runtime import logs, objects, service
-from runtime.sections import Data, Log, Objects, Sql
+from runtime.sections import Data, Log, Objects, Sql, Store
 from runtime.service import Background, Part, Web
 from runtime.settings import Loaded
 
@@ -111,6 +111,15 @@ def control_database(config: Path | None, data: Path | None) -> "Database":
     return _database(loaded, section(loaded, "data", Data).dir / "control")
 
 
+def origin_settings(loaded: Loaded) -> origin.settings.Settings:
+    """The origin's, with the licence URLs of the control API beside it."""
+    from headwater.licences import public_urls
+
+    control = section(loaded, "control", control_api.settings.Settings)
+    settings = section(loaded, "origin", origin.settings.Settings)
+    return public_urls(settings, control.public_url, list(control.licences.servers))
+
+
 Built = tuple[list[Part], tuple[str, int] | None]
 
 
@@ -133,7 +142,7 @@ def _issuer(loaded: Loaded) -> str:
 def _origin(loaded: Loaded, _: str, shared: bool) -> Built:
     from origin import server
 
-    settings = section(loaded, "origin", origin.settings.Settings)
+    settings = origin_settings(loaded)
     folder = section(loaded, "data", Data).dir
     remote = section(loaded, "objects", Objects)
     store = objects.choose(remote, folder)
@@ -161,9 +170,14 @@ def _router(loaded: Loaded, _: str, shared: bool) -> Built:
 
 def _control(loaded: Loaded, _: str, shared: bool) -> Built:
     from control_api import server
+    from headwater.licences import Keys, key_routes
+    from runtime import store as shared_store
 
     settings = section(loaded, "control", control_api.settings.Settings)
-    folder = section(loaded, "data", Data).dir / "control"
+    data_dir = section(loaded, "data", Data).dir
+    folder = data_dir / "control"
+    store, store_parts, _ = shared_store.choose(section(loaded, "store", Store), processes=1)
+    content_keys = Keys(section(loaded, "origin", origin.settings.Settings), data_dir)
     database = _database(loaded, folder)
     demo = section(loaded, "demo", Demo)
     story = _story(loaded, demo) if demo.enabled else None
@@ -174,10 +188,12 @@ def _control(loaded: Loaded, _: str, shared: bool) -> Built:
         token_signer=server.signer(settings, keys_file(loaded)),
         demo=demo.enabled,
         pages=_page(loaded, demo, story).mount if story else None,
+        key_routes=key_routes(content_keys),
+        store=store,
         reuse_port=shared,
     )
     telling: list[Part] = [Background("story", story.forever)] if story else []
-    return [database, *telling, *parts], None
+    return [database, *store_parts, *telling, *parts], None
 
 
 def _edge(loaded: Loaded, name: str, _: bool) -> Built:

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
@@ -25,6 +26,9 @@ class Edge(Section):
     name: str = Field(pattern=r"^[A-Za-z0-9._-]{1,32}$")
     port: int = Field(ge=1, le=65535)
     admin_port: int = Field(ge=1, le=65535)
+    platform: Literal["cloudfront", "akamai"] = Field(
+        "cloudfront", description="whose edge script it runs"
+    )
 
 
 class Demo(Section):
@@ -34,8 +38,8 @@ class Demo(Section):
     host: str = "127.0.0.1"
     edges: list[Edge] = Field(
         default_factory=lambda: [
-            Edge(name="CDN-A", port=8011, admin_port=8111),
-            Edge(name="CDN-B", port=8012, admin_port=8112),
+            Edge(name="CDN-A", port=8011, admin_port=8111, platform="cloudfront"),
+            Edge(name="CDN-B", port=8012, admin_port=8112, platform="akamai"),
         ],
         min_length=2,
     )

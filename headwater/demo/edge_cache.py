@@ -7,8 +7,8 @@ Pure but for the event loop: the clock and the fetch come in as arguments.
 import asyncio
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 
 from headwater.demo.edge_pull import Arriving
@@ -16,6 +16,7 @@ from runtime.fetch import Fetched, FetchError
 
 MAX_BYTES = 64 << 20
 STALE_IF_ERROR_S = 4.0  # a live playlist survives a hiccup of the origin (RFC 5861, 4)
+_MARKS = ("cmsd-static", "cmsd-dynamic")
 _DIRECTIVE = re.compile(r'([a-z-]+)(?:="?(\d+)"?)?')
 
 Fetch = Callable[[str | None], Awaitable[Fetched | Arriving]]  # takes the tag to revalidate with
@@ -33,6 +34,7 @@ class Stored:
     last_modified: int
     stored_at_s: float
     lifetime_s: float
+    marks: Mapping[str, str] = field(default_factory=dict)  # CMSD of the hops behind (E-53)
 
     def age_s(self, now_s: float) -> float:
         return now_s - self.stored_at_s
@@ -132,6 +134,7 @@ class Cache:
             last_modified=_epoch_s(headers.get("last-modified", "")),
             stored_at_s=self._clock_s(),
             lifetime_s=lifetime_s(cache_control),
+            marks={name: headers[name] for name in _MARKS if name in headers},
         )
 
     def _renewed(self, old: Stored, answer: Fetched) -> Stored:

