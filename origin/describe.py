@@ -54,6 +54,7 @@ def describe(name: str, track: Track, *, frame_rate: Fraction | None = None) -> 
             width=entry.width,
             height=entry.height,
             sample_aspect=Fraction(*entry.pixel_aspect) if all(entry.pixel_aspect) else Fraction(1),
+            turned=track.turned,
             frame_rate=frame_rate,
             video_range=video_range(entry),
             supplemental=supplemental(entry),

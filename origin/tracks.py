@@ -77,6 +77,8 @@ class Rendition:
     switching_set: str = ""  # as the encoder names it (I11)
     inband: tuple[tuple[str, str], ...] = ()  # (scheme, value) of emsg boxes in the media
     trick_of: str = ""
+    turned: bool = False  # players swap width and height (TR-53)
+    header: str = "init.mp4"  # its name in the folder
     protected: Protected | None = None
 
     @property

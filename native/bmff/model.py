@@ -1,5 +1,6 @@
 """The nouns of ISO BMFF as the kernels hand them out (ISO/IEC 14496-12:2022, clause 8)."""
 
+import struct
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -54,6 +55,7 @@ class Colour(NamedTuple):
 
 
 NO_DEFAULTS = Defaults()
+UNTURNED = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)  # 8.3.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class Track:
     alternate_group: int = 0
     width: int = 0  # tkhd, whole pixels
     height: int = 0
+    matrix: bytes = UNTURNED
     edits: tuple[Edit, ...] = ()
     kinds: tuple[Kind, ...] = ()
     references: tuple[str, ...] = ()  # tref types
@@ -100,6 +103,12 @@ class Track:
     @property
     def entry(self) -> SampleEntry:
         return self.entries[0]
+
+    @property
+    def turned(self) -> bool:
+        """Whether the matrix lays the picture on its side: x' = c*y, y' = b*x."""
+        a, b, _, c, d = struct.unpack_from(">5i", self.matrix)
+        return bool(a == d == 0 != b * c)
 
 
 @dataclass(frozen=True, slots=True)

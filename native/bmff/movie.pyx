@@ -98,16 +98,20 @@ cdef int _header(const uint8_t* data, Span box, dict found) except -1:
     """tkhd (8.3.2)."""
     cdef Reader r = reader(data, box.body, box.end)
     cdef bint wide = u8(&r) == 1
+    cdef Py_ssize_t matrix
     skip(&r, 2)
     found["enabled"] = u8(&r) & 1 == 1
     skip(&r, 16 if wide else 8)
     found["id"] = u32(&r)
     skip(&r, 4 + (8 if wide else 4) + 8 + 2)
     found["alternate_group"] = u16(&r)
-    skip(&r, 4 + 36)
+    skip(&r, 4)
+    matrix = r.at
+    skip(&r, 36)
     found["width"] = u32(&r) >> 16
     found["height"] = u32(&r) >> 16
     whole(&r, box)
+    found["matrix"] = data[matrix : matrix + 36]
     return 0
 
 

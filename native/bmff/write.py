@@ -6,9 +6,8 @@ A track is written as one CMAF header: ftyp and moov with one trak and mvex (ISO
 import struct
 from collections.abc import Iterable, Sequence
 
-from native.bmff.model import Emsg, Prft, Track
+from native.bmff.model import UNTURNED, Emsg, Prft, Track
 
-_MATRIX = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 _MEDIA_HEADER = {  # media information header by handler, 12.1.2, 12.2.2, 12.6.2
     "vide": ("vmhd", 1, bytes(8)),
     "soun": ("smhd", 0, bytes(4)),
@@ -56,7 +55,7 @@ def header(track: Track) -> bytes:
 
 def _movie_header(timescale: int) -> bytes:
     """8.2.2"""
-    fixed = struct.pack(">IH", 0x10000, 0x100) + bytes(10) + _MATRIX + bytes(24)
+    fixed = struct.pack(">IH", 0x10000, 0x100) + bytes(10) + UNTURNED + bytes(24)
     return full("mvhd", 0, 0, struct.pack(">4I", 0, 0, timescale, 0), fixed, struct.pack(">I", 2))
 
 
@@ -66,7 +65,7 @@ def _track_header(track: Track) -> bytes:
     head = struct.pack(">5I", 0, 0, 1, 0, 0) + bytes(8)
     place = struct.pack(">4H", 0, 0, volume, 0)
     size = struct.pack(">2I", track.width << 16, track.height << 16)
-    return full("tkhd", 0, 7, head, place, _MATRIX, size)
+    return full("tkhd", 0, 7, head, place, track.matrix, size)
 
 
 def _media(track: Track) -> bytes:

@@ -53,11 +53,16 @@ def multivariant(renditions: Sequence[Rendition], *, clearkey: ClearKey = "ident
         groups = []
     for group in groups:
         lines += _media("AUDIO", group.name, group.members, group.default)
-    lines += _media("SUBTITLES", "text", [(member(r), r) for r in text], _default_text(text))
+    lines += subtitle_lines(text)
     for variant in variants:
         lines += [_stream_inf(variant), f"{variant.main.name}/media.m3u8"]
     lines += [_iframe_stream_inf(r) for r in renditions if r.trick_of]
     return "\n".join(lines) + "\n"
+
+
+def subtitle_lines(text: Sequence[Rendition], leaf: str = "media.m3u8") -> list[str]:
+    """EXT-X-MEDIA of the group "text"; playlists are called `leaf`."""
+    return _media("SUBTITLES", "text", [(member(r), r) for r in text], _default_text(text), leaf)
 
 
 def _default_text(text: Sequence[Rendition]) -> Rendition | None:
@@ -69,6 +74,7 @@ def _media(
     group: str,
     members: Sequence[tuple[Member, Rendition]],
     default: Rendition | None,
+    leaf: str = "media.m3u8",
 ) -> list[str]:
     """EXT-X-MEDIA lines of a group: unique names, at most one default (HLS-M29)."""
     lines = []
@@ -86,7 +92,7 @@ def _media(
         attributes += ["FORCED=YES"] if forced else []
         attributes += [f'CHARACTERISTICS="{traits}"'] if traits else []
         attributes += [f'CHANNELS="{channels(r)}"'] if kind == "AUDIO" and r.channels else []
-        attributes.append(f'URI="{r.name}/media.m3u8"')
+        attributes.append(f'URI="{r.name}/{leaf}"')
         lines.append(f"#EXT-X-MEDIA:{','.join(attributes)}")
     return lines
 
@@ -137,8 +143,9 @@ def _resolution(r: Rendition) -> str:
 
 
 def display_size(r: Rendition) -> tuple[int, int]:
-    """Width and height after the sample aspect ratio (TR-70)."""
-    return (half_up(r.width * r.sample_aspect), r.height)
+    """Width and height after the sample aspect ratio, as shown (TR-53, TR-70)."""
+    width = half_up(r.width * r.sample_aspect)
+    return (r.height, width) if r.turned else (width, r.height)
 
 
 def _quoted(text: str) -> str:
