@@ -31,7 +31,7 @@ from origin.vod.source import Source
 from origin.vod.timeline import Placed
 
 MAGIC = b"HWVODIDX"
-FORMAT = 3
+FORMAT = 4
 _HEAD = struct.Struct("<8sII3QII")
 SAMPLE_COLUMNS = ("size", "duration", "cto", "sync")
 RUN_COLUMNS = ("run_samples", "run_gap")
@@ -74,7 +74,6 @@ def pack_track(cut: Cut) -> dict[str, bytes]:
     if heads and heads[0]:
         heads[0] += len(cut.note)
     filled = [b < stop for b in cut.bounds[:-1]]
-    starts = [max(0, placed.time(b)) if ok else 0 for b, ok in zip(bounds, filled, strict=False)]
     decode = [placed.decode_time(b) if ok else 0 for b, ok in zip(bounds, filled, strict=False)]
     return {
         "size": pack(samples.size[first:stop]),
@@ -85,7 +84,7 @@ def pack_track(cut: Cut) -> dict[str, bytes]:
         "run_gap": pack(gaps),
         "first_sample": pack(base),
         "decode_time": pack(array("q", decode)),
-        "start": pack(array("q", [*starts, max(0, placed.end)])),
+        "start": pack(array("q", [*(max(0, at) for at in decode), max(0, placed.end)])),
         "first_run": pack(first_run),
         "first_byte": pack(first_byte),
         "head": pack(heads),

@@ -18,6 +18,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, gcd
+from statistics import mode
 
 from native.bmff import Track
 from native.bmff.tables import Samples
@@ -110,9 +111,10 @@ def _rescale(value: int, track: Track, movie_timescale: int) -> int:
 def apply_edits(
     track: Track, samples: Samples, raps: list[int], movie_timescale: int, where: str
 ) -> Edited:
-    """The samples that the edit list presents."""
+    """The samples that the edit list presents; odd times of `samples` are put right in place."""
     media_time, delay, length = edit_of(track, where, movie_timescale)
     stop = len(samples)
+    _even_ends(track, samples)
     dts, cto, duration = samples.dts, samples.cto, samples.duration
     tolerance = duration[stop - 1] + -(-track.timescale // movie_timescale)
     if length and dts[stop - 1] + duration[stop - 1] - media_time - length > tolerance:  # TR-16
@@ -128,10 +130,45 @@ def apply_edits(
         first = usable[0]
         lost = first > 0 and any(dts[i] + cto[i] >= opens for i in range(first))
         start = dts[first] + cto[first] - media_time + delay
+        _in_order(samples, [i for i in raps if first <= i < stop], first, stop)
     else:
         first = min(bisect_left(dts, media_time, 0, stop), stop - 1)
-        start = delay
+        start = delay if track.edits else dts[0]
     return Edited(track, samples, raps, media_time - delay, first, stop, start, lost)
+
+
+def _even_ends(track: Track, samples: Samples) -> None:
+    """A last sample of no length gets the usual one (TR-22); a first sound whose length was
+    stretched over what an edit list should say lies at the end of its span (TR-19).
+    """
+    duration = samples.duration
+    if len(samples) < 2:
+        return
+    if duration[-1] <= 1:
+        duration[-1] = mode(duration)
+    stretched = track.handler == "soun" and not track.edits and duration[0] > duration[1]
+    if stretched and 1 < duration[1] == mode(duration):
+        samples.dts[0] += duration[0] - duration[1]
+        duration[0] = duration[1]
+
+
+def _in_order(samples: Samples, raps: list[int], first: int, stop: int) -> None:
+    """Where a random access point is not decoded when it is shown, as for variable frame rates, the
+    presentation times in rising order become the decode times; no picture moves (TR-29).
+    """
+    dts, cto = samples.dts, samples.cto
+    base = cto[first]
+    if all(cto[i] == base for i in raps):
+        return
+    shown = [dts[i] + cto[i] for i in range(first, stop)]
+    times = sorted(shown)
+    if len(set(times)) < len(times):
+        return
+    for i, (time, pts) in enumerate(zip(times, shown, strict=True), first):
+        dts[i] = time - base
+        cto[i] = pts - dts[i]
+    for i in range(first, stop - 1):
+        samples.duration[i] = dts[i + 1] - dts[i]
 
 
 def place(tracks: list[Edited]) -> list[Placed]:
