@@ -6,6 +6,7 @@ import cat
 
 CTI_BYTES = 16
 METHODS = ["GET", "HEAD"]
+HEADER = "CTA-Common-Access-Token"  # CTA-5007
 
 
 class Signer(Protocol):

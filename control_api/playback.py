@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from control_api import devices, rights, sessions, types
-from control_api.content_tokens import CTI_BYTES, Signer
+from control_api.content_tokens import CTI_BYTES, HEADER, Signer
 from control_api.entitlement import Allowed, Ask, Denied, check
 from control_api.issuer import Caller
 from control_api.problems import Problem
@@ -25,6 +25,12 @@ log = logs.get("control")
 
 LEAVES = {"hls": "master.m3u8", "dash": "manifest.mpd"}
 JITTER = 0.1  # of the heartbeat interval, either way (CTL-106)
+KEY_SYSTEMS: dict[types.DrmName, str] = {  # Encrypted Media Extensions' names
+    "clearkey": "org.w3.clearkey",
+    "widevine": "com.widevine.alpha",
+    "playready": "com.microsoft.playready",
+    "fairplay": "com.apple.fps",
+}
 BODY_PROFILES: dict[str, types.DeviceClass] = {"tv": "tv", "mobile": "mobile", "web": "web"}
 
 
@@ -49,8 +55,11 @@ class Playback:
         router: Router,
         signer: Signer,
         secret: bytes,
+        *,
+        clearkey: bool = False,
     ) -> None:
         self._settings = settings
+        self._clearkey = clearkey
         self._database = database
         self._router = router
         self._signer = signer
@@ -144,7 +153,7 @@ class Playback:
             cdns=[types.Cdn(choice.id, choice.base_url) for choice in decision.pathways],
             decision=types.Decision(decision.reason, decision.sentence, decision.ttl_s),
             steering=_steering(decision),
-            drm=[],
+            drm=self._drm(token),
             position_ms=0,
             constraints=_constraints(cleared.allowed),
             heartbeat=types.Heartbeat(
@@ -175,6 +184,11 @@ class Playback:
         """Ends a session and frees its slot at once; twice is as good as once (CTL-109)."""
         async with self._database.write() as connection:
             await sessions.stop(connection, caller.account_id, session_id, "stopped", now_ms)
+
+    async def review(self, row: Any, now_ms: int) -> tuple[rights.Case, Allowed | Denied]:
+        """CheckAccess again, for a session that runs."""
+        kind = sessions.TARGETS[row.kind]
+        return await self._judge(row.account_id, row.device_id, None, kind, row.target_id, now_ms)
 
     async def _clear(
         self,
@@ -252,6 +266,25 @@ class Playback:
             **{protocol: f"{base}{leaf}?CAT={token}" for protocol, leaf in LEAVES.items()}
         )
 
+    def _drm(self, token: str) -> list[types.Drm]:
+        """The systems whose licences are given out here; content in the clear asks for none."""
+        servers = self._settings.licences.servers
+        base = f"{self._settings.public_url}/v1/licence"
+        offered: list[types.DrmName] = ["clearkey"] if self._clearkey else []
+        offered += servers
+        return [
+            types.Drm(
+                system=name,
+                key_system=KEY_SYSTEMS[name],
+                licence_url=f"{base}/{name}",
+                certificate_url=f"{base}/{name}/certificate"
+                if name in servers and servers[name].certificate_url
+                else None,
+                headers={HEADER: token},
+            )
+            for name in offered
+        ]
+
     def _renewal_due(self, row: Any, now_ms: int) -> bool:
         """Once per half life of the token, at the first heartbeat after it."""
         half_ms = 500 * self._settings.content_token_s
@@ -260,14 +293,7 @@ class Playback:
 
     async def _renew(self, caller: Caller, row: Any, now_ms: int) -> types.RenewToken | types.Stop:
         """A fresh token for the same session, or the word to stop when access is gone."""
-        case, verdict = await self._judge(
-            caller.account_id,
-            row.device_id,
-            None,
-            sessions.TARGETS[row.kind],
-            row.target_id,
-            now_ms,
-        )
+        case, verdict = await self.review(row, now_ms)
         if isinstance(verdict, Denied) or case.target is None:
             reason = verdict.code if isinstance(verdict, Denied) else "content_not_found"
             log.info("playback_cut", account=caller.account_id, target=row.target_id, reason=reason)

@@ -257,6 +257,7 @@ playback_session = Table(
     Column("end_reason", String(32)),
     Column("position_ms", BigInteger),
     Index(None, "account_id", "started_ms"),
+    Index(None, "cti"),
     Index(
         "ix_playback_session_live",
         "last_seen_ms",

@@ -3,7 +3,7 @@
 The composition starts the database before these parts, and passes in what other rooms own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,17 +14,22 @@ from control_api import keys, openapi, seed
 from control_api.calls import Services
 from control_api.content_tokens import CatSigner, Signer
 from control_api.issuer import Issuer, Passwords
+from control_api.licence_proxy import proxies
+from control_api.licences import Gate
 from control_api.migrations import LOCATION
 from control_api.playback import Playback
 from control_api.routerclient import HttpRouter, Router
 from control_api.routes import ROUTES
+from control_api.sessions import Clockwork
 from control_api.settings import Settings
 from control_api.web import mount
 from runtime.fetch import Fetcher
 from runtime.service import Part, Web
 from runtime.sql import Database
+from runtime.store import MemoryStore, Store
 
 Pages = Callable[[web.Application], None]
+KeyRoutes = Callable[[Gate], Sequence[web.RouteDef]]
 
 
 class Schema:
@@ -69,13 +74,16 @@ def parts(
     router: Router | None = None,
     demo: bool = False,
     pages: Pages | None = None,
+    key_routes: KeyRoutes | None = None,
+    store: Store | None = None,
     reuse_port: bool = False,
 ) -> list[Part]:
     """What `headwater control` runs.
 
     `database` is started by the composition, earlier; `folder` keeps the issuer's keys; `router`
     None asks `settings.router_url` over HTTP; `demo` plants the demo household; `pages` mounts the
-    console on the listener's application.
+    console on the listener's application; `key_routes` gives out content keys to whom the gate lets
+    pass; `store`, started by the composition, counts licence requests.
     """
     found: list[Part] = []
     if router is None:
@@ -85,7 +93,16 @@ def parts(
     passwords = Passwords()
     demo_password = settings.demo_password.get_secret_value() if demo else None
     found.append(Schema(database, passwords, demo_password))
-    app = application(settings, database, folder, token_signer, router, passwords)
+    app, gate = application(
+        settings, database, folder, token_signer, router, passwords, clearkey=key_routes is not None
+    )
+    if gate is not None:
+        fetchers, found_proxies = proxies(settings.licences, gate, store or MemoryStore())
+        found += fetchers
+        for proxy in found_proxies:
+            app.add_routes(proxy.routes())
+        if key_routes is not None:
+            app.add_routes(key_routes(gate))
     if pages is not None:
         pages(app)
     found.append(
@@ -108,8 +125,10 @@ def application(
     token_signer: Signer,
     router: Router,
     passwords: Passwords,
-) -> web.Application:
-    """The API's routes and its OpenAPI document."""
+    *,
+    clearkey: bool = False,
+) -> tuple[web.Application, Gate | None]:
+    """The API's routes and its OpenAPI document; and who may have licences."""
     secret = keys.sealing_secret(
         keys.load_or_create(folder / "sealing-key.json", keys.sealing_keys)
     )
@@ -120,7 +139,7 @@ def application(
         life_s=settings.access_token_s,
         leeway_s=settings.jwt_leeway_s,
     )
-    playback = Playback(settings, database, router, token_signer, secret)
+    playback = Playback(settings, database, router, token_signer, secret, clearkey=clearkey)
     app = web.Application(client_max_size=settings.max_body_bytes)
     desk = token_signer if isinstance(token_signer, CatSigner) else None
     mount(app, Services(settings, database, issuer, passwords, playback, secret, desk), ROUTES)
@@ -131,4 +150,8 @@ def application(
         return web.Response(body=document, content_type="application/json")
 
     app.router.add_get("/openapi.json", describe)
-    return app
+    times = Clockwork(
+        settings.session_ttl_s, settings.terminated_kept_s, settings.termination_code_s
+    )
+    gate = Gate(database, playback, desk.keys, desk.issuer, times) if desk is not None else None
+    return app, gate

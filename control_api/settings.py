@@ -1,8 +1,13 @@
 """Settings of the control API: section `control` of headwater.toml, `HEADWATER_CONTROL__*`."""
 
-from pydantic import Field, SecretStr
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator
 
 from runtime.settings import Section
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Timeouts(Section):
@@ -18,6 +23,45 @@ class Pathway(Section):
 
     id: str = Field(pattern=r"^[A-Za-z0-9._-]{1,32}$")
     base_url: str = Field(pattern=r"^https?://[^/?#]+$")
+
+
+class LicenceServer(Section):
+    """A licence server behind the proxy (PR-130, PR-132); plain HTTP on loopback only."""
+
+    url: str
+    certificate_url: str = Field(default="", description="answers GET, kept for an hour")
+    headers: dict[str, SecretStr] = Field(default={}, description="added to each request")
+    forward: list[str] = Field(
+        default=[], description="request headers that pass beside Content-Type and SOAPAction"
+    )
+
+    @field_validator("url", "certificate_url")
+    @classmethod
+    def _secure(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if url and not (
+            (parts.scheme == "https" and parts.hostname)
+            or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+        ):
+            raise ValueError("an https URL is wanted")
+        return url
+
+
+class Licences(Section):
+    """Licence requests (PR-130..PR-134)."""
+
+    servers: dict[Literal["widevine", "playready", "fairplay"], LicenceServer] = Field(
+        default={}, description="by DRM system; one that is not named is not served"
+    )
+    session_per_min: int = Field(default=20, gt=0)
+    session_burst: int = Field(default=12, gt=0, description="3 x key roles")
+    device_per_min: int = Field(default=60, gt=0)
+    all_per_s: int = Field(default=2_000, gt=0)
+    slow_ms: int = Field(
+        default=2_000, ge=0, description="a wave beyond all_per_s waits so long before it is told"
+    )
+    connect_ms: int = Field(default=2_000, gt=0)
+    answer_ms: int = Field(default=8_000, gt=0)
 
 
 class Settings(Section):
@@ -63,5 +107,6 @@ class Settings(Section):
     )
     max_body_bytes: int = Field(default=65_536, gt=0)
     timeouts: Timeouts = Field(default_factory=Timeouts)
+    licences: Licences = Field(default_factory=Licences)
 
     demo_password: SecretStr = SecretStr("headwater-demo")

@@ -262,6 +262,19 @@ class Limits(Answer):
     in_use: int
 
 
+DrmName = Literal["clearkey", "widevine", "playready", "fairplay"]
+
+
+class Drm(Answer):
+    """Where licences of one DRM system are asked for, and with which request headers."""
+
+    system: DrmName
+    key_system: str
+    licence_url: str
+    certificate_url: str | None
+    headers: dict[str, str]
+
+
 class StartAnswer(Answer):
     """Everything a player needs (CTL-101)."""
 
@@ -274,7 +287,7 @@ class StartAnswer(Answer):
     cdns: list[Cdn]
     decision: Decision
     steering: Steering | None
-    drm: list[str]
+    drm: list[Drm]
     position_ms: int
     constraints: Constraints
     heartbeat: Heartbeat

@@ -28,7 +28,10 @@ PROBLEMS = metrics.counter("control_problems", "answers that were problems", ("c
 
 CHUNK_BYTES = 16_384
 STATUS_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 400: "invalid"}
-ALLOW_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Request-Timeout-Ms"
+ALLOW_HEADERS = (
+    "Authorization, Content-Type, CTA-Common-Access-Token, Idempotency-Key, If-None-Match,"
+    " SOAPAction, X-Request-Timeout-Ms"
+)
 EXPOSE_HEADERS = "ETag, Location, Retry-After, X-Request-Id"
 
 

@@ -75,6 +75,7 @@ def package(
     data: Path | None,
     *,
     thumbnails: bool = True,
+    drop_misaligned: bool = False,
 ) -> int:
     """Register a title; 0, or 1 with the reasons when its files do not fit."""
     from origin import vod
@@ -89,10 +90,20 @@ def package(
         if any(each.startswith("s3://") for each in inputs) and remote.url:
             store = objects.choose(remote, folder)
             report = asyncio.run(
-                vod.register_objects(folder, inputs, title, store, remote.bucket, ffmpeg=ffmpeg)
+                vod.register_objects(
+                    folder,
+                    inputs,
+                    title,
+                    store,
+                    remote.bucket,
+                    ffmpeg=ffmpeg,
+                    drop_misaligned=drop_misaligned,
+                )
             )
         else:
-            report = vod.register(folder, inputs, title, ffmpeg=ffmpeg)
+            report = vod.register(
+                folder, inputs, title, ffmpeg=ffmpeg, drop_misaligned=drop_misaligned
+            )
     except (vod.VodError, objects.ObjectError) as error:
         print(f"headwater package: {error}", file=sys.stderr)
         return 1

@@ -25,16 +25,27 @@ def masters(settings: Protection, data_dir: Path, *, create: bool = False) -> Ma
     path = Path(settings.master_key_file or data_dir / "origin" / "master.key")
     if create and not settings.master_key_file and not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
+        whole = path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+        write_private(whole, os.urandom(MASTER_BYTES).hex().encode() + b"\n")
         with contextlib.suppress(FileExistsError):
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as out:
-                out.write(os.urandom(MASTER_BYTES).hex() + "\n")
+            os.link(whole, path)  # whoever reads finds all of it, and one of two makers wins
+        whole.unlink()
     try:
         if path.stat().st_mode & OTHERS:
             raise ProtectionError("sealed", f"{path.name} must have mode 0600")
         return Masters.parse(path.read_text())
     except OSError as error:
         raise ProtectionError("sealed", f"no master key: {error.strerror}") from error
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """A new file of mode 0600 whatever the umask, on the disk when this returns."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as out:
+        os.fchmod(descriptor, 0o600)
+        out.write(data)
+        out.flush()
+        os.fsync(out.fileno())
 
 
 class KeyFile:
@@ -76,9 +87,6 @@ class KeyFile:
             vault = Vault(data, self._masters)
             yield vault
             temporary = self._path.with_suffix(f".{os.getpid()}")
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as out:
-                out.write(vault.dump())
-                out.flush()
-                os.fsync(out.fileno())
+            temporary.unlink(missing_ok=True)
+            write_private(temporary, vault.dump())
             temporary.replace(self._path)

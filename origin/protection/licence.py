@@ -12,17 +12,23 @@ from origin.errors import OriginError
 from origin.protection import clearkey
 from origin.protection.keys import ContentKey
 
-Verdict = Literal["ok", "no_session", "not_authorized"]
+Verdict = Literal["ok", "no_session", "insufficient_proof", "not_authorized", "unavailable"]
 Allow = Callable[[web.Request, ContentKey], Awaitable[Verdict]]
 Find = Callable[[bytes], ContentKey | None]
 
-PROBLEM = {
+_DASHIF = "https://dashif.org/drm-problems/"
+PROBLEM = {  # the gravest first
+    "unavailable": (503, "about:blank", "rights cannot be checked now"),
     "no_session": (401, "about:blank", "no session"),
-    "not_authorized": (403, "https://dashif.org/drm-problems/not-authorized", "not authorized"),
-}
+    "insufficient_proof": (
+        403, f"{_DASHIF}insufficient-proof-of-authorization", "the token is not for this content"
+    ),
+    "not_authorized": (403, f"{_DASHIF}not-authorized", "not authorized"),
+}  # fmt: skip
+RETRY_S = 5
 CORS = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, CTA-Common-Access-Token",
     "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
     "Access-Control-Max-Age": "86400",
 }
@@ -77,12 +83,13 @@ def _refusal(verdicts: list[Verdict]) -> web.Response:
     """404 when no key is known, else what stood in the way (PR-120)."""
     if not verdicts:
         return _problem(404, "about:blank", "no such key")
-    return _problem(*PROBLEM["no_session" if "no_session" in verdicts else "not_authorized"])
+    return _problem(*PROBLEM[next(word for word in PROBLEM if word in verdicts)])
 
 
 def _problem(status: int, kind: str, title: str) -> web.Response:
     """RFC 9457, readable across origins (PR-133)."""
     body = {"type": kind, "title": title, "status": status}
+    headers = PRIVATE | ({"Retry-After": str(RETRY_S)} if status == 503 else {})
     return web.json_response(
-        body, status=status, content_type="application/problem+json", headers=PRIVATE
+        body, status=status, content_type="application/problem+json", headers=headers
     )

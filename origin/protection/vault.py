@@ -7,6 +7,7 @@ of the master key that sealed it, so that a file can be sealed anew entry by ent
 import base64
 import binascii
 import hashlib
+import hmac
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -74,6 +75,10 @@ class Masters:
         sealed = AESGCM(self._keys[0]).encrypt(nonce, data, bound)
         return _id(self._keys[0]), _b64(nonce), _b64(sealed)
 
+    def derive(self, label: bytes) -> bytes:
+        """A secret of 32 bytes that every origin with this master key agrees on."""
+        return hmac.digest(self._keys[0], b"headwater derived\0" + label, "sha256")
+
     def current(self, entry: Entry) -> bool:
         return entry.master == _id(self._keys[0])
 
@@ -123,6 +128,15 @@ class Vault:
                 return self.by_kid(bytes.fromhex(entry.kid))
         return None
 
+    def next_period(self, key: ContentKey) -> int | None:
+        """When the period behind the key's begins, as far as keys are known."""
+        later = (
+            entry.period
+            for entry in self._sheet.entries
+            if entry.content_id == key.content_id and entry.period > key.period
+        )
+        return min(later, default=None)
+
     def add(self, key: ContentKey, random: Random) -> None:
         """Store a key; the same KID with another key is refused."""
         held = self.by_kid(key.kid)
@@ -151,6 +165,24 @@ class Vault:
                 kid = kid_of(content_id, scheme, role, period)
                 secret = Secret(random(KEY_BYTES))
                 key = ContentKey(kid, secret, scheme, role, content_id, iv, period)
+                self.add(key, random)
+            keys.append(key)
+        return keys
+
+    def derive(
+        self, content_id: str, scheme: Scheme, roles: Sequence[str], random: Random, period: int
+    ) -> list[ContentKey]:
+        """The keys of these roles; where there are none, they follow from the master key in use, so
+        that origins which share nothing else agree (PR-42, PR-160).
+        """
+        keys = []
+        for role in roles:
+            key = self.find(content_id, scheme, role, period)
+            if key is None:
+                kid = kid_of(content_id, scheme, role, period)
+                secret = self._masters.derive(b"key\0" + kid)[:KEY_BYTES]
+                iv = self._masters.derive(b"iv\0" + kid)[:KEY_BYTES] if scheme == "cbcs" else b""
+                key = ContentKey(kid, Secret(secret), scheme, role, content_id, iv, period)
                 self.add(key, random)
             keys.append(key)
         return keys

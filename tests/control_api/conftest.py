@@ -122,7 +122,14 @@ async def make_api(tmp_path: Path) -> AsyncIterator[Any]:
     """Starts APIs; what was started is stopped."""
     async with AsyncExitStack() as stack:
 
-        async def make(database: Database, router: Any = None, **changed: Any) -> Api:
+        async def make(
+            database: Database,
+            router: Any = None,
+            *,
+            key_routes: Any = None,
+            store: Any = None,
+            **changed: Any,
+        ) -> Api:
             settings = Settings(
                 port=0,
                 timeouts={"start_ms": 10_000, "request_ms": 10_000, "router_ms": 1_000},
@@ -136,6 +143,8 @@ async def make_api(tmp_path: Path) -> AsyncIterator[Any]:
                 token_signer=server.signer(settings, tmp_path / "token-keys.json"),
                 router=None if router == "http" else router,
                 demo=True,
+                key_routes=key_routes,
+                store=store,
             )
             for part in parts:
                 await part.start()

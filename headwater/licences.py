@@ -1,0 +1,82 @@
+"""The origin's content keys behind the control API's door: who asks meets what is asked for.
+
+The two never import one another, so their meeting is here. Keys are looked up in the sealed key
+file, which is opened when first asked for (specs/protection.md PR-53, PR-120..PR-122).
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from aiohttp import web
+
+import origin.settings
+from control_api.licences import Gate
+from origin.protection.keyfile import KeyFile
+from origin.protection.keys import ContentKey
+from origin.protection.licence import Verdict, routes
+
+OVERLAP_S = 60  # PR-53
+
+
+class Keys:
+    """The keys of one data folder, as far as they may be given out now."""
+
+    def __init__(
+        self,
+        settings: origin.settings.Settings,
+        data_dir: Path,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._data_dir = data_dir
+        self._clock = clock
+        self._file: KeyFile | None = None
+
+    def find(self, kid: bytes) -> ContentKey | None:
+        """The key, or None. ProtectionError when the file cannot be opened."""
+        if self._file is None:
+            self._file = KeyFile.open(self._settings.protection, self._data_dir)
+        return self._file.by_kid(kid)
+
+    def current(self, key: ContentKey) -> bool:
+        """Whether its period is near: from before it begins until all of it has left the window."""
+        if not key.period or self._file is None:
+            return True
+        now_s = self._clock()
+        ends = self._file.vault().next_period(key)
+        kept = ends is None or now_s < ends + self._settings.keep_s + OVERLAP_S
+        return key.period - OVERLAP_S <= now_s and kept
+
+
+def key_routes(keys: Keys) -> Callable[[Gate], Sequence[web.RouteDef]]:
+    """ClearKey licences and key URLs, for whom the gate lets pass."""
+
+    def mounted(gate: Gate) -> Sequence[web.RouteDef]:
+        async def allow(request: web.Request, key: ContentKey) -> Verdict:
+            word = await gate.judge(request, lambda path: path in paths(key.content_id))
+            return "not_authorized" if word == "ok" and not keys.current(key) else word
+
+        return routes(keys.find, allow)
+
+    return mounted
+
+
+def paths(content_id: str) -> tuple[str, str]:
+    """Where the origin serves a content id: a film or a channel of this name."""
+    return f"/vod/{content_id}/", f"/live/{content_id}/"
+
+
+def public_urls(
+    settings: origin.settings.Settings, public_url: str, proxied: Sequence[str]
+) -> origin.settings.Settings:
+    """The origin's settings with the licence URLs that this control API answers, where the operator
+    has named none: ClearKey's, and those of `proxied` systems but FairPlay, which has no URL.
+    """
+    base = f"{public_url}/v1/licence"
+    ours = {"clearkey": f"{base}/clearkey", "identity": f"{base}/key"}
+    ours |= {name: f"{base}/{name}" for name in proxied if name != "fairplay"}
+    protection = settings.protection.model_copy(
+        update={"urls": {**ours, **settings.protection.urls}}
+    )
+    return settings.model_copy(update={"protection": protection})
