@@ -5,11 +5,14 @@ from collections.abc import Callable
 
 from origin import metrics
 from origin.live.archive import Archive
+from origin.live.channels import Channels
 from origin.live.disk import Disk
+from origin.protection.ring import Ring
 from runtime import logs
 from runtime.service import Background
 
 LOOK_S = 1.0
+KEYS_S = 0.1
 
 log = logs.get("disk")
 
@@ -36,6 +39,29 @@ class Archiving(Background):
         self._unmeter = []
         await super().stop()
         await self._archive.store.stop()
+
+
+class Keys(Background):
+    """Brings keys before they are needed, and shows what waited for one (PR-43, PR-53)."""
+
+    def __init__(self, ring: Ring, channels: Channels) -> None:
+        super().__init__("keys", self._keep)
+        self._ring = ring
+        self._channels = channels
+
+    async def stop(self) -> None:
+        await super().stop()
+        self._ring.close()
+
+    async def _keep(self) -> None:
+        while True:
+            shown = [*self._channels.presentations.values()]
+            wanted = [q for p in shown for q in p.sealing.wanted(p.first_listed)]
+            if await self._ring.fetch(wanted):
+                for presentation in shown:
+                    if presentation.sealing.on:
+                        presentation.keyed()
+            await asyncio.sleep(KEYS_S)
 
 
 class Watching(Background):

@@ -17,6 +17,8 @@ RELAYED = counter("origin_ingest_relayed", "pushes handed to another worker", ("
 FOLLOW_ERRORS = counter("origin_follow_errors", "channels of another worker that did not read")
 REPLICA_ERRORS = counter("origin_replica_errors", "work among machines that failed", ("work",))
 CATCH_UPS = counter("origin_replica_catch_ups", "copies filled up from the peer's files")
+KEYS_FAILED = counter("origin_keys_failed", "key sources that gave no key", ("code",))
+KEYS_STOOD = counter("origin_keys_stood", "key periods that kept the key before (PR-43)")
 DISK_FULL = counter("origin_disk_full", "writes that the disk did not take")
 DISK_FREE = Sampled("origin_disk_free_bytes", "space left for live media", kind=GaugeMetricFamily)
 DISK_SHORT = Sampled(

@@ -10,7 +10,7 @@ from time import monotonic, time
 
 from native.http import Hot, Limits, Server, serve
 from origin import metrics
-from origin.background import Archiving, Watching
+from origin.background import Archiving, Keys, Watching
 from origin.delivery.caching import Caching
 from origin.delivery.doors import Doors
 from origin.delivery.handler import Delivery
@@ -23,6 +23,8 @@ from origin.live.archive import Archive
 from origin.live.channels import Channels
 from origin.live.disk import Disk, free_bytes
 from origin.live.shared import SharedChannels
+from origin.protection.ring import Ring
+from origin.protection.sources import key_sources
 from origin.protection.titles import Guards
 from origin.settings import Settings
 from origin.sharing import share
@@ -56,13 +58,16 @@ def parts(
         caching=Caching(settings.caching),
         guards=Guards(data_dir, settings.protection),
     )
+    ring = Ring(key_sources(settings, data_dir), monotonic)
     if reuse_port or settings.replica.enabled:
         address = f"{os.getpid()}-{secrets.token_hex(4)}"
-        shared = SharedChannels(folder, settings, hot, monotonic, wall=time, address=address)
+        shared = SharedChannels(
+            folder, settings, hot, monotonic, wall=time, address=address, ring=ring
+        )
         ingest_app, sharing = share(shared, settings, lambda: application(shared, settings, time))
         channels: Channels = shared
     else:
-        channels, sharing = Channels(folder, settings, hot, monotonic), []
+        channels, sharing = Channels(folder, settings, hot, monotonic, ring), []
         ingest_app = application(channels, settings, time)
 
     delivery = Deliver(settings, hot, channels, library, reuse_port=reuse_port)
@@ -76,6 +81,7 @@ def parts(
             await asyncio.sleep(GAP_CHECK_S)
 
     gaps = Background("gaps", fill_gaps)
+    keys = Keys(ring, channels)
     ingest = Web(
         "ingest",
         ingest_app,
@@ -91,7 +97,7 @@ def parts(
     if settings.archive_s:
         store = objects or FolderStore(data_dir / "objects")
         behind.append(Archiving(delivery.archive(store, disk)))
-    return [delivery, gaps, *behind, *sharing, ingest]
+    return [delivery, keys, gaps, *behind, *sharing, ingest]
 
 
 def limits(settings: Settings) -> Limits:

@@ -12,6 +12,7 @@ from origin.systems import Name, UrlName
 
 MIB = 1 << 20
 SECRET_LENGTH = 16
+LEAST_PERIOD_S, LEAST_TEST_PERIOD_S = 300, 4
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -36,6 +37,39 @@ class IngestTls(BaseModel):
     client_ca: str = Field("", description="encoders must show a certificate of this authority")
 
 
+class LiveProtection(BaseModel):
+    """How the media of a live channel is protected (specs/protection.md, sections 4 and 12)."""
+
+    model_config = ConfigDict(extra="forbid")
+    scheme: Literal["cbcs", "cenc"] = "cbcs"
+    content_id: str = Field("", description="of its keys; default: the channel's name")
+    systems: list[Name] | None = Field(None, description="DRM systems; default: the origin's")
+    shared: bool = Field(False, description="one key for all tracks; else by role (PR-40)")
+    source: str = Field("file", description="where keys come from")
+    rotation_s: Annotated[int, Field(ge=0, le=31_536_000)] = Field(
+        0, description="a new key so often (PR-50); 0: never"
+    )
+    short_periods: bool = Field(False, description="allow periods under 300 s, for tests")
+    mode: Literal["init", "inband"] = Field(
+        "init", description="how keys change: with a header each, or in the fragments (PR-51, PR-52)"
+    )
+    overlap_s: Annotated[int, Field(ge=0)] = Field(
+        60, description="licences for a period are given so long before and after it (PR-53)"
+    )
+    clear_lead_s: Annotated[int, Field(ge=0, le=3600)] = Field(
+        0, description="its first media stays clear for so long (PR-33)"
+    )
+    session_keys: bool = Field(True, description="SESSION-KEY tags, without rotation (PR-63)")
+
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        if 0 < self.rotation_s < (LEAST_TEST_PERIOD_S if self.short_periods else LEAST_PERIOD_S):
+            raise ValueError(f"rotation_s is 0 or at least {LEAST_PERIOD_S} (PR-50)")
+        if self.scheme == "cenc" and "fairplay" in (self.systems or []):
+            raise ValueError("FairPlay plays cbcs only (PR-170)")
+        return self
+
+
 class Channel(BaseModel):
     """One live channel that is configured rather than learned."""
 
@@ -52,6 +86,7 @@ class Channel(BaseModel):
     part_s: Annotated[Fraction, Field(ge=Fraction(1, 10), le=5)] | None = Field(
         None, description="part target of LL-HLS; learned when not given"
     )
+    protection: Annotated[LiveProtection | None, Field(description="none: clear")] = None
 
 
 class Replica(BaseModel):

@@ -9,7 +9,7 @@ Theory of operation
    step from one to the other moves nothing (D2, DASH-M1, DASH-M7).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -23,6 +23,12 @@ from origin.dash.timeline import Line
 from origin.tracks import Rendition, Segment
 
 DELAY_SEGMENTS = 3  # suggested distance to the edge while it grows
+
+Dressed = Callable[[Rendition, int], Rendition]  # as it is told of where this number is
+
+
+def _as_it_is(r: Rendition, _: int) -> Rendition:
+    return r
 
 
 @dataclass(slots=True)
@@ -76,6 +82,7 @@ class Clips:
         renditions: Sequence[Rendition],
         publish_ms: int,
         events: Sequence[EventStream] = (),
+        dressed: Dressed = _as_it_is,
     ) -> Pieces:
         """The dynamic form: the last Period is open, and without a buffer depth nothing leaves."""
         segment_s = frame.segment_s
@@ -91,11 +98,16 @@ class Clips:
                 ("suggestedPresentationDelay", duration(DELAY_SEGMENTS * segment_s)),
             ],
             events,
+            dressed,
             ends=False,
         )
 
     def complete(
-        self, frame: Frame, renditions: Sequence[Rendition], events: Sequence[EventStream] = ()
+        self,
+        frame: Frame,
+        renditions: Sequence[Rendition],
+        events: Sequence[EventStream] = (),
+        dressed: Dressed = _as_it_is,
     ) -> Pieces:
         """The static form (D1)."""
         end_s = frame.at(self._clips[-1].last + 1) if self._clips else Fraction(0)
@@ -104,7 +116,7 @@ class Clips:
             ("profiles", PROFILE),
             ("mediaPresentationDuration", duration(end_s)),
         ]
-        return self._write(frame, renditions, root, events, ends=True)
+        return self._write(frame, renditions, root, events, dressed, ends=True)
 
     def _write(
         self,
@@ -112,6 +124,7 @@ class Clips:
         renditions: Sequence[Rendition],
         root: Sequence[tuple[str, str]],
         events: Sequence[EventStream],
+        dressed: Dressed,
         *,
         ends: bool,
     ) -> Pieces:
@@ -123,7 +136,7 @@ class Clips:
         out.text(DECLARATION + tag("MPD", [*NAMESPACES, ("id", frame.id), *root, *lengths]))
         for clip in self._clips:
             ended = ends or clip is not self._clips[-1]
-            shown = [r for r in renditions if r.folder in clip.lines]
+            shown = [dressed(r, clip.first) for r in renditions if r.folder in clip.lines]
             self._period(frame, clip, shown, events, out, ended=ended)
         if not ends:
             clock = [("schemeIdUri", HTTP_ISO), ("value", frame.time_url)]

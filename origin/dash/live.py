@@ -72,7 +72,8 @@ class Span:
     """A Period from segment `first` to `last`; `closed` once nothing more can follow.
 
     `lag_ms`: how far the encoder's wall clock was behind media time (negative: ahead) when the
-    Period began, as its prft said; None without prft.
+    Period began, as its prft said; None without prft. `until`: the last segment of a Period that
+    is not over, where that is known; who counts segments is told, lest they count on (PR-51).
     """
 
     first: int
@@ -81,6 +82,13 @@ class Span:
     closed: bool = False
     lag_ms: int | None = None
     events: tuple[EventStream, ...] = ()
+    until: int | None = None
+
+    def end(self, terms: Terms) -> int | None:
+        """The number behind its last, None while that is open."""
+        if terms.low is not None and self.until is not None:
+            return self.until + 1
+        return self.last + 1 if self.closed else None
 
     @property
     def id(self) -> str:
@@ -102,6 +110,11 @@ class Edition:
     publish_ms: int
     spans: tuple[Span, ...]
     ended: bool = False
+    coming: tuple[Span, ...] = ()  # Periods that have no media yet (PR-53)
+
+    def listed(self, terms: Terms) -> tuple[Span, ...]:
+        """The Periods of one form: one without media has a place where segments are counted."""
+        return self.spans + self.coming if terms.low is not None else self.spans
 
 
 def write(terms: Terms, edition: Edition) -> Pieces:
@@ -109,7 +122,7 @@ def write(terms: Terms, edition: Edition) -> Pieces:
     out = Pieces()
     out.text(DECLARATION + tag("MPD", [*NAMESPACES, *root(terms, edition)]))
     out.text(patch_location(terms, edition) + _service(terms))
-    for span in edition.spans:
+    for span in edition.listed(terms):
         period(terms, span, out)
     out.text(_clock(terms) + _LEAP + "</MPD>\n")
     return out
@@ -152,17 +165,16 @@ def period(terms: Terms, span: Span, out: Pieces) -> None:
 
 def period_attributes(terms: Terms, span: Span) -> list[tuple[str, str | None]]:
     """D2. Length and start lie on the grid, so that Periods without a hole between them touch."""
-    length_s = (span.last + 1 - span.first) * terms.segment_s
-    return [
-        ("id", span.id),
-        ("start", duration(span.first * terms.segment_s)),
-        ("duration", duration(length_s) if span.closed else None),
-    ]
+    end = span.end(terms)
+    length = None if end is None else duration((end - span.first) * terms.segment_s)
+    start = duration(span.first * terms.segment_s)
+    return [("id", span.id), ("start", start), ("duration", length)]
 
 
 def events(terms: Terms, span: Span) -> str:
-    end = (span.last + 1) * terms.segment_s if span.closed else None
-    return event_streams(span.events, span.first * terms.segment_s, end)
+    end = span.end(terms)
+    end_s = None if end is None else end * terms.segment_s
+    return event_streams(span.events, span.first * terms.segment_s, end_s)
 
 
 def adaptation_set(

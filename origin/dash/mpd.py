@@ -80,7 +80,7 @@ def names(r: Rendition) -> list[tuple[str, object]]:
     """
     folder = r.trick_of or "$RepresentationID$"
     return [
-        ("initialization", f"{folder}/init.mp4"),
+        ("initialization", f"{folder}/{r.header}"),
         ("media", f"{folder}/$Number${r.suffix}"),
     ]
 

@@ -22,17 +22,18 @@ NAMESPACE = "urn:mpeg:dash:schema:mpd-patch:2020"
 
 def patch(terms: Terms, old: Edition, new: Edition) -> str | None:
     """The patch document (P1); None when no Period has stayed, so nothing is gained."""
-    kept = [span for span in new.spans if any(span.first == s.first for s in old.spans)]
+    was, now = old.listed(terms), new.listed(terms)
+    kept = [span for span in now if any(span.first == s.first for s in was)]
     if not kept or new.publish_ms <= old.publish_ms:
         return None
     text = _root(terms, old, new)
-    before = {span.first: span for span in old.spans}
-    for span in old.spans:
+    before = {span.first: span for span in was}
+    for span in was:
         if all(span.first != s.first for s in kept):
             text += _remove(_period(span))
     for span in kept:
         text += _span(terms, before[span.first], span)
-    fresh = [span for span in new.spans if span.first > kept[-1].first]
+    fresh = [span for span in now if span.first > kept[-1].first]
     if fresh:
         out = Pieces()
         for span in fresh:

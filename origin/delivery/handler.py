@@ -81,6 +81,8 @@ class Delivery:
             return presentation.refusal(404, "unknown_track", Class.EARLY)
         if leaf.endswith(".m3u8"):
             return self._manifest(channel, f"{name}/{leaf}", query)
+        if leaf.startswith("init-") and (header := presentation.header(track, leaf)) is not None:
+            return header
         if leaf == "init.mp4":
             return self._caching.refusal(404, "no_media_yet", Class.EARLY)
         ask = media.ask if self.shift is None else self.shift.media

@@ -25,7 +25,7 @@ from origin.tracks import Rendition
 
 CUT_BYTES = 64 << 20  # ranges in memory, all channels together
 BUSY = 64  # ranges that may wait for their first render at once
-MASTER = "master.m3u8"
+MASTERS = ("master.m3u8", "master.w3c.m3u8")
 _Key = tuple[str, Range, int]
 
 
@@ -79,7 +79,9 @@ class Ranges:
             self._held_bytes -= self._entries.pop(key).size_bytes
             entry = None
         if entry is None:
-            entry = self._entries[key] = _Entry(Cut(presentation.channel, first, tricks))
+            entry = self._entries[key] = _Entry(
+                Cut(presentation.channel, first, tricks, presentation.sealing)
+            )
         self._entries.move_to_end(key)
         try:
             async with entry.lock:
@@ -107,9 +109,9 @@ class Ranges:
             plain, coded, tag = playlist.text(window)
             return self._entity(presentation, window, hls.CONTENT_TYPE, plain, coded, tag)
         await _step(cut.grow(window.last))
-        if leaf == MASTER:
+        if leaf in MASTERS:
             out = Pieces()
-            out.text(cut.master(query))
+            out.text(cut.master(leaf, query))
             return self._entity(presentation, window, hls.CONTENT_TYPE, *out.finish())
         out = cut.mpd(window, self._settings.time_url, f"{channel.name}.{cut.first}")
         return self._entity(presentation, window, dash.CONTENT_TYPE, *out.finish())

@@ -17,8 +17,8 @@ from origin.live.recordings import Recordings, published
 from origin.live.track import LiveTrack
 from origin.settings import Settings
 
-MANIFESTS = frozenset(["master.m3u8", "manifest.mpd", "ll.mpd"])
-PLAYLISTS = frozenset(["media.m3u8", "iframe.m3u8"])
+MANIFESTS = frozenset(["master.m3u8", "master.w3c.m3u8", "manifest.mpd", "ll.mpd"])
+PLAYLISTS = frozenset(["media.m3u8", "iframe.m3u8", "media.w3c.m3u8", "iframe.w3c.m3u8"])
 SEGMENT = re.compile(r"(\d{1,18})(\.m4s|\.vtt|\.i\.m4s)", re.ASCII)
 
 
@@ -109,6 +109,8 @@ class TimeShift:
                 return self._no(404, "too_early", Class.EARLY)
             if not window.first <= int(found[1]) <= window.last:
                 return self._no(404, "not_found", Class.GONE)
+        elif leaf.startswith("init-") and (found_header := presentation.header(track, leaf)):
+            return found_header
         elif leaf != "init.mp4":
             return self._no(404, "not_found", Class.GONE)
 

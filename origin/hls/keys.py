@@ -6,14 +6,14 @@ Rule ids PR-* are those of specs/protection.md, section 5.
 from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Literal
 
 from origin.hls.forms import MAP, Form
+from origin.hls.forms import ClearKey as ClearKey
 from origin.systems import SYSTEM_IDS, Protected, System
 from origin.tracks import Rendition
 
-ClearKey = Literal["identity", "w3c"]
 METHOD = {"cbcs": "SAMPLE-AES", "cenc": "SAMPLE-AES-CTR"}  # PR-60
+UNPROTECTED = "#EXT-X-KEY:METHOD=NONE"
 MEDIA, SESSION = "#EXT-X-KEY:", "#EXT-X-SESSION-KEY:"
 
 
@@ -31,6 +31,18 @@ def keyed(form: Form, protected: Protected | None, clearkey: ClearKey = "identit
         return form
     at, lines = form.head.index(MAP), key_lines(protected, clearkey)
     return replace(form, head=(*form.head[:at], *lines, *form.head[at:]))
+
+
+def map_line(header: str) -> str:
+    return MAP if header == "init.mp4" else f'#EXT-X-MAP:URI="{header}"'
+
+
+def turning_lines(
+    protected: Protected | None, header: str, clearkey: ClearKey = "identity"
+) -> list[str]:
+    """What stands in front of the first part or segment under other keys (PR-33, PR-51, PR-62)."""
+    keys = [UNPROTECTED] if protected is None else key_lines(protected, clearkey)
+    return [*keys, map_line(header)]
 
 
 def session_key_lines(

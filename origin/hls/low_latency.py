@@ -55,6 +55,11 @@ def hint_line(name: str) -> str:
     return f'#EXT-X-PRELOAD-HINT:TYPE=PART,URI="{name}"'
 
 
+def map_hint_line(name: str) -> str:
+    """The header that comes next (PR-53). It stands before the part's: players keep the last."""
+    return f'#EXT-X-PRELOAD-HINT:TYPE=MAP,URI="{name}"'
+
+
 def report_line(report: Report) -> str:
     last = "" if report.part is None else f",LAST-PART={report.part}"
     return f'#EXT-X-RENDITION-REPORT:URI="{report.uri}",LAST-MSN={report.msn}{last}'

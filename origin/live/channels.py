@@ -14,10 +14,12 @@ from origin.live.hls_face import HlsFace
 from origin.live.holds import Holds
 from origin.live.presentation import Presentation
 from origin.live.recordings import Recordings
+from origin.live.sealing import Sealing
 from origin.live.spares import Budget
 from origin.live.telling import Telling
 from origin.live.window import HotWindow
 from origin.live.writer import Writer
+from origin.protection.ring import Ring
 from origin.settings import Settings
 from runtime import logs
 
@@ -27,12 +29,19 @@ QUIET_S = 0.5  # how often a silent channel is looked at
 class Channels:
     """Channels and their presentations by name; `on_publish` hears of every step of an edge.
 
-    `clock` is steady: it tells who keeps pace, never what time it is.
+    `clock` is steady: it tells who keeps pace, never what time it is. `ring` has the keys of
+    protected channels.
     """
 
     def __init__(
-        self, folder: Path, settings: Settings, hot: Hot, clock: Callable[[], float]
+        self,
+        folder: Path,
+        settings: Settings,
+        hot: Hot,
+        clock: Callable[[], float],
+        ring: Ring | None = None,
     ) -> None:
+        self.ring = ring or Ring({}, clock)
         self.folder = folder
         self.window = HotWindow(hot, settings.hot_bytes)
         self.presentations: dict[str, Presentation] = {}
@@ -155,12 +164,14 @@ class Channels:
     def _write(self, channel: LiveChannel) -> Writer:
         """This process writes the channel from now on."""
         writer = Writer(channel, self._settings, self._budget, self.clock)
+        self.presentations[channel.name].sealing.settle()
         self.writers[channel.name] = writer
         self._moved[channel.name] = self.clock()
         return writer
 
     def _present(self, channel: LiveChannel, window: HotWindow) -> Presentation:
-        presentation = Presentation(channel, self._settings, window)
+        sealing = Sealing(channel, self._settings, self.ring)
+        presentation = Presentation(channel, self._settings, window, sealing)
         telling = Telling(channel)
         hls, dash = HlsFace(presentation), DashFace(presentation)
         hls.ranges, dash.events = telling.ranges, telling.streams

@@ -10,10 +10,11 @@ from origin import hls
 from origin.dash.clips import Clips, Frame
 from origin.dash.pieces import Pieces
 from origin.hls import daterange
-from origin.hls.forms import IFRAMES, Form, form
+from origin.hls.forms import IFRAMES, MAP, W3C, Form, form, w3c
 from origin.hls.rolling import BLOCK, Run, Text, block
 from origin.live.channel import LiveChannel
 from origin.live.ranges import Window
+from origin.live.sealing import Sealing
 from origin.live.telling import date_ranges, event_streams
 from origin.live.track import LiveTrack
 from origin.tracks import Rendition, Segment
@@ -48,8 +49,11 @@ class Rates:
 class Playlist:
     """The segments of one track in one form as HLS text: settled blocks and a tail."""
 
-    def __init__(self, channel: LiveChannel, track: LiveTrack, form: Form, first: int) -> None:
+    def __init__(
+        self, channel: LiveChannel, track: LiveTrack, form: Form, first: int, sealing: Sealing
+    ) -> None:
         self.size_bytes = 0
+        self._sealing = sealing
         self._channel = channel
         self._track = track
         self._form = form
@@ -64,7 +68,8 @@ class Playlist:
             until = min(last, self._next + STRIDE - 1)
             for segment in self._channel.listed(self._track, self._next, until):
                 lines = hls.segment_lines(segment, self._track.timescale, 0, self._form.suffix)
-                text = lines + "\n"
+                turning = self._sealing.lines(self._track.rendition, segment.number, self._form)
+                text = "\n".join([*turning, lines, ""])
                 self._tail.append(text)
                 self.size_bytes += len(text)
             self._next = until + 1
@@ -87,7 +92,8 @@ class Playlist:
             f"#EXT-X-DISCONTINUITY-SEQUENCE:{sum(b < self._first for b in kept.breaks)}",
             *(["#EXT-X-PLAYLIST-TYPE:VOD"] if window.settled else EVENT),
             "#EXT-X-INDEPENDENT-SEGMENTS",
-            *self._form.head,
+            *(line for line in self._form.head if line != MAP or not self._sealing.on),
+            *self._sealing.lines(self._track.rendition, self._first, self._form, head=True),
             *daterange.listed(dates, start_s).lines,
         ]
         tail = "".join(self._tail) + ("#EXT-X-ENDLIST\n" if window.complete else "")
@@ -100,9 +106,14 @@ class Cut:
     """
 
     def __init__(
-        self, channel: LiveChannel, first: int, tricks: Callable[[], list[Rendition]]
+        self,
+        channel: LiveChannel,
+        first: int,
+        tricks: Callable[[], list[Rendition]],
+        sealing: Sealing,
     ) -> None:
         self.channel = channel
+        self._sealing = sealing
         self._tricks = tricks
         self.first = first
         self._next = first
@@ -121,11 +132,14 @@ class Cut:
         track = self.channel.tracks.get(name)
         if track is None or track not in self.channel.live_tracks:
             return None
-        shape = form(track.rendition) if leaf != IFRAMES.leaf else IFRAMES
-        if leaf != shape.leaf or (shape is IFRAMES and track.rendition.kind != "video"):
+        shape = IFRAMES if leaf.startswith("iframe.") else form(track.rendition)
+        if leaf.endswith(W3C) and self._sealing.on:
+            shape = w3c(shape)
+        trick = leaf.startswith("iframe.")
+        if leaf != shape.leaf or (trick and track.rendition.kind != "video"):
             return None
         if (playlist := self._playlists.get(f"{name}/{leaf}")) is None:
-            playlist = Playlist(self.channel, track, shape, self.first)
+            playlist = Playlist(self.channel, track, shape, self.first, self._sealing)
             self._playlists[f"{name}/{leaf}"] = playlist
         return playlist
 
@@ -144,6 +158,7 @@ class Cut:
                         rates = self._rates.setdefault(track.rendition.name, Rates())
                         rates.take(segments[at], track.timescale)
                 breaks = any(segments[at].discontinuity for _, segments in listed)
+                breaks = breaks or self._sealing.splits(self._next + at)
                 needed = {t.rendition.kind for t, _ in listed} & {"video", "audio"}
                 kinds = {t.rendition.kind for t, s in listed if not s[at].gap}
                 whole = here if needed <= kinds else {}
@@ -164,11 +179,12 @@ class Cut:
                     )
                 )
         names = {rendition.name for rendition in found}
+        found = [self._sealing.weighed(r) for r in found]
         return found + [trick for trick in self._tricks() if trick.trick_of in names]
 
-    def master(self, query: str) -> str:
+    def master(self, leaf: str, query: str) -> str:
         """The multivariant playlist; its children get the same range by the same query."""
-        text = hls.multivariant(self.renditions())
+        text = self._sealing.multivariant(self.renditions(), leaf)
         return _with_query(text, query) if query else text
 
     def mpd(self, window: Window, time_url: str, name: str) -> Pieces:
@@ -177,9 +193,10 @@ class Cut:
         frame = Frame(name, self.first, segment_s, channel.kept.target_s, time_url)
         events = event_streams(channel.shown)
         if window.complete:
-            return self._clips.complete(frame, self.renditions(), events)
+            return self._clips.complete(frame, self.renditions(), events, self._sealing.dressed)
         publish_ms = int((window.last + 1) * segment_s * 1000)
-        return self._clips.growing(frame, self.renditions(), publish_ms, events)
+        dressed = self._sealing.dressed
+        return self._clips.growing(frame, self.renditions(), publish_ms, events, dressed)
 
 
 def _with_query(text: str, query: str) -> str:

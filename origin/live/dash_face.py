@@ -25,6 +25,7 @@ from origin.live.casts import Cast, cast_at
 from origin.live.growth import Growth
 from origin.live.presentation import Presentation
 from origin.live.track import LiveTrack, Stored
+from origin.protection.errors import ProtectionError
 from origin.tracks import Rendition
 
 STEMS = ("manifest", "ll")
@@ -37,6 +38,7 @@ LEAST_TARGET_PARTS = 2  # a target latency has room for so many chunks (L6, L7)
 class _Period:
     """A Period that is still listed; lines by track, renditions as last told."""
 
+    begin: int
     cast: Cast
     lines: dict[str, Line]
     last: int = -1
@@ -55,6 +57,7 @@ class DashFace:
         self._next = -1
         self._editions: deque[Edition] = deque()
         self._patches: list[str] = []
+        self._keyless: ProtectionError | None = None  # why there is no edition of what is listed
         self._growth = Growth(presentation)
         presentation.early = self._growth.early
         presentation.patch = self.patch
@@ -71,11 +74,17 @@ class DashFace:
     def expired(self, gone: Sequence[tuple[str, int]]) -> None:
         """What leaves the disk left the MPDs long before (retention is twice the window)."""
 
+    def keyed(self) -> None:
+        if self._keyless is not None:
+            self._publish()
+
     def render(self, leaf: str) -> Entity | None:
         self._hear_the_end()
         stem = leaf.removesuffix(".mpd")
-        terms = self.terms(stem) if leaf != stem and stem in STEMS and self._editions else None
-        if terms is None:
+        terms = self.terms(stem) if leaf != stem and stem in STEMS else None
+        if terms is not None and self._keyless is not None:
+            raise self._keyless
+        if terms is None or not self._editions:
             return None
         text = dash.write(terms, self._editions[-1]).finish()
         return self._presentation.manifest(text, dash.CONTENT_TYPE, Class.MANIFEST)
@@ -137,7 +146,13 @@ class DashFace:
         """Make an edition of what is listed now, in the place of the texts there are. A window with
         nothing but gaps makes none: an MPD has a Period.
         """
-        edition = self._edition()
+        try:
+            edition, self._keyless = self._edition(), None
+        except ProtectionError as error:
+            self._keyless = error
+            for leaf in (*(f"{stem}.mpd" for stem in STEMS), *self._patches):
+                self._presentation.forget(leaf)
+            return
         if not edition.spans:
             return
         oldest_ms = edition.publish_ms - PATCH_TTL_S * 1000
@@ -168,10 +183,11 @@ class DashFace:
             cast = cast_at(channel.kept.casts, number)
             if not cast.tracks:
                 continue
-            period = self._periods.get(cast.number)
+            begin = max(cast.number, presentation.sealing.begins(number))
+            period = self._periods.get(begin)
             if period is None:
                 lines = {name: Line() for name in cast.tracks}
-                period = self._periods[cast.number] = _Period(cast, lines)
+                period = self._periods[begin] = _Period(begin, cast, lines)
             period.last = number
             for name, line in period.lines.items():
                 line.append(number, *self._placed(channel.tracks[name], number))
@@ -197,6 +213,8 @@ class DashFace:
         duration_s = channel.duration_s or Fraction(1)
         newest = max(self._periods, default=-1)
         events = tuple(self.events())
+        turns = [] if channel.ended else [*presentation.sealing.turns(channel.edge)]
+        ends = [turn - 1 for turn in turns] + [None]
         return Edition(
             int((channel.edge + 1) * duration_s * 1000) + channel.ended,
             tuple(
@@ -207,18 +225,44 @@ class DashFace:
                     closed=begin != newest or channel.ended,
                     lag_ms=period.cast.lag_ms,
                     events=events,
+                    until=ends[0] if begin == newest else None,
                 )
                 for begin, period in self._periods.items()
             ),
             ended=channel.ended,
+            coming=tuple(
+                Span(
+                    first=turn,
+                    last=turn - 1,
+                    shown=self._coming(self._periods[newest], turn),
+                    lag_ms=self._periods[newest].cast.lag_ms,
+                    events=events,
+                    until=end,
+                )
+                for turn, end in zip(turns, ends[1:], strict=True)
+                if newest in self._periods
+            ),
         )
 
     def _shown(self, period: _Period) -> tuple[Shown, ...]:
         """The renditions that the Period began with, as they are told now (D3)."""
-        told = {r.name: r for _, r in self._presentation.renditions if r.folder in period.lines}
+        dressed = self._presentation.sealing.dressed
+        told = {
+            r.name: dressed(r, period.begin)
+            for _, r in self._presentation.renditions
+            if r.folder in period.lines
+        }
         known = period.renditions or told
         period.renditions = {name: told.get(name, r) for name, r in known.items()}
         return tuple(
             Shown(r, line := period.lines[r.folder], line.mark())
             for r in period.renditions.values()
         )
+
+    def _coming(self, period: _Period, turn: int) -> tuple[Shown, ...]:
+        """The renditions of the Period that follows this one under other keys."""
+        dressed, line = self._presentation.sealing.dressed, Line()
+        return tuple(Shown(dressed(r, turn), line, line.mark()) for r in self._undressed(period))
+
+    def _undressed(self, period: _Period) -> list[Rendition]:
+        return [r for _, r in self._presentation.renditions if r.name in period.renditions]

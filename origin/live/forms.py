@@ -3,17 +3,18 @@
 from collections.abc import Callable, Sequence
 
 from origin.hls.forms import IFRAMES, MEDIA, SIDECAR
-from origin.live import iframes, sidecar
+from origin.live import sidecar
+from origin.live.sealing import Sealing
 from origin.live.shelf import Stored
 from origin.live.track import LiveTrack
 from origin.text.webvtt import CONTENT_TYPE
 
 Made = tuple[Sequence[bytes], str | None]  # octets, and their tag where it is known
 
-MAKERS: dict[str, Callable[[LiveTrack, Stored], Made]] = {
-    MEDIA.suffix: lambda track, stored: (track.pieces(stored), stored.tag),
-    SIDECAR.suffix: lambda track, stored: ([sidecar.segment(track, stored)], None),
-    IFRAMES.suffix: lambda track, stored: ([iframes.segment(track, stored)], None),
+MAKERS: dict[str, Callable[[Sealing, LiveTrack, Stored], Made]] = {
+    MEDIA.suffix: lambda sealing, track, stored: sealing.whole(track, stored),
+    SIDECAR.suffix: lambda _, track, stored: ([sidecar.segment(track, stored)], None),
+    IFRAMES.suffix: lambda sealing, track, stored: (sealing.iframe(track, stored), None),
 }
 TYPES = {SIDECAR.suffix: CONTENT_TYPE}
 

@@ -45,6 +45,7 @@ class Growth:
             self._streams.pop(key).growing.abort()
         if segment is None or segment.broken:
             return None
+        self._presentation.sealing.pieces(track, segment, 0, 1)  # or no answer at all (PR-43)
         growing = self._presentation.labels.growing(track, segment, media_type)
         stream = self._streams[key] = _Stream(track, segment, growing)
         self._send(stream)
@@ -74,10 +75,10 @@ class Growth:
         if lost or segment.broken:
             growing.abort()
             return
-        fresh = segment.parts[stream.sent :]
-        stream.sent += len(fresh)
+        first, stream.sent = stream.sent, len(segment.parts)
         try:
-            data = b"".join(track.log.read(volume, record) for volume, record in fresh)
+            sealing = self._presentation.sealing
+            data = b"".join(sealing.pieces(track, segment, first, stream.sent))
         except OriginError:
             growing.abort()
             return

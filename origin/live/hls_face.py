@@ -10,7 +10,7 @@ from origin import hls
 from origin.delivery.caching import Class
 from origin.delivery.directives import BadDirectives, Directives, Skip, judge, parse
 from origin.hls.daterange import DateRange
-from origin.hls.forms import IFRAMES, form
+from origin.hls.forms import IFRAMES, W3C, form, w3c
 from origin.hls.low_latency import SKIP_UNTIL
 from origin.hls.rolling import Text
 from origin.live.awaited import Awaited
@@ -18,8 +18,10 @@ from origin.live.playlist import LivePlaylist, View
 from origin.live.presentation import Presentation
 from origin.live.shelf import Stored
 from origin.live.track import LiveTrack
+from origin.protection.errors import ProtectionError
 
 MASTER = "master.m3u8"
+MASTERS = (MASTER, MASTER.removesuffix(".m3u8") + W3C)
 
 
 class HlsFace:
@@ -62,14 +64,15 @@ class HlsFace:
             for name in playlist.unlisted_parts():
                 self._presentation.window.drop(self._presentation.path(playlist.track, name))
         self._forget()
-        self._presentation.forget(MASTER)
+        for leaf in MASTERS:
+            self._presentation.forget(leaf)
 
     def expired(self, gone: Sequence[tuple[str, int]]) -> None:
         """What leaves the disk left the playlists long before (HLS-7)."""
 
     def render(self, leaf: str) -> Entity | None:
-        if leaf == MASTER and self._presentation.channel.edge >= 0:
-            return self._master()
+        if leaf in MASTERS and self._presentation.channel.edge >= 0:
+            return self._master(leaf)
         playlist = self._playlists.get(leaf)
         return self._entity(playlist, Directives()) if playlist is not None else None
 
@@ -84,6 +87,8 @@ class HlsFace:
             asked = parse(query) if not channel.ended else Directives()
             if judge(asked, playlist.position) == "now":
                 return self._entity(playlist, asked)
+        except ProtectionError as error:
+            return presentation.keyless(error)
         except BadDirectives as error:
             return presentation.refusal(400, error.code, Class.BLOCKING_ERROR)
         return self._awaited(playlist, asked)
@@ -92,9 +97,12 @@ class HlsFace:
         presentation = self._presentation
         channel = presentation.channel
 
-        def answer() -> Entity | None:
+        def answer() -> Entity | Refusal | None:
             if channel.ended or playlist.position.holds(asked.msn or 0, asked.part):
-                return self._entity(playlist, asked)
+                try:
+                    return self._entity(playlist, asked)
+                except ProtectionError as error:
+                    return presentation.keyless(error)
             return None
 
         late = presentation.refusal(503, "hold_expired", Class.EARLY)
@@ -136,24 +144,34 @@ class HlsFace:
         return View(
             first=presentation.first_listed,
             before=presentation.first_at(channel.edge - ago),
-            reports=[p.report("../") for p in self._listed if p is not playlist],
+            reports=[
+                p.report("../")
+                for p in self._listed
+                if p is not playlist and p.form.clearkey == playlist.form.clearkey
+            ],
             ranges=self.ranges(),
         )
 
-    def _master(self) -> Entity:
+    def keyed(self) -> None:
+        self._forget()
+
+    def _master(self, leaf: str) -> Entity:
         presentation = self._presentation
-        text = hls.multivariant([rendition for _, rendition in presentation.renditions])
+        renditions = [rendition for _, rendition in presentation.renditions]
+        text = presentation.sealing.multivariant(renditions, leaf)
         return presentation.text(text, hls.CONTENT_TYPE)
 
     def _following(self) -> list[LivePlaylist]:
         """The playlists of all renditions that have media."""
         found = []
+        channel, sealing = self._presentation.channel, self._presentation.sealing
         for track, rendition in self._presentation.renditions:
             shape = IFRAMES if rendition.trick_of else form(rendition)
-            leaf = f"{rendition.folder}/{shape.leaf}"
-            if leaf not in self._playlists:
-                self._playlists[leaf] = LivePlaylist(self._presentation.channel, track, shape)
-            found.append(self._playlists[leaf])
+            for told in (shape, w3c(shape)) if sealing.on else (shape,):
+                leaf = f"{rendition.folder}/{told.leaf}"
+                if leaf not in self._playlists:
+                    self._playlists[leaf] = LivePlaylist(channel, track, told, sealing)
+                found.append(self._playlists[leaf])
         return found
 
     def _forget(self) -> None:

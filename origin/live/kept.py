@@ -10,6 +10,7 @@ from origin.hls.media import target_duration_s
 from origin.live.anchor import Anchor
 from origin.live.casts import Cast
 from origin.live.volume import replace_file, storing
+from origin.protection.periods import Terms
 
 STATE = "channel.json"
 SYNCED = "channel.synced"  # what it was when it was last on the disk for sure, if it is not now
@@ -21,7 +22,8 @@ class Kept:
     """`segment` is the grid, `part` the part target, in seconds as exact fractions; empty until it
     is known, and `part` also where the channel has no parts. Numbers are -1 until there is one.
     `filled`: gaps were published up to there because no media came. `end`: the last number before
-    every track said that it ends; media after it goes on behind.
+    every track said that it ends; media after it goes on behind. `terms`, `stood`, `opened` and
+    `numbers` are about protection (sealing.py).
     """
 
     segment: str = ""
@@ -33,6 +35,10 @@ class Kept:
     breaks: list[int] = field(default_factory=list)
     casts: list[Cast] = field(default_factory=list)
     anchor: Anchor = field(default_factory=Anchor)
+    terms: list[Terms] = field(default_factory=list)
+    stood: dict[int, int] = field(default_factory=dict)
+    opened: int = -1
+    numbers: dict[str, int] = field(default_factory=dict)
 
     def set_grid(self, duration_s: Fraction) -> None:
         """Fix segment and target duration for the channel's life (HLS-2)."""

@@ -50,7 +50,9 @@ def _answer(
         if index is not None and (number <= channel.edge or channel.opens(number)):
             spans = parts.spans(track, number, channel.part_s)
             if index < len(spans):
-                pieces, part = parts.read(track, number, spans[index]), spans[index].part
+                span, here = spans[index], track.segments[number]
+                pieces = presentation.sealing.pieces(track, here, span.first, span.end)
+                part = span.part
                 ticks = part.start, part.start + part.duration
                 return presentation.show(track, Name(number, index), pieces, ticks)
         if number > channel.edge:
@@ -60,7 +62,7 @@ def _answer(
             return presentation.early(track, number) if early else None
         stored = track.whole(number)
         if index is None and stored is not None:
-            made, tag = MAKERS[suffix](track, stored)
+            made, tag = MAKERS[suffix](presentation.sealing, track, stored)
             name, ticks = Name(number, None, suffix), (stored.start, stored.end)
             return presentation.show(track, name, made, ticks, tag)
     except OriginError as error:

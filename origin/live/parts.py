@@ -38,11 +38,6 @@ def spans(track: LiveTrack, number: int, part_s: Fraction | None) -> list[Span]:
     return group(chunks, part_s, track.timescale, whole=stored.whole)
 
 
-def read(track: LiveTrack, number: int, span: Span) -> list[bytes]:
-    """The octets of a part, chunk by chunk."""
-    return track.pieces(track.segments[number], span.first, span.end)
-
-
 def group(
     chunks: Sequence[Record], target_s: Fraction, timescale: int, *, whole: bool
 ) -> list[Span]:

@@ -18,7 +18,7 @@ from fractions import Fraction
 from origin.delivery.directives import Position, Skip
 from origin.hls import daterange, low_latency
 from origin.hls.daterange import DateRange, Selection
-from origin.hls.forms import Form
+from origin.hls.forms import MAP, Form
 from origin.hls.low_latency import Report
 from origin.hls.media import opening_lines, part_name, segment_lines
 from origin.hls.rolling import BLOCK, Run, Text, block
@@ -26,6 +26,7 @@ from origin.live.channel import LiveChannel
 from origin.live.labels import Name
 from origin.live.parts import gaps, spans
 from origin.live.presentation import LONG
+from origin.live.sealing import Sealing
 from origin.live.telling import cue_tags
 from origin.live.track import LiveTrack
 from origin.tracks import Part, Segment
@@ -48,8 +49,11 @@ class View:
 class LivePlaylist:
     """The media playlist of one track, in one form."""
 
-    def __init__(self, channel: LiveChannel, track: LiveTrack, form: Form) -> None:
+    def __init__(
+        self, channel: LiveChannel, track: LiveTrack, form: Form, sealing: Sealing
+    ) -> None:
         self.channel = channel
+        self._sealing = sealing
         self.track = track
         self.form = form
         self.coming: tuple[Part, ...] = ()  # listed parts of the number after the edge
@@ -118,8 +122,10 @@ class LivePlaylist:
             removed = dates.removed if skip == "v2" else None
             head = self._head(first, low_latency.SKIP_VERSION[skip], dates.lines)
             head.append(low_latency.skip_line(until - first, removed))
+            head += self._sealing.lines(self.track.rendition, until, self.form, head=True)
             return Run().wrapped(_joined(head), self._tail(until, view.reports))
         head = self._head(first, self.form.version, self._dates(view, "").lines)
+        head += self._sealing.lines(self.track.rendition, first, self.form, head=True)
         return self._run.wrapped(_joined(head), self._tail(self._settled, view.reports))
 
     def _head(self, first: int, version: int, dates: Sequence[str]) -> list[str]:
@@ -133,7 +139,7 @@ class LivePlaylist:
             f"#EXT-X-MEDIA-SEQUENCE:{first}",
             f"#EXT-X-DISCONTINUITY-SEQUENCE:{sum(b < first for b in kept.breaks)}",
             "#EXT-X-INDEPENDENT-SEGMENTS",
-            *self.form.head,
+            *(line for line in self.form.head if line != MAP or not self._sealing.on),
             *dates,
         ]
 
@@ -150,11 +156,13 @@ class LivePlaylist:
             part = self.coming[0]
             broken = coming in channel.kept.breaks
             opening = Segment(coming, part.start, 0, discontinuity=broken, parts=self.coming)
-            lines += self._cues(coming)
+            lines += self._turning(coming) + self._cues(coming)
             lines += opening_lines(opening, timescale, EPOCH_S, self.form.suffix)
         if channel.ended:
             lines.append("#EXT-X-ENDLIST")
         elif channel.part_s is not None and self.form.parts:
+            if (header := self._sealing.coming(self.track.rendition)) is not None:
+                lines.append(low_latency.map_hint_line(header))
             lines.append(low_latency.hint_line(part_name(*self._next_part())))
         if channel.part_s is not None and not channel.ended:
             lines += [low_latency.report_line(report) for report in reports]
@@ -233,9 +241,12 @@ class LivePlaylist:
         if lines is None:
             segment = self._with_parts(number) if parted else self._segment(number)
             lines = segment_lines(segment, self.track.timescale, EPOCH_S, self.form.suffix)
-            lines = "\n".join([*self._cues(number), lines])
+            lines = "\n".join([*self._turning(number), *self._cues(number), lines])
             self._lines[number, parted] = lines
         return lines
+
+    def _turning(self, number: int) -> list[str]:
+        return self._sealing.lines(self.track.rendition, number, self.form)
 
     def _cues(self, number: int) -> list[str]:
         spans = self.channel.cues

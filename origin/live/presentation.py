@@ -22,8 +22,10 @@ from origin.live.forms import TYPES
 from origin.live.health import Verdict
 from origin.live.iframes import Trick
 from origin.live.labels import Labels, Name
+from origin.live.sealing import Sealing
 from origin.live.track import LiveTrack, Stored
 from origin.live.window import HotWindow
+from origin.protection.errors import ProtectionError
 from origin.settings import Settings
 from origin.tracks import Rendition, average_bps, peak_bps
 
@@ -44,6 +46,9 @@ class Face(Protocol):
     def published(self, numbers: Sequence[int]) -> None:
         """These numbers were published for all tracks, oldest first."""
 
+    def keyed(self) -> None:
+        """Keys came that were missing."""
+
     def expired(self, gone: Sequence[tuple[str, int]]) -> None:
         """The media of these (track, number) left the disk."""
 
@@ -61,8 +66,11 @@ class Presentation:
     manifest, and `early`, what to send for a segment in the making.
     """
 
-    def __init__(self, channel: LiveChannel, settings: Settings, window: HotWindow) -> None:
+    def __init__(
+        self, channel: LiveChannel, settings: Settings, window: HotWindow, sealing: Sealing
+    ) -> None:
         self.channel = channel
+        self.sealing = sealing
         self.settings = settings
         self.window = window
         self.base = f"/live/{channel.name}"
@@ -84,6 +92,7 @@ class Presentation:
     def stored(self, track: LiveTrack, segment: Stored) -> None:
         """A chunk reached the log."""
         if segment.number > self.channel.edge and not self.channel.read_only:
+            self.sealing.open(track, segment.number)
             path = self.path(track, Name(segment.number).leaf)
             self.window.make(path, segment.size_bytes)
             self._making[path] = (self.window, segment.number)
@@ -101,8 +110,9 @@ class Presentation:
                 stored = track.whole(number)
                 if stored is not None and stored.tag is not None:  # the rest is read when asked for
                     span = stored.start, stored.end
-                    with suppress(NotLocal, DamagedLog):  # told to who asks for it
-                        self.show(track, Name(number), track.pieces(stored), span, stored.tag)
+                    with suppress(NotLocal, DamagedLog, ProtectionError):  # told to who asks for it
+                        pieces, tag = self.sealing.whole(track, stored)
+                        self.show(track, Name(number), pieces, span, tag)
         for path, (window, number) in list(self._making.items()):
             if number <= channel.edge:
                 window.made(path)
@@ -111,7 +121,15 @@ class Presentation:
             face.published(numbers)
         for track in channel.live_tracks:
             track.settle_fresh(channel.edge)
+        self.sealing.published()
         self.expire()
+
+    def keyed(self) -> None:
+        """Keys came that were missing: what they protect can be shown now."""
+        self.forget_all()
+        for face in self.faces:
+            face.keyed()
+        self.on_change()
 
     def expire(self, keep_s: int = 0) -> None:
         """Let go of media that is older than the retention, or than `keep_s`."""
@@ -124,9 +142,12 @@ class Presentation:
 
     def render(self, leaf: str) -> Found | Awaited | None:
         """A manifest that is not in the hot table, put there for whoever asks next."""
-        rendered = (face.render(leaf) for face in self.faces)
-        entity = next((entity for entity in rendered if entity is not None), None)
-        found = entity or self.patch(leaf)
+        try:
+            rendered = (face.render(leaf) for face in self.faces)
+            entity = next((entity for entity in rendered if entity is not None), None)
+            found = entity or self.patch(leaf)
+        except ProtectionError as error:
+            return self.keyless(error)
         if isinstance(found, Entity):
             self.window.hot.put(f"{self.base}/{leaf}", found)
         return found
@@ -148,10 +169,10 @@ class Presentation:
 
     def forget_all(self) -> None:
         """No manifest of this channel stays hot."""
-        for leaf in ("master.m3u8", "manifest.mpd", "ll.mpd"):
+        for leaf in ("master.m3u8", "master.w3c.m3u8", "manifest.mpd", "ll.mpd"):
             self.forget(leaf)
         for name in self.channel.tracks:
-            for leaf in ("media.m3u8", "iframe.m3u8"):
+            for leaf in ("media.m3u8", "iframe.m3u8", "media.w3c.m3u8", "iframe.w3c.m3u8"):
                 self.forget(f"{name}/{leaf}")
 
     def path(self, track: LiveTrack, leaf: str) -> str:
@@ -183,6 +204,22 @@ class Presentation:
             gzip=text.gzip,
             headers=[*self.caching.fields(kind), *label],
         )
+
+    def header(self, track: LiveTrack, leaf: str) -> Found | None:
+        """A protected header, kept for whoever asks next; None for other names (PR-51)."""
+        try:
+            data = self.sealing.header(track, leaf)
+        except ProtectionError as error:
+            return self.keyless(error)
+        if data is None:
+            return None
+        entity = self.labels.header(track, data, MEDIA_TYPE[track.rendition.kind])
+        self.window.put(self.path(track, leaf), entity, old=True)
+        return entity
+
+    def keyless(self, error: ProtectionError) -> Refusal:
+        """Media or manifests that cannot be had without a key (PR-43)."""
+        return self.refusal(error.status, error.code, Class.EARLY)
 
     def refusal(self, status: int, code: str, kind: Class) -> Refusal:
         return self.caching.refusal(status, code, kind, self.channel.kept.target_s)
@@ -241,7 +278,8 @@ class Presentation:
     def renditions(self) -> list[tuple[LiveTrack, Rendition]]:
         """Every track with media, its rendition with measured bit rates, and its I frames."""
         found = [(track, self._rated(track)) for track in self.channel.live_tracks]
-        return [*found, *self._trick.renditions(found)]
+        found += self._trick.renditions(found)
+        return [(track, self.sealing.weighed(r)) for track, r in found]
 
     def show(
         self,
@@ -264,7 +302,7 @@ class Presentation:
 
     def _publish_header(self, track: LiveTrack) -> None:
         name = track.rendition.name
-        if name not in self._headers:
+        if name not in self._headers and self.sealing.plain(track):
             self._headers.add(name)
             entity = self.labels.header(track, track.header, MEDIA_TYPE[track.rendition.kind])
             self.window.hot.put(self.path(track, "init.mp4"), entity)

@@ -30,6 +30,7 @@ from origin.live.shelf import Stored
 from origin.live.track import LiveTrack
 from origin.live.window import HotWindow
 from origin.live.writer import Writer
+from origin.protection.ring import Ring
 from origin.settings import Settings
 from runtime import logs
 
@@ -51,8 +52,9 @@ class SharedChannels(Channels):
         *,
         wall: Callable[[], float],
         address: str,
+        ring: Ring | None = None,
     ) -> None:
-        super().__init__(folder, settings, hot, clock)
+        super().__init__(folder, settings, hot, clock, ring)
         self.run = folder.parent / RUN
         self.run.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.owners = Owners(self.run, address)

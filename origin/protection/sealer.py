@@ -30,7 +30,8 @@ _SAIO_HEAD = 16  # from the start of senc to its first row (PR-7)
 class Sealer:
     """One clear track and the key that protects it.
 
-    `number` is the track's number within the key, `source` its input (PR-16). `inband` writes the
+    `number` is the track's number within the key, `source` its input (PR-16), `since` the decode
+    time from which samples that are named by theirs are counted. `inband` writes the
     key into every fragment, with `boxes`, its pssh, in each that opens a segment or a random access
     (PR-52). `empty_senc` False leaves out what cbcs audio does not need (PR-8).
     """
@@ -42,6 +43,7 @@ class Sealer:
         *,
         number: int = 0,
         source: int = 0,
+        since: int = 0,
         boxes: Sequence[bytes] = (),
         inband: bool = False,
         empty_senc: bool = True,
@@ -53,6 +55,7 @@ class Sealer:
         self._aes = Aes(key.secret.reveal())
         self._finder = _finder(self._track, key.scheme)
         self._base_iv = sample_iv(number, source, 0)
+        self._since = since
         self._boxes = list(boxes)
         self._inband = inband
         self._empty_senc = empty_senc
@@ -61,21 +64,28 @@ class Sealer:
         """The protected header."""
         return protect_init(self._init, self.key, self._track.handler, self._boxes)
 
-    def seal(self, data: bytes, first_sample: int | None = None) -> list[bytes]:
+    def sample(self, decode_time: int) -> int:
+        """The name of the sample of this decode time."""
+        return decode_time - self._since
+
+    def seal(
+        self, data: bytes, first_sample: int | None = None, *, telling: bool = True
+    ) -> list[bytes]:
         """A segment, part or chunk, in pieces: heads and media by turns.
 
-        `first_sample` is the index of its first sample in the source, for VOD; None names samples
-        by their decode time. ProtectionError; nothing clear is ever answered (PR-43).
+        `first_sample` is the name of its first sample, its index in the source for VOD; None names
+        samples by their decode time. `telling` False: a chunk that players do not begin with, which
+        needs no pssh. ProtectionError; nothing clear is ever answered (PR-43).
         """
         try:
-            return list(self._pieces(data, first_sample))
+            return list(self._pieces(data, first_sample, telling))
         except BoxError as error:
             raise ProtectionError("bad_box", str(error)) from error
         except SampleError as error:
             code = "slice_header" if error.code != "partition" else "unsupported"
             raise ProtectionError(code, f"track {self._track.id}: {error}") from error
 
-    def _pieces(self, data: bytes, first_sample: int | None) -> Iterator[bytes]:
+    def _pieces(self, data: bytes, first_sample: int | None, telling: bool) -> Iterator[bytes]:
         boxes = walk(data)
         view = memoryview(data)
         head = bytearray()
@@ -89,7 +99,7 @@ class Sealer:
             if following is None or following.kind != "mdat":
                 raise ProtectionError("bad_box", "a moof without its mdat")
             fragment = read(data, found, following, self._track.defaults)
-            moof, media = self._fragment(view, fragment, first_sample)
+            moof, media = self._fragment(view, fragment, first_sample, telling)
             if first_sample is not None:
                 first_sample += len(fragment.sizes)
             head += moof
@@ -101,7 +111,7 @@ class Sealer:
             yield bytes(head)
 
     def _fragment(
-        self, view: memoryview, fragment: Fragment, first_sample: int | None
+        self, view: memoryview, fragment: Fragment, first_sample: int | None, telling: bool
     ) -> tuple[bytes, bytes]:
         """The new moof, and the media."""
         samples = len(fragment.sizes)
@@ -124,19 +134,20 @@ class Sealer:
         groups = self._groups(samples) if self._inband else b""
         listed = counts if self._finder is not None else b""
         extra, aux_at = self._auxiliary(groups, listed, ranges, ivs, samples)
-        behind = self._boxes if self._inband else ()
+        behind = self._boxes if self._inband and telling else ()
         return fragment.moof(extra, behind, aux_at), sealed
 
     def _ivs(self, fragment: Fragment, first_sample: int | None) -> bytes:
         """PR-16: one IV a sample, 8 bytes each."""
         samples = len(fragment.sizes)
         if first_sample is None:
-            names: Sequence[int] = fragment.times
+            names: Sequence[int] = [self.sample(time) for time in fragment.times]
             if 0 in fragment.durations[:-1]:
                 raise ProtectionError("overflow", "two samples have the same decode time")
         else:
             names = range(first_sample, first_sample + samples)
         if samples:
+            sample_iv(0, 0, names[0])
             sample_iv(0, 0, names[-1])
         return struct.pack(f">{samples}Q", *(self._base_iv | name for name in names))
 

@@ -121,6 +121,9 @@ class Shown:
         self.hot: dict[str, Any] = {}
         self.caching = None
         self.early = self.patch = None
+        self.sealing = SimpleNamespace(
+            begins=lambda _: -1, turns=lambda _: (), dressed=lambda r, _: r
+        )
         self.face = DashFace(self)  # type: ignore[arg-type]
 
     @property

@@ -227,8 +227,9 @@ async def test_events_of_the_range_are_told_and_no_others(rig: Rig) -> None:
 
 def test_text_is_listed_in_the_form_that_hls_players_read(rig: Rig) -> None:
     """TR-82: WebVTT files without a map, as the live playlist names them."""
-    channel = rig.channels.presentations["demo"].channel
-    playlist = Playlist(channel, channel.tracks["v"], SIDECAR, FIRST + 1)
+    presentation = rig.channels.presentations["demo"]
+    channel = presentation.channel
+    playlist = Playlist(channel, channel.tracks["v"], SIDECAR, FIRST + 1, presentation.sealing)
     for _ in playlist.grow(FIRST + 2):
         pass
     text = b"".join(playlist.text(Window(FIRST + 1, FIRST + 2, True, True, 60)).plain).decode()

@@ -1,0 +1,126 @@
+"""Which key is in force in which segment of a channel: crypto periods (PR-33, PR-50..PR-54).
+
+Theory of operation
+1. A period is named by when it begins, in whole seconds since 1970, a multiple of the rotation; a
+   key that is never changed has the period 0. It begins with the first segment of the grid at or
+   after its time, for all tracks alike: a function of media time, so that origins agree (PR-50).
+2. What is asked of a channel can change while it runs. Each change is kept as Terms from a number
+   on that nobody has seen yet, so that older media keeps the keys that it was served under (PR-54).
+3. A period whose key did not come in time keeps the key of the one before, to its end (PR-43). That
+   is decided once, by whoever writes the channel, and kept.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Literal
+
+from origin.protection.keys import Scheme
+
+Mode = Literal["init", "inband"]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How segments are protected from `number` on; scheme "": not at all. `lead_s`: how long they
+    stay clear at first (PR-33).
+    """
+
+    number: int
+    scheme: Literal["", "cenc", "cbcs"] = ""
+    content_id: str = ""
+    rotation_s: int = 0
+    mode: Mode = "init"
+    shared: bool = False
+    lead_s: int = 0
+
+    def like(self, other: "Terms") -> bool:
+        """Whether both ask for the same."""
+        return replace(self, number=0) == replace(other, number=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A run of segments under the same keys, from `first` on.
+
+    `period` names the keys. `header` is the period that the header tells of: the same, but for keys
+    that fragments tell themselves (PR-52). `clear`: the lead, whose header is the protected one.
+    """
+
+    first: int
+    scheme: Scheme
+    content_id: str
+    period: int
+    header: int
+    shared: bool
+    inband: bool
+    clear: bool = False
+
+    @property
+    def init(self) -> str:
+        """The name of the header: a key change is a new URL (PR-160)."""
+        return f"init-{self.scheme}-{self.header}.mp4"
+
+
+def period_of(number: int, segment_s: Fraction, rotation_s: int) -> int:
+    """The period of a segment: the last that begins no later than it."""
+    return int(number * segment_s // rotation_s) * rotation_s if rotation_s else 0
+
+
+def first_of(period: int, segment_s: Fraction) -> int:
+    """The first segment of a period."""
+    return -int(-period // segment_s)
+
+
+def terms_at(table: Sequence[Terms], number: int) -> Terms | None:
+    return next((terms for terms in reversed(table) if terms.number <= number), None)
+
+
+def slot_at(
+    table: Sequence[Terms], stood: Mapping[int, int], segment_s: Fraction, number: int
+) -> Slot | None:
+    """What protects this segment; None for nothing. `stood`: periods that kept an older key."""
+    terms = terms_at(table, number)
+    if terms is None or not terms.scheme:
+        return None
+    period = period_of(number, segment_s, terms.rotation_s)
+    first = max(terms.number, first_of(period, segment_s)) if terms.rotation_s else terms.number
+    period = stood.get(period, period)
+    inband = terms.mode == "inband"
+    header = period
+    if inband:
+        header = period_of(terms.number, segment_s, terms.rotation_s)
+        header = stood.get(header, header)
+    lead = terms.number + -int(-terms.lead_s // segment_s)
+    clear = number < lead
+    if not clear:
+        first = max(first, lead)
+    return Slot(first, terms.scheme, terms.content_id, period, header, terms.shared, inband, clear)
+
+
+def next_after(table: Sequence[Terms], segment_s: Fraction, number: int) -> int | None:
+    """The first segment behind this one that other keys may protect; None where none is known."""
+    terms = terms_at(table, number)
+    later = min((t.number for t in table if t.number > number), default=None)
+    if terms is None or not terms.scheme:
+        return later
+    found = [] if later is None else [later]
+    if terms.rotation_s:
+        period = period_of(number, segment_s, terms.rotation_s)
+        found.append(first_of(period + terms.rotation_s, segment_s))
+    lead = terms.number + -int(-terms.lead_s // segment_s)
+    if number < lead:
+        found.append(lead)
+    return min(found, default=None)
+
+
+def agreed(table: Sequence[Terms], wanted: Terms, fresh: int) -> list[Terms] | None:
+    """The table with what is wanted now, from a number on that nobody has seen: `fresh`, 0 for a
+    channel without media. None when nothing changes.
+    """
+    last = table[-1] if table else Terms(0)
+    if last.like(wanted):
+        return None
+    begun = list(table) or ([Terms(0)] if fresh else [])
+    kept = [terms for terms in begun if terms.number < fresh]
+    return [*kept, replace(wanted, number=fresh)]
