@@ -124,6 +124,9 @@ def package(
     thumbnails: Annotated[
         bool, typer.Option(help="Draw small pictures for seek bars with ffmpeg.")
     ] = True,
+    drop_misaligned: Annotated[
+        bool, typer.Option("--drop-misaligned", help="Leave out rungs that do not fit the first.")
+    ] = False,
     config: Config = None,
     data: Data = None,
 ) -> None:
@@ -133,7 +136,11 @@ def package(
     """
     from headwater import services
 
-    raise typer.Exit(services.package(inputs, title, config, data, thumbnails=thumbnails))
+    raise typer.Exit(
+        services.package(
+            inputs, title, config, data, thumbnails=thumbnails, drop_misaligned=drop_misaligned
+        )
+    )
 
 
 @app.command("config")

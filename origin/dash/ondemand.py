@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from origin.dash.events import EventStream, event_streams
+from origin.dash.images import image_set
 from origin.dash.mpd import DECLARATION, NAMESPACES
 from origin.dash.sets import adaptation_sets, representation_opening, set_opening
 from origin.dash.text import duration, element, tag
+from origin.tiles import Tiles
 from origin.tracks import Rendition
 
 PROFILE = "urn:mpeg:dash:profile:isoff-on-demand:2011"
@@ -22,8 +25,16 @@ class Indexed:
     index_end: int
 
 
-def on_demand_mpd(files: Sequence[Indexed], *, duration_s: Fraction, min_buffer_s: Fraction) -> str:
-    """A static manifest of one Period, addressed by SegmentBase."""
+def on_demand_mpd(
+    files: Sequence[Indexed],
+    *,
+    duration_s: Fraction,
+    min_buffer_s: Fraction,
+    texts: Sequence[tuple[Rendition, str]] = (),
+    events: Sequence[EventStream] = (),
+    images: Sequence[Tiles] = (),
+) -> str:
+    """A static manifest of one Period, addressed by SegmentBase; `texts` are WebVTT files."""
     root = [
         *NAMESPACES,
         ("type", "static"),
@@ -32,17 +43,33 @@ def on_demand_mpd(files: Sequence[Indexed], *, duration_s: Fraction, min_buffer_
         ("minBufferTime", duration(min_buffer_s)),
     ]
     text = tag("Period", [("id", "1"), ("start", "PT0S"), ("duration", duration(duration_s))])
+    text += event_streams(events, Fraction(0), duration_s)
     by_name = {file.rendition.name: file for file in files}
-    sets = adaptation_sets([file.rendition for file in files])
+    urls = {r.name: url for r, url in texts}
+    sets = adaptation_sets([*(file.rendition for file in files), *(r for r, _ in texts)])
     for number, members in sets:
         opening = set_opening(number, members, sets)
+        if members[0].name in urls:
+            text += _beside(opening, members, urls)
+            continue
         text += opening.replace(
             'segmentAlignment="true"', 'subsegmentAlignment="true" subsegmentStartsWithSAP="1"', 1
         )
         for r in members:
             text += representation_opening(r) + _base(by_name[r.name]) + "</Representation>\n"
         text += "</AdaptationSet>\n"
+    for number, tiles in enumerate(images, len(sets) + 1):
+        text += image_set(number, tiles, Fraction(0), duration_s)
     return f"{DECLARATION}{tag('MPD', root)}{text}</Period>\n</MPD>\n"
+
+
+def _beside(opening: str, members: Sequence[Rendition], urls: dict[str, str]) -> str:
+    """A set of WebVTT files, each a Representation without segments."""
+    text = opening.replace('mimeType="application/mp4"', 'mimeType="text/vtt"', 1)
+    for r in members:
+        text += tag("Representation", [("id", r.name), ("bandwidth", max(r.bandwidth, 1))])
+        text += element("BaseURL", [], urls[r.name]) + "</Representation>\n"
+    return text + "</AdaptationSet>\n"
 
 
 def _base(file: Indexed) -> str:

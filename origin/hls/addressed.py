@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 from origin.hls.forms import Form
 from origin.hls.media import media_playlist, segment_lines
-from origin.hls.multivariant import display_size
+from origin.hls.multivariant import display_size, subtitle_lines
 from origin.tracks import Rendition, Segment
 
 OVERHEAD = 108  # percent of the elementary streams that packets of 188 bytes take at most (TR-67)
 TRANSPORT = Form(".ts", (), leaf="ts.m3u8", version=3)
+TRANSPORT_TEXT = Form(".ts.vtt", (), leaf="ts.m3u8", version=3)
 
 
 def byte_playlist(
@@ -22,6 +23,8 @@ def byte_playlist(
     *,
     timescale: int,
     target_duration_s: int,
+    epoch_s: int | None = None,
+    dated: Sequence[str] = (),
 ) -> str:
     """A VOD playlist of ranges of one file, whose first `header_bytes` are the map; segments begin
     at the bytes `starts`.
@@ -33,23 +36,28 @@ def byte_playlist(
         target_duration_s=target_duration_s,
         playlist_type="VOD",
         form=Form("", head),
+        dated=dated,
     )
     first = segments[0].number if segments else 0
     lines = [whole.replace("MEDIA-SEQUENCE:0", f"MEDIA-SEQUENCE:{first}").rstrip("\n")]
     for segment, start in zip(segments, starts, strict=True):
-        block, _, _ = segment_lines(segment, timescale, None).rpartition("\n")
+        block, _, _ = segment_lines(segment, timescale, epoch_s).rpartition("\n")
         lines += [block, f"#EXT-X-BYTERANGE:{segment.size_bytes}@{start}", file]
     return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
 
 
 def transport_multivariant(
-    video: Sequence[Rendition], audio: Sequence[Rendition], default: Rendition | None
+    video: Sequence[Rendition],
+    audio: Sequence[Rendition],
+    default: Rendition | None,
+    text: Sequence[Rendition] = (),
 ) -> str:
     """Variants in which each segment holds a picture track and the default sound; other sounds are
     renditions of their own. Without pictures each sound is a variant.
     """
     others = [r for r in audio if r is not default] if video else []
-    lines = ["#EXTM3U", f"#EXT-X-VERSION:{4 if others else 3}"]
+    text = text if video else ()
+    lines = ["#EXTM3U", f"#EXT-X-VERSION:{4 if others or text else 3}"]
     for r in ([default] if default and others else []) + others:
         attributes = ["TYPE=AUDIO", 'GROUP-ID="audio"', f'NAME="{r.label or r.name}"']
         attributes += [f'LANGUAGE="{r.language}"'] if r.language != "und" else []
@@ -57,6 +65,7 @@ def transport_multivariant(
         attributes += ["AUTOSELECT=YES"]
         attributes += [] if r is default else [f'URI="{r.name}/{TRANSPORT.leaf}"']
         lines.append(f"#EXT-X-MEDIA:{','.join(attributes)}")
+    lines += subtitle_lines(text, TRANSPORT_TEXT.leaf)
     for main in video or audio:
         beside = [default] if default and video else []
         peak = -(-OVERHEAD * (main.bandwidth + sum(r.bandwidth for r in beside)) // 100)
@@ -66,5 +75,6 @@ def transport_multivariant(
             width, height = display_size(main)
             attributes.append(f"RESOLUTION={width}x{height}")
         attributes += ['AUDIO="audio"'] if others else []
+        attributes += ['SUBTITLES="text"'] if text else []
         lines += [f"#EXT-X-STREAM-INF:{','.join(attributes)}", f"{main.name}/{TRANSPORT.leaf}"]
     return "\n".join(lines) + "\n"

@@ -10,21 +10,28 @@ from collections.abc import Sequence
 from origin.text.wvtt import Cue
 
 CONTENT_TYPE = "text/vtt"
-TIMESTAMP_MAP = "X-TIMESTAMP-MAP=MPEGTS:0,LOCAL:00:00:00.000"
+TIMESTAMP_MAP = "X-TIMESTAMP-MAP=MPEGTS:{},LOCAL:00:00:00.000"
 CLOCK = 90_000
 TURN = 1 << 33  # ticks of CLOCK
 
 
-def segment(header: str, cues: Sequence[Cue], timescale: int, start: int) -> bytes:
+def segment(header: str, cues: Sequence[Cue], timescale: int, start: int, mpegts: int = 0) -> bytes:
     """One segment that begins at `start` (ticks); without cues it is header and map alone (TR-84).
+    `mpegts` is what the clock of the media beside it shows at time 0 (TR-82).
 
     A cue that was going on when the segment began carries no id: players take an id they know for
     a repeat, and this is the rest of a cue whose first part had it.
     """
     first, _, rest = header.partition("\n")
-    blocks = [f"{first}\n{TIMESTAMP_MAP}"]
+    blocks = [f"{first}\n{TIMESTAMP_MAP.format(mpegts)}"]
     blocks += [rest.strip("\n")] if rest.strip() else []
     blocks += [_block(cue, timescale, start) for cue in cues if cue.end > cue.start]
+    return ("\n\n".join(blocks) + "\n").encode()
+
+
+def whole(header: str, cues: Sequence[Cue], timescale: int) -> bytes:
+    """A file of its own, for whoever reads subtitles at once (TR-93)."""
+    blocks = [header.strip("\n"), *(_block(cue, timescale, -1) for cue in cues)]
     return ("\n\n".join(blocks) + "\n").encode()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from origin.vod import sheets
+from origin.vod.chapters import Chapter
 from origin.vod.errors import VodError
 from origin.vod.index import save
 from origin.vod.texts import Saved
@@ -27,6 +28,7 @@ class Record:
     segment_s: str
     texts: list[Saved] = field(default_factory=list)
     thumbnails: sheets.Saved | None = None
+    chapters: list[Chapter] = field(default_factory=list)
 
 
 def title_name(title: str) -> str:

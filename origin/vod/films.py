@@ -43,13 +43,20 @@ async def register_objects(
     bucket: str,
     *,
     ffmpeg: str = "",
+    drop_misaligned: bool = False,
 ) -> Report:
     """`register` for inputs of which some are s3://BUCKET/NAME. VodError, ObjectError."""
     await store.start()
     try:
         objects = Objects(store, asyncio.get_running_loop(), bucket)
         return await asyncio.to_thread(
-            register, data_dir, inputs, title, objects=objects, ffmpeg=ffmpeg
+            register,
+            data_dir,
+            inputs,
+            title,
+            objects=objects,
+            ffmpeg=ffmpeg,
+            drop_misaligned=drop_misaligned,
         )
     finally:
         await store.stop()

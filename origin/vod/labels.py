@@ -9,7 +9,13 @@ from origin.vod.served import Served
 
 Fields = list[tuple[str, str]]
 KINDS: dict[str, cmsd.ObjectType] = {"video": "v", "audio": "a", "text": "tt"}
-FORMATS: dict[str, cmsd.StreamFormat] = {".m4s": "o", ".i.m4s": "o", ".ts": "h", ".vtt": "h"}
+FORMATS: dict[str, cmsd.StreamFormat] = {
+    ".m4s": "o",
+    ".i.m4s": "o",
+    ".ts": "h",
+    ".vtt": "h",
+    ".ts.vtt": "h",
+}
 
 
 def manifest(content_type: str, modified: int) -> Fields:
@@ -24,7 +30,7 @@ def header(modified: int) -> Fields:
 
 def text(suffix: str, modified: int) -> Fields:
     """Of a segment of subtitles."""
-    kind: cmsd.ObjectType = "c" if suffix == ".vtt" else "tt"
+    kind: cmsd.ObjectType = "tt" if suffix == ".m4s" else "c"
     return _fields(Static(at=modified * 1000, ot=kind, sf=FORMATS[suffix], st="v"))
 
 

@@ -28,6 +28,19 @@ class Rung:
         return Fraction(length, self.placed.edited.track.timescale)
 
 
+def fitting(rungs: Sequence[Rung], target_s: Fraction, notes: list[str]) -> list[Rung]:
+    """The first rung and those that fit it; why the others do not is noted."""
+    kept = list(rungs[:1])
+    for rung in rungs[1:]:
+        try:
+            common_raps([*kept, rung], target_s, [])
+        except VodError as error:
+            notes.append(f"left out: {error.detail}")
+        else:
+            kept.append(rung)
+    return kept
+
+
 def common_raps(rungs: Sequence[Rung], target_s: Fraction, notes: list[str]) -> list[Fraction]:
     """Key frame times that all rungs share; VodError `misaligned` lists all faults of all rungs."""
     if not rungs:

@@ -10,15 +10,22 @@ from typing import Protocol
 
 from origin import dash, hls
 from origin.dash.ondemand import Indexed, on_demand_mpd
-from origin.hls.addressed import TRANSPORT, byte_playlist, transport_multivariant
+from origin.hls.addressed import (
+    TRANSPORT,
+    TRANSPORT_TEXT,
+    byte_playlist,
+    transport_multivariant,
+)
 from origin.hls.forms import IFRAMES, form
 from origin.hls.images import image_playlist, image_stream_inf
 from origin.hls.keys import ClearKey, keyed
 from origin.live.ranges import Range
 from origin.tiles import Tiles
 from origin.tracks import Rendition, Segment, average_bps, peak_bps
-from origin.vod import sheets
+from origin.vod import chapters, sheets
+from origin.vod.chapters import Chapter
 from origin.vod.served import Served
+from origin.vod.texts import WHOLE
 from origin.vod.virtual import layout
 
 TRANSPORTED = frozenset(["avc1", "avc3", "mp4a", "ac-3", "ec-3"])  # TR-105
@@ -44,6 +51,8 @@ class Scene:
     numbers: range | None = None  # None: all
     query: str = ""  # what children of a clip are asked with
     tiles: Tiles | None = None
+    imsc: Sequence[Shown] = ()  # the text once more, for DASH
+    parts: Sequence[Chapter] = ()
     clearkey: ClearKey = "identity"  # how ClearKey is signalled in HLS (PR-61)
 
     @property
@@ -112,6 +121,20 @@ class Scene:
         return Fraction(first.start, self.reference.rendition.timescale)
 
     @property
+    def chapters(self) -> list[Chapter]:
+        """Those that are shown, clipped like the media."""
+        return chapters.inside(self.parts, self.start_s, self.start_s + self.length_s)
+
+    @property
+    def epoch_s(self) -> int | None:
+        """Wall clock of media time 0, which date ranges need (TR-116, HLS-42)."""
+        return 0 if self.parts else None
+
+    @property
+    def dated(self) -> list[str]:
+        return chapters.date_ranges(self.chapters)
+
+    @property
     def listed(self) -> Tiles | None:
         """The sheets that HLS lists. Players count tiles from the start of a sheet, and that of a
         clip's first one may lie before the clip: there the WebVTT index tells them (TR-117).
@@ -134,7 +157,23 @@ def master(scene: Scene) -> str:
     renditions = [t.rendition for t in scene.all] + ([trick[1]] if trick else [])
     playlist = hls.multivariant(renditions, clearkey=scene.clearkey)
     tiles = scene.listed
-    return asked(playlist + (image_stream_inf(tiles) if tiles else ""), scene)
+    playlist += image_stream_inf(tiles) if tiles else ""
+    return asked(playlist, scene) + _session_data(scene)
+
+
+def _session_data(scene: Scene) -> str:
+    """Where chapters are, as Apple's players and Shaka look for them (TR-116)."""
+    if not scene.chapters:
+        return ""
+    url = chapters.LEAF + (f"?{scene.query}" if scene.query else "")
+    return f'#EXT-X-SESSION-DATA:DATA-ID="{chapters.SESSION_DATA}",URI="{url}"\n'
+
+
+def chapter_list(scene: Scene) -> str:
+    """KeyError for a title without chapters."""
+    if not scene.parts:
+        raise KeyError(chapters.LEAF)
+    return chapters.document(scene.chapters, scene.start_s)
 
 
 def asked(playlist: str, scene: Scene) -> str:
@@ -150,6 +189,8 @@ def media(scene: Scene, track: Shown) -> str:
         target_duration_s=scene.target_s,
         playlist_type="VOD",
         end=True,
+        epoch_s=scene.epoch_s,
+        dated=scene.dated,
         form=keyed(form(track.rendition), track.rendition.protected, scene.clearkey),
     )
 
@@ -162,6 +203,7 @@ def iframes(scene: Scene, track: Served) -> str:
         target_duration_s=scene.target_s,
         playlist_type="VOD",
         end=True,
+        epoch_s=scene.epoch_s,
         form=keyed(IFRAMES, track.rendition.protected, scene.clearkey),
     )
 
@@ -183,7 +225,8 @@ def image_index(scene: Scene) -> str:
 
 def mpd(scene: Scene) -> str:
     """Segments by number over a timeline, the trick set last."""
-    timelines = [dash.Timeline(t.rendition, scene.cut(t.segments)) for t in scene.all]
+    tracks = [*scene.all, *scene.imsc]
+    timelines = [dash.Timeline(t.rendition, scene.cut(t.segments)) for t in tracks]
     trick = scene.trick
     if trick:
         timelines.append(dash.Timeline(trick[1], scene.cut(trick[0].frames)))
@@ -193,6 +236,7 @@ def mpd(scene: Scene) -> str:
         timelines,
         scene.length_s,
         media_s=scene.start_s,
+        events=[chapters.event_stream(scene.chapters)],
         images=[scene.tiles] if scene.tiles else [],
     )
     return dash.static_mpd(period, min_buffer_s=scene.segment_s)
@@ -200,8 +244,8 @@ def mpd(scene: Scene) -> str:
 
 def byte_master(scene: Scene) -> str:
     """The multivariant playlist of byte-addressed media (TR-113)."""
-    playlist = hls.multivariant([t.rendition for t in scene.media])
-    return asked(playlist.replace("/media.m3u8", "/bytes.m3u8"), scene)
+    playlist = hls.multivariant([t.rendition for t in scene.all])
+    return asked(playlist.replace("/media.m3u8", "/bytes.m3u8"), scene) + _session_data(scene)
 
 
 def byte_media(scene: Scene, track: Served) -> str:
@@ -216,6 +260,8 @@ def byte_media(scene: Scene, track: Served) -> str:
         [places[s.number] for s in shown],
         timescale=track.rendition.timescale,
         target_duration_s=scene.target_s,
+        epoch_s=scene.epoch_s,
+        dated=scene.dated,
     )
 
 
@@ -226,7 +272,14 @@ def on_demand(scene: Scene) -> str:
         url = f"{track.name}/track.mp4"
         header = len(track.index.init)
         files.append(Indexed(track.rendition, url, header, len(layout(track).head)))
-    return on_demand_mpd(files, duration_s=scene.duration_s, min_buffer_s=scene.segment_s)
+    return on_demand_mpd(
+        files,
+        duration_s=scene.duration_s,
+        min_buffer_s=scene.segment_s,
+        texts=[(t.rendition, f"{t.rendition.name}/{WHOLE}") for t in scene.text],
+        events=[chapters.event_stream(scene.parts)],
+        images=[scene.tiles] if scene.tiles else [],
+    )
 
 
 def transported(scene: Scene) -> list[Served]:
@@ -250,17 +303,20 @@ def transport_master(scene: Scene) -> str:
         [t.rendition for t in carried if t.is_video],
         [t.rendition for t in carried if not t.is_video],
         default.rendition if default else None,
+        [t.rendition for t in scene.text],
     )
-    return asked(playlist, scene)
+    return asked(playlist, scene) + _session_data(scene)
 
 
-def transport_media(scene: Scene, track: Served) -> str:
-    """Packets instead of fragments, cut at the same times."""
+def transport_media(scene: Scene, track: Shown) -> str:
+    """Packets instead of fragments, or text beside them, cut at the same times."""
     return hls.media_playlist(
         scene.cut(track.segments),
         timescale=track.rendition.timescale,
         target_duration_s=scene.target_s,
         playlist_type="VOD",
         end=True,
-        form=TRANSPORT,
+        epoch_s=scene.epoch_s,
+        dated=scene.dated,
+        form=TRANSPORT_TEXT if track.rendition.kind == "text" else TRANSPORT,
     )

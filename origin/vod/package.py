@@ -11,11 +11,11 @@ from native.bmff.write import gapless, header
 from origin.describe import describe
 from origin.errors import OriginError
 from origin.tracks import Rendition, Segment, average_bps, frame_rate, peak_bps
-from origin.vod import index, sheets, sidecars, thumbnails
+from origin.vod import chapters, index, inside, sheets, sidecars, thumbnails
 from origin.vod.catalog import Record, folder, load_record, save_record, title_name
 from origin.vod.cutting import boundaries_s, first_samples
 from origin.vod.errors import VodError
-from origin.vod.ladder import Rung, common_raps
+from origin.vod.ladder import Rung, common_raps, fitting
 from origin.vod.reading import Objects
 from origin.vod.served import Served
 from origin.vod.source import Source
@@ -44,10 +44,12 @@ def register(
     segment_s: Fraction = SEGMENT_S,
     objects: Objects | None = None,
     ffmpeg: str = "",
+    drop_misaligned: bool = False,
 ) -> Report:
     """Make a title of one file or of a ladder of files; media stays where it is. An input is a path
     or, with `objects`, s3://BUCKET/NAME; objects are read from another thread than their loop's.
 
+    `drop_misaligned` leaves out rungs that do not fit the first one, with a note each (TR-39).
     `ffmpeg` draws thumbnails; without it a title keeps those that it has of the same file.
 
     Writes {data_dir}/origin/vod/{title}/. Raises VodError with TR-28's code; then nothing is
@@ -62,33 +64,43 @@ def register(
         if not sources:
             raise VodError("unreadable", title, "no input file was given")
         beside = [sidecars.read(str(p), objects) for p in inputs if sidecars.is_text(str(p))]
-        return _register(data_dir, sources, beside, title, segment_s, ffmpeg)
+        wish = _Wish(title, segment_s, ffmpeg, drop_misaligned)
+        return _register(data_dir, sources, beside, wish)
     finally:
         for source in sources:
             source.close()
 
 
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What is asked for."""
+
+    title: str
+    segment_s: Fraction
+    ffmpeg: str
+    drop_misaligned: bool
+
+
+_Chosen = list[tuple[Source, Placed]]
+
+
 def _register(
-    data_dir: Path,
-    sources: list[Source],
-    beside: list[sidecars.Sidecar],
-    title: str,
-    segment_s: Fraction,
-    ffmpeg: str,
+    data_dir: Path, sources: list[Source], beside: list[sidecars.Sidecar], wish: _Wish
 ) -> Report:
+    title, segment_s = wish.title, wish.segment_s
     edited = [(source, _edited(source)) for source in sources]
     everything = [track for _, tracks in edited for track in tracks]
     if not everything:
         raise VodError("unsupported_codec", title, "there is neither video nor audio in the input")
     wanted = [(s, track) for s, tracks in edited for track in _wanted(s, tracks, sources[0])]
-    placed_tracks = place([track for _, track in wanted])
-    chosen = [(source, p) for (source, _), p in zip(wanted, placed_tracks, strict=True)]
     notes: list[str] = []
-    rungs = [
-        Rung(source.name, placed, _rate(placed))
-        for source, placed in chosen
-        if placed.edited.track.handler == "vide"
-    ]
+    chosen = _placed(wanted)
+    if wish.drop_misaligned:
+        kept = {id(rung.placed.edited) for rung in fitting(_rungs(chosen), segment_s, notes)}
+        wanted = [(s, t) for s, t in wanted if t.track.handler != "vide" or id(t) in kept]
+        sources = [s for s in sources if any(owner is s for owner, _ in wanted)]
+        chosen = _placed(wanted)
+    rungs = _rungs(chosen)
     common = common_raps(rungs, segment_s, notes)
     duration_s = max(Fraction(p.end, p.edited.track.timescale) for _, p in chosen)
     if duration_s > LONGEST_S:
@@ -98,16 +110,44 @@ def _register(
     taken: set[str] = set()
     made = [(source, _cut(source, placed, cuts, taken)) for source, placed in chosen]
     made = _measured(made, segment_s)
-    first = placed_tracks[0]
+    first = chosen[0][1]
     shift_s = -Fraction(first.zero, first.edited.track.timescale)
-    texts = [sidecar.saved(shift_s, taken) for sidecar in beside]
-    inputs = [source.reader.location for source in sources]
-    inputs += [sidecar.location for sidecar in beside]
-    record = Record(title, inputs, [], str(duration_s), str(segment_s), texts)
-    _save(folder(data_dir, title), sources, made, record, ffmpeg, notes)
+    found = [chapters.find(source) for source in sources]
+    told = next((each for each in found if each.starts), chapters.NONE)
+    own = [
+        text
+        for source, each in zip(sources, found, strict=True)
+        for text in inside.texts(source, each.tracks)
+    ]
+    texts = [text.saved(shift_s, taken) for text in (*own, *beside) if not text.of_chapters]
+    for text in beside:
+        told = chapters.Found(text.lines) if text.of_chapters else told
+    record = Record(
+        title,
+        [source.reader.location for source in sources] + [text.location for text in beside],
+        [],
+        str(duration_s),
+        str(segment_s),
+        texts,
+        chapters=told.chapters(shift_s, duration_s),
+    )
+    _save(folder(data_dir, title), sources, made, record, wish.ffmpeg, notes)
     notes += [note for source in sources for note in source.notes]
-    notes += [note for sidecar in beside for note in sidecar.notes]
+    notes += [note for text in (*own, *beside) for note in text.notes]
     return Report(title, [cut.rendition for _, cut in made], len(cuts), duration_s, notes)
+
+
+def _placed(wanted: list[tuple[Source, Edited]]) -> _Chosen:
+    placed = place([track for _, track in wanted])
+    return [(source, p) for (source, _), p in zip(wanted, placed, strict=True)]
+
+
+def _rungs(chosen: _Chosen) -> list[Rung]:
+    return [
+        Rung(source.name, placed, _rate(placed))
+        for source, placed in chosen
+        if placed.edited.track.handler == "vide"
+    ]
 
 
 def _edited(source: Source) -> list[Edited]:

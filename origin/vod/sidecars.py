@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from html import unescape
 from pathlib import PurePosixPath
 
 from origin import languages
@@ -23,6 +24,7 @@ READERS: dict[str, Callable[[bytes], Document]] = {
     ".dfxp": ttml.read,
 }
 ROLES = {"forced": "forced-subtitle", "sdh": "caption", "cc": "caption"}
+_TAG = re.compile(r"<[^<>]*>")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 
 
@@ -33,13 +35,23 @@ def is_text(location: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """A subtitle file that was read; `notes` tell what was lost."""
+    """A text track that was read; `notes` tell what was lost. One within an MP4 has no location."""
 
     location: str
     language: str
     roles: list[str]
     document: Document
     notes: list[str]
+
+    @property
+    def of_chapters(self) -> bool:
+        """Whether it tells chapters: NAME.chapters.vtt."""
+        return "chapters" in name_of(self.location).lower().split(".")[1:-1]
+
+    @property
+    def lines(self) -> list[tuple[int, str]]:
+        """When each cue begins, in milliseconds, and what it says without its tags."""
+        return [(c.start_ms, unescape(_TAG.sub("", c.text))) for c in self.document.cues]
 
     def saved(self, shift_s: Fraction, taken: set[str]) -> Saved:
         """The track under a name of its own; time 0 of the file is `shift_s` of the title."""

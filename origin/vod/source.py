@@ -14,6 +14,8 @@ MAX_BOXES = 1 << 21  # at the top level: two a fragment
 MAX_MOOV_BYTES = 512 << 20
 SKIPPED_FORMATS = frozenset(["jpeg", "mjpa", "mjpb", "png ", "tmcd"])  # TR-11
 MAX_SET_BYTES = 4096
+TEXT_HANDLERS = frozenset(["text", "sbtl", "subt", "clcp"])  # TR-11
+TEXT_FORMATS = frozenset(["tx3g", "text", "wvtt", "stpp"])
 
 
 @dataclass(slots=True)
@@ -65,10 +67,21 @@ class Source:
     def name(self) -> str:
         return name_of(self.reader.location)
 
+    @property
+    def moov(self) -> bytes:
+        return self._layout.moov
+
+    def text_tracks(self) -> list[Track]:
+        """Timed text that `origin.vod.inside` reads, chapters among it, in file order."""
+        return [t for t in self.movie.tracks if t.handler in TEXT_HANDLERS and _is_text(t)]
+
     def media_tracks(self) -> list[Track]:
         """Video and audio, in file order; other tracks are left out with a note (TR-11)."""
         chosen = []
+        text = {t.id for t in self.text_tracks()}
         for track in self.movie.tracks:
+            if track.id in text:
+                continue
             if track.handler not in ("vide", "soun") or track.entry.fourcc in SKIPPED_FORMATS:
                 what = f"{track.handler} {track.entry.fourcc}"
                 self.notes.append(f"{self.name}: track {track.id} ({what}) is left out")
@@ -163,6 +176,10 @@ class Source:
                 sets += self.reader.read(at + width, length)
             at += width + length
         return -1, sets
+
+
+def _is_text(track: Track) -> bool:
+    return bool(track.entries) and track.entry.fourcc in TEXT_FORMATS
 
 
 class _Nals(NamedTuple):

@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from hashlib import sha256
@@ -12,12 +12,15 @@ import msgspec
 
 from native.bmff.model import SampleEntry, Track
 from native.bmff.write import box, fragment, header, styp
-from origin.text import webvtt, wvtt
+from origin.text import imsc, webvtt, wvtt
 from origin.text.wvtt import Cue
 from origin.tracks import Rendition, Segment, average_bps, peak_bps
 from origin.vod.served import Served
+from origin.vod.transport import ORIGIN
 
 TIMESCALE = 1000
+TRANSPORT = ".ts.vtt"  # beside MPEG-TS, whose clock shows 10 s at time 0 (TR-82, TR-106)
+WHOLE = "all.vtt"  # all cues in one file (TR-93)
 STYP = styp("msdh", "msdh", "msix", "cmfs")
 
 
@@ -91,27 +94,77 @@ class Text:
     def segment(self, number: int, suffix: str) -> tuple[bytes, str]:
         """A segment and its type: a WebVTT file or a fragment; KeyError when there is none."""
         found = next((s for s in self.segments if s.number == number), None)
-        if found is None or suffix not in (".vtt", ".m4s"):
+        if found is None or suffix not in (".vtt", ".m4s", TRANSPORT):
             raise KeyError(number)
-        if suffix == ".vtt":
-            return self.vtt(found), webvtt.CONTENT_TYPE
-        return self._fragment(found), "application/mp4"
+        if suffix == ".m4s":
+            return self._fragment(found), "application/mp4"
+        return self.vtt(found, ORIGIN if suffix == TRANSPORT else 0), webvtt.CONTENT_TYPE
 
-    def vtt(self, segment: Segment) -> bytes:
+    def vtt(self, segment: Segment, mpegts: int = 0) -> bytes:
         """Every cue that overlaps, with its whole times (TR-80)."""
-        return webvtt.segment(self.head, self._cues(segment), TIMESCALE, -1)
+        return webvtt.segment(self.head, self.during(segment), TIMESCALE, -1, mpegts)
 
-    def _cues(self, segment: Segment) -> list[Cue]:
+    @property
+    def whole(self) -> bytes:
+        return webvtt.whole(self.head, self.cues, TIMESCALE)
+
+    def during(self, segment: Segment) -> list[Cue]:
+        """The cues that overlap a segment."""
         return [c for c in self.cues if c.start < segment.end and c.end > segment.start]
 
     def _fragment(self, segment: Segment) -> bytes:
         """Samples that partition the segment's time (TR-86)."""
-        cues = self._cues(segment)
+        cues = self.during(segment)
         inner = {t for c in cues for t in (c.start, c.end) if segment.start < t < segment.end}
         samples = []
         for a, b in pairwise(sorted({segment.start, segment.end} | inner)):
             samples.append((b - a, wvtt.write_sample([c for c in cues if c.start <= a < c.end])))
         return STYP + fragment(1, segment.number, segment.start, samples)
+
+
+@dataclass(frozen=True)
+class Imsc:
+    """The same cues as documents of IMSC 1 Text, for players that read no WebVTT (TR-87)."""
+
+    text: Text
+    segments: Sequence[Segment] = field(init=False)
+    rendition: Rendition = field(init=False)
+
+    def __post_init__(self) -> None:
+        sized = [replace(s, size_bytes=len(self._fragment(s))) for s in self.text.segments]
+        longest_s = max(-(-s.duration // TIMESCALE) for s in sized)
+        rendition = replace(
+            self.text.rendition,
+            name=f"{self.text.rendition.name}.imsc",
+            codecs=imsc.CODECS,
+            bandwidth=peak_bps(sized, TIMESCALE, longest_s),
+            average_bandwidth=average_bps(sized, TIMESCALE),
+        )
+        object.__setattr__(self, "segments", sized)
+        object.__setattr__(self, "rendition", rendition)
+
+    @property
+    def tag(self) -> str:
+        return f"{self.text.tag}-imsc"
+
+    @cached_property
+    def init(self) -> bytes:
+        """The CMAF header of the stpp track."""
+        language = self.rendition.language
+        return header(Track(1, "subt", TIMESCALE, 0, language, (imsc.sample_entry(),)))
+
+    def segment(self, number: int, suffix: str) -> tuple[bytes, str]:
+        """KeyError when there is none."""
+        found = next((s for s in self.segments if s.number == number), None)
+        if found is None or suffix != ".m4s":
+            raise KeyError(number)
+        return self._fragment(found), "application/mp4"
+
+    def _fragment(self, segment: Segment) -> bytes:
+        """One document, one sample."""
+        cues = self.text.during(segment)
+        said = imsc.document(cues, TIMESCALE, self.text.rendition.language)
+        return STYP + fragment(1, segment.number, segment.start, [(segment.duration, said)])
 
 
 def _ms(ticks: int, timescale: int) -> int:

@@ -14,21 +14,21 @@ from origin import dash, hls
 from origin.delivery.caching import Caching, Class
 from origin.live import ranges
 from origin.text import webvtt
-from origin.vod import labels, manifests, sheets, transport
+from origin.vod import chapters, labels, manifests, sheets, transport
 from origin.vod.catalog import Record
 from origin.vod.errors import VodError
 from origin.vod.forms import Form, Read
 from origin.vod.index import Index
-from origin.vod.manifests import Scene
+from origin.vod.manifests import Scene, Shown
 from origin.vod.reading import ObjectReader, Objects, Reader, open_reader
 from origin.vod.served import Guard, Served
 from origin.vod.sheets import Sheets
-from origin.vod.texts import Text
+from origin.vod.texts import WHOLE, Imsc, Text
 from origin.vod.virtual import cut, layout, read_range
 
 MEDIA_TYPE = {"video": "video/mp4", "audio": "audio/mp4", "text": "application/mp4"}
 TRANSPORT_TYPE = "video/mp2t"
-NUMBERED = re.compile(r"([^/]+)/([1-9]\d{0,8})(\.m4s|\.i\.m4s|\.ts|\.vtt|\.jpg)")
+NUMBERED = re.compile(r"([^/]+)/([1-9]\d{0,8})(\.m4s|\.i\.m4s|\.ts|\.vtt|\.ts\.vtt|\.jpg)")
 WHOLE_BYTES = 64 << 20  # of a track's file that is answered without a range
 
 
@@ -49,6 +49,7 @@ ROOT: dict[str, tuple[Callable[[Scene], str], str]] = {
     "bytes.m3u8": (manifests.byte_master, hls.CONTENT_TYPE),
     "ondemand.mpd": (manifests.on_demand, dash.CONTENT_TYPE),
     "ts.m3u8": (manifests.transport_master, hls.CONTENT_TYPE),
+    chapters.LEAF: (manifests.chapter_list, "application/json"),
     sheets.INDEX: (manifests.image_index, webvtt.CONTENT_TYPE),
     f"{sheets.NAME}/media.m3u8": (manifests.images, hls.CONTENT_TYPE),
 }
@@ -56,6 +57,11 @@ OF_TRACK: dict[str, Callable[[Scene, Served], str]] = {
     "media.m3u8": manifests.media,
     "iframe.m3u8": manifests.iframes,
     "bytes.m3u8": manifests.byte_media,
+    "ts.m3u8": manifests.transport_media,
+}
+OF_TEXT: dict[str, Callable[[Scene, Shown], str]] = {
+    "media.m3u8": manifests.media,
+    "bytes.m3u8": manifests.media,  # beside byte-addressed media: text has no file of ranges
     "ts.m3u8": manifests.transport_media,
 }
 FILE = "track.mp4"  # a track as one file
@@ -70,7 +76,7 @@ class Title:
     name: str
     scene: Scene
     tracks: dict[str, Served]
-    texts: dict[str, Text]
+    texts: dict[str, Text | Imsc]
     caching: Caching
     guard: Guard | None
     sheets: Sheets | None = None
@@ -118,8 +124,16 @@ class Title:
         drawn = None
         if record.thumbnails is not None and home is not None:
             drawn = Sheets.of(record.thumbnails, home, scene.duration_s)
-        scene = replace(scene, text=texts, tiles=drawn.tiles if drawn else None)
-        named = {t.rendition.name: t for t in texts}
+        imsc = [Imsc(text) for text in texts]
+        scene = replace(
+            scene,
+            text=texts,
+            imsc=imsc,
+            tiles=drawn.tiles if drawn else None,
+            parts=record.chapters,
+        )
+        spoken: list[Text | Imsc] = [*texts, *imsc]
+        named = {t.rendition.name: t for t in spoken}
         return cls(record.title, scene, tracks, named, caching, guard, drawn)
 
     def stale(self) -> bool:
@@ -160,6 +174,9 @@ class Title:
         """A header or a manifest; the whole title's are kept."""
         if last == "init.mp4" and name:
             return self._keep(leaf, self._header(name))
+        if last == WHOLE and isinstance(spoken := self.texts.get(name), Text):
+            tag, label = f"{spoken.tag}-{WHOLE}", labels.text(".vtt", self.modified)
+            return self._object(spoken.whole, webvtt.CONTENT_TYPE, tag, self.modified, label)
         scene = self.scene
         wanted = ranges.parse(query)
         if wanted is not None:
@@ -172,8 +189,8 @@ class Title:
         if leaf in ROOT:
             write, content_type = ROOT[leaf]
             text = write(scene)
-        elif name in self.texts and last == "media.m3u8":
-            text, content_type = manifests.media(scene, self.texts[name]), hls.CONTENT_TYPE
+        elif name in self.texts:
+            text, content_type = OF_TEXT[last](scene, self.texts[name]), hls.CONTENT_TYPE
         else:
             text, content_type = OF_TRACK[last](scene, self.tracks[name]), hls.CONTENT_TYPE
         entity = Entity(
