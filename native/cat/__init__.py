@@ -16,6 +16,7 @@ from native.cat.model import Value
 from native.cat.plan import Plan
 from native.cat.request import Request
 from native.cat.tag import Tag
+from native.cat.verdict import Verdict
 
 __all__ = [
     "CborError",
@@ -29,6 +30,7 @@ __all__ = [
     "Sealer",
     "Tag",
     "Value",
+    "Verdict",
     "parse",
     "sealed_structure",
 ]

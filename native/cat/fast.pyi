@@ -7,22 +7,24 @@ from typing_extensions import disjoint_base
 
 from native.cat.epoch import Epoch
 from native.cat.judge import Rules
+from native.cat.model import Value
 from native.cat.plan import Plan
 from native.cat.request import Request
+from native.cat.verdict import Verdict
 
-_Verdict = TypeVar("_Verdict")
+_Verdict = TypeVar("_Verdict", bound=Verdict[object, object, object])
 
 @final
 class Sealer:
     """One key: `secret` for HS256, else `holds(sealed bytes, seal)`; live from `not_before` until
-    `not_after` (epoch seconds). `key` is handed back in plans.
+    `not_after` (epoch seconds). `name` is the verdicts' kid.
     """
 
     def __init__(
         self,
         kid: bytes,
         algorithm: int,
-        key: object,
+        name: str,
         secret: bytes | None = None,
         holds: Callable[[bytes, bytes], bool] | None = None,
         not_before: float | None = None,
@@ -33,11 +35,14 @@ class Sealer:
 class Fast(Generic[_Verdict]):
     """Judges the common forms of tokens, and remembers up to twice `most` of those whose seal held,
     by their SHA-256 (CAT-101). Each is asked of `cleared` again when `epoch` has moved; with
-    `renews` it leaves tokens that are due to `otherwise`.
+    `renews` it leaves tokens that are due to `otherwise`. Verdicts are of `kind`; `decode`
+    reads the claims of a payload that was found well-formed.
     """
 
     def __init__(
         self,
+        kind: type[_Verdict],
+        decode: Callable[[bytes], Value],
         sealers: Sequence[Sealer],
         rules: Rules,
         most: int,
@@ -45,9 +50,7 @@ class Fast(Generic[_Verdict]):
         renews: bool = False,
     ) -> None: ...
     def verify(self, token: str, request: Request) -> _Verdict:
-        """What `accepted` said of the token where it is certainly accepted, else `otherwise`."""
-    def accepted(self, plan: Plan) -> _Verdict:
-        """The answer for a token, asked once."""
+        """The token's verdict where it is certainly accepted, else `otherwise`."""
     def cleared(self, plan: Plan, now: float) -> bool:
         """Whether no list revokes the token."""
     def otherwise(self, token: str, request: Request) -> _Verdict:

@@ -19,9 +19,11 @@ from native.cat.epoch cimport Epoch
 from native.cat.judge cimport Rules
 from native.cat.plan cimport Plan
 from native.cat.request cimport Request, Text, text_of
+from native.cat.verdict cimport Verdict
 from native.crypto.mac cimport Mac, digest256
 
 cdef enum:
+    ACCEPTED_STEP = 18  # every step of specs/cat.md section 10 passed
     ENCODED_MAX = 4096  # CAT-10
     DECODED_MAX = 3072
     PAYLOAD_MAX = 1900  # no payload of this size holds more items than CAT section 12 allows
@@ -190,7 +192,7 @@ cdef Py_ssize_t sealed(const Parts* parts, uint8_t* out) noexcept:
 cdef class Sealer:
     cdef bytes kid
     cdef int algorithm
-    cdef object key
+    cdef str name
     cdef Mac mac
     cdef object holds
     cdef double not_before
@@ -200,7 +202,7 @@ cdef class Sealer:
         self,
         bytes kid not None,
         int algorithm,
-        key,
+        str name not None,
         bytes secret=None,
         holds=None,
         not_before=None,
@@ -208,7 +210,7 @@ cdef class Sealer:
     ):
         if (secret is None) == (algorithm == HS256) or (holds is None) == (secret is None):
             raise ValueError("HS256 takes a secret, the others a call")
-        self.kid, self.algorithm, self.key, self.holds = kid, algorithm, key, holds
+        self.kid, self.algorithm, self.name, self.holds = kid, algorithm, name, holds
         self.mac = None if secret is None else Mac(secret)
         self.not_before = -INFINITY if not_before is None else not_before
         self.not_after = INFINITY if not_after is None else not_after
@@ -232,8 +234,20 @@ cdef class Fast:
     cdef dict old
     cdef Epoch epoch  # None without lists
     cdef bint renews
+    cdef type kind
+    cdef object decode
 
-    def __init__(self, sealers, Rules rules not None, Py_ssize_t most, Epoch epoch=None, bint renews=False):
+    def __init__(
+        self,
+        type kind not None,
+        decode not None,
+        sealers,
+        Rules rules not None,
+        Py_ssize_t most,
+        Epoch epoch=None,
+        bint renews=False,
+    ):
+        self.kind, self.decode = kind, decode
         self.sealers, self.rules, self.most = tuple(sealers), rules, most
         self.epoch, self.renews = epoch, renews
         self.young, self.old = {}, {}
@@ -243,9 +257,6 @@ cdef class Fast:
 
     def __class_getitem__(cls, verdict):
         return cls
-
-    def accepted(self, Plan plan not None):
-        raise NotImplementedError
 
     def cleared(self, Plan plan not None, double now):
         raise NotImplementedError
@@ -272,7 +283,6 @@ cdef class Fast:
                 plan = self.read(text, request.now)
                 if plan is None:
                     return None
-                plan.verdict = self.accepted(plan)
             self.keep(name, plan)
         if not plan.not_before <= request.now < plan.not_after:
             return None
@@ -321,9 +331,17 @@ cdef class Fast:
         if not plan.compile(parts.payload.data, parts.payload.size):
             return None
         plan.payload = PyBytes_FromStringAndSize(<const char*>parts.payload.data, parts.payload.size)
-        plan.key = sealer.key
+        if not self.rules.present(plan):
+            return None
+        plan.verdict = self.accepted(plan.payload, sealer.name)
         plan.not_before, plan.not_after = sealer.not_before, sealer.not_after
         return plan
+
+    cdef Verdict accepted(self, bytes payload, str kid):
+        cdef Verdict verdict = <Verdict>self.kind.__new__(self.kind)
+        verdict.accept, verdict.reason, verdict.kid, verdict.step = True, "ok", kid, ACCEPTED_STEP
+        verdict.found, verdict.read = payload, self.decode
+        return verdict
 
     cdef Sealer sealer_of(self, const Parts* parts):
         """The only key that can have sealed this; None when there is none or a choice."""

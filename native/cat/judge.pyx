@@ -5,7 +5,7 @@ A "no" here is no verdict: the caller judges the long way and finds the reason.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcmp, memcpy, memset
 
 from native.cat.cursor cimport Cursor, next_head
@@ -36,6 +36,7 @@ from native.cat.request cimport Request, Text, text_of
 cdef enum:
     SUBJECT_MAX = 8192  # specs/cat.md section 12
     GEOHASH_CHARS = 12
+    LAST_CELL = (1 << 30) - 1
 
 cdef bytes BASE32 = b"0123456789bcdefghjkmnpqrstuvwxyz"
 
@@ -88,27 +89,37 @@ cdef bint in_texts(tuple texts, const char* data, Py_ssize_t size) noexcept:
     return False
 
 
+cdef uint64_t cell(double value, double half) noexcept:
+    """The index of `value` among the 2**30 equal parts of [-half, half); every bound is exact."""
+    cdef double part = half / (1 << 29)
+    cdef int64_t index
+    if not value >= -half:
+        return 0
+    if value >= half:
+        return LAST_CELL
+    index = <int64_t>((value + half) / part)
+    while index > 0 and value < index * part - half:
+        index -= 1
+    while index < LAST_CELL and value >= (index + 1) * part - half:
+        index += 1
+    return <uint64_t>index
+
+
+cdef inline uint64_t spread(uint64_t bits) noexcept:
+    """A zero before each of 32 bits (Morton 1966)."""
+    bits = (bits | bits << 16) & <uint64_t>0x0000FFFF0000FFFF
+    bits = (bits | bits << 8) & <uint64_t>0x00FF00FF00FF00FF
+    bits = (bits | bits << 4) & <uint64_t>0x0F0F0F0F0F0F0F0F
+    bits = (bits | bits << 2) & <uint64_t>0x3333333333333333
+    return (bits | bits << 1) & <uint64_t>0x5555555555555555
+
+
 cdef void write_geohash(double lat, double lon, char* out) noexcept:
-    """GEOHASH_CHARS characters, the same steps as `cat.geo.geohash`."""
-    cdef double[2] low
-    cdef double[2] high
-    cdef double[2] value
-    cdef double middle
-    cdef int bit, axis, letter = 0
-    low[0], high[0], value[0] = -180.0, 180.0, lon
-    low[1], high[1], value[1] = -90.0, 90.0, lat
-    for bit in range(5 * GEOHASH_CHARS):
-        axis = bit & 1
-        middle = (low[axis] + high[axis]) / 2
-        letter <<= 1
-        if value[axis] >= middle:
-            low[axis] = middle
-            letter |= 1
-        else:
-            high[axis] = middle
-        if bit % 5 == 4:
-            out[bit // 5] = PyBytes_AS_STRING(BASE32)[letter]
-            letter = 0
+    """GEOHASH_CHARS characters, as `cat.geo.geohash` has them."""
+    cdef uint64_t bits = spread(cell(lon, 180.0)) << 1 | spread(cell(lat, 90.0))
+    cdef int i
+    for i in range(GEOHASH_CHARS):
+        out[i] = PyBytes_AS_STRING(BASE32)[bits >> (5 * (GEOHASH_CHARS - 1 - i)) & 31]
 
 
 cdef bint in_network(const Op* op, const uint8_t* data, Request request) noexcept:
@@ -153,8 +164,6 @@ cdef class Rules:
         cdef Op* op
         cdef int i, kind
         cdef bint networks = False, inside = False
-        if self.required and not self.present(plan):
-            return False
         for i in range(plan.count):
             op = &plan.ops[i]
             kind = op.kind
@@ -167,8 +176,8 @@ cdef class Rules:
                 if not inside:
                     if op.match:
                         inside = in_network(op, data, request)
-                    elif request.asn is not None:
-                        inside = op.number <= request.asn <= op.part
+                    else:
+                        inside = op.number <= request.system <= op.part
             elif kind == EXP:
                 if request.now - self.skew_s >= op.number:
                     return False

@@ -1,6 +1,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from native.cat.cursor cimport Cursor
+from native.cat.verdict cimport Verdict
 
 cdef enum:
     OPS_MAX = 64  # tests of one token; a token with more is judged the long way
@@ -19,13 +20,12 @@ cdef class Plan:
     """The tests of one token's claims, over its own payload."""
 
     cdef readonly bytes payload
-    cdef Op[OPS_MAX] ops
+    cdef Op* ops
     cdef int count
-    cdef int[CLAIMS_MAX] labels
+    cdef int* labels  # behind the tests
     cdef int claims
     cdef list names  # of headers, lower-case
-    cdef readonly object key
-    cdef public object verdict
+    cdef readonly Verdict verdict
     cdef double not_before
     cdef double not_after
     cdef int64_t deadline  # of catr
@@ -39,4 +39,5 @@ cdef class Plan:
     cdef bint geohashes(self, Cursor* cursor, Op* op) noexcept
     cdef bint networks(self, Cursor* cursor) noexcept
     cdef bint matches(self, Cursor* cursor, int label) except -1
+    cdef bint read(self, const uint8_t* data, Py_ssize_t size) except -1
     cdef bint compile(self, const uint8_t* data, Py_ssize_t size) except -1

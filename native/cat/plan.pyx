@@ -10,8 +10,10 @@ Rules of the file
 """
 
 cimport cython
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.math cimport INFINITY
 from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
 from native.cat.cursor cimport ARRAY, BYTES, MAP, NINT, TAG, TEXT, UINT, Cursor, next_head, octets, whole_number
 from native.cat.labels cimport (
@@ -184,6 +186,9 @@ cdef bint renewal(Cursor* cursor, int64_t* deadline) noexcept:
 
 @cython.no_gc  # plans refer to nothing that refers to them
 cdef class Plan:
+    def __dealloc__(self):
+        PyMem_Free(self.ops)
+
     cdef Op* room(self, int kind) noexcept:
         """A new test, or NULL when there are too many."""
         cdef Op* op
@@ -198,7 +203,29 @@ cdef class Plan:
         return op
 
     cdef bint compile(self, const uint8_t* data, Py_ssize_t size) except -1:
-        """Whether these claims have a plan; it is then in this object."""
+        """Whether these claims have a plan; it is then in this object, at its own size."""
+        cdef Op[OPS_MAX] ops
+        cdef int[CLAIMS_MAX] labels
+        cdef char* kept = NULL
+        cdef size_t tests
+        cdef bint made
+        self.ops, self.labels = ops, labels
+        try:
+            made = self.read(data, size)
+            tests = self.count * sizeof(Op)
+            if made:
+                kept = <char*>PyMem_Malloc(tests + self.claims * sizeof(int))
+                if kept == NULL:
+                    raise MemoryError
+                memcpy(kept, ops, tests)
+                memcpy(kept + tests, labels, self.claims * sizeof(int))
+        finally:
+            self.ops, self.labels = <Op*>kept, NULL
+        if made:
+            self.labels = <int*>(kept + tests)
+        return made
+
+    cdef bint read(self, const uint8_t* data, Py_ssize_t size) except -1:
         cdef Cursor cursor
         cdef uint64_t pairs
         cdef int64_t label

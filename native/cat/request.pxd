@@ -1,4 +1,4 @@
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 cdef enum:
     COMPONENTS = 9
@@ -14,6 +14,7 @@ cdef class Request:
     cdef readonly str method
     cdef readonly str ip
     cdef readonly object asn
+    cdef int64_t system  # the same, or -1
     cdef readonly str country
     cdef readonly object lat
     cdef readonly object lon

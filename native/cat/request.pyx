@@ -33,6 +33,7 @@ cdef enum:  # CAT-41
     EXTENSION = 8
 
 cdef enum:
+    ASN_MAX = 0x7FFFFFFF  # of a plan; larger ones are judged the long way
     BARE_SEGMENT = 50  # a longer first segment may be a token (CAT-90)
     IN_HOST = 1  # kinds of octets
     IN_PATH = 2
@@ -113,6 +114,7 @@ cdef class Request:
         client_prints=None,
     ):
         self.uri, self.now, self.method, self.ip, self.asn = uri, now, method, ip, asn
+        self.system = asn if asn is not None and 0 <= asn <= ASN_MAX else -1
         self.country, self.lat, self.lon, self.alpn = country, lat, lon, alpn
         self.client_spki = client_spki
         self.headers = {} if headers is None else headers

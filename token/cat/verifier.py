@@ -4,41 +4,19 @@ Common tokens are accepted by the kernel (`native.cat.Fast`), which says yes or 
 leaves, and every refusal with its reason, is `verify`'s.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property, partial
+from collections.abc import Iterable
+from functools import partial
 
 from cat.algorithms import BY_NAME, BY_NUMBER
-from cat.cbor import DECODER, Value
+from cat.cbor import decode
 from cat.context import LIBRARY_DEFAULTS, Context, Options, normal_parts
-from cat.keys import Key, KeySet
+from cat.keys import KeySet
 from cat.mint import Mint
 from cat.revocation import Revoked
 from cat.seen import Seen
 from cat.tables import LABELS
-from cat.verify import ACCEPTED_STEP, Verdict, furthest, verify
+from cat.verify import Verdict, furthest, verify
 from native.cat import Fast, Plan, Rules, Sealer
-
-
-class Claims(Mapping[Value, Value]):
-    """The claims of an accepted token, decoded when somebody asks."""
-
-    def __init__(self, payload: bytes) -> None:
-        self._payload = payload
-
-    @cached_property
-    def _claims(self) -> Mapping[Value, Value]:
-        claims = DECODER.decode(self._payload)
-        assert isinstance(claims, dict)
-        return claims
-
-    def __getitem__(self, label: Value) -> Value:
-        return self._claims[label]
-
-    def __iter__(self) -> Iterator[Value]:
-        return iter(self._claims)
-
-    def __len__(self) -> int:
-        return len(self._claims)
 
 
 class Verifier(Fast[Verdict]):
@@ -56,6 +34,8 @@ class Verifier(Fast[Verdict]):
         revoked: Revoked | None = None,
     ) -> None:
         super().__init__(
+            Verdict,
+            decode,
             _sealers(keys) if _is_plain(options) else (),
             _rules(options),
             most,
@@ -68,15 +48,9 @@ class Verifier(Fast[Verdict]):
         self._mint = mint
         self._revoked = revoked
 
-    def accepted(self, plan: Plan) -> Verdict:
-        key = plan.key
-        assert isinstance(key, Key)
-        return Verdict(True, "ok", None, Claims(plan.payload), key.kid, ACCEPTED_STEP)
-
     def cleared(self, plan: Plan, now: float) -> bool:
-        key, revoked = plan.key, self._revoked
-        assert isinstance(key, Key) and revoked is not None
-        return revoked.finds(Claims(plan.payload), key.kid, now) is None
+        assert self._revoked is not None
+        return self._revoked.finds(plan.verdict.claims, plan.verdict.kid, now) is None
 
     def otherwise(self, token: str, request: Context) -> Verdict:
         return verify(
@@ -114,7 +88,7 @@ def _sealers(keys: KeySet) -> list[Sealer]:
         Sealer(
             key.kid.encode(),
             key.algorithm.number,
-            key,
+            key.kid,
             key.public if isinstance(key.public, bytes) else None,
             None
             if isinstance(key.public, bytes)

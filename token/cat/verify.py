@@ -7,7 +7,7 @@ a `Refused` raised with its step; a restriction that cannot be evaluated refuses
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from cat import conditional, privacy
 from cat.cbor import Value
@@ -23,6 +23,7 @@ from cat.revocation import Revoked
 from cat.seen import Believed, Seen
 from cat.shapes import SHAPES
 from cat.tables import COMPOSITIONS, CONTESTED, LABELS, LIMITS, Profile
+from native.cat import Verdict as Judgement
 
 ACCEPTED_STEP = 18
 _STEPS = {"contested": 6, "shape": 7, "revoked": 12}
@@ -36,21 +37,12 @@ class Respond:
     headers: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Judgement[Renewed, Respond, "Pending"]):
     """`claims` is empty until the seal holds. `renew` and `respond` are null when nothing is due
     (CAT-102). A verdict with something `pending` does not accept: a `Guard` settles it.
     """
 
-    accept: bool
-    reason: str
-    claim: str | None = None
-    claims: Mapping[Value, Value] = field(default_factory=dict, repr=False)
-    kid: str | None = None
-    step: int = 0
-    renew: Renewed | None = None
-    respond: Respond | None = None
-    pending: "Pending | None" = field(default=None, compare=False, repr=False)
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
