@@ -147,7 +147,7 @@ def document(chapters: Sequence[Chapter], start_s: Fraction) -> str:
     rows = [
         {
             "chapter": c.id,
-            "start-time": float(max(Fraction(c.start_ms, 1000) - start_s, Fraction(0))),
+            "start-time": max(c.start_ms - int(start_s * 1000), 0) / 1000,
             "duration": (c.end_ms - c.start_ms) / 1000,
             "titles": [{"language": "und", "title": c.title}],
         }

@@ -1,4 +1,6 @@
-"""Seek bars in Chromium: Shaka Player and dash.js find the thumbnail of a time (TR-99, TR-100)."""
+"""Shaka Player and dash.js in Chromium: the thumbnail of a time (TR-99, TR-100), chapters (TR-116),
+and subtitles as IMSC 1 (TR-87).
+"""
 
 import asyncio
 import threading
@@ -31,6 +33,26 @@ SHAKA = """async ([url, time]) => {
   await player.destroy();
   return found && {url: found.uris[0], x: found.positionX, y: found.positionY,
     width: found.width, height: found.height, start: found.startTime, duration: found.duration};
+}"""
+CHAPTERS = """async url => {
+  const player = new shaka.Player();
+  await player.attach(document.getElementById("video"));
+  await player.load(url);
+  const found = await player.getChaptersAsync("und");
+  await player.destroy();
+  return found.map(c => [c.title, c.startTime, c.endTime]);
+}"""
+CUES = """async ([url, name]) => {
+  const video = document.getElementById("video");
+  const player = new shaka.Player();
+  await player.attach(video);
+  await player.load(url);
+  await player.selectTextTrack(player.getTextTracks().find(t => t.originalTextId === name));
+  const cues = () => [...video.textTracks].flatMap(t => [...(t.cues || [])]);
+  for (let n = 0; n < 100 && cues().length < 1; n++) await new Promise(r => setTimeout(r, 100));
+  const found = cues().map(c => [c.text, c.startTime, c.endTime]);
+  await player.destroy();
+  return found;
 }"""
 DASH = """([url, time]) => new Promise((done, failed) => {
   const player = dashjs.MediaPlayer().create();
@@ -89,7 +111,10 @@ class Site:
 @pytest.fixture(scope="module")
 def url(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     home = tmp_path_factory.mktemp("seekbars")
-    register(home, [film], "film", ffmpeg=imageio_ffmpeg.get_ffmpeg_exe())
+    said, told = home / "film.eng.vtt", home / "film.chapters.vtt"
+    said.write_text("WEBVTT\n\n00:00.500 --> 00:03.000\nHello <i>there</i>\n")
+    told.write_text("WEBVTT\n\n00:00.000 --> 00:08.000\nOne\n\n00:08.000 --> 00:16.000\nTwo\n")
+    register(home, [film, said, told], "film", ffmpeg=imageio_ffmpeg.get_ffmpeg_exe())
     site = Site(Library(home))
     yield f"http://127.0.0.1:{site.port}/"
     site.close()
@@ -114,3 +139,16 @@ def test_players_find_the_thumbnail_of_a_time(page: Page, url: str, script: str,
         assert found["url"] == f"{url}vod/film/thumbnails/1.jpg"
         assert (found["x"], found["y"]) == (x, 0), (time, found)
         assert (found["width"], found["height"]) == (160, 90)
+
+
+def test_shaka_lists_chapters(page: Page, url: str) -> None:
+    found = page.evaluate(CHAPTERS, f"{url}vod/film/master.m3u8")
+    assert [title for title, _, _ in found] == ["One", "Two"]
+    assert [start for _, start, _ in found] == [0, pytest.approx(8.021)]
+
+
+@pytest.mark.parametrize("name", ["t-eng", "t-eng.imsc"])
+def test_shaka_shows_both_forms_of_text(page: Page, url: str, name: str) -> None:
+    found = page.evaluate(CUES, [f"{url}vod/film/manifest.mpd", name])
+    assert [(c[1], c[2]) for c in found] == [(pytest.approx(0.521), pytest.approx(3.021))], found
+    assert "Hello" in found[0][0] and "there" in found[0][0]
