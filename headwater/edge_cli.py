@@ -6,6 +6,7 @@ own them.
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -13,6 +14,7 @@ import typer
 
 import cat
 from headwater.edge import BuildError, Bundle, build
+from headwater.edge.archive import archive
 from headwater.edge.deploy import commands, edge_keys
 from headwater.edge.platforms import PLATFORMS
 from headwater.edge.stand_ins import run
@@ -21,6 +23,8 @@ from headwater.edge.terraform import module
 FAILURE = 3  # CONTRACT: exit codes
 SOURCES = Path(__file__).parents[1] / "edge_scripts"
 TRIAL_S = 60
+ZIP = "lambda.zip"
+COMPANIONS = {"cloudfront": ("lambda",)}  # what a function cannot verify, Lambda@Edge can
 BUNDLE = {"edgeworker-version": "0.1.0", "description": "Headwater: Common Access Tokens"}
 
 edge_app = typer.Typer(no_args_is_help=True, help="Edge scripts for Akamai, CloudFront, Fastly.")
@@ -37,6 +41,7 @@ Settings = Annotated[Path | None, typer.Option(help="edge.json: mode, issuers, p
 Claims = Annotated[
     str | None, typer.Option(help="Claims to evaluate, by name and comma; others are refused.")
 ]
+Keys = Annotated[Path | None, typer.Option(help="Key file, for the store item `keys`.")]
 Out = Annotated[Path, typer.Option(help="Folder of the bundles and the manifest.")]
 
 
@@ -66,15 +71,35 @@ def _built(platform: str, settings: Path | None, claims: str | None) -> list[Bun
         _fail(error)
 
 
-def _write(bundles: list[Bundle], platform: str, out: Path) -> list[dict[str, object]]:
+def _write(
+    bundles: list[Bundle], platform: str, out: Path, keys: Path | None = None
+) -> list[dict[str, object]]:
+    stores = {} if keys is None else {"keys": json.dumps(edge_keys(_json(keys, [])))}
     out.mkdir(parents=True, exist_ok=True)
     for bundle in bundles:
         (out / f"{bundle.name}.js").write_bytes(bundle.code)
     if platform == "akamai":
         (out / "bundle.json").write_text(json.dumps(BUNDLE) + "\n")
     manifest = [{"platform": platform, **bundle.manifest} for bundle in bundles]
+    if platform == "lambda":
+        _write_zip(bundles[0], stores, out / ZIP)
+        manifest[0]["zip_bytes"] = (out / ZIP).stat().st_size
+    elif keys is not None:
+        _write_secret(out / "keys.json", stores["keys"].encode())
     (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
     return manifest
+
+
+def _write_secret(path: Path, data: bytes) -> None:
+    path.touch(mode=0o600)
+    path.write_bytes(data)
+
+
+def _write_zip(bundle: Bundle, stores: Mapping[str, str], path: Path) -> None:
+    try:
+        _write_secret(path, archive(bundle, stores))
+    except BuildError as error:
+        _fail(error)
 
 
 @edge_app.command("build")
@@ -82,11 +107,14 @@ def build_bundles(
     platform: Platform,
     settings: Settings = None,
     claims: Claims = None,
+    keys: Keys = None,
     out: Out = Path("build/edge"),
 ) -> None:
     """Write the scripts and a manifest: hash, bytes used and left, claims that are in."""
-    for line in _write(_built(platform, settings, claims), platform, out / platform):
-        typer.echo(json.dumps(line))
+    for each in (platform, *COMPANIONS.get(platform, ())):
+        selected = claims if each == platform else None
+        for line in _write(_built(each, settings, selected), each, out / each, keys):
+            typer.echo(json.dumps(line))
 
 
 @edge_app.command("test")
@@ -128,18 +156,14 @@ def deploy_bundles(
     name: Annotated[str, typer.Option(help="Name of the function or service.")] = "headwater",
     settings: Settings = None,
     claims: Claims = None,
-    keys: Annotated[Path | None, typer.Option(help="Key file, for the store item `keys`.")] = None,
+    keys: Keys = None,
     terraform: Annotated[bool, typer.Option(help="Print a Terraform module instead.")] = False,
     out: Out = Path("build/edge"),
 ) -> None:
     """Build, and print the commands of the platform's own tools; nothing is sent (dry run)."""
     bundles = _built(platform, settings, claims)
     folder = out / platform
-    _write(bundles, platform, folder)
-    if keys is not None:
-        held = folder / "keys.json"
-        held.touch(mode=0o600)
-        held.write_text(json.dumps(edge_keys(_json(keys, []))))
+    _write(bundles, platform, folder, keys)
     if terraform:
         typer.echo(module(platform, name, bundles, str(folder)))
         return

@@ -69,7 +69,6 @@ class Script:
         self._room = Path(tempfile.mkdtemp(prefix="headwater-edge-"))
         bundles = build(self.platform, lambda path: (SOURCES / path).read_text(), self._settings)
         furnish(self.platform, bundles, SOURCES, self._room)
-        shutil.copy(SOURCES / "local" / "serve.js", self._room)
         self._process = await asyncio.create_subprocess_exec(
             node(), "serve.js", cwd=self._room, stdin=PIPE, stdout=PIPE, limit=MAX_LINE_BYTES
         )

@@ -74,4 +74,28 @@ def _fastly(name: str, bundle: Bundle, folder: str) -> list[list[str]]:
     ]
 
 
-_COMMANDS = {"cloudfront": _cloudfront, "akamai": _akamai, "fastly": _fastly}
+def _lambda(name: str, bundle: Bundle, folder: str) -> list[list[str]]:
+    """One zip, two functions; Lambda@Edge takes published versions of us-east-1 only."""
+    region = ["--region", "us-east-1"]
+    limits = ["--runtime", "nodejs20.x", "--memory-size", "128", "--timeout", "5"]
+    steps = []
+    for event, handler in (("request", "viewerRequest"), ("response", "viewerResponse")):
+        function = ["--function-name", f"{name}-viewer-{event}"]
+        steps += [
+            [
+                "aws", "lambda", "create-function", *region, *function, *limits,
+                "--handler", f"index.{handler}", "--role", "$LAMBDA_ROLE_ARN",
+                "--zip-file", f"fileb://{folder}/lambda.zip",
+                "--description", str(bundle.manifest["sha256"]),
+            ],
+            ["aws", "lambda", "publish-version", *region, *function],
+        ]  # fmt: skip
+    return steps
+
+
+_COMMANDS = {
+    "cloudfront": _cloudfront,
+    "akamai": _akamai,
+    "lambda": _lambda,
+    "fastly": _fastly,
+}

@@ -51,6 +51,9 @@ PLATFORMS: Final = {
             ALL,
             False,
         ),
+        Platform(
+            "lambda", ("main",), frozenset({"viewerRequest", "viewerResponse"}), 1 << 20, ALL, False
+        ),
         Platform("fastly", ("main",), frozenset(), 100 << 20, ALL, False),
     )
 }

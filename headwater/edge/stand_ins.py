@@ -68,6 +68,7 @@ def furnish(platform: str, bundles: Iterable[Bundle], sources: Path, room: Path)
     """Fill an empty folder with what runs a platform's bundles in Node: `host.js` is its face."""
     shim = sources / platform / "shim"
     shutil.copytree(sources / "core", room / "core")
+    shutil.copytree(sources / "local", room, dirs_exist_ok=True)
     shutil.copytree(shim, room, dirs_exist_ok=True)
     (room / "package.json").write_text('{"type": "module"}')
     if platform != "cloudfront":

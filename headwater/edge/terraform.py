@@ -9,6 +9,7 @@ from headwater.edge.build import Bundle
 _PROVIDERS: Final = {
     "cloudfront": ("aws", "hashicorp/aws"),
     "akamai": ("akamai", "akamai/akamai"),
+    "lambda": ("aws", "hashicorp/aws"),
     "fastly": ("fastly", "fastly/fastly"),
 }
 _CLOUDFRONT: Final = """\
@@ -84,6 +85,36 @@ variable "domain" {{
 }}
 """
 
+_LAMBDA: Final = """\
+resource "aws_lambda_function" "viewer_request" {{
+  function_name    = {name}
+  filename         = {file}
+  source_code_hash = filebase64sha256({file})
+  handler          = "index.viewerRequest"
+  runtime          = "nodejs20.x"
+  memory_size      = 128
+  timeout          = 5
+  publish          = true
+  role             = var.role_arn
+}}
+
+resource "aws_lambda_function" "viewer_response" {{
+  function_name    = "${{aws_lambda_function.viewer_request.function_name}}-response"
+  filename         = {file}
+  source_code_hash = filebase64sha256({file})
+  handler          = "index.viewerResponse"
+  runtime          = "nodejs20.x"
+  memory_size      = 128
+  timeout          = 5
+  publish          = true
+  role             = var.role_arn
+}}
+
+variable "role_arn" {{
+  type = string
+}}
+"""
+
 
 def module(platform: str, name: str, bundles: Iterable[Bundle], folder: str) -> str:
     """The module's one file."""
@@ -92,9 +123,15 @@ def module(platform: str, name: str, bundles: Iterable[Bundle], folder: str) -> 
         f'terraform {{\n  required_providers {{\n    {provider} = {{\n      source = "{source}"\n'
         "    }\n  }\n}\n"
     ]
-    shape = {"cloudfront": _CLOUDFRONT, "akamai": _AKAMAI, "fastly": _FASTLY}[platform]
+    shape = {"cloudfront": _CLOUDFRONT, "akamai": _AKAMAI, "lambda": _LAMBDA, "fastly": _FASTLY}[
+        platform
+    ]
     for bundle in bundles:
-        path = {"akamai": f"{folder}/{name}.tgz", "fastly": f"{folder}/pkg/{name}.tar.gz"}
+        path = {
+            "akamai": f"{folder}/{name}.tgz",
+            "lambda": f"{folder}/lambda.zip",
+            "fastly": f"{folder}/pkg/{name}.tar.gz",
+        }
         values = {
             "label": bundle.name.replace("-", "_"),
             "name": f"{name}-{bundle.name}" if platform == "cloudfront" else name,

@@ -3,18 +3,22 @@
 import base64
 import hashlib
 import json
+import os
 import re
 import shutil
+import zipfile
 
 import pytest
 from typer.testing import CliRunner
 
 import cat
+from headwater.edge import BuildError, Bundle
+from headwater.edge.archive import archive
 from headwater.edge.scan import scan
 from headwater.edge_cli import edge_app
 
-PLATFORMS = ("cloudfront", "akamai", "fastly")
-ENGINE = {"cloudfront": "njs", "akamai": "node", "fastly": "node"}
+PLATFORMS = ("cloudfront", "akamai", "lambda", "fastly")
+ENGINE = {"cloudfront": "njs", "akamai": "node", "lambda": "node", "fastly": "node"}
 
 
 def invoke(*args):
@@ -64,17 +68,41 @@ def test_deploy_prints_commands_and_keeps_private_keys(platform, tmp_path):
     commands = [json.loads(line) for line in done.output.splitlines()]
     assert all(isinstance(word, str) for command in commands for word in command)
     assert pair["d"] not in done.output
-    (held,) = json.loads((tmp_path / platform / "keys.json").read_bytes())
+    (held,) = _stored_keys(tmp_path / platform)
     assert "d" not in held
     assert base64.urlsafe_b64decode(held["spki"] + "==")[-64:-32] == base64.urlsafe_b64decode(
         pair["x"] + "="
     )
 
 
+def _stored_keys(folder):
+    """What the script will read as `keys`: a store's item, or a member of Lambda@Edge's zip."""
+    if not (folder / "lambda.zip").exists():
+        return json.loads((folder / "keys.json").read_bytes())
+    with zipfile.ZipFile(folder / "lambda.zip") as zipped:
+        text = zipped.read("stores.mjs").decode()
+    return json.loads(json.loads(re.search(r"= (.*);$", text)[1])["keys"])
+
+
+def test_building_cloudfront_builds_lambda_too(tmp_path):
+    """ES256 and PS256 need it; 1 MB zipped, two builds are byte-equal (E-1, E-58)."""
+    for out in ("one", "two"):
+        lines = invoke("build", "cloudfront", "--out", tmp_path / out).output.splitlines()
+    told = {line["platform"]: line for line in map(json.loads, lines)}
+    zips = [(tmp_path / out / "lambda" / "lambda.zip").read_bytes() for out in ("one", "two")]
+    assert zips[0] == zips[1]
+    assert told["lambda"]["zip_bytes"] == len(zips[0]) <= 1 << 20
+    too_much = {"keys": base64.b64encode(os.urandom(1 << 20)).decode()}
+    with pytest.raises(BuildError, match="over the limit"):
+        archive(Bundle("main", b"", 1 << 20, ()), too_much)
+
+
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_terraform_is_hcl(platform, tmp_path):
     """Blocks and attributes, each brace closed; the token is in no cache key (E-44)."""
-    text = invoke("deploy", platform, "--terraform", "--out", tmp_path).output
+    done = invoke("deploy", platform, "--terraform", "--out", tmp_path)
+    assert done.exit_code == 0
+    text = done.output
     depth = 0
     line_form = re.compile(
         r'(?:\w+(?: "[\w-]+")* \{|\}|\w+ += .+|)$'  # a block opens, closes; an attribute; nothing

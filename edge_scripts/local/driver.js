@@ -1,4 +1,4 @@
-// The stand-in of EdgeWorkers (E-25, E-29): cases, one JSON a line, in; `ANSWER` lines out.
+// A stand-in in Node (E-25, E-26, E-29): cases, one JSON a line, in; `ANSWER` lines out. `host.js` is the platform's.
 
 import fs from 'node:fs';
 import { begin, finish, hold } from './host.js';
