@@ -51,9 +51,9 @@ class Title:
         return answer.body if isinstance(answer.body, bytes) else b"".join(answer.body)
 
     def playlists(self, master: str) -> dict[str, str]:
-        """Media playlists of a multivariant one, by track."""
+        """Media playlists of a multivariant one, by track; text is left out."""
         text = self.get(master).decode()
-        leaves = re.findall(r'^#EXT-X-MEDIA:.*URI="([^"]+)"', text, re.M)
+        leaves = re.findall(r'^#EXT-X-MEDIA:TYPE=AUDIO.*URI="([^"]+)"', text, re.M)
         leaves += [line for line in text.splitlines() if line and line[0] != "#"]
         return {leaf.partition("/")[0]: self.get(leaf).decode() for leaf in leaves}
 
@@ -90,13 +90,14 @@ class Title:
         }
 
     def representations(self, manifest: str) -> list[tuple[ET.Element, ET.Element]]:
-        """Sets with their representations, the trick set left out."""
+        """Sets of pictures and sound with their representations, the trick set left out."""
         root = ET.fromstring(self.get(manifest))
         return [
             (sets, representation)
             for sets in root.iter(f"{DASH}AdaptationSet")
             for representation in sets.iter(f"{DASH}Representation")
-            if sets.find(f"{DASH}EssentialProperty") is None
+            if sets.attrib["contentType"] in ("video", "audio")
+            and sets.find(f"{DASH}EssentialProperty") is None
         ]
 
     def timeline(self) -> dict[str, Output]:
