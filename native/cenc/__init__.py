@@ -1,6 +1,6 @@
 """Common encryption of samples in place (ISO/IEC 23001-7; specs/protection.md PR-13..PR-34)."""
 
-from native.cenc.cipher import cbcs, cbcs_copy, cenc, cenc_copy
+from native.cenc.cipher import cbcs, cbcs_copy, cbcs_fresh, cenc, cenc_copy, cenc_fresh
 from native.cenc.errors import RangeError, SampleError
 from native.cenc.ranges import Finder, auxiliary
 
@@ -11,6 +11,8 @@ __all__ = [
     "auxiliary",
     "cbcs",
     "cbcs_copy",
+    "cbcs_fresh",
     "cenc",
     "cenc_copy",
+    "cenc_fresh",
 ]

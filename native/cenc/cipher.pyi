@@ -45,3 +45,20 @@ def cbcs_copy(
     skip: int,
 ) -> bytes:
     """`cbcs` on a copy of `data`."""
+
+def cenc_fresh(
+    key: Aes, data: bytes, sizes: bytes, counts: bytes, ranges: bytes, ivs: bytes
+) -> None:
+    """`cenc` in place on bytes that were just made, and that nobody has seen."""
+
+def cbcs_fresh(
+    key: Aes,
+    data: bytes,
+    sizes: bytes,
+    counts: bytes,
+    ranges: bytes,
+    iv: bytes,
+    crypt: int,
+    skip: int,
+) -> None:
+    """`cbcs` in place on bytes that were just made, and that nobody has seen."""

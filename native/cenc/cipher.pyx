@@ -3,9 +3,11 @@
 
 Rules of the file
 1. Everything is checked before the first octet changes.
-   `cenc` and `cbcs` work in place, their `_copy` on a copy that they answer.
+   `cenc` and `cbcs` work in place, their `_copy` on a copy that they answer, their `_fresh` on
+   bytes that nobody has seen yet.
 2. One call of the library per range (cbcs) or per protected run (cenc), never per block: the blocks
    that a pattern protects are gathered, encrypted and put back.
+3. The work is done without the interpreter's lock, under a twin of the key.
 """
 
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
@@ -89,6 +91,18 @@ def cenc_copy(
     return copy
 
 
+def cenc_fresh(
+    Aes key not None,
+    bytes data not None,
+    bytes sizes not None,
+    bytes counts not None,
+    bytes ranges not None,
+    bytes ivs not None,
+):
+    cdef uint8_t* at = <uint8_t*>PyBytes_AS_STRING(data)
+    _cenc(key, at, PyBytes_GET_SIZE(data), sizes, counts, ranges, ivs)
+
+
 cdef inline uint8_t* place(bytearray data):
     return <uint8_t*>PyByteArray_AS_STRING(data)
 
@@ -107,58 +121,62 @@ cdef int _cenc(
     cdef Table given = table(data, size, sizes, counts, ranges)
     cdef Py_ssize_t width = PyBytes_GET_SIZE(ivs) // given.samples if given.samples else 8
     cdef const uint8_t* iv = <const uint8_t*>PyBytes_AS_STRING(ivs)
-    cdef uint8_t* at = given.data
-    cdef const uint32_t* pair = given.ranges
-    cdef _Stream stream = _Stream.__new__(_Stream)
-    cdef Py_ssize_t i
-    cdef int j
+    cdef Aes own = key.twin()
     if (width != 8 and width != BLOCK) or PyBytes_GET_SIZE(ivs) != width * given.samples:
         raise RangeError("an IV has 8 or 16 bytes")
-    stream.key = key
+    with nogil:
+        return _streams(own, &given, iv, width)
+
+
+cdef int _streams(Aes key, Table* given, const uint8_t* iv, Py_ssize_t width) except -1 nogil:
+    """One key stream a sample, over its protected bytes."""
+    cdef uint8_t* at = given.data
+    cdef const uint32_t* pair = given.ranges
+    cdef Stream stream
+    cdef Py_ssize_t i
+    cdef int j
     for i in range(given.samples):
-        stream.start(iv, width)
+        start(key, &stream, iv, width)
         iv += width
         if given.counts[i] == 0:
-            stream.run(at, given.sizes[i])
+            run(key, &stream, at, given.sizes[i])
             at += given.sizes[i]
         for j in range(given.counts[i]):
-            stream.run(at + pair[0], pair[1])
+            run(key, &stream, at + pair[0], pair[1])
             at += <Py_ssize_t>pair[0] + pair[1]
             pair += 2
     return 0
 
 
-cdef class _Stream:
-    """The key stream of one sample; its counter is the low half of the block, without carry into
-    the high half (PR-13).
-    """
+cdef struct Stream:  # of one sample
+    uint8_t[BLOCK] block
+    uint64_t before_wrap  # octets until the counter is 0 again; 0: out of reach
 
-    cdef Aes key
-    cdef uint8_t[BLOCK] block
-    cdef uint64_t before_wrap  # octets until the counter is 0 again; 0: out of reach
 
-    cdef int start(self, const uint8_t* iv, Py_ssize_t width) except -1:
-        cdef uint64_t counter = 0
-        cdef int i
-        memset(self.block, 0, BLOCK)
-        memcpy(self.block, iv, width)
-        for i in range(8, BLOCK):
-            counter = counter << 8 | self.block[i]
-        counter = 0 - counter
-        self.before_wrap = counter * BLOCK if counter < <uint64_t>1 << 40 else 0
-        return self.key.start_ctr(self.block)
+cdef int start(Aes key, Stream* stream, const uint8_t* iv, Py_ssize_t width) except -1 nogil:
+    cdef uint64_t counter = 0
+    cdef int i
+    memset(stream.block, 0, BLOCK)
+    memcpy(stream.block, iv, width)
+    for i in range(8, BLOCK):
+        counter = counter << 8 | stream.block[i]
+    counter = 0 - counter
+    stream.before_wrap = counter * BLOCK if counter < <uint64_t>1 << 40 else 0
+    return key.start_ctr(stream.block)
 
-    cdef int run(self, uint8_t* data, uint64_t size) except -1:
-        if self.before_wrap and size >= self.before_wrap:
-            self.key.run_ctr(data, <Py_ssize_t>self.before_wrap)
-            data += self.before_wrap
-            size -= self.before_wrap
-            self.before_wrap = 0
-            memset(self.block + 8, 0, 8)
-            self.key.start_ctr(self.block)
-        elif self.before_wrap:
-            self.before_wrap -= size
-        return self.key.run_ctr(data, <Py_ssize_t>size)
+
+cdef int run(Aes key, Stream* stream, uint8_t* data, uint64_t size) except -1 nogil:
+    """The counter is the low half of the block, without carry into the high half (PR-13)."""
+    if stream.before_wrap and size >= stream.before_wrap:
+        key.run_ctr(data, <Py_ssize_t>stream.before_wrap)
+        data += stream.before_wrap
+        size -= stream.before_wrap
+        stream.before_wrap = 0
+        memset(stream.block + 8, 0, 8)
+        key.start_ctr(stream.block)
+    elif stream.before_wrap:
+        stream.before_wrap -= size
+    return key.run_ctr(data, <Py_ssize_t>size)
 
 
 def cbcs(
@@ -192,6 +210,20 @@ def cbcs_copy(
     return copy
 
 
+def cbcs_fresh(
+    Aes key not None,
+    bytes data not None,
+    bytes sizes not None,
+    bytes counts not None,
+    bytes ranges not None,
+    bytes iv not None,
+    int crypt,
+    int skip,
+):
+    cdef uint8_t* at = <uint8_t*>PyBytes_AS_STRING(data)
+    _cbcs(key, at, PyBytes_GET_SIZE(data), sizes, counts, ranges, iv, crypt, skip)
+
+
 cdef int _cbcs(
     Aes key,
     uint8_t* data,
@@ -205,12 +237,10 @@ cdef int _cbcs(
 ) except -1:
     cdef Table given = table(data, size, sizes, counts, ranges)
     cdef const uint8_t* first = <const uint8_t*>PyBytes_AS_STRING(iv)
-    cdef uint8_t* at = given.data
-    cdef const uint32_t* pair = given.ranges
     cdef uint8_t* scratch
     cdef uint32_t most = 0
     cdef Py_ssize_t i
-    cdef int j
+    cdef Aes own = key.twin()
     if PyBytes_GET_SIZE(iv) != BLOCK:
         raise RangeError("a constant IV has 16 bytes")
     if not (0 <= crypt <= PATTERN_MAX and 0 <= skip <= PATTERN_MAX) or (skip and not crypt):
@@ -221,16 +251,28 @@ cdef int _cbcs(
     if scratch == NULL:
         raise MemoryError
     try:
-        for i in range(given.samples):
-            if given.counts[i] == 0:
-                protect(key, first, at, given.sizes[i], crypt, skip, scratch)
-                at += given.sizes[i]
-            for j in range(given.counts[i]):
-                protect(key, first, at + pair[0], pair[1], crypt, skip, scratch)
-                at += <Py_ssize_t>pair[0] + pair[1]
-                pair += 2
+        with nogil:
+            return _chains(own, &given, first, crypt, skip, scratch)
     finally:
         free(scratch)
+
+
+cdef int _chains(
+    Aes key, Table* given, const uint8_t* iv, int crypt, int skip, uint8_t* scratch
+) except -1 nogil:
+    """One chain a range."""
+    cdef uint8_t* at = given.data
+    cdef const uint32_t* pair = given.ranges
+    cdef Py_ssize_t i
+    cdef int j
+    for i in range(given.samples):
+        if given.counts[i] == 0:
+            protect(key, iv, at, given.sizes[i], crypt, skip, scratch)
+            at += given.sizes[i]
+        for j in range(given.counts[i]):
+            protect(key, iv, at + pair[0], pair[1], crypt, skip, scratch)
+            at += <Py_ssize_t>pair[0] + pair[1]
+            pair += 2
     return 0
 
 
@@ -242,7 +284,7 @@ cdef int protect(
     int crypt,
     int skip,
     uint8_t* scratch,
-) except -1:
+) except -1 nogil:
     """One range: its protected blocks as one chain."""
     cdef Py_ssize_t step = BLOCK * (crypt + skip), run = BLOCK * crypt, at = 0, held = 0
     if size < BLOCK:

@@ -9,6 +9,7 @@ cdef class Aes:
     cdef void* cbc_context
     cdef object stream  # of the library used where there is no libcrypto
 
-    cdef int start_ctr(self, const uint8_t* block) except -1
-    cdef int run_ctr(self, uint8_t* data, Py_ssize_t size) except -1
-    cdef int cbc(self, const uint8_t* iv, uint8_t* data, Py_ssize_t size) except -1
+    cdef Aes twin(self)
+    cdef int start_ctr(self, const uint8_t* block) except -1 nogil
+    cdef int run_ctr(self, uint8_t* data, Py_ssize_t size) except -1 nogil
+    cdef int cbc(self, const uint8_t* iv, uint8_t* data, Py_ssize_t size) except -1 nogil

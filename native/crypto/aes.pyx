@@ -16,17 +16,19 @@ ctypedef void (*free_t)(void*) noexcept nogil
 ctypedef int (*init_t)(void*, const void*, void*, const uint8_t*, const uint8_t*) noexcept nogil
 ctypedef int (*update_t)(void*, uint8_t*, int*, const uint8_t*, int) noexcept nogil
 ctypedef int (*padding_t)(void*, int) noexcept nogil
+ctypedef int (*copy_t)(void*, const void*) noexcept nogil
 
 cdef new_t context_new = <new_t>symbol(b"EVP_CIPHER_CTX_new")
 cdef free_t context_free = <free_t>symbol(b"EVP_CIPHER_CTX_free")
 cdef init_t encrypt_init = <init_t>symbol(b"EVP_EncryptInit_ex")
+cdef copy_t context_copy = <copy_t>symbol(b"EVP_CIPHER_CTX_copy")
 cdef update_t encrypt_update = <update_t>symbol(b"EVP_EncryptUpdate")
 cdef padding_t set_padding = <padding_t>symbol(b"EVP_CIPHER_CTX_set_padding")
 cdef new_t aes_128_ctr = <new_t>symbol(b"EVP_aes_128_ctr")
 cdef new_t aes_128_cbc = <new_t>symbol(b"EVP_aes_128_cbc")
 cdef bint present = (
     context_new != NULL and context_free != NULL and encrypt_init != NULL and encrypt_update != NULL
-    and set_padding != NULL and aes_128_ctr != NULL and aes_128_cbc != NULL
+    and set_padding != NULL and context_copy != NULL and aes_128_ctr != NULL and aes_128_cbc != NULL
 )
 
 
@@ -41,12 +43,24 @@ cdef void* keyed(new_t kind, bytes key) except? NULL:
     return context
 
 
+cdef void* copied(void* context) except? NULL:
+    """The same key again, without its schedule being made anew."""
+    cdef void* twin = context_new()
+    if twin == NULL:
+        raise MemoryError
+    if not context_copy(twin, context):
+        context_free(twin)
+        raise ValueError("libcrypto copies no such key")
+    return twin
+
+
 cdef class Aes:
-    def __cinit__(self, bytes key not None):
+    def __cinit__(self, bytes key):
+        if key is None:  # of twin()
+            return
         if PyBytes_GET_SIZE(key) != BLOCK:
             raise ValueError("an AES-128 key has 16 bytes")
         self.key = key
-        self.ctr_context = self.cbc_context = NULL
         if present:
             self.ctr_context = keyed(aes_128_ctr, key)
             self.cbc_context = keyed(aes_128_cbc, key)
@@ -57,43 +71,43 @@ cdef class Aes:
         if self.cbc_context != NULL:
             context_free(self.cbc_context)
 
-    cdef int start_ctr(self, const uint8_t* block) except -1:
+    cdef Aes twin(self):
+        """The same key, for use beside this one in another thread."""
+        cdef Aes made = Aes.__new__(Aes, None)
+        made.key = self.key
+        if self.ctr_context != NULL:
+            made.ctr_context = copied(self.ctr_context)
+            made.cbc_context = copied(self.cbc_context)
+        return made
+
+    cdef int start_ctr(self, const uint8_t* block) except -1 nogil:
         """Begin a key stream at this counter block."""
         if self.ctr_context == NULL:
-            self.stream = plain_stream(self.key, block)
+            with gil:
+                self.stream = plain_stream(self.key, block)
         elif not encrypt_init(self.ctr_context, NULL, NULL, NULL, block):
-            raise ValueError("libcrypto refused the counter block")
+            with gil:
+                raise ValueError("libcrypto refused the counter block")
         return 0
 
-    cdef int run_ctr(self, uint8_t* data, Py_ssize_t size) except -1:
+    cdef int run_ctr(self, uint8_t* data, Py_ssize_t size) except -1 nogil:
         """Go on with the key stream over these octets."""
-        cdef int made = 0, piece
-        if self.ctr_context == NULL:
+        if self.ctr_context != NULL:
+            return update(self.ctr_context, data, size)
+        with gil:
             replace(data, size, self.stream.encrypt(PyBytes_FromStringAndSize(<char*>data, size)))
-            return 0
-        while size:
-            piece = <int>(size if size < PIECE_MAX else PIECE_MAX)
-            if not encrypt_update(self.ctr_context, data, &made, data, piece) or made != piece:
-                raise ValueError("libcrypto refused to encrypt")
-            data += piece
-            size -= piece
         return 0
 
-    cdef int cbc(self, const uint8_t* iv, uint8_t* data, Py_ssize_t size) except -1:
+    cdef int cbc(self, const uint8_t* iv, uint8_t* data, Py_ssize_t size) except -1 nogil:
         """Encrypt whole blocks, chained from `iv`."""
-        cdef int made = 0, piece
         if self.cbc_context == NULL:
-            replace(data, size, plain_cbc(self.key, iv, PyBytes_FromStringAndSize(<char*>data, size)))
+            with gil:
+                replace(data, size, plain_cbc(self.key, iv, PyBytes_FromStringAndSize(<char*>data, size)))
             return 0
         if not encrypt_init(self.cbc_context, NULL, NULL, NULL, iv):
-            raise ValueError("libcrypto refused the IV")
-        while size:
-            piece = <int>(size if size < PIECE_MAX else PIECE_MAX)
-            if not encrypt_update(self.cbc_context, data, &made, data, piece) or made != piece:
-                raise ValueError("libcrypto refused to encrypt")
-            data += piece
-            size -= piece
-        return 0
+            with gil:
+                raise ValueError("libcrypto refused the IV")
+        return update(self.cbc_context, data, size)
 
     def ctr_bytes(self, bytes block not None, bytes data not None):
         cdef bytes made = PyBytes_FromStringAndSize(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
@@ -113,6 +127,19 @@ cdef class Aes:
             PyBytes_GET_SIZE(made),
         )
         return made
+
+
+cdef int update(void* context, uint8_t* data, Py_ssize_t size) except -1 nogil:
+    """Encrypt in place."""
+    cdef int made = 0, piece
+    while size:
+        piece = <int>(size if size < PIECE_MAX else PIECE_MAX)
+        if not encrypt_update(context, data, &made, data, piece) or made != piece:
+            with gil:
+                raise ValueError("libcrypto refused to encrypt")
+        data += piece
+        size -= piece
+    return 0
 
 
 cdef int replace(uint8_t* data, Py_ssize_t size, bytes made) except -1:
