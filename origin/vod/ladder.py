@@ -1,5 +1,6 @@
 """Do the files of a ladder belong together? Every fault is told, with its remedy (TR-38, TR-39)."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,6 +18,25 @@ class Rung:
     name: str
     placed: Placed
     frame_rate: Fraction | None
+
+    @property
+    def frame_s(self) -> Fraction:
+        """What most frames last."""
+        samples = self.placed.edited.samples
+        lengths = Counter(samples.duration[self.placed.first : self.placed.stop])
+        return Fraction(lengths.most_common(1)[0][0], self.placed.edited.track.timescale)
+
+    @property
+    def open_gops(self) -> int:
+        """Sync samples at which no decoder can start."""
+        edited = self.placed.edited
+        return sum(map(bool, edited.samples.sync)) - len(edited.raps)
+
+    def times_s(self) -> list[Fraction]:
+        """When frames are shown, in that order."""
+        scale = self.placed.edited.track.timescale
+        shown = sorted(map(self.placed.time, range(self.placed.first, self.placed.stop)))
+        return [Fraction(ticks, scale) for ticks in shown]
 
     @property
     def end_s(self) -> Fraction:
@@ -68,10 +88,18 @@ def _differences(rung: Rung, first: Rung) -> list[str]:
     if mine.pixel_aspect != theirs.pixel_aspect:
         a, b = mine.pixel_aspect, theirs.pixel_aspect
         faults.append(f"{rung.name}: sample aspect {a[0]}:{a[1]}, {first.name} has {b[0]}:{b[1]}")
-    if rung.frame_rate != first.frame_rate:
+    if rung.frame_rate != first.frame_rate and rung.frame_s != first.frame_s:
         faults.append(
             f"{rung.name}: {rung.frame_rate} frames/s, {first.name} has {first.frame_rate}. "
             f"Re-encode with -r {first.frame_rate}"
+        )
+    elif rung.frame_rate != first.frame_rate:
+        faults.append(_drifting(rung, first))
+    if (opened := rung.open_gops) and not first.open_gops:
+        faults.append(
+            f"{rung.name}: open GOPs, {opened} of its {opened + len(rung.placed.edited.raps)} key "
+            f"frames are no IDR pictures; {first.name} has closed ones. "
+            "Re-encode with -flags +cgop (x264, x265: open-gop=0)"
         )
     start, other = (r.placed.edited.start_s for r in (rung, first))
     if start != other:
@@ -88,24 +116,31 @@ def _differences(rung: Rung, first: Rung) -> list[str]:
     return faults
 
 
+def _drifting(rung: Rung, first: Rung) -> str:
+    """The first frame whose time is another one, of rungs with one nominal rate."""
+    pairs = zip(rung.times_s(), first.times_s(), strict=False)
+    differing = [(n, a, b) for n, (a, b) in enumerate(pairs, 1) if a != b]
+    number, a, b = differing[0] if differing else (0, rung.end_s, first.end_s)
+    return (
+        f"{rung.name}: frame {number} at {float(a):.3f} s, {first.name} has {float(b):.3f} s; "
+        f"{len(differing)} of its frames are at other times. "
+        f"Re-encode both from one source with -fps_mode cfr -r {first.frame_rate}"
+    )
+
+
 def _key_frames(
     rung: Rung, first: Rung, common: set[Fraction], target_s: Fraction, notes: list[str]
 ) -> list[str]:
     """A fault if too few key frames are common, a note if there are only extra ones."""
     mine, theirs = rap_times_s(rung.placed), rap_times_s(first.placed)
-    if mine == theirs:
-        return []
-    number, a, b = next(
-        ((n, a, b) for n, (a, b) in enumerate(zip(mine, theirs, strict=False), 1) if a != b),
-        (min(len(mine), len(theirs)), mine[-1], theirs[-1]),
-    )
+    if [t - mine[0] for t in mine] == [t - theirs[0] for t in theirs]:
+        return []  # equal, or moved as a whole, which is told as that
     ends = [*sorted(common), theirs[0] + min(rung.duration_s, first.duration_s)]
     longest = max((b - a for a, b in pairwise(ends)), default=target_s * 3)
     zero = theirs[0]
     shared = len(set(mine) & set(theirs))
     what = (
-        f"{rung.name}: key frame {number} at {float(a - zero):.3f} s, {first.name} has "
-        f"{float(b - zero):.3f} s; "
+        f"{rung.name}: {_first_other(mine, theirs, zero, first.name)}; "
         f"{shared} of {len(theirs)} key frames {'is' if shared == 1 else 'are'} common"
     )
     if longest <= 2 * target_s:
@@ -114,3 +149,16 @@ def _key_frames(
     gap = theirs[1] - theirs[0] if len(theirs) > 1 else target_s
     g = round(gap * (first.frame_rate or 1))
     return [f"{what}. Re-encode with -g {g} -keyint_min {g} -sc_threshold 0 (x265: open-gop=0)"]
+
+
+def _first_other(mine: list[Fraction], theirs: list[Fraction], zero: Fraction, name: str) -> str:
+    """Where two rows of key frames part."""
+    for number, (a, b) in enumerate(zip(mine, theirs, strict=False), 1):
+        if a != b:
+            return (
+                f"key frame {number} at {float(a - zero):.3f} s, {name} has {float(b - zero):.3f} s"
+            )
+    number = min(len(mine), len(theirs)) + 1
+    if len(mine) < len(theirs):
+        return f"no key frame {number}, {name} has it at {float(theirs[number - 1] - zero):.3f} s"
+    return f"key frame {number} at {float(mine[number - 1] - zero):.3f} s, {name} has none"
