@@ -26,23 +26,20 @@ from origin.live.channel import LiveChannel
 from origin.live.records import INDEPENDENT
 from origin.live.shelf import Stored
 from origin.live.track import LiveTrack
+from origin.live.turns import Turns
 from origin.protection.errors import ProtectionError
 from origin.protection.keys import TRACK_BITS, ContentKey, role_of
 from origin.protection.offers import moov_boxes, offer
 from origin.protection.periods import (
     Slot,
-    Terms,
-    agreed,
     first_of,
-    next_after,
     period_of,
-    slot_at,
     terms_at,
 )
 from origin.protection.ring import Question, Ring
 from origin.protection.sealer import Sealer
 from origin.protection.source import Grant
-from origin.settings import LiveProtection, Settings
+from origin.settings import Settings
 from origin.systems import Protected
 from origin.tracks import Rendition
 from runtime import logs
@@ -64,82 +61,19 @@ class _Run:
     sealed: list[bytes] = field(default_factory=list)
 
 
-class Sealing:
+class Sealing(Turns):
     """What a channel's media and manifests need to know of keys."""
 
     def __init__(self, channel: LiveChannel, settings: Settings, ring: Ring) -> None:
-        self._channel = channel
         configured = settings.channels.get(channel.name)
-        self._asked = configured.protection if configured is not None else None
+        asked = configured.protection if configured is not None else None
+        super().__init__(channel, asked)
         self._settings = settings.protection
         self._ring = ring
         self._shown: dict[bytes, Protected] = {}
         self._sealers: OrderedDict[tuple[str, Slot], Sealer] = OrderedDict()
         self._runs: dict[tuple[str, int], _Run] = {}
-        self._slots: dict[int, Slot | None] = {}
-        self._known: object = None  # what the slots follow from
         self._wanted: dict[Question, None] = {}
-
-    @property
-    def on(self) -> bool:
-        """Whether any media was or will be protected."""
-        return bool(self._channel.kept.terms)
-
-    def settle(self) -> None:
-        """This process writes the channel: take over what the settings ask for, from the first
-        number that nobody has seen.
-        """
-        kept, asked = self._channel.kept, self._asked
-        wanted = Terms(0) if asked is None else _terms(self._channel.name, asked)
-        edge = self._channel.edge
-        table = agreed(kept.terms, wanted, edge + 2 if edge >= 0 else 0)
-        if table is not None:
-            kept.terms = table
-            self._channel.dirty = True
-            self._channel.save_if_dirty()
-
-    def slot(self, number: int) -> Slot | None:
-        """What protects this number; None for clear media."""
-        kept, duration_s = self._channel.kept, self._channel.duration_s
-        if not kept.terms or duration_s is None:
-            return None
-        known = (len(kept.terms), kept.terms[-1], len(kept.stood))
-        if known != self._known or len(self._slots) > 4096:
-            self._known, self._slots = known, {}
-        if number not in self._slots:
-            self._slots[number] = slot_at(kept.terms, kept.stood, duration_s, number)
-        return self._slots[number]
-
-    def begins(self, number: int) -> int:
-        """The first number under the same header as this one; -1 for always."""
-        slot = self.slot(number)
-        terms = terms_at(self._channel.kept.terms, number)
-        if terms is None:
-            return -1
-        if slot is None or slot.inband:
-            return terms.number
-        while (before := self.slot(slot.first - 1)) is not None and before.init == slot.init:
-            slot = before
-        return slot.first
-
-    def splits(self, number: int) -> bool:
-        """Whether this number has another header than the one before."""
-        return self.changes(number) and self.begins(number) == number
-
-    def changes(self, number: int) -> bool:
-        """Whether other keys are in force in this number than in the one before."""
-        return self.on and self.slot(number) != self.slot(number - 1)
-
-    def turn(self, number: int) -> int | None:
-        """The next number under other keys, once they are known to come."""
-        duration_s = self._channel.duration_s
-        if not self.on or duration_s is None:
-            return None
-        return next_after(self._channel.kept.terms, duration_s, number)
-
-    def rotates(self) -> bool:
-        """Whether keys change by themselves: what is said of a key is stale at once (PR-63)."""
-        return any(terms.rotation_s for terms in self._channel.kept.terms[-1:])
 
     @property
     def session_keys(self) -> bool:
@@ -336,7 +270,7 @@ class Sealing:
         kept = self._channel.kept
         stood = [p for p, kept_period in kept.stood.items() if kept_period == period]
         firsts = [first_of(p, duration_s) for p in (period, *stood)]
-        return [*firsts, *(terms.number for terms in kept.terms)]
+        return [*firsts, *(max(terms.number, kept.first) for terms in kept.terms)]
 
     def _stands(self, before: Slot, here: Slot) -> bool:
         """Whether the key before takes the place of one that did not come."""
@@ -410,15 +344,3 @@ class Sealing:
             self._channel.dirty = True
             self._channel.save_if_dirty()
         return numbers[name]
-
-
-def _terms(channel: str, asked: LiveProtection) -> Terms:
-    return Terms(
-        0,
-        asked.scheme,
-        asked.content_id or channel,
-        asked.rotation_s,
-        asked.mode,
-        asked.shared,
-        asked.clear_lead_s,
-    )

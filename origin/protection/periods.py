@@ -77,9 +77,15 @@ def terms_at(table: Sequence[Terms], number: int) -> Terms | None:
 
 
 def slot_at(
-    table: Sequence[Terms], stood: Mapping[int, int], segment_s: Fraction, number: int
+    table: Sequence[Terms],
+    stood: Mapping[int, int],
+    segment_s: Fraction,
+    number: int,
+    oldest: int = -1,
 ) -> Slot | None:
-    """What protects this segment; None for nothing. `stood`: periods that kept an older key."""
+    """What protects this segment; None for nothing. `stood`: periods that kept an older key;
+    `oldest`: the channel's first segment, once there is one.
+    """
     terms = terms_at(table, number)
     if terms is None or not terms.scheme:
         return None
@@ -89,7 +95,8 @@ def slot_at(
     inband = terms.mode == "inband"
     header = period
     if inband:
-        header = period_of(terms.number, segment_s, terms.rotation_s)
+        begin = number if oldest < 0 else max(terms.number, oldest)
+        header = period_of(begin, segment_s, terms.rotation_s)
         header = stood.get(header, header)
     lead = terms.number + -int(-terms.lead_s // segment_s)
     clear = number < lead

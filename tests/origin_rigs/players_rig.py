@@ -102,7 +102,9 @@ class Encoder:
         behind_s: int = 0,
         source: str = "",
         begin_s: Fraction | None = None,
+        channel: str = "demo",
     ) -> None:
+        self._channel = channel
         now_s = Fraction(time.time()) + SPIN_UP_S
         self.begin_s = begin_s or ceil((now_s - behind_s) / SEGMENT_S) * SEGMENT_S
         ahead_s = float(self.begin_s + behind_s) - time.time()
@@ -132,7 +134,7 @@ class Encoder:
         self.kill()
 
     def _push(self, port: int, track: str, source: str) -> list[str]:
-        url = f"http://127.0.0.1:{port}/ingest/demo/Streams({track})"
+        url = f"http://127.0.0.1:{port}/ingest/{self._channel}/Streams({track})"
         return [
             *("-output_ts_offset", f"{float(self.begin_s):.2f}", "-f", "mp4"),
             *("-movflags", "+cmaf+frag_discont+skip_trailer", "-flush_packets", "1"),
