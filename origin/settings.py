@@ -113,6 +113,42 @@ class Replica(BaseModel):
         return self
 
 
+class Speke(BaseModel):
+    """A SPEKE v2 key server (specs/protection.md PR-100..PR-104). One way to sign in, or none:
+    access_key (Signature Version 4), user (Basic), token (bearer), client_certificate (TLS).
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    url: str = ""
+    video: Literal["V1", "V2", "V3", "V4", "V5", "V6", "V7", "V8", "SHARED", "UNENCRYPTED"] = "V3"
+    audio: Literal["A1", "A2", "A3", "SHARED", "UNENCRYPTED"] = "A1"
+    systems: list[Name] = Field([], description="asked about; default: protection.systems")
+    access_key: str = ""
+    secret_key: SecretStr = SecretStr("")
+    session_token: SecretStr = SecretStr("")
+    region: str = "us-east-1"
+    service: str = "execute-api"
+    user: str = ""
+    password: SecretStr = SecretStr("")
+    token: SecretStr = SecretStr("")
+    client_certificate: str = ""
+    client_key: str = ""
+    ca_file: str = Field("", description="authorities; default: the system's")
+    recipient_certificate: str = Field("", description="PEM, RSA 2048; keys then come encrypted")
+    recipient_key: str = ""
+    connect_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    answer_s: Annotated[float, Field(gt=0, le=120)] = 10.0
+
+
+class Cpix(BaseModel):
+    """Documents with keys: for whom they are encrypted, and who signs them (PR-93, PR-97)."""
+
+    model_config = ConfigDict(extra="forbid")
+    recipient_key: str = Field("", description="PEM file of our private key")
+    signers: list[str] = Field([], description="PEM files of certificates that may sign")
+    signed: bool = Field(False, description="refuse documents without a signature of theirs")
+
+
 class Protection(BaseModel):
     """Content keys and what players are told of them (specs/protection.md)."""
 
@@ -129,6 +165,8 @@ class Protection(BaseModel):
         {},
         description="licence servers by system; identity: prefix of key URLs; fairplay: skd host",
     )
+    speke: Speke = Field(default_factory=lambda: Speke.model_validate({}))
+    cpix: Cpix = Field(default_factory=lambda: Cpix.model_validate({}))
 
 
 class Settings(BaseModel):

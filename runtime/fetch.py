@@ -5,6 +5,7 @@ Redirects are never followed: a redirect would leave the allow-list. Errors are 
 code; no message contains the query, which may carry a token.
 """
 
+import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -59,6 +60,7 @@ class Fetcher:
         connect_timeout_s: float = 2.0,
         max_bytes: int = MAX_BYTES,
         max_connections: int = 256,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.name = name
         self._bases = None if bases is None else [URL(base) for base in bases]
@@ -66,11 +68,14 @@ class Fetcher:
         self._connect_timeout_s = connect_timeout_s
         self._max_bytes = max_bytes
         self._max_connections = max_connections
+        self._tls = tls
         self._session: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._max_connections, ttl_dns_cache=30),
+            connector=aiohttp.TCPConnector(
+                limit=self._max_connections, ttl_dns_cache=30, ssl=self._tls or True
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=True,
         )

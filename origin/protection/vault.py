@@ -18,13 +18,26 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from origin.protection.errors import ProtectionError
 from origin.protection.keys import ContentKey, Scheme, kid_of
 from origin.protection.secret import KEY_BYTES, Secret
+from origin.systems import Name, System
 
 MASTER_BYTES = 32
 NONCE_BYTES = 12
 Random = Callable[[int], bytes]
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Told(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a source says of a key to one DRM system (systems.System); no secret."""
+
+    name: Name
+    pssh: bytes = b""
+    data: bytes = b""
+    key_uri: str = ""
+    descriptor: str = ""
+    media_lines: tuple[str, ...] = ()
+    main_lines: tuple[str, ...] = ()
+
+
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     """One key as it stands in the file."""
 
     content_id: str
@@ -36,6 +49,8 @@ class Entry(msgspec.Struct, frozen=True):
     master: str
     nonce: str
     sealed: str
+    systems: tuple[Told, ...] = ()
+    source: str = "file"
 
 
 class Sheet(msgspec.Struct):
@@ -105,28 +120,40 @@ class Vault:
             self._sheet = msgspec.json.decode(data, type=Sheet) if data else Sheet(entries=[])
         except msgspec.DecodeError:
             raise ProtectionError("sealed", "the key file cannot be read") from None
-        self._opened: dict[str, ContentKey] = {}
-        self._by_kid = {entry.kid: entry for entry in self._sheet.entries}
+        self._opened: dict[tuple[str, str], ContentKey] = {}
+        self._by_kid: dict[str, Entry] = {}
+        self._by_name: dict[tuple[str, Scheme, str, int], Entry] = {}
+        for entry in self._sheet.entries:
+            self._index(entry)
+
+    def _index(self, entry: Entry) -> None:
+        self._by_kid[entry.kid] = entry
+        self._by_name[entry.content_id, entry.scheme, entry.role, entry.period] = entry
 
     def dump(self) -> bytes:
         return msgspec.json.encode(self._sheet)
 
     def by_kid(self, kid: bytes) -> ContentKey | None:
         entry = self._by_kid.get(kid.hex())
-        if entry is None:
-            return None
-        if entry.kid not in self._opened:
-            self._opened[entry.kid] = self._open(entry)
-        return self._opened[entry.kid]
+        return self._key(entry) if entry is not None else None
 
     def find(
         self, content_id: str, scheme: Scheme, role: str, period: int = 0
     ) -> ContentKey | None:
-        wanted = (content_id, scheme, role, period)
-        for entry in self._sheet.entries:
-            if (entry.content_id, entry.scheme, entry.role, entry.period) == wanted:
-                return self.by_kid(bytes.fromhex(entry.kid))
-        return None
+        entry = self._by_name.get((content_id, scheme, role, period))
+        return self._key(entry) if entry is not None else None
+
+    def told(self, key: ContentKey) -> tuple[System, ...]:
+        """What its source says of a key to DRM systems."""
+        entry = self._by_kid.get(key.kid.hex())
+        said = entry.systems if entry is not None else ()
+        return tuple(System(**msgspec.structs.asdict(each)) for each in said)
+
+    def _key(self, entry: Entry) -> ContentKey:
+        name = entry.kid, entry.role
+        if name not in self._opened:
+            self._opened[name] = self._open(entry)
+        return self._opened[name]
 
     def next_period(self, key: ContentKey) -> int | None:
         """When the period behind the key's begins, as far as keys are known."""
@@ -137,21 +164,22 @@ class Vault:
         )
         return min(later, default=None)
 
-    def add(self, key: ContentKey, random: Random) -> None:
-        """Store a key; the same KID with another key is refused."""
+    def add(self, key: ContentKey, random: Random, systems: Sequence[System] = ()) -> None:
+        """Store a key; the same KID with another key is refused. One key may have several roles."""
         held = self.by_kid(key.kid)
-        if held is not None:
-            if held.secret != key.secret:
-                raise ProtectionError("bad_key", f"another key has the KID {key.uuid}")
+        if held is not None and held.secret != key.secret:
+            raise ProtectionError("bad_key", f"another key has the KID {key.uuid}")
+        if (key.content_id, key.scheme, key.role, key.period) in self._by_name:
             return
         kid = key.kid.hex()
         bound = _bound(key.content_id, kid, key.role)
         sealed = self._masters.seal(key.secret.reveal(), bound, random)
         entry = Entry(
-            key.content_id, key.scheme, key.role, key.period, kid, key.constant_iv.hex(), *sealed
-        )
+            key.content_id, key.scheme, key.role, key.period, kid, key.constant_iv.hex(), *sealed,
+            tuple(_told(system) for system in systems), key.source,
+        )  # fmt: skip
         self._sheet.entries.append(entry)
-        self._by_kid[kid] = entry
+        self._index(entry)
 
     def ensure(
         self, content_id: str, scheme: Scheme, roles: Sequence[str], random: Random, period: int = 0
@@ -196,7 +224,8 @@ class Vault:
             bound = _bound(entry.content_id, entry.kid, entry.role)
             master, nonce, sealed = self._masters.seal(self._masters.open(entry), bound, random)
             fresh = msgspec.structs.replace(entry, master=master, nonce=nonce, sealed=sealed)
-            self._sheet.entries[at] = self._by_kid[entry.kid] = fresh
+            self._sheet.entries[at] = fresh
+            self._index(fresh)
             changed += 1
         return changed
 
@@ -206,7 +235,16 @@ class Vault:
             secret = Secret(self._masters.open(entry))
         except ValueError:
             raise ProtectionError("sealed", "the key file cannot be read") from None
-        return ContentKey(kid, secret, entry.scheme, entry.role, entry.content_id, iv, entry.period)
+        return ContentKey(
+            kid, secret, entry.scheme, entry.role, entry.content_id, iv, entry.period, entry.source
+        )
+
+
+def _told(system: System) -> Told:
+    return Told(
+        system.name, system.pssh, system.data, system.key_uri, system.descriptor,
+        system.media_lines, system.main_lines,
+    )  # fmt: skip
 
 
 def _id(master: bytes) -> str:

@@ -1,0 +1,158 @@
+"""SPEKE v2.0: what is asked of a key server, and what it must answer (AWS SPEKE v2; PR-100..104).
+
+Pure: bodies and headers in and out. `speke_source` sends them.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from lxml import etree
+
+from origin.protection import cpix
+from origin.protection.contract import Contract, Rule
+from origin.protection.cpix_keys import Recipient
+from origin.protection.cpix_signals import systems_of
+from origin.protection.cpix_write import Slot, document
+from origin.protection.errors import ProtectionError
+from origin.protection.keys import Scheme, kid_of
+from origin.protection.markup import every, find, parse
+from origin.protection.source import Grant
+from origin.systems import SYSTEM_IDS, Name
+from runtime import logs
+
+VERSION = "2.0"
+CPIX_VERSION = "2.3"
+VERSION_HEADER, AGENT_HEADER = "X-Speke-Version", "X-Speke-User-Agent"
+HEADERS = {"Content-Type": "application/xml", VERSION_HEADER: VERSION}
+ASKED: frozenset[Name] = frozenset(["widevine", "playready", "fairplay"])  # ClearKey is ours
+# PR-102: what a server that keeps to the standard refuses with, status 422
+REFUSALS = (
+    "Missing CPIX@contentId",
+    "Missing CPIX@version",
+    "Unsupported CPIX@version",
+    "Missing ContentKey@commonEncryptionScheme for KID",
+    "Non compliant ContentKey@commonEncryptionScheme combination",
+    "Unsupported SPEKE version",
+)
+
+log = logs.get("keys")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question: all keys of a content id and period (PR-100)."""
+
+    content_id: str
+    scheme: Scheme
+    period: int
+    contract: Contract
+    systems: tuple[Name, ...] = ()
+    certificate: str = ""  # base64 of ours: keys come encrypted (PR-103)
+
+    def __post_init__(self) -> None:
+        if not self.content_id:
+            raise ProtectionError("key_server", "a content id is wanted (PR-100)")
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return self.contract.rules
+
+    def kid(self, rule: Rule) -> uuid.UUID:
+        """PR-42: the same question, the same KIDs."""
+        role = rule.track_type.lower()
+        return uuid.UUID(bytes=kid_of(self.content_id, self.scheme, role, self.period))
+
+    def body(self) -> bytes:
+        return document(
+            self.content_id,
+            self.scheme,
+            [Slot(self.kid(rule), rule) for rule in self.rules],
+            systems=[name for name in self.systems if name in ASKED],
+            playlists=self.scheme == "cbcs",
+            period=self.period or None,
+            certificate=self.certificate,
+            version=CPIX_VERSION,
+        )
+
+
+def read(
+    request: Request, body: bytes, headers: Mapping[str, str], recipient: Recipient | None = None
+) -> dict[str, Grant]:
+    """Grants by intendedTrackType. ProtectionError `key_server` for an answer that is not whole.
+
+    `headers` have lower-case names. The answer's KID counts, whatever was asked for (PR-101).
+    """
+    for name in (VERSION_HEADER, AGENT_HEADER):
+        if name.lower() not in headers:
+            log.warning("speke_header_missing", header=name)
+    root = parse(body)
+    for name, sent in (("contentId", request.content_id), ("version", CPIX_VERSION)):
+        if root.get(name) != sent:
+            raise ProtectionError("key_server", f"the answer has another CPIX@{name} (PR-101)")
+    found = cpix.read(body, request.scheme, recipient)
+    kids = {rule.track_type: rule.kid for rule in found.rules}
+    grants = {}
+    for rule in request.rules:
+        kid = kids.get(rule.track_type)
+        if kid is None:
+            raise ProtectionError("key_server", f"the answer has no key of {rule.track_type}")
+        role = rule.track_type.lower()
+        key = replace(
+            found.keys[kid],
+            role=role,
+            content_id=request.content_id,
+            period=request.period,
+            source="speke",
+        )
+        _whole(request, root, kid)
+        wanted = [name for name in request.systems if name in ASKED]
+        offered = [each for each in found.systems.get(kid, ()) if each.system in wanted]
+        if request.scheme == "cenc":
+            offered = [replace(each, media=b"", main=b"") for each in offered]
+        grants[rule.track_type] = Grant(key, systems_of(offered, key))
+    return grants
+
+
+def _whole(request: Request, root: etree._Element, kid: uuid.UUID) -> None:
+    """Every element that was asked for has a value (PR-101)."""
+    signals = {
+        (uuid.UUID(s.get("systemId") or ""), each.get("playlist") or etree.QName(each).localname)
+        for s in every(root, "cpix:DRMSystemList/cpix:DRMSystem")
+        if (s.get("kid") or "").lower() == str(kid)
+        for each in s
+        if (each.text or "").strip()
+    }
+    for name in request.systems:
+        if name not in ASKED:
+            continue
+        asked = [] if name == "fairplay" else ["PSSH", "ContentProtectionData"]
+        asked += ["media", "master"] if request.scheme == "cbcs" else []
+        for what in asked:
+            if (SYSTEM_IDS[name], what) not in signals:
+                raise ProtectionError("key_server", f"the answer lacks {what} of {name} for {kid}")
+    if request.certificate:
+        path = f"cpix:ContentKeyList/cpix:ContentKey[@kid='{kid}']//pskc:PlainValue"
+        if find(root, path) is not None:
+            raise ProtectionError("key_server", f"the key {kid} came in the clear (PR-103)")
+
+
+def reason(body: bytes) -> str:
+    """What a refusal says, as far as it is a known sentence: bodies are never quoted (PR-140)."""
+    text = body[:1024].decode(errors="replace")
+    return next((known for known in REFUSALS if known in text), "a refusal")
+
+
+def by_roles(
+    grants: Mapping[str, Grant], contract: Contract, roles: Sequence[str]
+) -> dict[str, Grant]:
+    """The grants by our own roles, or by track types in lower case."""
+    types = {rule.track_type.lower(): rule.track_type for rule in contract.rules}
+    found = {}
+    for role in roles:
+        track_type = types.get(role) or contract.of_role(role)
+        if track_type not in grants:
+            raise ProtectionError("no_key", f"the contract has no key of {role}")
+        grant = grants[track_type]
+        found[role] = replace(grant, key=replace(grant.key, role=role))
+    return found
