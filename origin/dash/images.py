@@ -19,7 +19,7 @@ def image_set(number: int, tiles: Tiles, start_s: Fraction, end_s: Fraction) -> 
         "AdaptationSet",
         [("id", number), ("contentType", "image"), ("mimeType", "image/jpeg")],
     )
-    opening = [
+    opening: list[tuple[str, object]] = [
         ("id", tiles.name),
         ("bandwidth", tiles.bandwidth),
         ("width", tiles.width * tiles.columns),
@@ -32,8 +32,13 @@ def image_set(number: int, tiles: Tiles, start_s: Fraction, end_s: Fraction) -> 
     )
     media = f"{tiles.name}/$Number$.jpg"
     if start_s == 0:
-        address: list[tuple[str, object]] = [("duration", tiles.sheet_s), ("startNumber", 1)]
-        text += tag("SegmentTemplate", [("media", media), *address], close=True)
+        address: list[tuple[str, object]] = [
+            ("timescale", 1),
+            ("duration", tiles.sheet_s),
+            ("startNumber", 1),
+            ("media", media),
+        ]
+        text += tag("SegmentTemplate", address, close=True)
     else:
         text += _timeline(tiles, media, start_s, end_s)
     return text + "</Representation>\n</AdaptationSet>\n"

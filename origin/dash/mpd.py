@@ -113,7 +113,9 @@ def _template(r: Rendition, segments: Sequence[Segment], start_s: Fraction) -> s
 
 
 def _longest_s(period: Period) -> Fraction:
+    lengths = [
+        Fraction(s.duration, t.rendition.timescale) for t in period.timelines for s in t.segments
+    ]
     return max(
-        (Fraction(s.duration, t.rendition.timescale) for t in period.timelines for s in t.segments),
-        default=Fraction(0),
+        [*lengths, *(Fraction(tiles.sheet_s) for tiles in period.images)], default=Fraction()
     )

@@ -113,7 +113,8 @@ async def test_playlists_and_sets(library: Library) -> None:
     assert 'guidelines/thumbnail_tile" value="10x10"' in mpd
     assert 'width="1600" height="900"' in mpd
     assert (
-        '<SegmentTemplate media="thumbnails/$Number$.jpg" duration="200" startNumber="1"/>' in mpd
+        '<SegmentTemplate timescale="1" duration="200" startNumber="1" '
+        'media="thumbnails/$Number$.jpg"/>' in mpd
     )
     for leaf in ("thumbnails/2.jpg", "thumbnails/1.vtt", "thumbnails/init.mp4"):
         refused = library.answer("film", leaf)
