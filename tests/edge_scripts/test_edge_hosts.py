@@ -41,7 +41,11 @@ def read(path):
 def answers(platform, cases, **settings):
     if shutil.which(ENGINE[platform]) is None:
         pytest.skip(f"{ENGINE[platform]} is not installed")
-    (bundle, *_) = build(platform, read, {"name": "hw", **settings})
+    settings = {"name": "hw", **settings}
+    if platform == "fastly":  # one wasm for all settings: the config store's say
+        held, settings = json.dumps(settings), {}
+        cases = [{**case, "stores": {**case["stores"], "settings": held}} for case in cases]
+    (bundle, *_) = build(platform, read, settings)
     return run(platform, bundle, cases, SOURCES)
 
 
@@ -249,11 +253,13 @@ def _random_case(rng):
         "query": rng.choice(["", "q=1", "CAT=abc&q=1"]), "headers": headers,
         **{name: rng.choice(some) for name, some in optional.items() if rng.random() < 0.7},
     }  # fmt: skip
+    if asked["scheme"] == "http":
+        asked.pop("alpn", None)  # negotiated in TLS
     return claims, {"request": asked, "stores": {"keys": stored_keys()}, "broken": False}
 
 
 # What a platform has no data for, or its bundle leaves out: a token that has it is refused there.
-BLIND = {"akamai": {311: "ASN"}, "fastly": {}, "cloudfront": {}}
+BLIND = {"akamai": {311: "ASN"}, "fastly": {314: "HTTP/3"}, "cloudfront": {}}
 
 
 @PLATFORM
@@ -263,9 +269,10 @@ def test_random_tokens_get_one_verdict(platform):
     print(f"seed {seed}, {CASES} cases")
     rng = random.Random(seed)
     keys = stored_keys()
+    count = CASES // (16 if platform == "fastly" else 2)  # an instance of the wasm for each
     accepted = 0
     for issuers, audiences in ([], []), (["me"], ["here"]):
-        drawn = [_random_case(rng) for _ in range(CASES // 2)]
+        drawn = [_random_case(rng) for _ in range(count)]
         for _, case in drawn:
             case["stores"]["keys"] = keys
         settings = {"issuers": issuers, "audiences": audiences, "blackout_segment": 0}
@@ -275,7 +282,7 @@ def test_random_tokens_get_one_verdict(platform):
             accepted += theirs[0] == "ok"
             if not _same(platform, claims, ours, theirs):
                 pytest.fail(f"seed {seed}: {platform} {theirs}, Python {ours}: {claims} {case}")
-    assert accepted > CASES // 20
+    assert accepted > count // 10
 
 
 def _same(platform, claims, ours, theirs):
