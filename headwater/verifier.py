@@ -2,7 +2,8 @@
 (specs/cat.md sections 9 to 11).
 
 `/auth` takes the viewer's request as fields that the server in front sets: `X-Original-URL`
-(absolute) and `X-Original-Method`. `/ext_authz/...` takes Envoy's copy of it: the path behind the
+(absolute), or `X-Original-URI` with `X-Forwarded-Proto` and `X-Forwarded-Host`, and
+`X-Original-Method`. `/ext_authz/...` takes Envoy's copy of it: the path behind the
 prefix, `Host`, `X-Forwarded-Proto`. What a front alone can know comes as `X-Real-IP`,
 `X-Client-ASN`, `X-Client-Country`, `X-Client-ALPN`. Only that front may reach this port: whoever
 can, chooses what is judged.
@@ -19,6 +20,7 @@ from typing import Final
 
 import cat
 from native.http import Entity, Refusal, Request, Server, serve
+from native.personal import Porter
 from runtime import logs
 
 log = logs.get("verifier")
@@ -43,7 +45,7 @@ class Desk:
         """200 or a refusal; renewed tokens travel with the 200."""
         headers = request.headers
         if request.path == NGINX:
-            url, method = headers.get("x-original-url"), headers.get("x-original-method", "GET")
+            url, method = _original(headers), headers.get("x-original-method", "GET")
             strict = True
         elif request.path.startswith(ENVOY + "/"):
             scheme, host = headers.get("x-forwarded-proto", "http"), headers.get("host", "")
@@ -75,6 +77,15 @@ class Desk:
         )
 
 
+def _original(headers: Mapping[str, str]) -> str | None:
+    """The viewer's URL, from whichever fields the front has."""
+    uri = headers.get("x-original-uri", "")
+    if "x-original-url" in headers or not uri.startswith("/"):
+        return headers.get("x-original-url")
+    host = headers.get("x-forwarded-host", headers.get("host", ""))
+    return f"{headers.get('x-forwarded-proto', 'http')}://{host}{uri}"
+
+
 def _tokens(url: str, headers: Mapping[str, str]) -> tuple[str, ...]:
     head, _, query = url.partition("?")
     _, slash, path = head.partition("://")[2].partition("/")
@@ -82,7 +93,8 @@ def _tokens(url: str, headers: Mapping[str, str]) -> tuple[str, ...]:
 
 
 @lru_cache(256)
-def _accepted(kid: str) -> Refusal:
+def accepted(kid: str) -> Refusal:
+    """What a token of this key that is not due for renewal gets."""
     fields = (("CAT-Reason", "ok"), ("CAT-Kid", kid.encode("ascii", "backslashreplace").decode()))
     return Refusal(200, "ok", cache_control="no-store", headers=fields)
 
@@ -91,11 +103,11 @@ def _answer(verdict: cat.Verdict, strict: bool) -> Entity | Refusal:
     if not verdict.accept:
         return _refused(verdict, strict)
     if verdict.renew is None:
-        return _accepted(verdict.kid or "")
+        return accepted(verdict.kid or "")
     fields = verdict.renew.fields
     if verdict.renew.location is not None:
         if strict:
-            return _accepted(verdict.kid or "")  # auth_request cannot redirect
+            return accepted(verdict.kid or "")  # auth_request cannot redirect
         return Entity(
             b"",
             content_type="text/plain",
@@ -190,9 +202,13 @@ class Verifying:
         host: str,
         port: int,
         reuse_port: bool = False,
+        porter: Porter | None = None,
     ) -> None:
+        """`porter` answers before the judge is asked."""
         self.port = port
-        self._serve = partial(serve, Desk(judge, clock).handle, host=host, reuse_port=reuse_port)
+        self._serve = partial(
+            serve, Desk(judge, clock).handle, host=host, reuse_port=reuse_port, desk=porter
+        )
         self._server: Server | None = None
 
     async def start(self) -> None:

@@ -23,7 +23,8 @@ def verifier(
     Example: headwater verifier --keys keys.json --issuer me --redis redis://127.0.0.1/0
     """
     import cat
-    from headwater.verifier import Judge, Keyring, Verifying
+    from headwater.verifier import Judge, Keyring, Verifying, accepted
+    from native.personal import Porter
     from runtime import logs, service
     from runtime.service import Background, Part
     from runtime.store import RedisStore, StoreError
@@ -40,10 +41,13 @@ def verifier(
     if store is not None:
         parts.append(store)
 
+    porter = Porter(accepted, time.time)
+
     def judge(known: cat.KeySet) -> Judge:
         mint = cat.Mint(known, issuer[0] if issuer else None)
         standing = cat.Verifier(known, options, mint=mint)
         if store is None:
+            porter.use(standing)
             return standing.verify_any
         return cat.Guard(standing, store, away=StoreError).verify_any
 
@@ -52,6 +56,9 @@ def verifier(
     except cat.CatError as error:
         typer.echo(f"headwater verifier: {error}", err=True)
         raise typer.Exit(FAILURE) from None
-    parts += [Verifying(ring, time.time, host=host, port=port), Background("keys", ring.watch)]
+    parts += [
+        Verifying(ring, time.time, host=host, port=port, porter=porter),
+        Background("keys", ring.watch),
+    ]
     admin = (host, admin_port or (port + 100 if port else 0))
     raise typer.Exit(service.run("verifier", parts, admin=admin))

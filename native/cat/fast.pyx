@@ -226,17 +226,27 @@ cdef class Sealer:
         )
 
 
-cdef class Fast:
-    cdef tuple sealers
-    cdef Rules rules
-    cdef Py_ssize_t most
-    cdef dict young  # SHA-256 of a token -> Plan; when full it becomes the old one
-    cdef dict old
-    cdef Epoch epoch  # None without lists
-    cdef bint renews
-    cdef type kind
-    cdef object decode
+cdef Sealer sealer_of(tuple sealers, const Parts* parts):
+    """The only key that can have sealed this; None when there is none or a choice."""
+    cdef Sealer found = None
+    cdef Sealer sealer
+    for item in sealers:
+        sealer = <Sealer>item
+        if parts.kid.data == NULL:
+            if sealer.algorithm != parts.algorithm:
+                continue
+        elif (
+            PyBytes_GET_SIZE(sealer.kid) != parts.kid.size
+            or memcmp(PyBytes_AS_STRING(sealer.kid), parts.kid.data, parts.kid.size) != 0
+        ):
+            continue
+        if found is not None:
+            return None
+        found = sealer
+    return found if found is not None and found.algorithm == parts.algorithm else None
 
+
+cdef class Fast:
     def __init__(
         self,
         type kind not None,
@@ -265,11 +275,10 @@ cdef class Fast:
         raise NotImplementedError
 
     def verify(self, str token not None, Request request not None):
-        cdef Plan plan = self.accepts(token, request)
+        cdef Plan plan = self.accepts(text_of(token), request)
         return self.otherwise(token, request) if plan is None else plan.verdict
 
-    cdef Plan accepts(self, str token, Request request):
-        cdef Text text = text_of(token)
+    cdef Plan accepts(self, Text text, Request request):
         cdef bytes name
         cdef Plan plan
         if not 0 < text.size <= ENCODED_MAX:
@@ -322,7 +331,7 @@ cdef class Fast:
             return None
         if (parts.tag == MAC0) != (parts.algorithm == HS256):
             return None
-        sealer = self.sealer_of(&parts)
+        sealer = sealer_of(self.sealers, &parts)
         if sealer is None or not sealer.not_before <= now < sealer.not_after:
             return None
         if not sealer.believes(&parts):
@@ -342,22 +351,3 @@ cdef class Fast:
         verdict.accept, verdict.reason, verdict.kid, verdict.step = True, "ok", kid, ACCEPTED_STEP
         verdict.found, verdict.read = payload, self.decode
         return verdict
-
-    cdef Sealer sealer_of(self, const Parts* parts):
-        """The only key that can have sealed this; None when there is none or a choice."""
-        cdef Sealer found = None
-        cdef Sealer sealer
-        for item in self.sealers:
-            sealer = <Sealer>item
-            if parts.kid.data == NULL:
-                if sealer.algorithm != parts.algorithm:
-                    continue
-            elif (
-                PyBytes_GET_SIZE(sealer.kid) != parts.kid.size
-                or memcmp(PyBytes_AS_STRING(sealer.kid), parts.kid.data, parts.kid.size) != 0
-            ):
-                continue
-            if found is not None:
-                return None
-            found = sealer
-        return found if found is not None and found.algorithm == parts.algorithm else None

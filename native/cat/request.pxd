@@ -37,3 +37,5 @@ cdef class Request:
     cdef int read_address(self) noexcept
 
 cdef Text text_of(str value) noexcept
+
+cdef Request new_request(str uri, double now, str method)

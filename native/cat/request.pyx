@@ -5,6 +5,8 @@ A URI that is normal as it stands is cut in place; any other is left to the rule
 with the verifier.
 """
 
+from types import MappingProxyType
+
 from libc.string cimport memchr, memcmp, memcpy
 
 cdef extern from "Python.h":
@@ -40,6 +42,7 @@ cdef enum:
     IN_QUERY = 4
 
 cdef uint8_t[256] kinds
+cdef object NOTHING = MappingProxyType({})
 cdef bytes MAPPED = bytes(10) + b"\xff\xff"  # ::ffff:0:0/96
 
 
@@ -249,3 +252,12 @@ cdef bint plain_path(const char* data, Py_ssize_t size) noexcept:
         if data[i] == c"/" and data[i + 1] == c".":
             return False
     return True
+
+
+cdef Request new_request(str uri, double now, str method):
+    """A request of which nothing else is known yet."""
+    cdef Request request = <Request>Request.__new__(Request)
+    request.uri, request.now, request.method = uri, now, method
+    request.headers = request.client_prints = NOTHING
+    request.system = request.family = -1
+    return request
