@@ -17,6 +17,7 @@ import zlib
 from array import array
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,9 @@ class Cut:
 
 
 def pack_track(cut: Cut) -> dict[str, bytes]:
-    """The columns of one track, from the first kept sample on."""
+    """The columns of one track, from the first kept sample on. OverflowError when its times fit no
+    box.
+    """
     placed, samples = cut.placed, cut.placed.edited.samples
     first, stop = placed.first, placed.stop
     bounds = array("q", cut.bounds)
@@ -75,6 +78,11 @@ def pack_track(cut: Cut) -> dict[str, bytes]:
         heads[0] += len(cut.note)
     filled = [b < stop for b in cut.bounds[:-1]]
     decode = [placed.decode_time(b) if ok else 0 for b, ok in zip(bounds, filled, strict=False)]
+    end = max(0, placed.end)
+    shown = [max(0, at) for at, ok in zip(decode, filled, strict=False) if ok]
+    lengths = [b - a for a, b in pairwise([*shown, end])]
+    if any(not 0 < ticks < 1 << 32 for ticks in lengths) or any(size >> 31 for size in sizes):
+        raise OverflowError("a segment of no ticks, of 2^32 or of 2^31 bytes")  # sidx, 8.16.3
     return {
         "size": pack(samples.size[first:stop]),
         "duration": pack(durations),
@@ -84,7 +92,7 @@ def pack_track(cut: Cut) -> dict[str, bytes]:
         "run_gap": pack(gaps),
         "first_sample": pack(base),
         "decode_time": pack(array("q", decode)),
-        "start": pack(array("q", [*(max(0, at) for at in decode), max(0, placed.end)])),
+        "start": pack(array("q", [*(max(0, at) for at in decode), end])),
         "first_run": pack(first_run),
         "first_byte": pack(first_byte),
         "head": pack(heads),
@@ -98,7 +106,12 @@ def write(path: Path, source: Source, cuts: list[Cut]) -> None:
     body = bytearray()
     for cut in cuts:
         columns: dict[str, int] = {}
-        for name, data in pack_track(cut).items():
+        try:
+            packed = pack_track(cut)
+        except OverflowError as error:
+            what = f"{cut.rendition.name}: no box can tell its times ({error})"
+            raise VodError("bad_table", source.name, what) from error
+        for name, data in packed.items():
             columns[name] = len(body)
             body += data
         rendition = asdict(cut.rendition)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
+from operator import add
 from pathlib import Path
 
 from native.bmff import Track
@@ -16,6 +17,7 @@ from origin.vod.catalog import Record, folder, load_record, save_record, title_n
 from origin.vod.cutting import boundaries_s, first_samples
 from origin.vod.errors import VodError
 from origin.vod.ladder import Rung, common_raps, fitting
+from origin.vod.rates import shown_rate
 from origin.vod.reading import Objects
 from origin.vod.served import Served
 from origin.vod.source import Source
@@ -103,8 +105,10 @@ def _register(
     rungs = _rungs(chosen)
     common = common_raps(rungs, segment_s, notes)
     duration_s = max(Fraction(p.end, p.edited.track.timescale) for _, p in chosen)
-    if duration_s > LONGEST_S:
-        raise VodError("bad_table", title, f"the tables tell of {float(duration_s):.0f} s")
+    count = sum(p.stop - p.first for _, p in chosen)
+    if duration_s > min(LONGEST_S, segment_s * (count + 1)):
+        what = f"the tables tell of {float(duration_s):.0f} s in {count} samples"
+        raise VodError("bad_table", title, what)
     video_end_s = min((rung.end_s for rung in rungs), default=Fraction(0))
     cuts = boundaries_s(common, video_end_s, duration_s, segment_s, title)
     taken: set[str] = set()
@@ -177,10 +181,11 @@ def _wanted(source: Source, tracks: list[Edited], first: Source) -> list[Edited]
 
 
 def _rate(placed: Placed) -> Fraction | None:
-    track = placed.edited.track
-    count = placed.stop - placed.first
-    ticks = placed.end - placed.time(placed.first)
-    return frame_rate(count, ticks, track.timescale)
+    scale, samples = placed.edited.track.timescale, placed.edited.samples
+    kept = slice(placed.first, placed.stop)
+    if len({*samples.duration[kept]}) > 1:
+        return shown_rate(map(add, samples.dts[kept], samples.cto[kept]), scale)
+    return frame_rate(placed.stop - placed.first, sum(samples.duration[kept]), scale)
 
 
 def _cut(source: Source, placed: Placed, cuts: Sequence[Fraction], taken: set[str]) -> index.Cut:

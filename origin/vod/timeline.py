@@ -130,7 +130,11 @@ def apply_edits(
         first = usable[0]
         lost = first > 0 and any(dts[i] + cto[i] >= opens for i in range(first))
         start = dts[first] + cto[first] - media_time + delay
-        _in_order(samples, [i for i in raps if first <= i < stop], first, stop)
+        try:
+            _in_order(samples, [i for i in raps if first <= i < stop], first, stop)
+        except OverflowError as error:
+            what = f"track {track.id}: no box can tell its times ({error})"
+            raise VodError("bad_table", where, what) from error
     else:
         first = min(bisect_left(dts, media_time, 0, stop), stop - 1)
         start = delay if track.edits else dts[0]
