@@ -1,6 +1,5 @@
 """Do the files of a ladder belong together? Every fault is told, with its remedy (TR-38, TR-39)."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,23 +19,14 @@ class Rung:
     frame_rate: Fraction | None
 
     @property
-    def frame_s(self) -> Fraction:
-        """What most frames last."""
-        samples = self.placed.edited.samples
-        lengths = Counter(samples.duration[self.placed.first : self.placed.stop])
-        return Fraction(lengths.most_common(1)[0][0], self.placed.edited.track.timescale)
-
-    @property
     def open_gops(self) -> int:
         """Sync samples at which no decoder can start."""
         edited = self.placed.edited
         return sum(map(bool, edited.samples.sync)) - len(edited.raps)
 
-    def times_s(self) -> list[Fraction]:
-        """When frames are shown, in that order."""
-        scale = self.placed.edited.track.timescale
-        shown = sorted(map(self.placed.time, range(self.placed.first, self.placed.stop)))
-        return [Fraction(ticks, scale) for ticks in shown]
+    def times(self) -> list[int]:
+        """When frames are shown, in ticks and in that order."""
+        return sorted(map(self.placed.time, range(self.placed.first, self.placed.stop)))
 
     @property
     def end_s(self) -> Fraction:
@@ -88,13 +78,13 @@ def _differences(rung: Rung, first: Rung) -> list[str]:
     if mine.pixel_aspect != theirs.pixel_aspect:
         a, b = mine.pixel_aspect, theirs.pixel_aspect
         faults.append(f"{rung.name}: sample aspect {a[0]}:{a[1]}, {first.name} has {b[0]}:{b[1]}")
-    if rung.frame_rate != first.frame_rate and rung.frame_s != first.frame_s:
+    if rung.frame_rate != first.frame_rate:
         faults.append(
             f"{rung.name}: {rung.frame_rate} frames/s, {first.name} has {first.frame_rate}. "
             f"Re-encode with -r {first.frame_rate}"
         )
-    elif rung.frame_rate != first.frame_rate:
-        faults.append(_drifting(rung, first))
+    elif drifting := _drifting(rung, first):
+        faults.append(drifting)
     if (opened := rung.open_gops) and not first.open_gops:
         faults.append(
             f"{rung.name}: open GOPs, {opened} of its {opened + len(rung.placed.edited.raps)} key "
@@ -117,12 +107,22 @@ def _differences(rung: Rung, first: Rung) -> list[str]:
 
 
 def _drifting(rung: Rung, first: Rung) -> str:
-    """The first frame whose time is another one, of rungs with one nominal rate."""
-    pairs = zip(rung.times_s(), first.times_s(), strict=False)
-    differing = [(n, a, b) for n, (a, b) in enumerate(pairs, 1) if a != b]
-    number, a, b = differing[0] if differing else (0, rung.end_s, first.end_s)
+    """The first frame that is half a frame from where the other has it, counted from the start;
+    empty where there is none.
+    """
+    mine, theirs = rung.times(), first.times()
+    scale, other = (r.placed.edited.track.timescale for r in (rung, first))
+    apart = scale * other / (first.frame_rate or Fraction(24)) / 2
+    differing = [
+        (n, a, b)
+        for n, (a, b) in enumerate(zip(mine, theirs, strict=False), 1)
+        if abs((a - mine[0]) * other - (b - theirs[0]) * scale) > apart
+    ]
+    if not differing:
+        return ""
+    number, a, b = differing[0]
     return (
-        f"{rung.name}: frame {number} at {float(a):.3f} s, {first.name} has {float(b):.3f} s; "
+        f"{rung.name}: frame {number} at {a / scale:.3f} s, {first.name} has {b / other:.3f} s; "
         f"{len(differing)} of its frames are at other times. "
         f"Re-encode both from one source with -fps_mode cfr -r {first.frame_rate}"
     )

@@ -24,6 +24,7 @@ from origin.tiles import Tiles
 from origin.tracks import Rendition, Segment, average_bps, peak_bps
 from origin.vod import chapters, sheets
 from origin.vod.chapters import Chapter
+from origin.vod.rates import buffered_bps, sized
 from origin.vod.served import Served
 from origin.vod.texts import WHOLE
 from origin.vod.virtual import layout
@@ -151,10 +152,35 @@ class Scene:
         return end_s - self.start_s
 
 
+def _measured(track: Shown) -> Sequence[Segment]:
+    """What is sent of a track, protection included."""
+    samples = track.samples_count if isinstance(track, Served) else 0
+    return sized(track.rendition, track.segments, samples)
+
+
+def _peaking(scene: Scene, track: Shown) -> Rendition:
+    """With the bit rates of what is sent (TR-67)."""
+    r = track.rendition
+    if r.protected is None:
+        return r
+    sent = _measured(track)
+    return replace(
+        r,
+        bandwidth=peak_bps(sent, r.timescale, scene.target_s),
+        average_bandwidth=average_bps(sent, r.timescale),
+    )
+
+
+def _buffered(scene: Scene, track: Shown) -> Rendition:
+    """With the bit rate of an MPD (TR-69)."""
+    r = track.rendition
+    return replace(r, bandwidth=buffered_bps(_measured(track), r.timescale, scene.segment_s))
+
+
 def master(scene: Scene) -> str:
     """The multivariant playlist."""
     trick = scene.trick
-    renditions = [t.rendition for t in scene.all] + ([trick[1]] if trick else [])
+    renditions = [_peaking(scene, t) for t in scene.all] + ([trick[1]] if trick else [])
     playlist = hls.multivariant(renditions, clearkey=scene.clearkey)
     tiles = scene.listed
     playlist += image_stream_inf(tiles) if tiles else ""
@@ -226,10 +252,11 @@ def image_index(scene: Scene) -> str:
 def mpd(scene: Scene) -> str:
     """Segments by number over a timeline, the trick set last."""
     tracks = [*scene.all, *scene.imsc]
-    timelines = [dash.Timeline(t.rendition, scene.cut(t.segments)) for t in tracks]
-    trick = scene.trick
-    if trick:
-        timelines.append(dash.Timeline(trick[1], scene.cut(trick[0].frames)))
+    timelines = [dash.Timeline(_buffered(scene, t), scene.cut(t.segments)) for t in tracks]
+    if trick := scene.trick:
+        main, r = trick
+        rate = buffered_bps(main.frames, r.timescale, scene.segment_s)
+        timelines.append(dash.Timeline(replace(r, bandwidth=rate), scene.cut(main.frames)))
     period = dash.Period(
         "1",
         Fraction(0),
@@ -271,7 +298,7 @@ def on_demand(scene: Scene) -> str:
     for track in scene.media:
         url = f"{track.name}/track.mp4"
         header = len(track.index.init)
-        files.append(Indexed(track.rendition, url, header, len(layout(track).head)))
+        files.append(Indexed(_buffered(scene, track), url, header, len(layout(track).head)))
     return on_demand_mpd(
         files,
         duration_s=scene.duration_s,
