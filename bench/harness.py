@@ -90,10 +90,14 @@ class Round(NamedTuple):
     p99_ms: float
 
 
-def wrk(url: str, *, connections: int, seconds: int) -> Round:
-    """One round; an answer that is not 2xx or 3xx fails the bench."""
+def wrk(url: str, *, connections: int, seconds: int, script: Path | None = None) -> Round:
+    """One round; an answer that is not 2xx or 3xx fails the bench. `script`: Lua that words the
+    requests.
+    """
+    worded = [] if script is None else ["-s", str(script)]
+    shape = ["-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
     done = subprocess.run(
-        [*PINNED_LOAD, tool("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", url],
+        [*PINNED_LOAD, tool("wrk"), *shape, *worded, url],
         capture_output=True,
         text=True,
         check=True,

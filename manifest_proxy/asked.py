@@ -4,7 +4,7 @@ The first request may carry `filter` and `cohort`; they bind to a session that l
 (MP-38). Source: manifest-proxy MP-2, MP-45; HLS-M21.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qs, quote
 
@@ -83,6 +83,7 @@ class Asking:
         self._read: dict[str, Chosen] = {}
         self._rules: dict[tuple[str, Chosen], Ruleset | None] = {}
         self._rulesets = rulesets
+        self.changed: Callable[[], None] = lambda: None  # told of other rules
 
     @property
     def rulesets(self) -> tuple[Ruleset, ...]:
@@ -92,6 +93,7 @@ class Asking:
     def rulesets(self, rulesets: tuple[Ruleset, ...]) -> None:
         self._rulesets = rulesets
         self._rules.clear()
+        self.changed()
 
     def read(self, request: Request) -> Asked | None:
         """None for a path that is no manifest of a cohort."""

@@ -3,11 +3,14 @@
 Source: manifest-proxy MP-41, MP-52.
 """
 
-import zlib
+from functools import cached_property
 from hashlib import blake2b
+
+from isal import isal_zlib
 
 from native.holes import Template
 from native.http import Entity
+from native.http.mold import Mold
 
 PERSONAL = "private, no-store"
 GZIP_FROM_BYTES = 1024
@@ -18,13 +21,19 @@ class Copies:
         self.template = template
         self._content_type = content_type
         self._shared: Entity | None = None
+        self._mold = Mold(content_type=content_type, cache_control=PERSONAL, ranges=False)
         marked = template.render(b"\0t", b"\0s")  # no text holds a NUL, so holes show
         self._digest = blake2b(marked, digest_size=16).digest()
+
+    @cached_property
+    def named(self) -> bool:
+        """Whether a copy says which session it is of."""
+        return self.template.render(b"", b"\0s") != self.template.render(b"", b"")
 
     def copy(self, token: bytes, sid: bytes, *, coded: bool) -> Entity:
         """A viewer's answer; `coded` when gzip is welcome. A shared one is made once, with both."""
         if self.template.holes:
-            return self._entity(token, sid, coded=coded)
+            return self._entity(token, sid if self.named else b"", coded=coded)
         if self._shared is None:
             self._shared = self._entity(b"", b"", coded=True)
         return self._shared
@@ -33,13 +42,14 @@ class Copies:
         """Its tag is of what the body is made from, which is less to hash than the body."""
         body = self.template.render(token, sid)
         made_from = b"%b\0%b\0%b" % (self._digest, token, sid)
+        etag = blake2b(made_from, digest_size=16).hexdigest()
+        if not coded or len(body) < GZIP_FROM_BYTES:
+            return self._mold.cast(body, etag)
         return Entity(
             body,
-            etag=blake2b(made_from, digest_size=16).hexdigest(),
+            etag=etag,
             content_type=self._content_type,
             cache_control=PERSONAL,
-            gzip=zlib.compress(body, 1, wbits=31)
-            if coded and len(body) >= GZIP_FROM_BYTES
-            else None,
+            gzip=isal_zlib.compress(body, 1, wbits=31),
             ranges=False,
         )

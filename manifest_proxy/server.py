@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import cat
-from native.http import Handler, Server, serve
+from native.http import Desk, Handler, Server, serve
 from runtime import logs
 from runtime.clock import SYSTEM, Clock
 from runtime.service import DRAIN_S, Part
@@ -72,17 +72,23 @@ class RuleFile:
 class Listener:
     """The viewer-facing port as a part of the process."""
 
-    def __init__(self, handler: Handler, host: str, port: int, *, reuse_port: bool) -> None:
+    def __init__(
+        self, handler: Handler, desk: Desk | None, host: str, port: int, *, reuse_port: bool
+    ) -> None:
         self.name = "proxy"
         self.port = port
-        self._handler = handler
+        self._handler, self._desk = handler, desk
         self._host = host
         self._reuse_port = reuse_port
         self._server: Server | None = None
 
     async def start(self) -> None:
         self._server = await serve(
-            self._handler, host=self._host, port=self.port, reuse_port=self._reuse_port
+            self._handler,
+            host=self._host,
+            port=self.port,
+            desk=self._desk,
+            reuse_port=self._reuse_port,
         )
         self.port = self._server.port
 
@@ -145,7 +151,8 @@ def parts(
         options=cat.Options(issuers=issuers, require=("exp",)),
         clock=clock,
     )
-    listener = Listener(service, settings.host, settings.port, reuse_port=reuse_port)
+    desk = service.viewers if clock is SYSTEM else None  # it reads the machine's clocks
+    listener = Listener(service, desk, settings.host, settings.port, reuse_port=reuse_port)
     if settings.rules_file is None:
         return [fetcher, listener]
     return [fetcher, RuleFile(settings.rules_file, asking), listener]

@@ -1,16 +1,21 @@
 """A viewer's request to a personal manifest: path, token, origin version, cohort, one join.
 
+What was answered once is held by `viewers` while the origin's version is fresh, so that the next
+viewer of the same URL is answered before a request is cut of its octets.
+
 An answer from memory needs no task; only a miss awaits the origin. A refusal carries a code and an
 explicit lifetime. Source: manifest-proxy MP-40..MP-45, CAT-90..CAT-92, CAT-110.
 """
 
 import re
+from collections import Counter
 from collections.abc import Awaitable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 import cat
 from native.http import Answer, Entity, Refusal, Request
+from native.personal import Viewers
 from runtime import logs, metrics
 from runtime.clock import Clock
 
@@ -25,11 +30,12 @@ from .urls import Origin
 CLOCK_PATH = "/time"
 STEERED = {Format.HLS: "hls", Format.DASH: "dash", Format.PATCH: "dash"}
 CTI = 7  # label of the token's id (RFC 8392 section 3.1.7)
+MAX_VIEWED = 4096  # URLs answered without a request
 PLAIN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 OWN_HEADERS = frozenset({"content-type", "cache-control", "access-control-allow-origin"})
 
 log = logs.get("manifest_proxy")
-ANSWERS = metrics.counter("proxy_answers", "manifests asked for", ("format", "outcome"))
+ANSWERS = metrics.Sampled("proxy_answers", "manifests asked for", ("format", "outcome"))
 
 
 class Wanted(NamedTuple):
@@ -69,6 +75,16 @@ class Service:
         self._steering_url = steering_url
         self._verifier = None if keys is None else cat.Verifier(keys, options)
         self._clock = clock
+        self._counted: Counter[tuple[str, str]] = Counter()
+        self.viewers: Viewers | None = None
+        if self._verifier is not None:
+            self.viewers = Viewers(self._verifier.verify, _session, MAX_VIEWED)
+            asking.changed = self.viewers.clear
+        ANSWERS.add(self._counts)
+
+    def _counts(self) -> dict[tuple[str, ...], float]:
+        quick = self.viewers.counts() if self.viewers else {}
+        return {**(self._counted + Counter(quick))}
 
     def __call__(self, request: Request) -> Answer | Awaitable[Answer]:
         if request.path == CLOCK_PATH:
@@ -80,8 +96,11 @@ class Service:
             version = self._upstream.fresh(wanted.asked.target)
             if version is None or wanted.asked.clip[0]:
                 return self._after_fetch(wanted, request)
-            return self._rendered(wanted, version, request)
+            answer = self._rendered(wanted, version, request)
+            self._hold(wanted, version, request)
+            return answer
         except Denied as denied:
+            self._counted["unknown", denied.verdict.reason] += 1
             return _denied(denied.verdict)
         except ProxyError as error:
             return self._refused(error)
@@ -90,7 +109,9 @@ class Service:
         asked = wanted.asked
         try:
             version = await self._upstream.get(asked.target)
-            return self._rendered(wanted, version, request, await self._spot(*asked.clip))
+            answer = self._rendered(wanted, version, request, await self._spot(*asked.clip))
+            self._hold(wanted, version, request)
+            return answer
         except UpstreamError as error:
             if error.status < 500 or not asked.slate:
                 return self._refused(error, asked.kind)
@@ -120,6 +141,23 @@ class Service:
         except ProxyError:
             return self._refused(error, wanted.asked.kind)
 
+    def _hold(self, wanted: Wanted, version: Version, request: Request) -> None:
+        """Let the next viewer of this URL be answered by `viewers`."""
+        asked, life_s = wanted.asked, version.fresh_until_s - self._clock.monotonic_s()
+        if self.viewers is None or life_s <= 0 or len(asked.found.tokens) != 1 or asked.clip[0]:
+            return  # a bumper has a life of its own
+        copies = self._copies(wanted, version)
+        self.viewers.hold(
+            request.path,
+            asked.found.tokens[0],
+            request.query,
+            copies.copy,
+            self._uri(asked.found, asked.path),
+            copies.named,
+            life_s,
+            (asked.kind, "ok"),
+        )
+
     # -- understanding -----------------------------------------------------------------------------
 
     def _understood(self, request: Request) -> Wanted | None:
@@ -134,9 +172,8 @@ class Service:
         """The accepted token and the session it names; Denied when there is none (CAT-91)."""
         if self._verifier is None:
             return "", ""
-        query = f"?{found.query}" if found.query else ""
         context = cat.Context(
-            uri=f"{self._public_url}{path}{query}",
+            uri=self._uri(found, path),
             now=self._clock.now_ms() / 1000,
             method=request.method,
             ip=request.peer,
@@ -148,13 +185,24 @@ class Service:
                 return token.rstrip("="), session_of(verdict.claims.get(CTI))
         raise Denied(self._verifier.verify_any(found.tokens, context))
 
+    def _uri(self, found: cat.Found, path: str) -> str:
+        """What tokens are judged against."""
+        query = f"?{found.query}" if found.query else ""
+        return f"{self._public_url}{path}{query}"
+
     # -- answering ---------------------------------------------------------------------------------
 
     def _rendered(
         self, wanted: Wanted, version: Version, request: Request, spot: Spot | None = None
     ) -> Answer:
+        copies = self._copies(wanted, version, spot)
+        self._counted[wanted.asked.kind, "ok"] += 1
+        coded = "gzip" in (request.header("accept-encoding") or "")
+        return copies.copy(wanted.token, wanted.sid, coded=coded)
+
+    def _copies(self, wanted: Wanted, version: Version, spot: Spot | None = None) -> Copies:
         asked, kind = wanted.asked, wanted.asked.kind
-        compiled = version.compiled_for(
+        return version.compiled_for(
             (asked.key, spot),
             lambda: Copies(
                 compile_manifest(
@@ -169,9 +217,6 @@ class Service:
                 CONTENT_TYPES[kind],
             ),
         )
-        ANSWERS.labels(kind, "ok").inc()
-        coded = "gzip" in (request.header("accept-encoding") or "")
-        return compiled.copy(wanted.token, wanted.sid, coded=coded)
 
     def _policy(self, asked: Asked) -> Policy:
         kind, rules = asked.kind, asked.rules
@@ -198,9 +243,13 @@ class Service:
 
     def _refused(self, error: ProxyError, kind: Format | None = None) -> Answer:
         log.warning("refused", code=error.code, detail=error.detail, status=error.status)
-        ANSWERS.labels(kind or "unknown", error.code).inc()
+        self._counted[kind or "unknown", error.code] += 1
         retry = [("Retry-After", "1")] if error.status == 503 else []
         return Refusal(error.status, error.code, headers=retry)
+
+
+def _session(verdict: cat.Verdict) -> bytes:
+    return session_of(verdict.claims.get(CTI)).encode()
 
 
 def session_of(cti: object) -> str:
@@ -212,7 +261,6 @@ def session_of(cti: object) -> str:
 
 def _denied(verdict: cat.Verdict) -> Answer:
     """CAT-110: every refusal of a token, never stored."""
-    ANSWERS.labels("unknown", verdict.reason).inc()
     answer = cat.refusal(verdict)
     headers = [pair for pair in answer.headers if pair[0].lower() not in OWN_HEADERS]
     return Entity(

@@ -17,6 +17,7 @@ class Mold:
         last_modified: int = 0,
         headers: Sequence[tuple[str, str]] = (),
         varying: Sequence[str] = (),
+        ranges: bool = True,
     ) -> None:
         """HeadError for a header that may not go on the wire."""
     def cast(

@@ -28,6 +28,7 @@ cdef class Mold:
     cdef long long last_modified
     cdef bytes modified, whole, unchanged, partial, shared
     cdef dict names
+    cdef bint ranges
 
     def __init__(
         self,
@@ -37,6 +38,7 @@ cdef class Mold:
         last_modified=0,
         headers=(),
         varying=(),
+        bint ranges=True,
     ):
         self.content_type, self.cache_control = content_type, cache_control
         self.last_modified = last_modified
@@ -46,7 +48,9 @@ cdef class Mold:
             kept.append(("Last-Modified", self.modified.decode()))
         kind = heads.fields([("Content-Type", content_type)])
         tag = b'ETag: "'
-        self.whole = heads.start(200) + heads.CORS + kind + heads.fields([("Accept-Ranges", "bytes")]) + tag
+        units = heads.fields([("Accept-Ranges", "bytes")]) if ranges else b""
+        self.whole = heads.start(200) + heads.CORS + kind + units + tag
+        self.ranges = ranges
         self.unchanged = heads.start(304) + heads.CORS + tag
         self.partial = heads.start(206) + heads.CORS + kind + tag
         self.shared = TAG_END + heads.fields([*kept, *headers])
@@ -65,7 +69,7 @@ cdef class Mold:
         made.content_type, made.cache_control = self.content_type, self.cache_control
         made.last_modified, made.modified = self.last_modified, self.modified
         made.tag, made.gzip_tag = b'"' + raw + b'"', b'"' + raw + b'-gz"'
-        made.ranges = True
+        made.ranges = self.ranges
         made.head = self.whole + raw + behind + b"Content-Length: %d\r\nDate: " % size
         made.head_304 = self.unchanged + raw + behind + b"Date: "
         made.head_206 = self.partial + raw + behind
