@@ -154,7 +154,7 @@ class Scene:
 
 def _measured(track: Shown) -> Sequence[Segment]:
     """What is sent of a track, protection included."""
-    samples = track.samples_count if isinstance(track, Served) else 0
+    samples = track.index.columns["size"].rows if isinstance(track, Served) else 0
     return sized(track.rendition, track.segments, samples)
 
 
