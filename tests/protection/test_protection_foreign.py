@@ -1,5 +1,5 @@
-"""Films that came protected: refused by scheme and key until their clear copy is given, never passed
-on as if they were clear, never protected twice (TR-12, PR-153).
+"""Films that came protected: refused by scheme and key until their clear copy is given, never
+passed on as if they were clear, never protected twice (TR-12, PR-153).
 """
 
 import json
