@@ -19,3 +19,7 @@ class Cutter:
         """A CMAF segment whose media is still to be read, where its media starts, and the runs of
         the source that hold it: offsets and lengths in bytes.
         """
+    def parts(self, number: int) -> tuple[bytes, bytes, bytes, array[int], array[int]]:
+        """The same apart: all before the media, the samples' sizes (u32 in the machine's byte
+        order), the media that is still to be read; and its runs.
+        """

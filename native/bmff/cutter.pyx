@@ -7,7 +7,8 @@ No Python object is made per sample or run: rows go from the mapped index throug
 from array import array
 
 from cpython cimport array as c_array
-from libc.stdint cimport int64_t
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport free, malloc
 
 from native.bmff.columns cimport Column
@@ -56,12 +57,25 @@ cdef class Cutter:
         return 0
 
     def blank(self, Py_ssize_t number):
+        cdef Py_ssize_t at = 0
+        out, _, starts, lengths = self._cut(number, &at, NULL)
+        return out, at, starts, lengths
+
+    def parts(self, Py_ssize_t number):
+        cdef Py_ssize_t at = 0
+        cdef int64_t media = 0
+        head, sizes, starts, lengths = self._cut(number, &at, &media)
+        return head, sizes, PyBytes_FromStringAndSize(NULL, media), starts, lengths
+
+    cdef tuple _cut(self, Py_ssize_t number, Py_ssize_t* at, int64_t* media):
+        """A segment, or with `media`, the bytes of which it is told, its head and sizes alone."""
         cdef int64_t[2] span
         cdef int64_t[2] run
         cdef int64_t time, start
-        cdef Py_ssize_t count, runs, at = 0
+        cdef Py_ssize_t count, runs, i
         cdef int64_t* rows
-        cdef bytes out
+        cdef uint32_t* to
+        cdef bytes out, sizes = b""
         cdef c_array.array starts, lengths
         self._span(number, span)
         self.first_run.copy(number - 1, number + 1, run)
@@ -87,8 +101,14 @@ cdef class Cutter:
             )
             out = written(
                 number, time, rows, rows + count, rows + 2 * count, rows + 3 * count, count,
-                self.video, self.note if span[0] == self.opening else b"", &at,
+                self.video, self.note if span[0] == self.opening else b"", at, media == NULL,
             )
+            if media != NULL:
+                sizes = PyBytes_FromStringAndSize(NULL, 4 * count)
+                to = <uint32_t*>PyBytes_AS_STRING(sizes)
+                for i in range(count):
+                    to[i] = <uint32_t>rows[i]
+                    media[0] += rows[i]
         finally:
             free(rows)
-        return out, at, starts, lengths
+        return out, sizes, starts, lengths

@@ -13,4 +13,5 @@ cdef bytes written(
     bint video,
     bytes extra,
     Py_ssize_t* head,
+    bint whole,
 )

@@ -112,8 +112,11 @@ cdef bytes written(
     bint video,
     bytes extra,
     Py_ssize_t* head,
+    bint whole,
 ):
-    """`segment` of plain rows; `head` is told where its media starts."""
+    """`segment` of plain rows; `head` is told where its media starts, whose place is left out if it
+    is not `whole`.
+    """
     cdef Py_ssize_t i
     cdef uint64_t media = 0
     if count <= 0:
@@ -130,7 +133,8 @@ cdef bytes written(
     cdef Py_ssize_t moof = 8 + 16 + traf + len(extra)
     cdef Py_ssize_t styp = len(_STYP)
     head[0] = styp + moof + 8
-    cdef bytes out = PyBytes_FromStringAndSize(NULL, head[0] + <Py_ssize_t>media)
+    cdef Py_ssize_t size = head[0] + (<Py_ssize_t>media if whole else 0)
+    cdef bytes out = PyBytes_FromStringAndSize(NULL, size)
     cdef uint8_t* p = <uint8_t*>PyBytes_AS_STRING(out)
     memcpy(p, <const char*>_STYP, styp)
     p = _box(p + styp, moof, b"moof")
@@ -170,6 +174,6 @@ def segment(
     if not count == durations.shape[0] == ctos.shape[0] == syncs.shape[0] or count == 0:
         raise BoxError("bad_table", 0, "a fragment needs samples, and as many of each column")
     out = written(
-        sequence, decode_time, &sizes[0], &durations[0], &ctos[0], &syncs[0], count, video, extra, &head
+        sequence, decode_time, &sizes[0], &durations[0], &ctos[0], &syncs[0], count, video, extra, &head, True
     )
     return out, head

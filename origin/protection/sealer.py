@@ -8,8 +8,17 @@ import struct
 from collections.abc import Iterator, Sequence
 
 from native.bmff import BoxError, Track, parse_init, walk
+from native.bmff.widen import widen
 from native.bmff.write import full
-from native.cenc import Finder, SampleError, auxiliary, cbcs_copy, cenc_copy
+from native.cenc import (
+    Finder,
+    SampleError,
+    auxiliary,
+    cbcs_copy,
+    cbcs_fresh,
+    cenc_copy,
+    cenc_fresh,
+)
 from native.crypto import Aes
 from origin.protection.errors import ProtectionError
 from origin.protection.fragment import Fragment, read
@@ -56,6 +65,8 @@ class Sealer:
         self._finder = _finder(self._track, key.scheme)
         self._base_iv = sample_iv(number, source, 0)
         self._since = since
+        crypt, skip = PATTERN[self._track.handler]
+        self._pattern = key.constant_iv, crypt or 1, skip
         self._boxes = list(boxes)
         self._inband = inband
         self._empty_senc = empty_senc
@@ -79,11 +90,42 @@ class Sealer:
         """
         try:
             return list(self._pieces(data, first_sample, telling))
-        except BoxError as error:
-            raise ProtectionError("bad_box", str(error)) from error
-        except SampleError as error:
-            code = "slice_header" if error.code != "partition" else "unsupported"
-            raise ProtectionError(code, f"track {self._track.id}: {error}") from error
+        except (BoxError, SampleError) as error:
+            raise self._refusal(error) from error
+
+    def seal_fresh(self, head: bytes, sizes: bytes, media: bytes, first_sample: int) -> list[bytes]:
+        """`seal` of one fragment that our own packager has made, and that nobody has seen: `media`
+        is encrypted in place (PR-163). `head` is all before it, `sizes` u32 per sample.
+        """
+        samples = len(sizes) // 4
+        try:
+            counts, ranges = self._ranges(media, sizes)
+            ivs = b""
+            if self.key.scheme == "cenc":
+                ivs = self._named(range(first_sample, first_sample + samples))
+                cenc_fresh(self._aes, media, sizes, counts, ranges, ivs)
+            else:
+                cbcs_fresh(self._aes, media, sizes, counts, ranges, *self._pattern)
+            extra, aux_at = self._boxes_of(counts, ranges, ivs)
+            tail = b"".join(self._boxes) if self._inband else b""
+            return [widen(head, extra, aux_at, tail), media]
+        except (BoxError, SampleError) as error:
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: BoxError | SampleError) -> ProtectionError:
+        if isinstance(error, BoxError):
+            return ProtectionError("bad_box", str(error))
+        code = "slice_header" if error.code != "partition" else "unsupported"
+        return ProtectionError(code, f"track {self._track.id}: {error}")
+
+    def _ranges(self, media: bytes | memoryview, sizes: bytes) -> tuple[bytes, bytes]:
+        """Counts and pairs as the ciphers take them."""
+        if self._finder is None:
+            return bytes(len(sizes) // 2), b""
+        most = RANGES_MOST[self.key.scheme]
+        counts, ranges, spared = self._finder.find(media, 0, sizes, most)
+        self.spared += spared
+        return counts, ranges
 
     def _pieces(self, data: bytes, first_sample: int | None, telling: bool) -> Iterator[bytes]:
         boxes = walk(data)
@@ -117,39 +159,41 @@ class Sealer:
         samples = len(fragment.sizes)
         sizes = struct.pack(f"={samples}I", *fragment.sizes)
         media = view[fragment.media : fragment.media + fragment.media_bytes]
-        counts, ranges = bytes(2 * samples), b""
-        if self._finder is not None:
-            most = RANGES_MOST[self.key.scheme]
-            counts, ranges, spared = self._finder.find(media, 0, sizes, most)
-            self.spared += spared
+        counts, ranges = self._ranges(media, sizes)
         if self.key.scheme == "cenc":
             ivs = self._ivs(fragment, first_sample)
             sealed = cenc_copy(self._aes, media, sizes, counts, ranges, ivs)
         else:
             ivs = b""
-            crypt, skip = PATTERN[self._track.handler]
-            sealed = cbcs_copy(
-                self._aes, media, sizes, counts, ranges, self.key.constant_iv, crypt or 1, skip
-            )
-        groups = self._groups(samples) if self._inband else b""
-        listed = counts if self._finder is not None else b""
-        extra, aux_at = self._auxiliary(groups, listed, ranges, ivs, samples)
+            sealed = cbcs_copy(self._aes, media, sizes, counts, ranges, *self._pattern)
+        extra, aux_at = self._boxes_of(counts, ranges, ivs)
         behind = self._boxes if self._inband and telling else ()
         return fragment.moof(extra, behind, aux_at), sealed
 
     def _ivs(self, fragment: Fragment, first_sample: int | None) -> bytes:
         """PR-16: one IV a sample, 8 bytes each."""
-        samples = len(fragment.sizes)
         if first_sample is None:
             names: Sequence[int] = [self.sample(time) for time in fragment.times]
             if 0 in fragment.durations[:-1]:
                 raise ProtectionError("overflow", "two samples have the same decode time")
         else:
-            names = range(first_sample, first_sample + samples)
-        if samples:
+            names = range(first_sample, first_sample + len(fragment.sizes))
+        return self._named(names)
+
+    def _named(self, names: Sequence[int]) -> bytes:
+        """The IVs of samples that rise by name."""
+        if names:
             sample_iv(0, 0, names[0])
             sample_iv(0, 0, names[-1])
-        return struct.pack(f">{samples}Q", *(self._base_iv | name for name in names))
+        base = self._base_iv
+        return struct.pack(f">{len(names)}Q", *[base | name for name in names])
+
+    def _boxes_of(self, counts: bytes, ranges: bytes, ivs: bytes) -> tuple[bytes, int]:
+        """What protection adds to a traf."""
+        samples = len(counts) // 2
+        groups = self._groups(samples) if self._inband else b""
+        listed = counts if self._finder is not None else b""
+        return self._auxiliary(groups, listed, ranges, ivs, samples)
 
     def _groups(self, samples: int) -> bytes:
         """sbgp and sgpd of the key in force (PR-52)."""

@@ -135,6 +135,11 @@ class TitleGuard:
     def seal(self, track: str, data: bytes, first_sample: int) -> Sequence[bytes]:
         return self._sealers[track].seal(data, first_sample)
 
+    def seal_fresh(
+        self, track: str, head: bytes, sizes: bytes, media: bytes, first_sample: int
+    ) -> Sequence[bytes]:
+        return self._sealers[track].seal_fresh(head, sizes, media, first_sample)
+
 
 def _policy(home: Path) -> Policy | None:
     try:

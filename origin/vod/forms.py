@@ -12,9 +12,9 @@ from native.http.mold import Mold
 from origin.delivery import cmsd
 from origin.delivery.caching import Caching, Class
 from origin.vod import labels
-from origin.vod.served import Guard, Served
+from origin.vod.served import Served
 
-Read = Callable[..., bytes | None]  # of a number, with `wait`
+Read = Callable[..., bytes | Sequence[bytes] | None]  # of a number, with `wait`
 
 
 class Hints:
@@ -53,7 +53,7 @@ class Hints:
 
 
 class Form:
-    """`read` makes the clear bytes of a segment, None where that would wait. `tag` is what names
+    """`read` makes the bytes of a segment, None where that would wait. `tag` is what names
     them in front of the number, and behind.
     """
 
@@ -68,12 +68,9 @@ class Form:
         tag: tuple[str, str],
         modified: int,
         caching: Caching,
-        guard: Guard | None,
     ) -> None:
-        self._track = track
         self._read = read
         self._tag = tag
-        self._guard = guard
         self._hints = Hints(track, suffix, folder)
         self._mold = Mold(
             content_type=content_type,
@@ -85,12 +82,8 @@ class Form:
 
     def make(self, number: int, wait: bool) -> Entity | None:
         """Segment `number`; None if it would wait. KeyError when there is none."""
-        data: bytes | Sequence[bytes] | None = self._read(number, wait=wait)
+        data = self._read(number, wait=wait)
         if data is None:
             return None
-        if self._guard is not None:
-            assert isinstance(data, bytes)
-            track = self._track
-            data = self._guard.seal(track.name, data, track.cutter.first(number))
         before, behind = self._tag
         return self._mold.cast(data, f"{before}{number}{behind}", self._hints.fields(number))

@@ -34,6 +34,13 @@ class Guard(Protocol):
 
     def seal(self, track: str, data: bytes, first_sample: int) -> Sequence[bytes]: ...
 
+    def seal_fresh(
+        self, track: str, head: bytes, sizes: bytes, media: bytes, first_sample: int
+    ) -> Sequence[bytes]:
+        """A segment that nobody has seen: its `media` is encrypted in place (PR-163). `head` is all
+        before it, `sizes` u32 per sample.
+        """
+
 
 class Guarding(Protocol):
     """Guards of titles by name; `scheme` "" asks for a title's default."""
@@ -137,6 +144,21 @@ class Served:
         KeyError when there is no such segment; VodError when the source is not what it was.
         """
         return self._read(*self.cutter.blank(number), wait)
+
+    def sealed(self, guard: Guard, number: int, *, wait: bool) -> Sequence[bytes] | None:
+        """`media`, protected."""
+        head, sizes, media, starts, lengths = self.cutter.parts(number)
+        read = self._read(media, 0, starts, lengths, wait)
+        if read is None:
+            return None
+        return guard.seal_fresh(self.name, head, sizes, read, self.cutter.first(number))
+
+    def sealed_frame(self, guard: Guard, number: int, *, wait: bool) -> Sequence[bytes] | None:
+        """`frame`, protected."""
+        data = self.frame(number, wait=wait)
+        if data is None:
+            return None
+        return guard.seal(self.name, data, self.cutter.first(number))
 
     def frame(self, number: int, *, wait: bool) -> bytes | None:
         """The I frame that segment `number` begins with, as long as the segment (TR-95)."""

@@ -273,14 +273,15 @@ class Title:
 
     def _form(self, track: Served, suffix: str) -> Form:
         """KeyError for a form that the track does not have."""
-        behind = suffix + (f"-{self.guard.tag}" if self.guard is not None else "")
+        guard = self.guard
+        behind = suffix + (f"-{guard.tag}" if guard is not None else "")
         modified, kind = track.modified, MEDIA_TYPE[track.rendition.kind]
         read: Read
         if suffix == ".m4s":
-            read = track.media
+            read = track.media if guard is None else partial(track.sealed, guard)
         elif suffix == ".i.m4s" and track.is_video:
-            read = track.frame
-        elif suffix == ".ts" and self.guard is None and track in manifests.transported(self.scene):
+            read = track.frame if guard is None else partial(track.sealed_frame, guard)
+        elif suffix == ".ts" and guard is None and track in manifests.transported(self.scene):
             beside = manifests.beside(self.scene) if track.is_video else None
             read = partial(transport.segment, track, beside)
             behind += f"-{beside.tag}" if beside is not None else ""
@@ -296,7 +297,6 @@ class Title:
             tag=(f"{track.tag}-", behind),
             modified=modified,
             caching=self.caching,
-            guard=self.guard,
         )
 
     def _file(self, track: Served, asked: Asked) -> Answer | Make:
