@@ -71,6 +71,11 @@ class Ring:
             del self._asked[question]
         return any(task.result() for task in done.values())
 
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is waited for."""
+        return bool(self._asked)
+
     def close(self) -> None:
         for task in self._asked.values():
             task.cancel()
