@@ -1,13 +1,17 @@
 """CPIX 2.3 and 2.4 documents (DASH-IF CPIX; specs/protection.md PR-85, PR-91..PR-96, PR-98)."""
 
+import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from cryptography import x509
 from lxml import etree
 
 from origin.protection.cpix_keys import DocumentKey, Recipient, document_key
-from origin.protection.cpix_rules import Rule, read_rules
+from origin.protection.cpix_rules import Period, Rule, read_rules
+from origin.protection.cpix_sign import signed
 from origin.protection.errors import ProtectionError
 from origin.protection.keys import ContentKey, Scheme, distinct
 from origin.protection.markup import binary, every, find, local, parse
@@ -17,6 +21,9 @@ from origin.systems import SYSTEM_IDS, Name
 
 LONGEST_DESCRIPTOR = 64 * 1024  # PR-74
 MAIN = frozenset(["master", "multiVariant"])  # HLSSignalingData@playlist of 2.3 and of 2.4
+_DURATION = re.compile(
+    r"P(?:(\d{1,6})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,8})M)?(?:(\d{1,9}(?:\.\d{1,9})?)S)?)?"
+)  # xs:dayTimeDuration
 _NAMES: dict[uuid.UUID, Name] = {system: name for name, system in SYSTEM_IDS.items()}
 
 
@@ -40,14 +47,21 @@ class Document:
     keys: Mapping[uuid.UUID, ContentKey]
     systems: Mapping[uuid.UUID, tuple[Offered, ...]]
     rules: tuple[Rule, ...]
-    periods: Mapping[str, int | None] = field(default_factory=dict)  # ContentKeyPeriod@id -> index
+    periods: Mapping[str, Period] = field(default_factory=dict)  # by ContentKeyPeriod@id
 
 
-def read(data: bytes, scheme: Scheme, recipient: Recipient | None = None) -> Document:
-    """A document whose keys are for `scheme`. ProtectionError `bad_document`, `bad_mac`, `bad_key`,
-    `iv_equals_key`.
+def read(
+    data: bytes,
+    scheme: Scheme,
+    recipient: Recipient | None = None,
+    *,
+    signers: Sequence[x509.Certificate] = (),
+    signature: bool = False,
+) -> Document:
+    """A document whose keys are for `scheme`; a `signature` is checked where there is one, or has
+    to be there. ProtectionError `bad_document`, `bad_mac`, `bad_key`, `iv_equals_key`.
     """
-    root = parse(data)
+    root = parse(signed(data, signers, signature))
     if local(root) != "CPIX":
         raise ProtectionError("bad_document", "not a CPIX document")
     opened = document_key(root, recipient)
@@ -67,7 +81,7 @@ def read(data: bytes, scheme: Scheme, recipient: Recipient | None = None) -> Doc
         if offered is not None:
             systems[kid] = (*systems.get(kid, ()), offered)
     periods = {
-        element.get("id") or "": _index(element)
+        element.get("id") or "": _period(element)
         for element in every(root, "cpix:ContentKeyPeriodList/cpix:ContentKeyPeriod")
     }
     rules = read_rules(every(root, "cpix:ContentKeyUsageRuleList/cpix:ContentKeyUsageRule"))
@@ -142,6 +156,33 @@ def _uuid(element: etree._Element, name: str) -> uuid.UUID:
     except ValueError:
         what = f"{local(element)}@{name}"
         raise ProtectionError("bad_document", f"{what} is not a UUID") from None
+
+
+def _period(element: etree._Element) -> Period:
+    """PR-96. ProtectionError for times that cannot be read."""
+    start, end = _moment(element, "start"), _moment(element, "end")
+    if start is not None and end is None and (lasts := element.get("duration")):
+        found = _DURATION.fullmatch(lasts)
+        if found is None:
+            raise ProtectionError("bad_document", "ContentKeyPeriod@duration is not a duration")
+        units = zip((86_400, 3_600, 60, 1), found.groups(), strict=True)
+        end = start + sum(unit * float(value) for unit, value in units if value)
+    if (start is None) != (end is None):
+        raise ProtectionError("bad_document", "a ContentKeyPeriod with half of its times")
+    return Period(_index(element), element.get("label") or "", start, end)
+
+
+def _moment(element: etree._Element, name: str) -> float | None:
+    text = element.get(name)
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None or len(text) > 40:
+        raise ProtectionError("bad_document", f"ContentKeyPeriod@{name} is no time with a zone")
+    return moment.timestamp()
 
 
 def _index(element: etree._Element) -> int | None:

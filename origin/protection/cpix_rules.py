@@ -13,6 +13,23 @@ from origin.protection.markup import local
 
 
 @dataclass(frozen=True, slots=True)
+class Period:
+    """A ContentKeyPeriod: by its times in seconds since 1970, half open, else by index or label."""
+
+    index: int | None = None
+    label: str = ""
+    start_s: float | None = None
+    end_s: float | None = None
+
+    def holds(self, context: "Context") -> bool:
+        if self.start_s is not None and self.end_s is not None:
+            return context.time_s is not None and self.start_s <= context.time_s < self.end_s
+        if self.index is not None:
+            return context.period == self.index
+        return bool(self.label) and self.label in context.labels
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What a rule looks at: one track, in one crypto period."""
 
@@ -23,7 +40,8 @@ class Context:
     channels: int = 0
     bitrate: int = 0
     labels: frozenset[str] = frozenset()
-    period: int | None = None
+    period: int | None = None  # its index
+    time_s: float | None = None  # when it begins
 
 
 Test = Callable[[Context, Fraction], bool]
@@ -56,11 +74,12 @@ class Filter:
     numbers: tuple[tuple[Test, Fraction], ...] = ()
     text: str = ""
 
-    def passes(self, context: Context, periods: Mapping[str, int | None]) -> bool:
+    def passes(self, context: Context, periods: Mapping[str, Period]) -> bool:
         if self.kind == "LabelFilter":
             return self.text in context.labels
         if self.kind == "KeyPeriodFilter":
-            return context.period is not None and periods.get(self.text) == context.period
+            period = periods.get(self.text)
+            return period is not None and period.holds(context)
         wanted = {"VideoFilter": "video", "AudioFilter": "audio"}.get(self.kind, context.kind)
         return context.kind == wanted and all(test(context, v) for test, v in self.numbers)
 
@@ -73,7 +92,7 @@ class Rule:
     track_type: str
     filters: tuple[Filter, ...]
 
-    def covers(self, context: Context, periods: Mapping[str, int | None]) -> bool:
+    def covers(self, context: Context, periods: Mapping[str, Period]) -> bool:
         kinds = dict.fromkeys(f.kind for f in self.filters)
         return all(
             any(f.passes(context, periods) for f in self.filters if f.kind == kind)
@@ -117,7 +136,7 @@ def _filter(element: etree._Element) -> Filter:
 def choose(
     rules: Sequence[Rule],
     kids: Sequence[uuid.UUID],
-    periods: Mapping[str, int | None],
+    periods: Mapping[str, Period],
     context: Context,
 ) -> uuid.UUID | None:
     """The key of a context; None: no rule covers it. ProtectionError when two do (PR-95)."""

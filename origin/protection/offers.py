@@ -1,6 +1,7 @@
 """What the DRM systems are told of one key: pssh, headers, URLs (PR-11, PR-12, PR-64, PR-80)."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from origin.protection import pssh
 from origin.protection.errors import ProtectionError
@@ -20,6 +21,13 @@ def offer(key: ContentKey, systems: Sequence[Name], urls: Mapping[UrlName, str])
         key.scheme, key.role, key.kid, key.constant_iv,
         tuple(_system(key, name, urls) for name in systems),
     )  # fmt: skip
+
+
+def told(shown: Protected, given: Sequence[System]) -> Protected:
+    """The offer, with what the key's source says of it in the place of what we would."""
+    by_name = {system.name: system for system in given}
+    ours = [by_name.pop(system.name, system) for system in shown.systems]
+    return replace(shown, systems=(*ours, *by_name.values()))
 
 
 def moov_boxes(protected: Protected) -> list[bytes]:

@@ -2,18 +2,41 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from origin.protection.errors import ProtectionError
 from origin.protection.file_source import FileSource
 from origin.protection.keyfile import KeyFile
 from origin.protection.source import KeySource
-from origin.settings import Settings
+from origin.settings import Protection, Settings
+
+if TYPE_CHECKING:
+    from origin.protection.cpix_source import CpixSource
+    from origin.protection.speke_source import SpekeSource
 
 
 def key_sources(settings: Settings, data_dir: Path) -> Mapping[str, KeySource]:
-    """`file` alone needs nothing but the disk. A channel that names a source makes the key file
-    where there is none.
+    """`file` alone needs nothing but the disk; `speke` is the configured server, `cpix:PATH` a
+    document. A channel that names a source makes the key file where there is none.
     """
     asked = {c.protection.source for c in settings.channels.values() if c.protection is not None}
     if not asked:
         return {}
-    return {"file": FileSource(KeyFile.open(settings.protection, data_dir, create=True))}
+    file = KeyFile.open(settings.protection, data_dir, create=True)
+    return {"file": FileSource(file)} | {
+        name: outside(name, settings.protection, file) for name in sorted(asked - {"file"})
+    }
+
+
+def outside(name: str, settings: Protection, file: KeyFile) -> "SpekeSource | CpixSource":
+    """A source that is not ours by its name; what it takes to read it is imported here."""
+    kind, _, path = name.partition(":")
+    if kind == "speke" and not path and settings.speke.url:
+        from origin.protection.speke_source import SpekeSource
+
+        return SpekeSource(settings.speke, file, settings.systems)
+    if kind == "cpix" and path:
+        from origin.protection.cpix_source import CpixSource
+
+        return CpixSource(Path(path), settings.cpix, file)
+    raise ProtectionError("no_key", "a key source is file, speke (with its url) or cpix:PATH")

@@ -17,7 +17,7 @@ from origin.errors import OriginError
 from origin.protection.errors import ProtectionError
 from origin.protection.keyfile import KeyFile
 from origin.protection.keys import ContentKey, Scheme, distinct, role_of
-from origin.protection.offers import moov_boxes, offer
+from origin.protection.offers import moov_boxes, offer, told
 from origin.protection.sealer import LAYOUT, Sealer
 from origin.protection.secret import Secret
 from origin.settings import Protection
@@ -34,6 +34,7 @@ class Policy(msgspec.Struct):
     schemes: list[Scheme]
     numbers: dict[str, int] = {}
     shared: bool = False  # one key for all tracks; hls.js reads no second ClearKey of a title
+    kids: dict[Scheme, dict[str, str]] = {}  # by track, of keys from outside; "" for a clear track
 
 
 def protect(
@@ -46,15 +47,12 @@ def protect(
 ) -> list[ContentKey]:
     """Protect a registered title, or extend its policy; its keys. OriginError when it cannot be."""
     home = folder(data_dir, title)
-    policy = _policy(home) or Policy(title, [])
+    policy, by_tag = opened(home, title)
+    tracks = list(by_tag.values())
     policy.schemes = list(dict.fromkeys(schemes))
-    policy.shared = shared
-    indexes = _indexes(home)
-    tracks = [(index, track) for index in indexes for track in index.tracks]
-    for name in sorted(_tag(index, track) for index, track in tracks):
-        policy.numbers.setdefault(name, len(policy.numbers))
-    roles = list(dict.fromkeys(role for _, t in tracks if (role := role_of(t.rendition, shared))))
-    for _, track in tracks:  # refuse what cannot be served, before anything is written
+    policy.shared, policy.kids = shared, {}
+    roles = list(dict.fromkeys(role for t in tracks if (role := role_of(t.rendition, shared))))
+    for track in tracks:  # refuse what cannot be served, before anything is written
         if role := role_of(track.rendition, shared):
             for scheme in policy.schemes:
                 Sealer(track.init, _trial(scheme, role))
@@ -62,9 +60,23 @@ def protect(
     with KeyFile.open(settings, data_dir, create=True).change() as vault:
         for scheme in policy.schemes:
             keys += vault.ensure(policy.content_id, scheme, roles, os.urandom)
-    save(home / POLICY, msgspec.json.encode(policy))
-    os.utime(home / RECORD)  # whoever has the title open opens it again
+    settle(home, policy)
     return distinct(keys)
+
+
+def opened(home: Path, title: str) -> tuple[Policy, dict[str, TrackIndex]]:
+    """A title's policy with a number for each of its tracks, and the tracks."""
+    policy = _policy(home) or Policy(title, [])
+    tracks = {_tag(index, track): track for index in _indexes(home) for track in index.tracks}
+    for name in sorted(tracks):
+        policy.numbers.setdefault(name, len(policy.numbers))
+    return policy, tracks
+
+
+def settle(home: Path, policy: Policy) -> None:
+    """Write a policy; whoever has the title open opens it again."""
+    save(home / POLICY, msgspec.json.encode(policy))
+    os.utime(home / RECORD)
 
 
 class Guards:
@@ -104,20 +116,28 @@ class TitleGuard:
     ) -> None:
         self._protected: dict[str, Protected] = {}
         self._sealers: dict[str, Sealer] = {}
+        self._clear: set[str] = set()  # by contract
         kids = blake2b(digest_size=6)
         vault = keys.vault()
         for index in indexes:
             for track in index.tracks:
                 if not (role := role_of(track.rendition, policy.shared)):
                     continue
-                key = vault.find(policy.content_id, scheme, role)
+                name, given = track.rendition.name, policy.kids.get(scheme)
+                kid = given.get(_tag(index, track)) if given is not None else None
+                if kid == "":
+                    self._clear.add(name)
+                    continue
+                if given is None:
+                    key = vault.find(policy.content_id, scheme, role)
+                else:
+                    key = vault.by_kid(bytes.fromhex(kid)) if kid is not None else None
                 number = policy.numbers.get(_tag(index, track))
                 if key is None or number is None:
                     raise ProtectionError(
                         "no_key", f"{policy.content_id} needs to be protected anew"
                     )
-                shown = offer(key, settings.systems, settings.urls)
-                name = track.rendition.name
+                shown = told(offer(key, settings.systems, settings.urls), vault.told(key))
                 self._protected[name] = shown
                 self._sealers[name] = Sealer(
                     track.init, key, number=number, boxes=moov_boxes(shown)
@@ -130,14 +150,18 @@ class TitleGuard:
         return replace(rendition, protected=self._protected.get(rendition.name))
 
     def init(self, track: str, data: bytes) -> bytes:
-        return self._sealers[track].init()
+        return data if track in self._clear else self._sealers[track].init()
 
     def seal(self, track: str, data: bytes, first_sample: int) -> Sequence[bytes]:
+        if track in self._clear:
+            return [data]
         return self._sealers[track].seal(data, first_sample)
 
     def seal_fresh(
         self, track: str, head: bytes, sizes: bytes, media: bytes, first_sample: int
     ) -> Sequence[bytes]:
+        if track in self._clear:
+            return [head, media]
         return self._sealers[track].seal_fresh(head, sizes, media, first_sample)
 
 

@@ -1,0 +1,114 @@
+"""Keys from a CPIX document on disk, for channels and for titles (PR-91..PR-97).
+
+The document is read again when it changes. What it gives is kept in the sealed key file too, where
+licence servers look.
+"""
+
+import asyncio
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from cryptography import x509
+
+from origin.protection import cpix
+from origin.protection.cpix_keys import Recipient
+from origin.protection.cpix_rules import Context, choose
+from origin.protection.cpix_signals import systems_of
+from origin.protection.errors import ProtectionError
+from origin.protection.keyfile import KeyFile
+from origin.protection.keys import AUDIO_ROLE, SHARED_ROLE, Scheme
+from origin.protection.markup import LONGEST
+from origin.protection.source import Grant
+from origin.settings import Cpix
+
+# what a role of ours is to a usage rule: its largest picture, or stereo sound
+CONTEXTS: Mapping[str, Context] = {
+    "sd": Context("video", 1024, 576),
+    "hd": Context("video", 1920, 1080),
+    "uhd": Context("video", 3840, 2160),
+    AUDIO_ROLE: Context("audio", channels=2),
+    SHARED_ROLE: Context("video", 1920, 1080),
+}
+
+
+class CpixSource:
+    """One document."""
+
+    def __init__(self, path: Path, settings: Cpix, file: KeyFile) -> None:
+        self._path = path
+        self._settings = settings
+        self._file = file
+        self._read: tuple[tuple[int, int, str], cpix.Document] | None = None
+
+    async def keys(
+        self, content_id: str, scheme: Scheme, period: int, roles: Sequence[str]
+    ) -> Mapping[str, Grant]:
+        """As KeySource. A ContentKeyPeriod is met by its times, or by an index that is the period's
+        beginning in seconds.
+        """
+        return await asyncio.to_thread(self._keys, content_id, scheme, period, roles)
+
+    def _keys(
+        self, content_id: str, scheme: Scheme, period: int, roles: Sequence[str]
+    ) -> Mapping[str, Grant]:
+        contexts = {}
+        for role in roles:
+            if role not in CONTEXTS:
+                raise ProtectionError("no_key", f"CPIX has no rule for {role}")
+            context = CONTEXTS[role]
+            timed = replace(context, period=period, time_s=float(period))
+            contexts[role] = timed if period else context
+        found = self.chosen(content_id, scheme, contexts, period)
+        self.keep(found.values())
+        return found
+
+    def chosen(
+        self, content_id: str, scheme: Scheme, contexts: Mapping[str, Context], period: int = 0
+    ) -> dict[str, Grant]:
+        """The grant of each context, by its name. ProtectionError `no_key` where no rule covers
+        one.
+        """
+        document = self._document(scheme)
+        found = {}
+        for name, context in contexts.items():
+            kid = choose(document.rules, list(document.keys), document.periods, context)
+            if kid is None:
+                raise ProtectionError("no_key", f"{self._path.name}: no rule covers {name}")
+            key = replace(document.keys[kid], content_id=content_id, role=name, period=period)
+            found[name] = Grant(key, systems_of(document.systems.get(kid, ()), key))
+        return found
+
+    def keep(self, grants: Iterable[Grant]) -> None:
+        """Into the key file."""
+        with self._file.change() as vault:
+            for grant in grants:
+                vault.add(grant.key, os.urandom, grant.systems)
+
+    def _document(self, scheme: Scheme) -> cpix.Document:
+        try:
+            status = self._path.stat()
+            seen = status.st_mtime_ns, status.st_size, scheme
+            if self._read is None or self._read[0] != seen:
+                if status.st_size > LONGEST:
+                    raise ProtectionError("bad_document", f"{self._path.name} is too long")
+                recipient, signers = _parties(self._settings)
+                document = cpix.read(
+                    self._path.read_bytes(), scheme, recipient,
+                    signers=signers, signature=self._settings.signed,
+                )  # fmt: skip
+                self._read = seen, document
+        except OSError as error:
+            raise ProtectionError("no_key", f"{self._path.name}: {error.strerror}") from None
+        return self._read[1]
+
+
+def _parties(settings: Cpix) -> tuple[Recipient | None, list[x509.Certificate]]:
+    key = settings.recipient_key
+    recipient = Recipient.parse(Path(key).read_bytes()) if key else None
+    try:
+        signers = [x509.load_pem_x509_certificate(Path(p).read_bytes()) for p in settings.signers]
+    except ValueError:
+        raise ProtectionError("bad_document", "a signer's certificate is malformed") from None
+    return recipient, signers
