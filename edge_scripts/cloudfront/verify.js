@@ -66,6 +66,7 @@ const SHAPES = {
     text: isText,
     texts: (value) => isText(value) || Array.isArray(value) && value.every(isText),
     bytes: isBytes,
+    id: (value) => isBytes(value) || isText(value),
     methods: (value) => isList(value, isToken, 50),
     regions: (value) => isList(value, isText, 250),
     alpns: (value) => isList(value, isBytes, 50),

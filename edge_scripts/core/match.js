@@ -1,7 +1,8 @@
-// Match types of catu and cath (CAT-40). Regular expressions and SHA-512/256 are not evaluated here:
-// the first need an engine that cannot backtrack, the second a hash this platform lacks (E-11).
+// Match types of catu and cath (CAT-40). SHA-512/256 is not evaluated here: these platforms lack it (E-11).
 
 import cbor from './cbor.js';
+import ere from './ere.js';
+import nfa from './nfa.js';
 import table from './claims.generated.js';
 import text from './text.js';
 
@@ -11,7 +12,8 @@ const isHash = (value) => value instanceof Uint8Array && value.length === 32;
 const isRegex = (value) => Array.isArray(value) && value.length > 0
     && value.length <= 1 + table.LIMITS.regex_groups && typeof value[0] === 'string'
     && text.toUtf8(value[0]).length <= table.LIMITS.regex_bytes
-    && value.slice(1).every((group) => group === null || typeof group === 'string');
+    && value.slice(1).every((group) => group === null || typeof group === 'string')
+    && ere.read(value[0]) !== null;
 
 const SHAPES = {
     exact: isText, prefix: isSomeText, suffix: isSomeText, contains: isSomeText,
@@ -24,7 +26,7 @@ const JUDGES = {
     suffix: (value, texts) => texts[0].length >= value.length
         && texts[0].slice(texts[0].length - value.length) === value,
     contains: (value, texts) => texts[0].indexOf(value) >= 0,
-    regex: () => null,
+    regex: (value, texts) => nfa.search(value[0], texts[0], value.slice(1)),
     sha256: (value, texts, host) => text.sameBytes(host.sha256(text.toUtf8(texts[0])), value),
     sha512_256: () => null
 };

@@ -5,7 +5,7 @@ import string
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from cat.tables import COMPONENTS, CONTESTED, LIMITS, PROFILES, REASONS
+from cat.tables import COMPONENTS, CONTESTED, LIMITS, PROFILES, REASONS, Claim
 
 ANY: Final = "any"
 PASS: Final = "pass"
@@ -36,13 +36,13 @@ def compact(profile: str, claims: Collection[str]) -> str:
         f"{row.label} {row.name} {row.step}"
         + (
             f" {shapes[row.shape]} {judges[row.judge or PASS]} {row.reason}"
-            if row.name in claims
+            if _fits(row, claims)
             else ""
         )
         for row in dialect.claims.values()
     ]
     forbidden = [reason.code for reason in REASONS.values() if reason.status == 403]
-    used = {row.reason for row in dialect.claims.values() if row.name in claims}
+    used = {row.reason for row in dialect.claims.values() if _fits(row, claims)}
     used |= {"claim_unsupported", "claim_contested", "revoked"}
     names = {
         "TABLE": "|".join(row.rstrip() for row in rows),
@@ -75,9 +75,16 @@ def compact(profile: str, claims: Collection[str]) -> str:
 
 def names_of(profile: str, claims: Collection[str]) -> tuple[dict[str, str], dict[str, str]]:
     """The letters of the forms and of the judges that a selection needs."""
-    rows = [row for row in PROFILES[profile].claims.values() if row.name in claims]
+    rows = [row for row in PROFILES[profile].claims.values() if _fits(row, claims)]
     shapes = letters([ANY, *(row.shape for row in rows)])
     return shapes, letters([UNSUPPORTED, *(row.judge or PASS for row in rows)])
+
+
+def _fits(row: Claim, claims: Collection[str]) -> bool:
+    """Whether a small bundle evaluates the claim: what the documentation's profile adds is too
+    much for it.
+    """
+    return row.name in claims and not row.shape.startswith("docs_")
 
 
 def literal(value: object) -> str:

@@ -29,7 +29,6 @@ ENGINES = {"njs": ["njs", "-q"], "node": [str(NODE)]}
 UNSUPPORTED = {
     ("dpop_es256_real_binding", 0): "alg",  # public-key verification
     ("sha512trunc", 0): "claim_unsupported",  # SHA-512/256
-    ("regex_plain", 0): "claim_unsupported",  # regular expressions
 }
 
 
