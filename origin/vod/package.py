@@ -12,7 +12,7 @@ from native.bmff.write import gapless, header
 from origin.describe import describe
 from origin.errors import OriginError
 from origin.tracks import Rendition, Segment, average_bps, frame_rate, peak_bps
-from origin.vod import chapters, index, inside, sheets, sidecars, thumbnails
+from origin.vod import chapters, entries, index, inside, sheets, sidecars, thumbnails
 from origin.vod.catalog import Record, folder, load_record, save_record, title_name
 from origin.vod.cutting import boundaries_s, first_samples
 from origin.vod.errors import VodError
@@ -106,7 +106,7 @@ def _register(
     common = common_raps(rungs, segment_s, notes)
     duration_s = max(Fraction(p.end, p.edited.track.timescale) for _, p in chosen)
     count = sum(p.stop - p.first for _, p in chosen)
-    if duration_s > min(LONGEST_S, segment_s * (count + 1)):
+    if duration_s > min(Fraction(LONGEST_S), segment_s * (count + 1)):
         what = f"the tables tell of {float(duration_s):.0f} s in {count} samples"
         raise VodError("bad_table", title, what)
     video_end_s = min((rung.end_s for rung in rungs), default=Fraction(0))
@@ -189,7 +189,7 @@ def _rate(placed: Placed) -> Fraction | None:
 
 
 def _cut(source: Source, placed: Placed, cuts: Sequence[Fraction], taken: set[str]) -> index.Cut:
-    track = placed.edited.track
+    track = entries.served(placed.edited.track, placed.edited.samples, placed.first, placed.stop)
     name = _name(track, taken)
     try:
         rendition = describe(name, track, frame_rate=_rate(placed))
