@@ -6,12 +6,14 @@
 an HS256 token that the proxy does not remember, and all of its claims are judged. `shared`:
 the same playlist without holes, one token, one body for all. nginx finds the viewer's copy by the
 same URLs. 64 keep-alive connections on loopback; `_cpu`: requests per second of processor time.
+`session_bytes`: what the process grew by, per session that it answered.
 Source: manifest-proxy MP-40..MP-45, CAT-90..CAT-92.
 """
 
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -26,7 +28,7 @@ import cat
 from bench import harness
 from bench.bench_manifest import playlist
 
-CONNECTIONS, SECONDS, TOKENS = 64, 3, 60_000
+CONNECTIONS, SECONDS, TOKENS = 64, 3, 100_000
 SEGMENTS = 60
 CHANNELS = {"personal": "/live/own/v720/media.m3u8", "shared": "/live/shared/v720/media.m3u8"}
 RULES = """
@@ -164,8 +166,14 @@ def measured(rate: Callable[[], float], server: Popen[bytes]) -> tuple[float, fl
     return per_s, per_s * SECONDS / (harness.cpu_s(server) - used_s)
 
 
+def resident_bytes(process: Popen[bytes]) -> int:
+    """Memory that is there and not shared with the file system (proc(5), statm)."""
+    pages = Path(f"/proc/{process.pid}/statm").read_text().split()
+    return (int(pages[1]) - int(pages[2])) * os.sysconf("SC_PAGE_SIZE")
+
+
 def measure() -> list[str]:
-    """Two lines per case."""
+    """Two lines per case, and what sessions weigh."""
     lines = []
     with tempfile.TemporaryDirectory() as name:
         site = Site(Path(name))
@@ -173,17 +181,23 @@ def measure() -> list[str]:
         try:
             for case in CHANNELS:
                 site.copy(case)
+            before_bytes = resident_bytes(running[0])
+            for case in CHANNELS:
                 rounds = harness.in_turn(
                     lambda case=case: measured(partial(site.rate, case, site.mine), running[0]),
                     lambda case=case: measured(partial(site.rate, case, site.its), running[1]),
                     harness.ROUNDS,
                 )
                 ours, peer = zip(*rounds, strict=True)
+                if case == "personal":
+                    answered = min(TOKENS, sum(per_s for per_s, _ in ours) * SECONDS)
                 for at, suffix in enumerate(("", "_cpu")):
                     a, b = (statistics.median([one[at] for one in side]) for side in (ours, peer))
                     lines.append(
                         harness.line("manifest", f"http_{case}{suffix}", a, "req/s", "nginx", b)
                     )
+            grown = max(0, resident_bytes(running[0]) - before_bytes) / answered
+            lines.append(harness.line("manifest", "session_bytes", grown, "B", None, None))
         finally:
             for process in running:
                 harness.stop(process)
