@@ -99,34 +99,41 @@ const WRITERS = {
 
 // The slots of the leftmost-longest match, false where there is none, null where the search is too long.
 function run(program, subject) {
-    let threads = [], best = false, steps = 0;
+    const search = { program: program, subject: subject, threads: [], best: false, steps: 0 };
     for (let at = 0; at <= subject.length;) {
-        const char = at < subject.length ? String.fromCodePoint(subject.codePointAt(at)) : '';
-        const here = { seen: [], threads: [] };
-        threads.forEach((thread) => enter(program, here, thread.at, thread.slots, at, subject.length));
-        if (!best) {
-            enter(program, here, 0, [at], at, subject.length);
-        }
-        threads = [];
-        for (let i = 0; i < here.threads.length; i++) {
-            const thread = here.threads[i], step = program[thread.at];
-            if (step.op === 'match') {
-                best = !best || at > best[1] ? Object.assign([], thread.slots, { 1: at }) : best;
-            } else if (char && (step.chars.indexOf(char) >= 0) !== step.isNegated) {
-                threads.push({ at: thread.at + 1, slots: thread.slots });
-            }
-        }
-        threads = best ? threads.filter((thread) => thread.slots[0] === best[0]) : threads;
-        steps += here.threads.length + 1;
-        if (steps > MAX_STEPS) {
+        at += step(search, at);
+        if (search.steps > MAX_STEPS) {
             return null;
         }
-        if (best && !threads.length) {
-            return best;
+        if (search.best && !search.threads.length) {
+            return search.best;
         }
-        at += char.length || 1;
     }
-    return best;
+    return search.best;
+}
+
+// All threads over the character at `at`, and a new one where nothing matched so far; the character's length.
+function step(search, at) {
+    const program = search.program, end = search.subject.length;
+    const char = at < end ? String.fromCodePoint(search.subject.codePointAt(at)) : '';
+    const here = { seen: [], threads: [] }, passed = [];
+    search.threads.forEach((thread) => enter(program, here, thread.at, thread.slots, at, end));
+    if (!search.best) {
+        enter(program, here, 0, [at], at, end);
+    }
+    here.threads.forEach((thread) => {
+        const now = program[thread.at], best = search.best;
+        if (now.op !== 'match') {
+            if (char && (now.chars.indexOf(char) >= 0) !== now.isNegated) {
+                passed.push({ at: thread.at + 1, slots: thread.slots });
+            }
+        } else if (!best || at > best[1]) {
+            search.best = Object.assign([], thread.slots, { 1: at });
+        }
+    });
+    search.threads = search.best ? passed.filter((thread) => thread.slots[0] === search.best[0]) : passed;
+    search.steps += here.threads.length + 1;
+    return char.length || 1;
 }
 
 // Follow what needs no character, each instruction once: who comes first is preferred.
