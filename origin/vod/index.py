@@ -108,6 +108,8 @@ def write(path: Path, source: Source, cuts: list[Cut]) -> None:
         columns: dict[str, int] = {}
         try:
             packed = pack_track(cut)
+        except BoxError as error:
+            raise VodError.of_box(error, f"{source.name}: {cut.rendition.name}") from error
         except OverflowError as error:
             what = f"{cut.rendition.name}: no box can tell its times ({error})"
             raise VodError("bad_table", source.name, what) from error
