@@ -82,11 +82,24 @@ class Library:
             ranges = (request.header("range") or "", request.header("if-range") or "")
             asked = Asked(query, request.method, *ranges)
         try:
-            return self._answer(title, leaf, asked)
+            found = self._answer(title, leaf, asked)
         except KeyError:
             return Refusal(404, "not_found", cache_control=GONE)
         except OriginError as error:
             return Refusal(error.status, error.code, cache_control=FAILED)
+        return self._once_more(found, title, leaf, asked) if isinstance(found, Awaitable) else found
+
+    async def _once_more(
+        self, first: Awaitable[Answer], title: str, leaf: str, asked: Asked
+    ) -> Answer:
+        """What fails for its source has changed is made anew, of the new one, once (TR-46)."""
+        answer = await first
+        if not isinstance(answer, Refusal) or answer.code != "unreadable":
+            return answer
+        if not any(h.title.name == title and h.title.stale() for h in self._open.values()):
+            return answer
+        again = self._answer(title, leaf, asked)
+        return await again if isinstance(again, Awaitable) else again
 
     def close(self) -> None:
         """Let go of every title; files close with their last reader."""

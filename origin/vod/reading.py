@@ -19,7 +19,7 @@ from typing import Protocol, Self
 from native.bmff import BoxError
 from native.bmff.gather import read_runs, same_file
 from origin.vod.errors import VodError
-from runtime.objects import ObjectError, ObjectStore
+from runtime.objects import ObjectError, ObjectInfo, ObjectStore
 
 S3 = "s3://"
 HEAD_BYTES = 262_144  # TR-45: the first read of an object
@@ -139,28 +139,20 @@ class Objects:
             raise VodError("unreadable", location, f"the configured bucket is {self._bucket}")
         return name
 
-    def get(self, name: str, ranges: list[tuple[int, int]]) -> list[tuple[bytes, Identity]]:
+    def get(
+        self, name: str, ranges: list[tuple[int, int]], if_match: str | None
+    ) -> list[tuple[bytes, ObjectInfo]]:
         """The bytes [start, end) of each range, fetched side by side."""
 
         self.gets += len(ranges)
 
-        async def fetch() -> list[tuple[bytes, Identity]]:
+        async def fetch() -> list[tuple[bytes, ObjectInfo]]:
             found = await asyncio.gather(
-                *(self._store.get(name, start=a, end=b) for a, b in ranges)
+                *(self._store.get(name, start=a, end=b, if_match=if_match) for a, b in ranges)
             )
-            out = []
-            for one in found:
-                tag = blake2b(one.info.etag.encode(), digest_size=8).digest()
-                number = int.from_bytes(tag, "big")
-                out.append(
-                    (one.body, Identity(one.info.size, one.info.modified_ms * 10**6, number))
-                )
-            return out
+            return [(one.body, one.info) for one in found]
 
-        try:
-            return asyncio.run_coroutine_threadsafe(fetch(), self._loop).result()
-        except ObjectError as error:
-            raise VodError("unreadable", name, str(error)) from error
+        return asyncio.run_coroutine_threadsafe(fetch(), self._loop).result()
 
 
 class ObjectReader:
@@ -176,6 +168,7 @@ class ObjectReader:
         self._lock = Lock()
         self._stale = False
         self._identity: Identity | None = None
+        self._etag: str | None = None  # of the first answer: all later ones must have it
 
     @property
     def identity(self) -> Identity:
@@ -231,15 +224,21 @@ class ObjectReader:
         return None
 
     def _fetch(self, spans: list[tuple[int, int]]) -> list[bytes]:
-        """Spans in parallel parts; another object than before is `unreadable` and stale."""
+        """Spans in parallel parts; another object than before is `unreadable` and stale (TR-46)."""
         parts = [part for span in spans for part in _parts(*span)]
-        found = self._objects.get(self._name, parts)
-        for _, identity in found:
+        try:
+            found = self._objects.get(self._name, parts, self._etag)
+        except ObjectError as error:
+            self._stale = error.code in ("changed", "not_found")
+            raise VodError("unreadable", self._name, str(error)) from error
+        for _, info in found:
+            identity = _identity(info)
             if self._identity is None:
                 self._identity = identity
             if identity != self._identity:
                 self._stale = True
                 raise VodError("unreadable", self._name, "the object has changed")
+            self._etag = info.etag
         bodies = iter(body for body, _ in found)
         whole = []
         for start, end in spans:
@@ -257,6 +256,11 @@ class ObjectReader:
             self._spans[start] = body
             while len(self._spans) > KEPT_SPANS:
                 self._spans.popitem(last=False)
+
+
+def _identity(info: ObjectInfo) -> Identity:
+    tag = blake2b(info.etag.encode(), digest_size=8).digest()
+    return Identity(info.size, info.modified_ms * 10**6, int.from_bytes(tag, "big"))
 
 
 def _parts(start: int, end: int) -> Iterator[tuple[int, int]]:

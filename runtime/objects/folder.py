@@ -64,9 +64,14 @@ class FolderStore:
         path = self._path(name)
         return await asyncio.to_thread(self._put, name, path, body, if_absent, if_match)
 
-    async def get(self, name: str, *, start: int = 0, end: int | None = None) -> Object:
+    async def get(
+        self, name: str, *, start: int = 0, end: int | None = None, if_match: str | None = None
+    ) -> Object:
         check_range(start, end)
-        return await asyncio.to_thread(self._get, name, self._path(name), start, end)
+        found = await asyncio.to_thread(self._get, name, self._path(name), start, end)
+        if if_match not in (None, found.info.etag):
+            raise ObjectError("changed", name)
+        return found
 
     async def head(self, name: str) -> ObjectInfo:
         return await asyncio.to_thread(self._head, name, self._path(name))

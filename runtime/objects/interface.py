@@ -80,8 +80,12 @@ class ObjectStore(Protocol):
         it fails.
         """
 
-    async def get(self, name: str, *, start: int = 0, end: int | None = None) -> Object:
-        """The bytes [start, end) or all of them; `end` may lie beyond the body."""
+    async def get(
+        self, name: str, *, start: int = 0, end: int | None = None, if_match: str | None = None
+    ) -> Object:
+        """The bytes [start, end) or all of them; `end` may lie beyond the body. `changed` when the
+        object has another tag than `if_match`.
+        """
 
     async def head(self, name: str) -> ObjectInfo: ...
 

@@ -99,10 +99,15 @@ class S3Store:
         )
         return str(answer["ETag"]).strip('"')
 
-    async def get(self, name: str, *, start: int = 0, end: int | None = None) -> Object:
+    async def get(
+        self, name: str, *, start: int = 0, end: int | None = None, if_match: str | None = None
+    ) -> Object:
         check_name(name)
         check_range(start, end)
         wanted = {} if not start and end is None else {"Range": _range(start, end)}
+        ranged = bool(wanted)
+        if if_match is not None:
+            wanted["IfMatch"] = f'"{if_match}"'
         try:
             answer = await self._call("get_object", Key=name, **wanted)
         except ObjectError as error:
@@ -111,7 +116,9 @@ class S3Store:
             return Object(await self.head(name), b"")  # any range of an empty body
         async with _errors(), answer["Body"] as stream:
             body = await stream.read()
-        _, _, whole = answer.get("ContentRange", "").partition("/")
+        place, _, whole = answer.get("ContentRange", "").partition("/")
+        if ranged and place != f"bytes {start}-{start + len(body) - 1}":
+            raise ObjectError("unavailable", f"{place or 'everything'} instead of byte {start} on")
         return Object(_info(name, answer, int(whole or answer["ContentLength"])), body)
 
     async def head(self, name: str) -> ObjectInfo:
