@@ -301,10 +301,11 @@ def on_demand(scene: Scene) -> str:
         files.append(Indexed(_buffered(scene, track), url, header, len(layout(track).head)))
     return on_demand_mpd(
         files,
-        duration_s=scene.duration_s,
+        duration_s=scene.length_s,
         min_buffer_s=scene.segment_s,
+        start_s=scene.start_s,
         texts=[(t.rendition, f"{t.rendition.name}/{WHOLE}") for t in scene.text],
-        events=[chapters.event_stream(scene.parts)],
+        events=[chapters.event_stream(scene.chapters)],
         images=[scene.tiles] if scene.tiles else [],
     )
 

@@ -194,6 +194,22 @@ def test_clips_clip_chapters(told: Title) -> None:
     ]
 
 
+def test_clips_of_whole_files(told: Title, tmp_path: Path) -> None:
+    """TR-117: the files stay, what is played of them changes."""
+    root: Any = etree.fromstring(clip(told, "ondemand.mpd", "start=9&end=15").encode())
+    assert root.get("mediaPresentationDuration") == "PT8S"
+    bases = {
+        r.get("id"): base.get("presentationTimeOffset")
+        for r in root.iter(f"{MPD}Representation")
+        for base in r.iter(f"{MPD}SegmentBase")
+    }
+    assert bases["v180"] == str(263 + 2 * 49152) and len(bases) == 3
+    (stream,) = root.iter(f"{MPD}EventStream")
+    assert [e.get("id") for e in stream] == ["2", "3"]
+    whole = told.get("ondemand.mpd")
+    assert b"presentationTimeOffset" not in whole
+
+
 def test_chapters_beside_a_film(film: Path, tmp_path: Path) -> None:
     beside = tmp_path / "film.chapters.vtt"
     beside.write_text("WEBVTT\n\n00:00.000 --> 00:08.000\nOne &amp; <i>two</i>\n\n"

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import imageio_ffmpeg
 import pytest
+from origin_rigs.recipes import recipe
 
 from native.http import Entity, Refusal
+from origin.protection.titles import Guards, protect
+from origin.settings import Protection
 from origin.tiles import Tiles
 from origin.vod import Library, register, sheets, thumbnails
 from origin.vod.catalog import folder, load_record
@@ -148,6 +151,29 @@ async def test_sheets_are_kept_for_the_same_file_only(
     register(tmp_path, [film], "film")
     other = load_record(folder(tmp_path, "film"))
     assert other is not None and other.thumbnails is None
+
+
+async def test_beside_a_protected_film(film: Path, tmp_path: Path) -> None:
+    """Pictures stay clear, in every scheme."""
+    register(tmp_path, [film], "film", ffmpeg=FFMPEG)
+    licences = {"clearkey": "http://127.0.0.1:1/l", "identity": "http://127.0.0.1:1/k"}
+    settings = Protection.model_validate({"systems": ["clearkey"], "urls": licences})
+    protect(tmp_path, "film", ["cbcs", "cenc"], settings)
+    library = Library(tmp_path, guards=Guards(tmp_path, settings))
+    sheets = [await body(library, f"{scheme}thumbnails/1.jpg") for scheme in ("", "cenc/")]
+    assert sheets[0] == sheets[1] and sheets[0][:2] == b"\xff\xd8"
+    for scheme in ("", "cenc/"):
+        master = (await body(library, f"{scheme}master.m3u8")).decode()
+        assert 'URI="thumbnails/media.m3u8"' in master and "EXT-X-SESSION-KEY" in master
+        mpd = (await body(library, f"{scheme}manifest.mpd")).decode()
+        image = mpd[mpd.index('contentType="image"') :]
+        assert "ContentProtection" in mpd and "ContentProtection" not in image
+
+
+def test_a_film_with_sound_alone(tmp_path: Path) -> None:
+    report = register(tmp_path, [recipe("audio_only")], "film", ffmpeg=FFMPEG)
+    assert [r.kind for r in report.renditions] == ["audio"]
+    assert isinstance(Library(tmp_path).answer("film", "thumbnails.vtt"), Refusal)
 
 
 def test_a_title_without_pictures(film: Path, tmp_path: Path) -> None:
