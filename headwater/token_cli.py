@@ -110,6 +110,7 @@ def verify(
     country: Annotated[str | None, typer.Option(help="CC or CC-SUB.")] = None,
     lat: Annotated[float | None, typer.Option(min=-90, max=90, help="Degrees north.")] = None,
     lon: Annotated[float | None, typer.Option(min=-180, max=180, help="Degrees east.")] = None,
+    alt: Annotated[float | None, typer.Option(help="Metres above the ellipsoid.")] = None,
     alpn: Annotated[str | None, typer.Option(help="Negotiated protocol, e.g. h2.")] = None,
     header: Annotated[list[str] | None, typer.Option(help="'Name: value', repeatable.")] = None,
     issuer: Annotated[list[str] | None, typer.Option(help="Issuer of ours, repeatable.")] = None,
@@ -136,6 +137,7 @@ def verify(
         lon=lon,
         alpn=alpn,
         headers=_headers(header or []),
+        alt=alt,
     )
     options = cat.Options(profile=profile, issuers=issuer or (), audiences=audience or ())
     mint = cat.Mint(known, issuer[0] if issuer else None)

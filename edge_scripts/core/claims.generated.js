@@ -23,7 +23,7 @@ const CLAIMS = [
     {"label": 282, "name": "geohash", "shape": "geohash", "step": 13, "judge": "geohash", "reason": "geo"},
     {"label": 316, "name": "catgeoiso3166", "shape": "regions", "step": 13, "judge": "region", "reason": "geo"},
     {"label": 317, "name": "catgeocoord", "shape": "circles", "step": 13, "judge": "circles", "reason": "geo"},
-    {"label": 318, "name": "catgeoalt", "shape": "altitude", "step": 13, "judge": "unsupported", "reason": "geo"},
+    {"label": 318, "name": "catgeoalt", "shape": "altitude", "step": 13, "judge": "altitude", "reason": "geo"},
     {"label": 319, "name": "cattpk", "shape": "bytes", "step": 13, "judge": "client_key", "reason": "tls"},
     {"label": 8, "name": "cnf", "shape": "confirmation", "step": 15, "judge": "proof", "reason": "dpop"},
     {"label": 321, "name": "catdpop", "shape": "dpop", "step": 15, "judge": null, "reason": "dpop"},
@@ -42,12 +42,13 @@ const CLAIMS = [
     {"label": 324, "name": "or", "shape": "sets", "step": 14, "judge": "or", "reason": "composite"},
     {"label": 325, "name": "nor", "shape": "sets", "step": 14, "judge": "nor", "reason": "composite"},
     {"label": 326, "name": "and", "shape": "sets", "step": 14, "judge": "and", "reason": "composite"},
-    {"label": 401, "name": "catu", "shape": "any", "step": 13, "judge": "unsupported", "reason": "uri"},
-    {"label": 402, "name": "catnip", "shape": "any", "step": 13, "judge": "unsupported", "reason": "network"},
-    {"label": 403, "name": "catm", "shape": "any", "step": 13, "judge": "unsupported", "reason": "method"},
-    {"label": 404, "name": "catr", "shape": "any", "step": 18, "judge": null, "reason": ""}
+    {"label": 403, "name": "catm", "shape": "methods", "step": 13, "judge": "method", "reason": "method"},
+    {"label": 401, "name": "catu", "shape": "docs_uri", "step": 13, "judge": "docs_uri", "reason": "uri"},
+    {"label": 402, "name": "catnip", "shape": "docs_networks", "step": 13, "judge": "docs_networks", "reason": "network"},
+    {"label": 7, "name": "cti", "shape": "id", "step": 18, "judge": null, "reason": ""},
+    {"label": 404, "name": "catr", "shape": "docs_renewal", "step": 18, "judge": null, "reason": ""}
 ];
-const PROFILES = {"cta": {"extension_dot": true, "parent_slash": false, "text_labels": false, "rows": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24]}, "akamai": {"extension_dot": true, "parent_slash": false, "text_labels": false, "rows": [25, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 26, 27, 28, 29, 16, 17, 18, 19, 20, 21, 22, 23, 24]}, "quicr": {"extension_dot": false, "parent_slash": true, "text_labels": false, "rows": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 30, 31, 32, 16, 17, 18, 19, 20, 21, 22, 23, 24]}, "cloudfront-docs": {"extension_dot": true, "parent_slash": false, "text_labels": true, "rows": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 33, 34, 35, 16, 17, 18, 19, 20, 21, 22, 23, 24, 36]}};
+const PROFILES = {"cta": {"extension_dot": true, "parent_slash": false, "text_labels": false, "rows": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24]}, "akamai": {"extension_dot": true, "parent_slash": false, "text_labels": false, "rows": [25, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 26, 27, 28, 29, 16, 17, 18, 19, 20, 21, 22, 23, 24]}, "quicr": {"extension_dot": false, "parent_slash": true, "text_labels": false, "rows": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 30, 31, 32, 16, 17, 18, 19, 20, 21, 22, 23, 24]}, "cloudfront-docs": {"extension_dot": true, "parent_slash": false, "text_labels": true, "rows": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 33, 34, 35, 16, 17, 18, 19, 20, 36, 22, 23, 24, 37]}};
 
 Object.keys(PROFILES).forEach((name) => {
     PROFILES[name].claims = PROFILES[name].rows.map((at) => CLAIMS[at]);

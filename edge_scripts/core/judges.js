@@ -135,6 +135,9 @@ const each = (sets, judged) => sets.map((set) => judgeSet(set, judged));
 
 const JUDGES = {
     unsupported: () => null,
+    altitude: () => null,
+    docs_uri: () => null,
+    docs_networks: () => null,
     version: (value) => value === 1,
     not_before: (value, judged) => judged.context.now >= shapes.numberOf(value),
     expiry: (value, judged) => judged.context.now < shapes.numberOf(value),

@@ -1,6 +1,7 @@
 // The forms claims must have (step 7 of CAT section 10); the names are those of the claim table.
 
 import cbor from './cbor.js';
+import docs from './docs.js';
 import match from './match.js';
 import network from './network.js';
 import table from './claims.generated.js';
@@ -148,6 +149,16 @@ function isForbidden(claim) {
     return table.NOT_IN_SETS.indexOf(claim.name) >= 0;
 }
 
+function isDocsRenewal(value) {
+    const found = docs.valuesOf(value, 0);
+    const of = (number) => {
+        const at = value.keys.findIndex((key) => String(key) === number);
+        return at < 0 ? undefined : value.values[at];
+    };
+    return found !== null && [undefined, 'header_renewal'].indexOf(of('1')) >= 0
+        && ['2', '3'].every((key) => of(key) === undefined || isNumber(of(key)));
+}
+
 const SHAPES = {
     any: () => true,
     uint: isUint,
@@ -171,7 +182,11 @@ const SHAPES = {
     sets: (value, profile) => countSets(value, profile, 1) <= LIMITS.sets,
     crit: (value) => listOf(value, (item) => isInt(item) || isText(item), LIMITS.array_items, 1),
     renewal: isRenewal,
-    catif: isCatif
+    catif: isCatif,
+    id: (value) => isBytes(value) || isText(value),
+    docs_uri: docs.isUri,
+    docs_networks: docs.isNetworks,
+    docs_renewal: isDocsRenewal
 };
 
 export default { SHAPES: SHAPES, numberOf: numberOf };

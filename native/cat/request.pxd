@@ -18,6 +18,7 @@ cdef class Request:
     cdef readonly str country
     cdef readonly object lat
     cdef readonly object lon
+    cdef readonly object alt
     cdef readonly str alpn
     cdef readonly bytes client_spki
     cdef readonly object headers

@@ -9,7 +9,7 @@ __pyx_capi__: dict[str, object]  # what other kernels call
 class Request:
     """One request, immutable. `now` is epoch seconds; None stands for what this platform does not
     know. `country` is ISO 3166-1 alpha-2 with an optional subdivision ("SE-AB"); header names are
-    lower-case; `client_prints` are TLS fingerprints by cattprint type. `normal` is room for the
+    lower-case; `client_prints` are TLS fingerprints by cattprint type; `alt` is metres. `normal` is room for the
     caller's form of the URI.
     """
 
@@ -25,6 +25,7 @@ class Request:
     client_spki: bytes | None
     headers: Mapping[str, str]
     client_prints: Mapping[int, str]
+    alt: float | None
     normal: object
 
     def __init__(
@@ -41,4 +42,5 @@ class Request:
         client_spki: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         client_prints: Mapping[int, str] | None = None,
+        alt: float | None = None,
     ) -> None: ...

@@ -115,11 +115,12 @@ cdef class Request:
         bytes client_spki=None,
         headers=None,
         client_prints=None,
+        alt=None,
     ):
         self.uri, self.now, self.method, self.ip, self.asn = uri, now, method, ip, asn
         self.system = asn if asn is not None and 0 <= asn <= ASN_MAX else -1
         self.country, self.lat, self.lon, self.alpn = country, lat, lon, alpn
-        self.client_spki = client_spki
+        self.client_spki, self.alt = client_spki, alt
         self.headers = {} if headers is None else headers
         self.client_prints = {} if client_prints is None else client_prints
         self.uri_state = UNREAD

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Final
 
-from cat import dpop, due, geo, match, network
+from cat import cloudfront_docs, dpop, due, geo, match, network
 from cat.cbor import Tag, encode
 from cat.context import Case, normal_uri
 from cat.revocation import name_of
@@ -103,6 +103,13 @@ def _circles(value: Any, case: Case) -> bool | None:
         return None
     circles = value if isinstance(value[0], tuple) else (value,)  # catapult writes one flat
     return any(geo.distance_m(lat, lon, at, on) <= radius_m for at, on, radius_m in circles)
+
+
+def _altitude(value: Any, case: Case) -> bool | None:
+    alt = case.context.alt
+    if isinstance(value, Tag) or alt is None:
+        return None
+    return bool(abs(alt - value[0]) <= value[1])
 
 
 def _client_key(value: bytes, case: Case) -> bool | None:
@@ -202,11 +209,14 @@ JUDGES: Final[dict[str, Judge]] = {
     "geohash": _geohash,
     "region": _region,
     "circles": _circles,
+    "altitude": _altitude,
     "client_key": _client_key,
     "proof": _proof,
     "fingerprint": _fingerprint,
     "portion": _portion,
     "replay": _replay,
+    "docs_uri": cloudfront_docs.uri,
+    "docs_networks": cloudfront_docs.networks,
     "crit": _crit,
     "or": lambda sets, case: _any(_each(sets, case)),
     "and": lambda sets, case: _all(_each(sets, case)),

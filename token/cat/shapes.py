@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from cat import geo, network
+from cat import cloudfront_docs, geo, network
 from cat.cbor import Tag
 from cat.match import well_formed
 from cat.tables import COMPONENTS, LIMITS, NOT_IN_SETS, SAFE_INTEGER, Profile
@@ -227,6 +227,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "time": _time,
     "text": lambda value, profile: _is_text(value),
     "texts": _texts,
+    "id": lambda value, profile: isinstance(value, bytes | str),
     "bytes": lambda value, profile: isinstance(value, bytes),
     "methods": lambda value, profile: _list_of(value, is_token),
     "uri": _uri,
@@ -250,4 +251,7 @@ SHAPES: Final[dict[str, Shape]] = {
     ),
     "renewal": _renewal,
     "catif": _catif,
+    "docs_uri": lambda value, profile: cloudfront_docs.is_uri(value),
+    "docs_networks": lambda value, profile: cloudfront_docs.is_networks(value),
+    "docs_renewal": lambda value, profile: cloudfront_docs.is_renewal(value),
 }

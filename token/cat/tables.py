@@ -42,7 +42,7 @@ CLAIMS: Final = (
     Claim(282, "geohash", "geohash", 13, "geohash", "geo", "4.6.17"),
     Claim(316, "catgeoiso3166", "regions", 13, "region", "geo", "4.6.14"),
     Claim(317, "catgeocoord", "circles", 13, "circles", "geo", "4.6.15"),
-    Claim(318, "catgeoalt", "altitude", 13, "unsupported", "geo", "4.6.16"),
+    Claim(318, "catgeoalt", "altitude", 13, "altitude", "geo", "4.6.16"),
     Claim(319, "cattpk", "bytes", 13, "client_key", "tls", "4.6.18"),
     Claim(8, "cnf", "confirmation", 15, "proof", "dpop", "4.8.1"),
     Claim(321, "catdpop", "dpop", 15, None, "dpop", "4.8.2"),
@@ -71,10 +71,13 @@ _QUICR: Final = (
     Claim(326, "and", "sets", 14, "and", "composite", "draft-lemmons-cose-composite-claims"),
 )
 _CLOUDFRONT_DOCS: Final = (
-    Claim(401, "catu", "any", 13, "unsupported", "uri", "CloudFront developer guide"),
-    Claim(402, "catnip", "any", 13, "unsupported", "network", "CloudFront developer guide"),
-    Claim(403, "catm", "any", 13, "unsupported", "method", "CloudFront developer guide"),
-    Claim(404, "catr", "any", 18, None, "", "CloudFront developer guide"),
+    Claim(7, "cti", "id", 18, None, "", "4.7.3"),
+    Claim(403, "catm", "methods", 13, "method", "method", "CloudFront developer guide"),
+    Claim(401, "catu", "docs_uri", 13, "docs_uri", "uri", "CloudFront developer guide"),
+    Claim(
+        402, "catnip", "docs_networks", 13, "docs_networks", "network", "CloudFront developer guide"
+    ),
+    Claim(404, "catr", "docs_renewal", 18, None, "", "CloudFront developer guide"),
 )
 CONTESTED: Final = frozenset({*range(41, 46), *range(324, 329), *range(401, 405)})  # CAT-63
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from cat import conditional, privacy
 from cat.cbor import Value
+from cat.cloudfront_docs import label as number_of
 from cat.context import LIBRARY_DEFAULTS, Case, Context, Options
 from cat.due import Due
 from cat.errors import Refused
@@ -147,11 +148,10 @@ def _labelled(claims: Mapping[Value, Value], options: Options) -> Mapping[Value,
         return claims
     labelled: dict[Value, Value] = {}
     for label, value in claims.items():
-        if isinstance(label, str) and label.isascii() and label.isdigit() and len(label) <= 4:
-            label = int(label)
-        if label in labelled:
+        number = number_of(label)
+        if number in labelled:
             raise Refused("malformed", _STEPS["contested"])
-        labelled[label] = value
+        labelled[number] = value
     return labelled
 
 
