@@ -1,9 +1,12 @@
-"""Protected segments beside clear ones, in processor time of one core.
+"""Protected segments beside clear ones, and beside AES alone, in processor time of one core.
 
     python -m bench.bench_protection --json
 
-`video` and `audio` are segments of 4 s made from a film on request; the peer is the same segment in
-the clear, without a socket for either. Higher is better.
+`cbcs_video` and the like are segments of 4 s made from a film on request, nothing kept of what was
+made; the peer is the same segment in the clear, without a socket for either: MB/s of answers.
+`cbcs_video_aes` is all that protection does to a segment in memory: ranges found, media encrypted,
+boxes written; the peer is one call of libcrypto for as many bytes as are protected: MB/s of
+protected bytes. Higher is better.
 """
 
 import os
@@ -12,74 +15,120 @@ import tempfile
 import time
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import imageio_ffmpeg
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from bench import harness
 from native.http import Entity
+from origin.protection.keys import ContentKey, Scheme
+from origin.protection.sealer import Sealer
+from origin.protection.secret import Secret
 from origin.protection.titles import Guards, protect
 from origin.settings import Protection
 from origin.vod import Library, register
+from origin.vod.catalog import folder, load_record
+from origin.vod.index import load
+from origin.vod.reading import open_reader
+from origin.vod.served import Served
 
-ROUND_S = 0.7
-PICTURE = "testsrc2=s=1280x720:r=24:d=4,noise=alls=20:allf=t"
-LEAVES = {"video": "v720/1.m4s", "audio": "a-und/1.m4s"}
+ROUND_S = 0.5
+PICTURE = "testsrc2=s=1280x720:r=24:d=8,noise=alls=20:allf=t"
+LEAVES = {"video": "v720/{}.m4s", "audio": "a-und/{}.m4s"}
+SCHEMES: tuple[Scheme, ...] = ("cbcs", "cenc")
 
 
-def film(folder: Path) -> Path:
-    """4 s of 3 Mbit/s and 128 kbit/s."""
-    path = folder / "film.mp4"
+def film(path: Path) -> Path:
+    """8 s of 3 Mbit/s and 128 kbit/s."""
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "lavfi", "-i", PICTURE]
-    command += ["-f", "lavfi", "-i", "sine=440:r=48000:d=4", "-c:v", "libx264", "-b:v", "3000k"]
+    command += ["-f", "lavfi", "-i", "sine=440:r=48000:d=8", "-c:v", "libx264", "-b:v", "3000k"]
     command += ["-preset", "ultrafast", "-g", "96", "-sc_threshold", "0", "-pix_fmt", "yuv420p"]
     subprocess.run([*command, "-c:a", "aac", "-b:a", "128k", str(path)], check=True)
     return path
 
 
-def size_bytes(entity: Entity) -> int:
-    body = entity.body
-    return len(body) if isinstance(body, bytes) else sum(map(len, body))
+def megabytes_s(once: Callable[[], int]) -> float:
+    """What a call answers in bytes, in megabytes per second of processor time."""
+    done = 0
+    began = time.process_time()
+    while (spent := time.process_time() - began) < ROUND_S:
+        done += once()
+    return done / spent / 1e6
 
 
-def rate(library: Library, leaf: str) -> Callable[[], float]:
-    """Megabytes of answers per second of processor time."""
+def answered(library: Library, leaf: str) -> int:
+    done = 0
+    for number in (1, 2):
+        answer = library.answer("film", leaf.format(number))
+        assert isinstance(answer, Entity), leaf
+        done += answer.size_bytes
+    return done
 
-    def measured() -> float:
-        done = 0
-        began = time.process_time()
-        while (spent := time.process_time() - began) < ROUND_S:
-            answer = library.answer("film", leaf)
-            assert isinstance(answer, Entity), leaf
-            done += size_bytes(answer)
-        return done / spent / 1e6
 
-    return measured
+def beside_clear(data_dir: Path, clear: Library, scheme: Scheme) -> list[str]:
+    settings = Protection.model_validate({"master_key": os.urandom(32).hex()})
+    register(data_dir, [data_dir.parent / "film.mp4"], "film", segment_s=Fraction(4))
+    protect(data_dir, "film", [scheme], settings)
+    library = Library(data_dir, guards=Guards(data_dir, settings), kept_bytes=0)
+    lines = []
+    for kind, leaf in LEAVES.items():
+        ours, peer = harness.alternate(
+            partial(megabytes_s, partial(answered, library, leaf)),
+            partial(megabytes_s, partial(answered, clear, leaf)),
+        )
+        case = f"{scheme}_{kind}"
+        lines.append(harness.line("protection", case, ours, "MB/s", "clear", peer))
+    library.close()
+    return lines
+
+
+def beside_aes(data_dir: Path, scheme: Scheme) -> str:
+    home = folder(data_dir, "film")
+    record = load_record(home)
+    assert record is not None
+    index = load(home / record.indexes[0])
+    found = next(track for track in index.tracks if track.rendition.kind == "video")
+    track = Served(found, open_reader(index.source), "t", 1)
+    head, sizes, media, starts, lengths = track.cutter.parts(1)
+    track.reader.runs(media, 0, starts, lengths, True)
+    constant = os.urandom(16) if scheme == "cbcs" else b""
+    key = ContentKey(os.urandom(16), Secret(os.urandom(16)), scheme, "SD", "film", constant)
+    sealer = Sealer(found.init, key)
+    clear = bytearray(media)
+    sealer.seal_fresh(head, sizes, media, 0)
+    changed = sum(media[i : i + 16] != clear[i : i + 16] for i in range(0, len(clear), 16))
+    protected = changed * 16
+    mode = modes.CBC(bytes(16)) if scheme == "cbcs" else modes.CTR(bytes(16))
+    cipher = Cipher(algorithms.AES(os.urandom(16)), mode)
+    given, into = memoryview(clear)[:protected], bytearray(protected + 16)
+
+    def ours() -> int:
+        sealer.seal_fresh(head, sizes, media, 0)
+        return protected
+
+    def library() -> int:
+        return cipher.encryptor().update_into(given, into)
+
+    a, b = harness.alternate(partial(megabytes_s, ours), partial(megabytes_s, library))
+    return harness.line("protection", f"{scheme}_video_aes", a, "MB/s", "libcrypto", b)
 
 
 def rows() -> list[str]:
     lines = []
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        register(folder, [film(folder)], "film", segment_s=Fraction(4))
-        clear = Library(folder)
+        root = Path(name)
+        register(root, [film(root / "film.mp4")], "film", segment_s=Fraction(4))
+        clear = Library(root, kept_bytes=0)
         for leaf in LEAVES.values():
-            clear.answer("film", leaf)
-        rates = {kind: rate(clear, leaf) for kind, leaf in LEAVES.items()}
-        settings = Protection.model_validate({"master_key": os.urandom(32).hex()})
-        for scheme in ("cbcs", "cenc"):
-            copy = folder / scheme
-            register(copy, [folder / "film.mp4"], "film", segment_s=Fraction(4))
-            protect(copy, "film", [scheme], settings)
-            library = Library(copy, guards=Guards(copy, settings))
-            for kind, leaf in LEAVES.items():
-                ours, peer = harness.alternate(rate(library, leaf), rates[kind])
-                case = f"{scheme}_{kind}"
-                lines.append(harness.line("protection", case, ours, "MB/s", "clear", peer))
-            library.close()
+            answered(clear, leaf)
+        for scheme in SCHEMES:
+            lines += beside_clear(root / scheme, clear, scheme)
+            lines.append(beside_aes(root, scheme))
         clear.close()
     return lines
 
 
 if __name__ == "__main__":
-    harness.main(__doc__, rows)
+    harness.main(__doc__, rows, harness.SERVER_CORE)
