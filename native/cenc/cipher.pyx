@@ -276,6 +276,13 @@ cdef int _chains(
     return 0
 
 
+cdef inline void blocks(uint8_t* to, const uint8_t* data, int count) noexcept nogil:
+    """A copy whose length the compiler knows."""
+    cdef int i
+    for i in range(count):
+        memcpy(to + BLOCK * i, data + BLOCK * i, BLOCK)
+
+
 cdef int protect(
     Aes key,
     const uint8_t* iv,
@@ -292,7 +299,7 @@ cdef int protect(
     if skip == 0:
         return key.cbc(iv, data, size - size % BLOCK)
     while size - at >= run:
-        memcpy(scratch + held, data + at, run)
+        blocks(scratch + held, data + at, crypt)
         held += run
         at += step
     if held == 0:
@@ -300,7 +307,7 @@ cdef int protect(
     key.cbc(iv, scratch, held)
     at = held = 0
     while size - at >= run:
-        memcpy(data + at, scratch + held, run)
+        blocks(data + at, scratch + held, crypt)
         held += run
         at += step
     return 0
