@@ -1,10 +1,11 @@
 """Text tracks within an MP4: their samples read as cues (TR-22, TR-91)."""
 
+from array import array
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import accumulate, pairwise
 
-from native.bmff import Track
+from native.bmff import BoxError, Track
 from native.bmff.tables import Samples
 from origin.describe import ROLE_SCHEME
 from origin.text import ttml, tx3g, wvtt
@@ -84,13 +85,18 @@ def spans(source: Source, track: Track) -> Spans:
         raise VodError("bad_text", where, f"{len(samples)} samples, {sum(samples.size)} bytes")
     media_time, delay, _ = edit_of(track, source.name, source.movie.timescale)
     times = list(accumulate(samples.duration, initial=samples.dts[0] - media_time + delay))
-    out = []
-    for n, (start, end) in enumerate(pairwise(times)):
-        data = source.reader.read(samples.offset[n], samples.size[n])
-        if len(data) < samples.size[n]:
-            raise VodError("truncated", where, f"the file ends inside sample {n + 1}")
-        out.append((_ms(start, track), _ms(end, track), data))
-    return out
+    filled = [n for n, size in enumerate(samples.size) if size]
+    starts = array("q", [samples.offset[n] for n in filled])
+    lengths = array("q", [samples.size[n] for n in filled])
+    try:
+        data = source.reader.runs(bytes(sum(lengths)), 0, starts, lengths, True) or b""
+    except (BoxError, OSError) as error:
+        raise VodError("truncated", where, str(error)) from error
+    places = pairwise(accumulate(samples.size, initial=0))
+    return [
+        (_ms(start, track), _ms(end, track), data[a:b])
+        for (start, end), (a, b) in zip(pairwise(times), places, strict=True)
+    ]
 
 
 def _ms(ticks: int, track: Track) -> int:

@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 
+import imageio_ffmpeg
 import pytest
+from origin_rigs.recipes import recipe
 from twins.plugin import S3_KEYS
 
 from native.http import Entity, Refusal
 from origin.vod import Films, Library, VodError, register, register_objects
+from origin.vod.catalog import folder, load_record
 from runtime.objects import FolderStore, Object, ObjectStore, S3Store
 from runtime.sections import Objects as Settings
 
@@ -44,6 +47,23 @@ async def store(tmp_path: Path, film: Path) -> AsyncIterator[Counting]:
     await store.put(KEY, film.read_bytes())
     yield store
     await store.stop()
+
+
+async def test_text_chapters_and_thumbnails_are_read_by_ranges(
+    store: Counting, tmp_path: Path
+) -> None:
+    for name in ("mov_text", "chapters"):
+        await store.put(f"films/{name}.mp4", recipe(name).read_bytes())
+        local, remote = tmp_path / f"{name}-local", tmp_path / name
+        ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
+        register(local, [recipe(name)], "film", ffmpeg=ffmpeg)
+        place = f"s3://headwater/films/{name}.mp4"
+        await register_objects(remote, [place], "film", store, "headwater", ffmpeg=ffmpeg)
+        mine, theirs = (load_record(folder(home, "film")) for home in (local, remote))
+        assert mine is not None and theirs is not None
+        assert (mine.texts, mine.chapters) == (theirs.texts, theirs.chapters)
+        assert mine.texts or mine.chapters
+        assert mine.thumbnails is not None and mine.thumbnails == theirs.thumbnails
 
 
 async def test_the_same_bytes_as_from_a_file_in_few_reads(
