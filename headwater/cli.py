@@ -13,9 +13,10 @@ import typer
 from cdn_router.cli import cmcd_app
 from control_api.cli import epg_app
 from headwater.edge_cli import edge_app
+from headwater.keys_cli import app as keys_app
 from headwater.load_cli import bench_app
 from headwater.probe_cli import probe
-from headwater.protect_cli import protect
+from headwater.protect_cli import Scheme, protect, put_under
 from headwater.sign_cli import sign_app
 from headwater.token_cli import token_app
 from headwater.verifier_cli import verifier
@@ -43,6 +44,7 @@ app.add_typer(cmcd_app, name="cmcd")
 app.add_typer(epg_app(_database), name="epg")
 app.add_typer(bench_app, name="bench")
 app.add_typer(edge_app, name="edge")
+app.add_typer(keys_app, name="keys")
 for command in (probe, protect, verifier):
     app.command()(command)
 
@@ -127,6 +129,9 @@ def package(
     drop_misaligned: Annotated[
         bool, typer.Option("--drop-misaligned", help="Leave out rungs that do not fit the first.")
     ] = False,
+    protection: Annotated[
+        str, typer.Option("--protect", help="Put it under keys: file, speke or cpix:PATH.")
+    ] = "",
     config: Config = None,
     data: Data = None,
 ) -> None:
@@ -136,11 +141,12 @@ def package(
     """
     from headwater import services
 
-    raise typer.Exit(
-        services.package(
-            inputs, title, config, data, thumbnails=thumbnails, drop_misaligned=drop_misaligned
-        )
+    code = services.package(
+        inputs, title, config, data, thumbnails=thumbnails, drop_misaligned=drop_misaligned
     )
+    if code == 0 and protection:
+        put_under(title, [Scheme.CBCS], protection, False, config, data)
+    raise typer.Exit(code)
 
 
 @app.command("config")

@@ -3,7 +3,7 @@
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from origin.protection.errors import ProtectionError
@@ -22,7 +22,7 @@ def masters(settings: Protection, data_dir: Path, *, create: bool = False) -> Ma
     given = settings.master_key.get_secret_value()
     if given:
         return Masters.parse(given)
-    path = Path(settings.master_key_file or data_dir / "origin" / "master.key")
+    path = master_path(settings, data_dir)
     if create and not settings.master_key_file and not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         whole = path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
@@ -38,6 +38,42 @@ def masters(settings: Protection, data_dir: Path, *, create: bool = False) -> Ma
         raise ProtectionError("sealed", f"no master key: {error.strerror}") from error
 
 
+def master_path(settings: Protection, data_dir: Path) -> Path:
+    return Path(settings.master_key_file or data_dir / "origin" / "master.key")
+
+
+def rotate(settings: Protection, data_dir: Path) -> int:
+    """Make a new master key, seal all keys with it, forget the old ones; how many keys changed.
+
+    Processes that run read both files again when the key file changes, and open it all the time.
+    """
+    if settings.master_key.get_secret_value():
+        what = "the master key is in the settings: put a new one before it there, then reseal"
+        raise ProtectionError("sealed", what)
+    path = master_path(settings, data_dir)
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        masters(settings, data_dir)
+        new = os.urandom(MASTER_BYTES).hex()
+        _replace(path, "\n".join([new, *path.read_text().split(), ""]).encode())
+        changed = reseal(settings, data_dir)
+        _replace(path, f"{new}\n".encode())
+    return changed
+
+
+def reseal(settings: Protection, data_dir: Path) -> int:
+    """Seal with the first master key what an older one sealed; how many keys changed."""
+    with KeyFile.open(settings, data_dir).change() as vault:
+        return vault.reseal(os.urandom)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    temporary = path.with_suffix(f".{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    write_private(temporary, data)
+    temporary.replace(path)
+
+
 def write_private(path: Path, data: bytes) -> None:
     """A new file of mode 0600 whatever the umask, on the disk when this returns."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -49,18 +85,24 @@ def write_private(path: Path, data: bytes) -> None:
 
 
 class KeyFile:
-    """One sealed file, read again when it changes; writers take turns."""
+    """One sealed file, read again when it changes, with the master keys of that moment; writers
+    take turns.
+    """
 
-    def __init__(self, path: Path, masters: Masters) -> None:
+    def __init__(
+        self, path: Path, masters: Masters, again: Callable[[], Masters] | None = None
+    ) -> None:
         self._path = path
         self._masters = masters
+        self._again = again or (lambda: masters)
         self._seen: tuple[int, int, int] | None = None
         self._vault = Vault(b"", masters)
 
     @classmethod
     def open(cls, settings: Protection, data_dir: Path, *, create: bool = False) -> "KeyFile":
         path = Path(settings.key_file or data_dir / "origin" / "keys.json")
-        return cls(path, masters(settings, data_dir, create=create))
+        found = masters(settings, data_dir, create=create)
+        return cls(path, found, lambda: masters(settings, data_dir))
 
     def vault(self) -> Vault:
         """The file as it is now."""
@@ -70,7 +112,7 @@ class KeyFile:
             return self._vault
         seen = (status.st_mtime_ns, status.st_size, status.st_ino)
         if seen != self._seen:
-            self._vault = Vault(self._path.read_bytes(), self._masters)
+            self._vault = Vault(self._path.read_bytes(), self._again())
             self._seen = seen
         return self._vault
 
@@ -84,9 +126,6 @@ class KeyFile:
         with self._path.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             data = self._path.read_bytes() if self._path.exists() else b""
-            vault = Vault(data, self._masters)
+            vault = Vault(data, self._again() if data else self._masters)
             yield vault
-            temporary = self._path.with_suffix(f".{os.getpid()}")
-            temporary.unlink(missing_ok=True)
-            write_private(temporary, vault.dump())
-            temporary.replace(self._path)
+            _replace(self._path, vault.dump())

@@ -155,6 +155,11 @@ class Vault:
             self._opened[name] = self._open(entry)
         return self._opened[name]
 
+    def entries(self, content_id: str = "") -> list[Entry]:
+        """What is in the file, of one content id or all; keys are sealed in it."""
+        found = self._sheet.entries
+        return [each for each in found if not content_id or each.content_id == content_id]
+
     def next_period(self, key: ContentKey) -> int | None:
         """When the period behind the key's begins, as far as keys are known."""
         later = (
