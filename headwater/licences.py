@@ -32,6 +32,9 @@ class Keys:
         self._data_dir = data_dir
         self._clock = clock
         self._file: KeyFile | None = None
+        live = {n: c.protection for n, c in settings.channels.items() if c.protection is not None}
+        self._channels = {asked.content_id or name: name for name, asked in live.items()}
+        self._overlap_s = max((asked.overlap_s for asked in live.values()), default=OVERLAP_S)
 
     def find(self, kid: bytes) -> ContentKey | None:
         """The key, or None. ProtectionError when the file cannot be opened."""
@@ -45,8 +48,13 @@ class Keys:
             return True
         now_s = self._clock()
         ends = self._file.vault().next_period(key)
-        kept = ends is None or now_s < ends + self._settings.keep_s + OVERLAP_S
-        return key.period - OVERLAP_S <= now_s and kept
+        kept = ends is None or now_s < ends + self._settings.keep_s + self._overlap_s
+        return key.period - self._overlap_s <= now_s and kept
+
+    def paths(self, key: ContentKey) -> tuple[str, ...]:
+        """Where the origin serves what a key is for: a film, or the channel that names its id."""
+        channel = self._channels.get(key.content_id, key.content_id)
+        return f"/vod/{key.content_id}/", f"/live/{channel}/"
 
 
 def key_routes(keys: Keys) -> Callable[[Gate], Sequence[web.RouteDef]]:
@@ -54,17 +62,12 @@ def key_routes(keys: Keys) -> Callable[[Gate], Sequence[web.RouteDef]]:
 
     def mounted(gate: Gate) -> Sequence[web.RouteDef]:
         async def allow(request: web.Request, key: ContentKey) -> Verdict:
-            word = await gate.judge(request, lambda path: path in paths(key.content_id))
+            word = await gate.judge(request, lambda path: path in keys.paths(key))
             return "not_authorized" if word == "ok" and not keys.current(key) else word
 
         return routes(keys.find, allow)
 
     return mounted
-
-
-def paths(content_id: str) -> tuple[str, str]:
-    """Where the origin serves a content id: a film or a channel of this name."""
-    return f"/vod/{content_id}/", f"/live/{content_id}/"
 
 
 def public_urls(
