@@ -4,6 +4,7 @@ RSASSA-PKCS1-v1_5 with SHA-512 over Canonical XML 1.1. A signature names the who
 of it by their @id; of a document signed in parts, the other parts are left out.
 """
 
+import logging
 from collections.abc import Sequence
 from copy import deepcopy
 
@@ -27,6 +28,8 @@ _EXPECTED = SignatureConfiguration(
     signature_methods=frozenset([SignatureMethod.RSA_SHA512]),
     digest_algorithms=frozenset([DigestAlgorithm.SHA512]),
 )
+
+logging.getLogger("signxml").setLevel(logging.WARNING)  # its debug lines quote documents (PR-140)
 
 
 def signed(data: bytes, signers: Sequence[x509.Certificate], required: bool) -> bytes:

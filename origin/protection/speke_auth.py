@@ -1,6 +1,7 @@
 """How a key server is told who asks: Signature Version 4, Basic, bearer, certificate (PR-100)."""
 
 import base64
+import logging
 import ssl
 from collections.abc import Mapping
 
@@ -10,6 +11,8 @@ from botocore.credentials import Credentials
 
 from origin.protection.errors import ProtectionError
 from origin.settings import Speke
+
+logging.getLogger("botocore.auth").setLevel(logging.WARNING)  # its debug lines quote session tokens
 
 
 def authorization(settings: Speke, body: bytes, headers: Mapping[str, str]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Key material never shows: logs, errors, tracebacks, metrics, URLs, settings (PR-140)."""
 
 import base64
+import datetime
 import json
 import logging
 import os
@@ -10,7 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import signxml
 from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from lxml import etree
 from origin_rigs.protection_rig import VECTORS
 from typer.testing import CliRunner
 
@@ -111,6 +117,23 @@ def test_documents_good_and_bad(heard: Heard) -> None:
     assert leaks(heard.text(), [bytes.fromhex(key) for key in KNOWN]) == []
 
 
+def test_a_signed_document_with_its_keys_in_the_clear(heard: Heard) -> None:
+    """The library that checks signatures would quote it."""
+    key = rsa.generate_private_key(65537, 2048)
+    root = etree.fromstring((VECTORS / "cpix/clear_periods_cbcs.xml").read_bytes())
+    signer = signxml.XMLSigner(signature_algorithm="rsa-sha512", digest_algorithm="sha512")
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "signer")])
+    day = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).serial_number(1)
+    made = made.public_key(key.public_key()).not_valid_before(day)
+    certificate = made.not_valid_after(day.replace(year=2046)).sign(key, hashes.SHA256())
+    pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
+    data = etree.tostring(signer.sign(root, key=key, cert=pem))
+    assert leaks(data.decode(), [bytes.fromhex(key) for key in KNOWN])
+    assert len(cpix.read(data, "cbcs", signers=[certificate], signature=True).keys) == 2
+    assert leaks(heard.text(), [bytes.fromhex(key) for key in KNOWN]) == []
+
+
 async def test_a_key_server_s_answers_and_errors(
     heard: Heard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,6 +144,7 @@ async def test_a_key_server_s_answers_and_errors(
         "password": "canary-password",
         "token": "canary-token",
         "secret_key": "canary-secret",
+        "session_token": "canary-session",
     }
 
     async def post(self: Fetcher, url: str, body: bytes, headers: Any = None, **_: Any) -> Fetched:
@@ -131,6 +155,7 @@ async def test_a_key_server_s_answers_and_errors(
         ("password", {"user": "u"}),
         ("token", {}),
         ("secret_key", {"access_key": "A"}),
+        ("session_token", {"access_key": "A"}),
     ):
         settings = Speke.model_validate({"url": "http://127.0.0.1:1", name: secrets[name], **who})
         heard.errors.append(f"{settings!r} {settings.model_dump_json()}")
@@ -142,7 +167,7 @@ async def test_a_key_server_s_answers_and_errors(
                 await source.keys("movie-1", "cbcs", 0, ("sd",))
             except ProtectionError as error:
                 heard.failed(error)
-    assert len(heard.errors) == 3 + 12
+    assert len(heard.errors) == 4 + 16
     text = heard.text()
     assert leaks(text, [bytes.fromhex(key) for key in KNOWN]) == []
     assert [secret for secret in secrets.values() if secret in text] == []
