@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from origin.vod import sheets
+from origin.vod import messages, sheets
 from origin.vod.chapters import Chapter
 from origin.vod.errors import VodError
 from origin.vod.index import save
@@ -29,6 +29,7 @@ class Record:
     texts: list[Saved] = field(default_factory=list)
     thumbnails: sheets.Saved | None = None
     chapters: list[Chapter] = field(default_factory=list)
+    events: list[messages.Saved] = field(default_factory=list)
 
 
 def title_name(title: str) -> str:

@@ -22,7 +22,7 @@ from origin.hls.keys import ClearKey, keyed
 from origin.live.ranges import Range
 from origin.tiles import Tiles
 from origin.tracks import Rendition, Segment, average_bps, peak_bps
-from origin.vod import chapters, sheets
+from origin.vod import chapters, messages, sheets
 from origin.vod.chapters import Chapter
 from origin.vod.rates import buffered_bps, sized
 from origin.vod.served import Served
@@ -54,6 +54,7 @@ class Scene:
     tiles: Tiles | None = None
     imsc: Sequence[Shown] = ()  # the text once more, for DASH
     parts: Sequence[Chapter] = ()
+    events: Sequence[messages.Saved] = ()
     clearkey: ClearKey = "identity"  # how ClearKey is signalled in HLS (PR-61)
 
     @property
@@ -129,11 +130,22 @@ class Scene:
     @property
     def epoch_s(self) -> int | None:
         """Wall clock of media time 0, which date ranges need (TR-116, HLS-42)."""
-        return 0 if self.parts else None
+        return 0 if self.parts or self.events else None
 
     @property
     def dated(self) -> list[str]:
-        return chapters.date_ranges(self.chapters)
+        return [*chapters.date_ranges(self.chapters), *messages.date_ranges(self._messages)]
+
+    @property
+    def _messages(self) -> list[messages.Saved]:
+        end_s = self.start_s + self.length_s
+        scale = messages.TIMESCALE
+        return messages.inside(self.events, int(self.start_s * scale), int(end_s * scale))
+
+    @property
+    def streams(self) -> list[dash.EventStream]:
+        """Chapters and events of a Period."""
+        return [chapters.event_stream(self.chapters), *messages.event_streams(self._messages)]
 
     @property
     def listed(self) -> Tiles | None:
@@ -263,7 +275,7 @@ def mpd(scene: Scene) -> str:
         timelines,
         scene.length_s,
         media_s=scene.start_s,
-        events=[chapters.event_stream(scene.chapters)],
+        events=scene.streams,
         images=[scene.tiles] if scene.tiles else [],
     )
     return dash.static_mpd(period, min_buffer_s=scene.segment_s)
@@ -305,7 +317,7 @@ def on_demand(scene: Scene) -> str:
         min_buffer_s=scene.segment_s,
         start_s=scene.start_s,
         texts=[(t.rendition, f"{t.rendition.name}/{WHOLE}") for t in scene.text],
-        events=[chapters.event_stream(scene.chapters)],
+        events=scene.streams,
         images=[scene.tiles] if scene.tiles else [],
     )
 

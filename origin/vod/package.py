@@ -12,7 +12,7 @@ from native.bmff.write import gapless, header
 from origin.describe import describe
 from origin.errors import OriginError
 from origin.tracks import Rendition, Segment, average_bps, frame_rate, peak_bps
-from origin.vod import chapters, entries, index, inside, sheets, sidecars, thumbnails
+from origin.vod import chapters, entries, index, inside, messages, sheets, sidecars, thumbnails
 from origin.vod.catalog import Record, folder, load_record, save_record, title_name
 from origin.vod.cutting import boundaries_s, first_samples
 from origin.vod.errors import VodError
@@ -134,6 +134,7 @@ def _register(
         str(segment_s),
         texts,
         chapters=told.chapters(shift_s, duration_s),
+        events=messages.find(*chosen[0]),
     )
     _save(folder(data_dir, title), sources, made, record, wish.ffmpeg, notes)
     notes += [note for source in sources for note in source.notes]

@@ -14,6 +14,7 @@ MAX_BOXES = 1 << 21  # at the top level: two a fragment
 MAX_MOOV_BYTES = 512 << 20
 SKIPPED_FORMATS = frozenset(["jpeg", "mjpa", "mjpb", "png ", "tmcd"])  # TR-11
 MAX_SET_BYTES = 4096
+MAX_EVENTS, MAX_EVENT_BYTES = 2_000, 1 << 14  # emsg boxes beyond are skipped
 TEXT_HANDLERS = frozenset(["text", "sbtl", "subt", "clcp"])  # TR-11
 TEXT_FORMATS = frozenset(["tx3g", "text", "wvtt", "stpp"])
 
@@ -26,6 +27,7 @@ class _Layout:
     moov: bytes = b""
     mdats: list[tuple[int, int]] = field(default_factory=list)
     moofs: list[tuple[int, bytes]] = field(default_factory=list)
+    emsgs: list[tuple[int, bytes]] = field(default_factory=list)  # number of the moof behind it
 
 
 @dataclass(slots=True)
@@ -70,6 +72,12 @@ class Source:
     @property
     def moov(self) -> bytes:
         return self._layout.moov
+
+    @property
+    def messages(self) -> list[tuple[bytes, bytes]]:
+        """The moof behind each emsg box, and the box."""
+        moofs = self._layout.moofs
+        return [(moofs[n][1], box) for n, box in self._layout.emsgs if n < len(moofs)]
 
     def text_tracks(self) -> list[Track]:
         """Timed text that `origin.vod.inside` reads, chapters among it, in file order."""
@@ -212,6 +220,8 @@ def _scan(reader: Reader, size: int, name: str) -> _Layout:
         kind, body, end = _header(reader, at, size, name)
         if kind == b"mdat":
             found.mdats.append((body, min(end, size)))
+        elif kind == b"emsg" and end - at <= MAX_EVENT_BYTES and len(found.emsgs) < MAX_EVENTS:
+            found.emsgs.append((len(found.moofs), reader.read(at, end - at)))
         elif kind in (b"ftyp", b"moov", b"moof"):
             if end > size:
                 raise VodError("truncated", name, f"{kind.decode()} ends past the file")

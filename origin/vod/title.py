@@ -131,6 +131,7 @@ class Title:
             imsc=imsc,
             tiles=drawn.tiles if drawn else None,
             parts=record.chapters,
+            events=record.events,
         )
         spoken: list[Text | Imsc] = [*texts, *imsc]
         named = {t.rendition.name: t for t in spoken}
