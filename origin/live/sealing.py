@@ -122,7 +122,8 @@ class Sealing(Turns):
             volume, record = stored.parts[at]
             data = track.log.read(volume, record)
             telling = at == 0 or bool(record.flags & INDEPENDENT)
-            run.sealed.append(b"".join(sealer.seal(data, telling=telling)))
+            pieces = [sealer.clear(data)] if slot.clear else sealer.seal(data, telling=telling)
+            run.sealed.append(b"".join(pieces))
         return run.sealed[first:end]
 
     def whole(self, track: LiveTrack, stored: Stored) -> tuple[list[bytes], str | None]:
@@ -138,6 +139,8 @@ class Sealing(Turns):
         if slot is None:
             return [clear]
         sealer = self._sealer(track, slot)
+        if slot.clear:
+            return [sealer.clear(clear)]
         return [b"".join(sealer.seal(clear, sealer.sample(stored.start)))]
 
     def published(self) -> None:
@@ -326,6 +329,7 @@ class Sealing(Turns):
                 since=since_s * track.timescale,
                 boxes=moov_boxes(self._offer(grant)),
                 inband=slot.inband,
+                lead=slot.lead,
             )
             while len(self._sealers) > SEALERS:
                 self._sealers.popitem(last=False)

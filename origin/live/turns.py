@@ -68,10 +68,10 @@ class Turns:
 
     def turn(self, number: int) -> int | None:
         """The next number under other keys, once they are known to come."""
-        duration_s = self._channel.duration_s
+        kept, duration_s = self._channel.kept, self._channel.duration_s
         if not self.on or duration_s is None:
             return None
-        return next_after(self._channel.kept.terms, duration_s, number)
+        return next_after(kept.terms, duration_s, number, kept.first)
 
     def rotates(self) -> bool:
         """Whether keys change by themselves: what is said of a key is stale at once (PR-63)."""

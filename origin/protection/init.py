@@ -16,8 +16,16 @@ SCHEME_VERSION = 0x00010000
 _PATH = ("moov", "trak", "mdia", "minf", "stbl", "stsd")
 
 
-def protect_init(init: bytes, key: ContentKey, handler: str, boxes: Sequence[bytes] = ()) -> bytes:
+def protect_init(
+    init: bytes,
+    key: ContentKey,
+    handler: str,
+    boxes: Sequence[bytes] = (),
+    *,
+    lead: bool = False,
+) -> bytes:
     """The header of one track, protected with `key`; `boxes` are the pssh for the end of moov.
+    `lead` keeps the unprotected sample entries behind, for media that stays clear (PR-33).
 
     ProtectionError `double` for a header that is protected, `unsupported` for other handlers.
     """
@@ -26,24 +34,26 @@ def protect_init(init: bytes, key: ContentKey, handler: str, boxes: Sequence[byt
     out = []
     for found in walk(init):
         if found.kind == "moov":
-            out.append(_inside(init, found, 0, key, handler, b"".join(boxes)))
+            out.append(_inside(init, found, 0, key, handler, b"".join(boxes), lead))
         else:
             out.append(init[found.start : found.end])
     return b"".join(out)
 
 
 def _inside(
-    data: bytes, parent: Box, level: int, key: ContentKey, handler: str, tail: bytes
+    data: bytes, parent: Box, level: int, key: ContentKey, handler: str, tail: bytes, lead: bool
 ) -> bytes:
     """`parent` written anew, its part of the path to the sample entries changed."""
     if parent.kind == "stsd":
         entries = walk(data, parent.body + 8, parent.end)
-        head = data[parent.body : parent.body + 8]
-        return box("stsd", head, *(_entry(data, entry, key, handler) for entry in entries))
+        plain = [data[entry.start : entry.end] for entry in entries] if lead else []
+        count = struct.pack(">I", len(entries) + len(plain))
+        sealed = (_entry(data, entry, key, handler) for entry in entries)
+        return box("stsd", data[parent.body : parent.body + 4], count, *sealed, *plain)
     parts = []
     for child in walk(data, parent.body, parent.end):
         if child.kind == _PATH[level + 1]:
-            parts.append(_inside(data, child, level + 1, key, handler, b""))
+            parts.append(_inside(data, child, level + 1, key, handler, b"", lead))
         else:
             parts.append(data[child.start : child.end])
     return box(parent.kind, *parts, tail)

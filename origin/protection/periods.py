@@ -55,6 +55,7 @@ class Slot:
     shared: bool
     inband: bool
     clear: bool = False
+    lead: bool = False  # the header serves clear media too
 
     @property
     def init(self) -> str:
@@ -98,14 +99,17 @@ def slot_at(
         begin = number if oldest < 0 else max(terms.number, oldest)
         header = period_of(begin, segment_s, terms.rotation_s)
         header = stood.get(header, header)
-    lead = terms.number + -int(-terms.lead_s // segment_s)
+    lead = _lead(terms, segment_s, number, oldest)
     clear = number < lead
     if not clear:
         first = max(first, lead)
-    return Slot(first, terms.scheme, terms.content_id, period, header, terms.shared, inband, clear)
+    shared, leads = terms.shared, terms.lead_s > 0
+    return Slot(first, terms.scheme, terms.content_id, period, header, shared, inband, clear, leads)
 
 
-def next_after(table: Sequence[Terms], segment_s: Fraction, number: int) -> int | None:
+def next_after(
+    table: Sequence[Terms], segment_s: Fraction, number: int, oldest: int = -1
+) -> int | None:
     """The first segment behind this one that other keys may protect; None where none is known."""
     terms = terms_at(table, number)
     later = min((t.number for t in table if t.number > number), default=None)
@@ -115,10 +119,18 @@ def next_after(table: Sequence[Terms], segment_s: Fraction, number: int) -> int 
     if terms.rotation_s:
         period = period_of(number, segment_s, terms.rotation_s)
         found.append(first_of(period + terms.rotation_s, segment_s))
-    lead = terms.number + -int(-terms.lead_s // segment_s)
+    lead = _lead(terms, segment_s, number, oldest)
     if number < lead:
         found.append(lead)
     return min(found, default=None)
+
+
+def _lead(terms: Terms, segment_s: Fraction, number: int, oldest: int) -> int:
+    """The first segment that is not clear by its terms' lead (PR-33)."""
+    if not terms.lead_s:
+        return terms.number
+    begin = number if oldest < 0 else max(terms.number, oldest)
+    return begin + -int(-terms.lead_s // segment_s)
 
 
 def agreed(table: Sequence[Terms], wanted: Terms, fresh: int) -> list[Terms] | None:

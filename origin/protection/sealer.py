@@ -24,6 +24,7 @@ from origin.protection.errors import ProtectionError
 from origin.protection.fragment import Fragment, read
 from origin.protection.init import PATTERN, protect_init, seig
 from origin.protection.keys import ContentKey, sample_iv
+from origin.protection.lead import clear_lead
 
 LAYOUT = 1  # version of what is written: part of a segment's ETag (PR-160)
 WHOLE = frozenset(["mp4a", "ac-3", "ec-3", "Opus", "fLaC", "alac"])  # every byte (PR-26)
@@ -42,7 +43,8 @@ class Sealer:
     `number` is the track's number within the key, `source` its input (PR-16), `since` the decode
     time from which samples that are named by theirs are counted. `inband` writes the
     key into every fragment, with `boxes`, its pssh, in each that opens a segment or a random access
-    (PR-52). `empty_senc` False leaves out what cbcs audio does not need (PR-8).
+    (PR-52). `empty_senc` False leaves out what cbcs audio does not need (PR-8). With `lead` some of
+    the track's media stays clear (PR-33).
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Sealer:
         boxes: Sequence[bytes] = (),
         inband: bool = False,
         empty_senc: bool = True,
+        lead: bool = False,
     ) -> None:
         self.key = key
         self.spared = 0  # ranges left clear, so that their sample's row fits (PR-34)
@@ -70,10 +73,19 @@ class Sealer:
         self._boxes = list(boxes)
         self._inband = inband
         self._empty_senc = empty_senc
+        self._lead = lead
 
     def init(self) -> bytes:
         """The protected header."""
-        return protect_init(self._init, self.key, self._track.handler, self._boxes)
+        handler = self._track.handler
+        return protect_init(self._init, self.key, handler, self._boxes, lead=self._lead)
+
+    def clear(self, data: bytes) -> bytes:
+        """A segment, part or chunk of the lead (PR-33)."""
+        try:
+            return clear_lead(data, self._track)
+        except BoxError as error:
+            raise ProtectionError("bad_box", str(error)) from error
 
     def sample(self, decode_time: int) -> int:
         """The name of the sample of this decode time."""

@@ -255,3 +255,30 @@ def mdats(data: bytes) -> list[bytes]:
 def senc(data: bytes) -> bytes:
     moof = dict(reversed(boxes(data)))["moof"]
     return child(moof, "traf", "senc")
+
+
+@pytest.mark.parametrize("scheme", ["cbcs", "cenc"])
+def test_a_channel_may_begin_in_the_clear(tmp_path: Path, scheme: str) -> None:
+    """PR-33: whole segments, by a second sample entry of the same header, METHOD=NONE before."""
+    rig = played(tmp_path, scheme, rotation_s=0, clear_lead_s=5)
+    text, film = rig.text("v"), films()["v"]
+    assert text.index("#EXT-X-KEY:METHOD=NONE") < text.index("#EXT-X-KEY:METHOD=SAMPLE")
+    segments = listed(text)
+    begun = [bool(kid) for kid, _, _ in segments]
+    assert begun == [False] * 3 + [True] * (len(begun) - 3)
+    assert {header for _, header, _ in segments} == {f"init-{scheme}-0.mp4"}
+    header = rig.body("v", segments[0][1])
+    entries = child(header, "moov", "trak", "mdia", "minf", "stbl", "stsd")[8:]
+    assert [kind for kind, _ in boxes(entries)] == ["encv", "avc1"]
+    for at, (_, _, leaf) in enumerate(segments):
+        moof = dict(reversed(boxes(rig.body("v", leaf))))["moof"]
+        assert child(moof, "traf", "tfhd")[8:12] == bytes([0, 0, 0, 2 if at < 3 else 1])
+    numbers = [int(leaf.split(".")[0]) for _, _, leaf in segments]
+    sealed = header + b"".join(rig.body("v", leaf) for _, _, leaf in segments)
+    clear = film.header + b"".join(b"".join(film.pieces(n)) for n in numbers)
+    key = rig.source.file.by_kid(bytes.fromhex(segments[-1][0])).secret.reveal().hex()
+    lead = header + b"".join(rig.body("v", leaf) for _, _, leaf in segments[:3])
+    assert frames(lead, tmp_path, key) == frames(clear, tmp_path)[: 3 * 48]
+    assert len(frames(sealed, tmp_path, key)) == len(numbers) * 48
+    assert rig.manifest("manifest.mpd").count("<Period") == 1
+    rig.body("v", f"{numbers[0]}.i.m4s")

@@ -91,7 +91,7 @@ def test_slots_are_runs_between_turns(
     for edge, wanted in history:
         table = agreed(table, wanted, edge + 2 if edge >= 0 else 0) or table
     here = slot_at(table, {}, segment_s, number, 0)
-    turn = next_after(table, segment_s, number)
+    turn = next_after(table, segment_s, number, 0)
     assert turn is None or turn > number
     until = number + 40 if turn is None else min(turn, number + 40)
     for later in range(number, until):
