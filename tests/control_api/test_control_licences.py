@@ -1,20 +1,26 @@
 """Licence requests at the control API's door: who may have one, and the proxy (PR-120..PR-134)."""
 
 import asyncio
+import base64
 import json
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from sqlalchemy import select, update
 
+import origin.settings
 from control_api import licences
 from control_api.content_tokens import HEADER, CatSigner
 from control_api.schema import account, device, entitlement, playback_session
 from control_api.times import now_ms
+from headwater.licences import Keys, key_routes
+from origin.protection.keyfile import KeyFile
 from runtime.store import MemoryStore
 
 REQUEST, LICENCE = bytes(range(256)), bytes(range(255, -1, -1)) * 3
@@ -327,3 +333,35 @@ async def test_a_token_past_its_time_opens_nothing(proxied: Any, vendor: Licence
         proxied.token = signer.sign("/vod/film/", cti, now_s - 600, expires_s)
         assert (await ask(proxied))[0] == status
     assert len(vendor.seen) == 1
+
+
+async def test_a_session_gets_the_content_keys_of_what_it_plays(
+    database: Any, make_api: Any, tmp_path: Path
+) -> None:
+    """PR-120, PR-121: from playback start to a ClearKey licence, and not one key more."""
+    settings = origin.settings.Settings()
+    with KeyFile.open(settings.protection, tmp_path, create=True).change() as vault:
+        [film] = vault.ensure("film", "cbcs", ["sd"], os.urandom)
+        [other] = vault.ensure("vault", "cbcs", ["sd"], os.urandom)
+    api = await make_api(database, key_routes=key_routes(Keys(settings, tmp_path)))
+    _, answer = await api.start(content_id="cnt_film")
+    [drm] = answer["drm"]
+    assert drm["key_system"] == "org.w3.clearkey"
+    api.token = drm["headers"][HEADER]
+    path = urlsplit(drm["licence_url"]).path
+    kids = [base64.urlsafe_b64encode(k.kid).rstrip(b"=").decode() for k in (film, other)]
+    status, headers, raw = await ask(api, path, json.dumps({"kids": kids}).encode())
+    assert status == 200 and headers["Cache-Control"] == "no-store"
+    [given] = json.loads(raw)["keys"]
+    assert given["kid"] == kids[0]
+    assert base64.urlsafe_b64decode(given["k"] + "==") == film.secret.reveal()
+    refused = await ask(api, path, json.dumps({"kids": kids[1:]}).encode())
+    assert refused[0] == 403
+    key = f"/v1/licence/key/{film.kid.hex()}"
+    async with api.client.get(f"{api.url}{key}?CAT={api.token}") as response:
+        assert await response.read() == film.secret.reveal()
+    async with api.client.options(
+        api.url + key,
+        headers={"Origin": "https://p.example", "Access-Control-Request-Method": "GET"},
+    ) as response:
+        assert HEADER in response.headers["Access-Control-Allow-Headers"]
