@@ -19,6 +19,8 @@ LEFT_OUT = frozenset(["btrt", "chan", "clef", "fiel", "gama"])  # QuickTime's, a
 # Where the record is complete, the name that says so plays on Apple's devices as well.
 COMPLETE = {"avc3": "avc1", "hev1": "hvc1", "dvhe": "dvh1"}
 _MOST = 0xFFFFFFFF
+# AVCProfileIndication of High 10, High 4:2:2, High 4:4:4 Predictive (ISO/IEC 14496-10, A.2)
+_UNUSUAL = (b"\x6e", b"\x7a", b"\xf4")
 PARAMETER_SETS = frozenset([32, 33, 34])  # VPS, SPS, PPS (ISO/IEC 23008-2, table 7-1)
 
 
@@ -42,6 +44,17 @@ def served(track: Track, samples: Samples, first: int, stop: int) -> Track:
     kept.append(box("btrt", struct.pack(">3I", 0, peak, average)))
     whole = replace(entry, fourcc=fourcc, data=box(fourcc, entry.data[8:fixed], *kept))
     return replace(track, entries=(whole, *track.entries[1:]))
+
+
+def warnings(entry: SampleEntry) -> list[str]:
+    """What many players cannot show, though it is packaged (TR-74)."""
+    told = []
+    if entry.config_kind == "avcC" and entry.config[1:2] in _UNUSUAL:
+        told.append("4:2:2, 4:4:4 or 10 bits of AVC, which browsers do not decode")
+    boxes = walk(entry.data, VISUAL_BYTES) if len(entry.data) >= VISUAL_BYTES else []
+    if any(b.kind == "fiel" and entry.data[b.body : b.body + 1] == b"\2" for b in boxes):
+        told.append("interlaced, and browsers do not deinterlace")
+    return told
 
 
 def _complete(entry: SampleEntry) -> bool:
@@ -101,6 +114,6 @@ def _rates(samples: Samples, first: int, stop: int, timescale: int) -> tuple[int
     before = list(accumulate(samples.size[first:stop], initial=0))
     ticks = dts[-1] - dts[0] + samples.duration[stop - 1]
     edges = [bisect_left(dts, at) for at in range(dts[0], dts[0] + ticks + timescale, timescale)]
-    most = max(before[b] - before[a] for a, b in pairwise(edges))
+    most = max((before[b] - before[a] for a, b in pairwise(edges)), default=0)
     average = 8 * before[-1] * timescale // max(ticks, 1)
     return min(max(8 * most, average), _MOST), min(average, _MOST)
