@@ -7,18 +7,20 @@ source is only ever read (TR-40..TR-48).
 import asyncio
 import os
 from array import array
-from collections import OrderedDict
 from collections.abc import Iterator
+from concurrent.futures import Future
+from concurrent.futures import wait as wait_for
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from itertools import pairwise
 from pathlib import Path
-from threading import Lock
 from typing import Protocol, Self
 
 from native.bmff import BoxError
 from native.bmff.gather import read_runs, same_file
 from origin.vod.errors import VodError
+from origin.vod.spans import Key, Spans
 from runtime.objects import ObjectError, ObjectInfo, ObjectStore
 
 S3 = "s3://"
@@ -26,7 +28,7 @@ HEAD_BYTES = 262_144  # TR-45: the first read of an object
 TAIL_BYTES = 32 << 20  # TR-45: what is left of an object is read at once up to here
 MERGED_GAP = 524_288  # TR-45: what lies between two runs of one read
 PART_BYTES = 16 << 20  # TR-45: a larger plan is read in parallel
-KEPT_SPANS = 4
+SPAN_BYTES = 64 << 20  # of stretches that are kept, of all objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,9 @@ class Reader(Protocol):
         self, out: bytes, at: int, starts: "array[int]", lengths: "array[int]", wait: bool
     ) -> bytes | None:
         """`out`, or another like it, filled from `at` on with the runs; None if that would wait."""
+
+    def ahead(self, starts: "array[int]", lengths: "array[int]") -> None:
+        """These runs are likely asked for next."""
 
     def stale(self) -> bool:
         """Whether it is known to be another input by now."""
@@ -111,6 +116,9 @@ class FileReader:
     ) -> bytes | None:
         return out if read_runs(self._fd, out, at, starts, lengths, wait) else None
 
+    def ahead(self, starts: "array[int]", lengths: "array[int]") -> None:
+        """The kernel reads files ahead."""
+
     def stale(self) -> bool:
         return not self.identity.holds(self._path)
 
@@ -131,6 +139,7 @@ class Objects:
         self._loop = loop
         self._bucket = bucket
         self.gets = 0
+        self.spans = Spans(SPAN_BYTES)
 
     def key(self, location: str) -> str:
         """The object's name in s3://BUCKET/NAME."""
@@ -143,7 +152,12 @@ class Objects:
         self, name: str, ranges: list[tuple[int, int]], if_match: str | None
     ) -> list[tuple[bytes, ObjectInfo]]:
         """The bytes [start, end) of each range, fetched side by side."""
+        return self.begin(name, ranges, if_match).result()
 
+    def begin(
+        self, name: str, ranges: list[tuple[int, int]], if_match: str | None
+    ) -> "Future[list[tuple[bytes, ObjectInfo]]]":
+        """`get` without waiting."""
         self.gets += len(ranges)
 
         async def fetch() -> list[tuple[bytes, ObjectInfo]]:
@@ -152,11 +166,11 @@ class Objects:
             )
             return [(one.body, one.info) for one in found]
 
-        return asyncio.run_coroutine_threadsafe(fetch(), self._loop).result()
+        return asyncio.run_coroutine_threadsafe(fetch(), self._loop)
 
 
 class ObjectReader:
-    """An object, read by ranges; the newest spans are kept for what follows them (TR-46)."""
+    """An object, read by ranges; what was read lately is not read again (TR-46)."""
 
     near = False
 
@@ -164,8 +178,7 @@ class ObjectReader:
         self._objects = objects
         self._name = objects.key(location)
         self.location = location
-        self._spans: OrderedDict[int, bytes] = OrderedDict()
-        self._lock = Lock()
+        self._flights: dict[tuple[int, int], Future[list[tuple[bytes, ObjectInfo]]]] = {}
         self._stale = False
         self._identity: Identity | None = None
         self._etag: str | None = None  # of the first answer: all later ones must have it
@@ -189,8 +202,9 @@ class ObjectReader:
         if held is None:
             left = self.identity.size - at
             ahead = min(max(end, at + (left if left <= TAIL_BYTES else HEAD_BYTES)), at + left)
-            (held,) = self._fetch([(at, ahead)])
-        return held[: end - at]
+            (body,) = self._fetch([(at, ahead)])
+            return body[: end - at]
+        return bytes(held)
 
     def runs(
         self, out: bytes, at: int, starts: "array[int]", lengths: "array[int]", wait: bool
@@ -200,12 +214,16 @@ class ObjectReader:
         spans = list(_spans(starts, lengths))
         if spans and spans[-1][1] > self.identity.size:
             raise BoxError("truncated", self.identity.size, "the object ends inside a sample")
-        bodies = dict(zip((a for a, _ in spans), self._fetch(spans), strict=True))
-        pieces = [out[:at]]
-        base, end, body = 0, 0, b""
+        bodies = {start: self._held(start, end) for start, end in spans}
+        wanted = [span for span in spans if bodies[span[0]] is None]
+        for span, whole in zip(wanted, self._fetch(wanted) if wanted else (), strict=True):
+            bodies[span[0]] = memoryview(whole)
+        pieces: list[bytes | memoryview] = [out[:at]]
+        base, end, body = 0, 0, memoryview(b"")
         for start, length in zip(starts, lengths, strict=True):
-            if start in bodies and start >= end:
-                base, body = start, bodies[start]
+            found = bodies.get(start)
+            if found is not None and start >= end:
+                base, body = start, found
                 end = base + len(body)
             pieces.append(body[start - base : start - base + length])
         return b"".join(pieces)
@@ -214,14 +232,39 @@ class ObjectReader:
         return self._stale
 
     def close(self) -> None:
-        self._spans.clear()
+        """Nothing is open; what is kept gives way to newer stretches."""
 
-    def _held(self, start: int, end: int) -> bytes | None:
-        with self._lock:
-            for at, body in self._spans.items():
-                if at <= start and end <= at + len(body):
-                    return body[start - at :]
-        return None
+    def ahead(self, starts: "array[int]", lengths: "array[int]") -> None:
+        for start, end in _spans(starts, lengths):
+            key = self._key
+            if end - start > PART_BYTES or (start, end) in self._flights:
+                continue
+            if self._objects.spans.find(key, start, end) is None:
+                flight = self._objects.begin(self._name, [(start, end)], self._etag)
+                self._flights[start, end] = flight
+                flight.add_done_callback(partial(self._landed, key, start, end))
+
+    def _landed(
+        self, key: Key, start: int, end: int, flight: "Future[list[tuple[bytes, ObjectInfo]]]"
+    ) -> None:
+        """Keep what came ahead if it is of the same object; whoever asks for it hears of faults."""
+        if not flight.cancelled() and flight.exception() is None:
+            ((body, info),) = flight.result()
+            if _identity(info) == self._identity and len(body) == end - start:
+                self._objects.spans.put(key, start, body)
+        self._flights.pop((start, end), None)
+
+    @property
+    def _key(self) -> Key:
+        return (self._name, self.identity)
+
+    def _held(self, start: int, end: int) -> memoryview | None:
+        """What is at hand, or about to be."""
+        for (low, high), flight in list(self._flights.items()):
+            if low <= start and end <= high:
+                wait_for([flight])
+                self._landed(self._key, low, high, flight)
+        return self._objects.spans.find(self._key, start, end)
 
     def _fetch(self, spans: list[tuple[int, int]]) -> list[bytes]:
         """Spans in parallel parts; another object than before is `unreadable` and stale (TR-46)."""
@@ -246,16 +289,9 @@ class ObjectReader:
             if len(body) != min(end, self.identity.size) - start:
                 raise VodError("unreadable", self._name, "the object store gave a short range")
             whole.append(body)
-            self._keep(start, body)
+            if len(body) <= PART_BYTES:
+                self._objects.spans.put(self._key, start, body)
         return whole
-
-    def _keep(self, start: int, body: bytes) -> None:
-        if len(body) > PART_BYTES:
-            return
-        with self._lock:
-            self._spans[start] = body
-            while len(self._spans) > KEPT_SPANS:
-                self._spans.popitem(last=False)
 
 
 def _identity(info: ObjectInfo) -> Identity:

@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Protocol
@@ -14,6 +15,7 @@ from origin.tracks import Rendition, Segment
 from origin.vod.errors import VodError
 from origin.vod.index import TrackIndex
 from origin.vod.reading import Reader
+from origin.vod.spans import Pace
 
 STYP = styp("msdh", "msdh", "msix", "cmfs")
 
@@ -143,15 +145,23 @@ class Served:
 
         KeyError when there is no such segment; VodError when the source is not what it was.
         """
-        return self._read(*self.cutter.blank(number), wait)
+        return self._followed(number, self._read(*self.cutter.blank(number), wait))
 
     def sealed(self, guard: Guard, number: int, *, wait: bool) -> Sequence[bytes] | None:
         """`media`, protected."""
         head, sizes, media, starts, lengths = self.cutter.parts(number)
-        read = self._read(media, 0, starts, lengths, wait)
+        read = self._followed(number, self._read(media, 0, starts, lengths, wait))
         if read is None:
             return None
         return guard.seal_fresh(self.name, head, sizes, read, self.cutter.first(number))
+
+    def _followed(self, number: int, data: bytes | None) -> bytes | None:
+        """Have the next segment read ahead where that takes time, and viewers play on (TR-46)."""
+        if data is not None and not self.reader.near and self.pace.goes_on(number):
+            with suppress(KeyError):
+                _, _, starts, lengths = self.cutter.blank(number + 1)
+                self.reader.ahead(starts, lengths)
+        return data
 
     def sealed_frame(self, guard: Guard, number: int, *, wait: bool) -> Sequence[bytes] | None:
         """`frame`, protected."""
@@ -179,6 +189,10 @@ class Served:
         """How far decode times must come earlier for none to lie behind its picture's time."""
         ctos = self.index.columns["cto"]
         return max(0, -min(ctos.slice(0, ctos.rows), default=0))
+
+    @cached_property
+    def pace(self) -> Pace:
+        return Pace()
 
     @cached_property
     def cutter(self) -> Cutter:
