@@ -54,7 +54,7 @@ class LiveProtection(BaseModel):
         "init", description="how keys change: with a header each, or in the fragments (PR-51, PR-52)"
     )
     overlap_s: Annotated[int, Field(ge=0)] = Field(
-        60, description="licences for a period are given so long before and after it (PR-53)"
+        60, description="keys are made and told of so long before their period (PR-53)"
     )
     clear_lead_s: Annotated[int, Field(ge=0, le=3600)] = Field(
         0, description="its first media stays clear for so long (PR-33)"

@@ -266,7 +266,8 @@ class Sealing(Turns):
         return [question for question in questions if not self._ring.has(question)]
 
     def _ahead(self, duration_s: Fraction) -> int:
-        return max(AHEAD_SEGMENTS, int(-(-AHEAD_S // duration_s)))
+        overlap_s = self._asked.overlap_s if self._asked is not None else 0
+        return max(AHEAD_SEGMENTS, int(-(-max(AHEAD_S, overlap_s) // duration_s)))
 
     def _headed(self, period: int, duration_s: Fraction) -> list[int]:
         """Numbers whose header may be told by this period."""
