@@ -15,7 +15,7 @@ from origin.tracks import Kind, Rendition
 ROLE = "urn:mpeg:dash:role:2011"
 CICP = "urn:mpeg:mpegB:cicp:"
 # TR-72: channel count -> ISO/IEC 23091-3 ChannelConfiguration index
-CHANNEL_CONFIGURATION = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 8: 12}
+CHANNEL_CONFIGURATION = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 7: 11, 8: 12}
 COLOUR = {"PQ": 16, "HLG": 18}  # TR-73: transfer characteristics of HDR sets
 SWITCHING = "urn:mpeg:dash:adaptation-set-switching:2016"
 TRICK_MODE = "http://dashif.org/guidelines/trickmode"

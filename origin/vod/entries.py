@@ -46,15 +46,11 @@ def served(track: Track, samples: Samples, first: int, stop: int) -> Track:
     return replace(track, entries=(whole, *track.entries[1:]))
 
 
-def warnings(entry: SampleEntry) -> list[str]:
-    """What many players cannot show, though it is packaged (TR-74)."""
-    told = []
+def warning(entry: SampleEntry) -> str:
+    """What many players cannot show, though it is packaged; empty for the usual (TR-74)."""
     if entry.config_kind == "avcC" and entry.config[1:2] in _UNUSUAL:
-        told.append("4:2:2, 4:4:4 or 10 bits of AVC, which browsers do not decode")
-    boxes = walk(entry.data, VISUAL_BYTES) if len(entry.data) >= VISUAL_BYTES else []
-    if any(b.kind == "fiel" and entry.data[b.body : b.body + 1] == b"\2" for b in boxes):
-        told.append("interlaced, and browsers do not deinterlace")
-    return told
+        return "AVC of 10 bits, 4:2:2 or 4:4:4, which browsers do not decode"
+    return ""
 
 
 def _complete(entry: SampleEntry) -> bool:

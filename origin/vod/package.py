@@ -192,6 +192,9 @@ def _rate(placed: Placed) -> Fraction | None:
 def _cut(source: Source, placed: Placed, cuts: Sequence[Fraction], taken: set[str]) -> index.Cut:
     track = entries.served(placed.edited.track, placed.edited.samples, placed.first, placed.stop)
     name = _name(track, taken)
+    if track.handler == "vide":
+        told = entries.warning(track.entry)
+        source.notes += [f"{source.name}: {name} is {told}"] if told else []
     try:
         rendition = describe(name, track, frame_rate=_rate(placed))
     except OriginError as error:

@@ -97,3 +97,10 @@ def test_sound_of_quicktime_is_left_as_it_is() -> None:
     data = box("mp4a", bytes(8), b"\0\1", bytes(26), full("esds", 0, 0, bytes(4)))
     mine = Track(1, "soun", 1000, 0, "und", (SampleEntry("mp4a", data),))
     assert entries.served(mine, one_sample(), 0, 1) is mine
+
+
+def test_what_browsers_cannot_show_is_noted(tmp_path: Path) -> None:
+    """TR-74"""
+    tens = [*X264[:-1], "yuv420p10le"]
+    (note,) = register(tmp_path, [made("tens", tens)], "film").notes
+    assert "v72 is AVC of 10 bits" in note
