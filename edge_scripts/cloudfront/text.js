@@ -2,7 +2,7 @@
 
 function fromText(text) {
     const data = Buffer.from(text, 'base64url');
-    return data.toString('base64url') === text.replace(/=+$/, '') ? data : null;
+    return data.toString('base64url') === (text.length % 4 ? text : text.replace(/=+$/, '')) ? data : null;
 }
 
 const toUtf8 = (text) => Buffer.from(text);

@@ -61,7 +61,7 @@ const isToken = (value) => isText(value) && TOKEN.test(value);
 
 const SHAPES = {
     any: () => true,
-    uint: (value) => value >= 0 && value % 1 === 0,
+    uint: (value) => value === Math.floor(Math.abs(value)),
     time: isTime,
     text: isText,
     texts: (value) => isText(value) || Array.isArray(value) && value.every(isText),

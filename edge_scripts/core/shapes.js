@@ -12,9 +12,10 @@ const GEOHASH = /^[0-9bcdefghjkmnpqrstuvwxyz]{1,12}$/;
 const GEO_CRS = 279;
 const REGEX = 4;
 
-const isInt = (value) => typeof value === 'number' || (value !== null && value.big !== undefined);
-const isUint = (value) => typeof value === 'number' ? value >= 0
-    : value !== null && value.big !== undefined && value.big.charAt(0) !== '-';
+// Texts have a method `big`.
+const isBig = (value) => typeof value === 'object' && value !== null && typeof value.big === 'string';
+const isInt = (value) => typeof value === 'number' || isBig(value);
+const isUint = (value) => typeof value === 'number' ? value >= 0 : isBig(value) && value.big.charAt(0) !== '-';
 const isText = (value) => typeof value === 'string';
 const isBytes = (value) => value instanceof Uint8Array;
 const isToken = (value) => typeof value === 'string' && TOKEN.test(value);

@@ -86,7 +86,8 @@ def _bundle(
     def source(path: str) -> str:
         if path == TABLE:
             tight = compact(policy["profile"], claims)
-            return tight if target.small else javascript([policy["profile"]], claims)
+            profiles = PROFILES if target.name == "fastly" else [policy["profile"]]
+            return tight if target.small else javascript(profiles, claims)
         if path == f"{target.name}/config.js":
             held = {name: value for name, value in policy.items() if _is_read(name, policy, target)}
             return f"const config = {literal(held)};\nexport default config;\n"

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from cat.tables import CLAIMS
+from cat.tables import PROFILES
 
-ALL: Final = frozenset(claim.name for claim in CLAIMS)
+ALL: Final = frozenset(
+    claim.name for profile in PROFILES.values() for claim in profile.claims.values()
+)
 # What fits into 10,240 bytes and has its data in CloudFront's viewer-request event.
 _CLOUDFRONT = "catv nbf exp iss aud sub catm catu catgeoiso3166 iat cti catr"
 CLOUDFRONT: Final = frozenset(_CLOUDFRONT.split())

@@ -10,6 +10,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+from cryptography.hazmat.primitives.hashes import SHA512_256, Hash
+
 import cat
 from cat import cbor
 from cat.tables import LABELS
@@ -27,6 +29,17 @@ REQUEST: Final = {
     "query": "", "headers": {"user-agent": "tv/1"}, "ip": "192.0.2.1", "asn": 7, "alpn": "h2",
     "country": "SE-AB", "lat": 59.33, "lon": 18.06, "now": NOW,
 }  # fmt: skip
+# What differs from the request above in a row's.
+OTHERWISE: Final = {"catalpn, HTTP/3": {"alpn": "h3"}}
+
+
+def _short(data: bytes) -> bytes:
+    """SHA-512/256 (FIPS 180-4, 5.3.6.2)."""
+    digest = Hash(SHA512_256())
+    digest.update(data)
+    return digest.finalize()
+
+
 # A claim that the request above meets, where the platform can tell.
 PROBES: Final[Mapping[str, Mapping[str | int, Any]]] = {
     "catv": {"catv": 1},
@@ -38,8 +51,10 @@ PROBES: Final[Mapping[str, Mapping[str | int, Any]]] = {
     "catm": {"catm": ["GET"]},
     "catu": {"catu": {"path": {"prefix": "/live/"}}},
     "catu, SHA-256": {"catu": {"scheme": {"sha256": sha256(b"https").digest()}}},
+    "catu, SHA-512/256": {"catu": {"scheme": {"sha512_256": _short(b"https")}}},
     "catu, regular expression": {"catu": {"path": {"regex": ["live"]}}},
     "catalpn": {"catalpn": [b"h2"]},
+    "catalpn, HTTP/3": {"catalpn": [b"h3"]},
     "cath": {"cath": {"user-agent": {"prefix": "tv"}}},
     "catnip, address": {"catnip": [cbor.Tag(52, (24, b"\xc0\x00\x02"))]},
     "catnip, ASN": {"catnip": [7]},
@@ -80,8 +95,11 @@ def probe(platform: str) -> dict[str, bool]:
     }
     stores = {"keys": json.dumps(edge_keys(keys))}
     cases = [
-        {"request": {**REQUEST, "query": f"CAT={token}"}, "stores": stores}
-        for token in rows.values()
+        {
+            "request": {**REQUEST, "query": f"CAT={token}", **OTHERWISE.get(row, {})},
+            "stores": stores,
+        }
+        for row, token in rows.items()
     ]
     settings: dict[str, Any] = {"audiences": ["here"]}
     if platform == "fastly":  # the config store has them, so that one wasm serves all
