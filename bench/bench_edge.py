@@ -3,7 +3,8 @@
     python -m bench.bench_edge --json
 
 A token with the claims a CloudFront bundle evaluates, HS256. CloudFront's function runs under njs,
-process start included and shared by all requests; the others report `process.cpuUsage` themselves.
+process start included and shared by all requests, and bench/edge_budget.py says what share of the
+budget it takes; the others report `process.cpuUsage` themselves.
 """
 
 import json
@@ -12,6 +13,7 @@ import time
 
 import cat
 from bench import harness
+from bench.edge_budget import cost
 from headwater.edge import build
 from headwater.edge.platforms import PLATFORMS
 from headwater.edge.stand_ins import run
@@ -19,7 +21,8 @@ from headwater.edge.table import NOW, REQUEST, SECRET, SOURCES
 
 REQUESTS = 1_000
 WARM_UP = 200
-CLAIMS = {
+TARGET_PERCENT = 30
+CLAIMS: dict[str | int, object] = {
     "exp": NOW + 600,
     "iss": "me",
     "catm": ["GET", "HEAD"],
@@ -43,6 +46,15 @@ def measure() -> list[str]:
         median, p99 = statistics.median(spent), spent[len(spent) * 99 // 100]
         lines.append(harness.line("edge", f"{name}_median", median, "us", None, None))
         lines.append(harness.line("edge", f"{name}_p99", p99, "us", None, None))
+        if name == "cloudfront":
+            spent_on = cost(bundle, case, SOURCES)
+            for unit in ("instructions", "percent"):
+                value, target = (
+                    getattr(spent_on, unit),
+                    TARGET_PERCENT if unit == "percent" else None,
+                )
+                peer = "target" if target else None
+                lines.append(harness.line("edge", f"{name}_budget", value, unit, peer, target))
     return lines
 
 
