@@ -4,6 +4,8 @@ from array import array
 
 from typing_extensions import Buffer
 
+__pyx_capi__: dict[str, object]  # what other kernels call
+
 _Ints = array[int]
 
 def find_runs(

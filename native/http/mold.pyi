@@ -11,8 +11,8 @@ class Mold:
 
     def __init__(
         self,
-        *,
         content_type: str,
+        *,
         cache_control: str,
         last_modified: int = 0,
         headers: Sequence[tuple[str, str]] = (),

@@ -32,8 +32,8 @@ cdef class Mold:
 
     def __init__(
         self,
-        *,
         str content_type,
+        *,
         str cache_control,
         last_modified=0,
         headers=(),
