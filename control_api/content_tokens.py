@@ -3,6 +3,8 @@
 from typing import Protocol
 
 import cat
+from cat.signers import by_cdn
+from control_api.settings import Settings
 
 CTI_BYTES = 16
 METHODS = ["GET", "HEAD"]
@@ -14,6 +16,19 @@ class Signer(Protocol):
 
     def sign(self, origin_path: str, cti: bytes, now_s: int, expires_s: int) -> str:
         """A token for everything below `origin_path`, valid in [now_s, expires_s)."""
+
+
+def native_signers(settings: Settings) -> dict[str, by_cdn.Native]:
+    """Signers by pathway; SignError at start for a key that does not fit."""
+    return {
+        pathway: by_cdn.native(
+            each.kind,
+            each.key.get_secret_value(),
+            key_pair_id=each.key_pair_id,
+            digest=each.digest,
+        )
+        for pathway, each in settings.native_signers.items()
+    }
 
 
 class CatSigner:

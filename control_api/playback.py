@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from control_api import devices, rights, sessions, types
-from control_api.content_tokens import CTI_BYTES, HEADER, Signer
+from control_api.content_tokens import CTI_BYTES, HEADER, Signer, native_signers
 from control_api.entitlement import Allowed, Ask, Denied, check
 from control_api.issuer import Caller
 from control_api.problems import Problem
@@ -64,6 +64,7 @@ class Playback:
         self._router = router
         self._signer = signer
         self._secret = secret
+        self._natives = native_signers(settings)
         self._times = sessions.Clockwork(
             settings.session_ttl_s, settings.terminated_kept_s, settings.termination_code_s
         )
@@ -150,7 +151,7 @@ class Playback:
             manifests=manifests,
             token=token,
             expires_at=utc(expires_ms),
-            cdns=[types.Cdn(choice.id, choice.base_url) for choice in decision.pathways],
+            cdns=self._cdns(cleared.target, decision, expires_ms),
             decision=types.Decision(decision.reason, decision.sentence, decision.ttl_s),
             steering=_steering(decision),
             drm=self._drm(token),
@@ -265,6 +266,21 @@ class Playback:
         return types.Manifests(
             **{protocol: f"{base}{leaf}?CAT={token}" for protocol, leaf in LEAVES.items()}
         )
+
+    def _cdns(self, target: rights.Target, decision: Decision, expires_ms: int) -> list[types.Cdn]:
+        """Each pathway with its own CDN's credentials, where it has some."""
+        return [
+            types.Cdn(
+                choice.id,
+                choice.base_url,
+                self._natives[choice.id].query(
+                    choice.base_url, target.origin_path, expires_ms // 1_000
+                )
+                if choice.id in self._natives
+                else None,
+            )
+            for choice in decision.pathways
+        ]
 
     def _drm(self, token: str) -> list[types.Drm]:
         """The systems whose licences are given out here; content in the clear asks for none."""

@@ -25,6 +25,15 @@ class Pathway(Section):
     base_url: str = Field(pattern=r"^https?://[^/?#]+$")
 
 
+class NativeSigner(Section):
+    """How one CDN's own tokens are made (edge section 7), for a pathway that does not read CATs."""
+
+    kind: Literal["akamai", "cloudfront"]
+    key: SecretStr = Field(description="Akamai: hex; CloudFront: PEM")
+    key_pair_id: str = Field(default="", description="CloudFront's name of the key")
+    digest: str = Field(default="", description="default SHA-256")
+
+
 class LicenceServer(Section):
     """A licence server behind the proxy (PR-130, PR-132); plain HTTP on loopback only."""
 
@@ -81,6 +90,9 @@ class Settings(Section):
         ],
         min_length=1,
         description="static order while the router is away",
+    )
+    native_signers: dict[str, NativeSigner] = Field(
+        default={}, description="by pathway id; one that is not named gets the CAT"
     )
     cors_origins: list[str] = Field(default_factory=lambda: ["*"])
     default_country: str = Field(

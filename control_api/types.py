@@ -232,10 +232,13 @@ class Manifests(Answer):
 
 
 class Cdn(Answer):
-    """One pathway, in order of preference."""
+    """One pathway, in order of preference. `query` is what its CDN wants behind every URL, null
+    where the token is enough.
+    """
 
     id: str
     base_url: str
+    query: str | None = None
 
 
 class Decision(Answer):

@@ -6,6 +6,6 @@ Clocks come in as epoch seconds, keys as bytes or key objects; what cannot be si
 `SignError`.
 """
 
-from cat.signers import akamai, cloudfront, fastly
+from cat.signers import akamai, by_cdn, cloudfront, fastly
 
-__all__ = ["akamai", "cloudfront", "fastly"]
+__all__ = ["akamai", "by_cdn", "cloudfront", "fastly"]
