@@ -30,7 +30,7 @@ QUERY = "CAT"
 CTI = LABELS["cti"]
 FRESH_MS = 2_000
 STALE_MS = 900_000  # CTL-84
-KEPT = 65_536  # sessions
+KEPT = 65_536  # tokens
 
 Word = Literal["ok", "no_session", "insufficient_proof", "not_authorized", "unavailable"]
 
@@ -71,6 +71,9 @@ class Standing:
     read_ms: int = 0
 
 
+STANDING = web.RequestKey("standing", Standing)  # one licence may have many keys
+
+
 class Gate:
     """Standings of sessions by their tokens."""
 
@@ -95,11 +98,13 @@ class Gate:
         """The session behind a request, and whether it may have a licence."""
         token = request.headers.get(HEADER) or request.query.get(QUERY, "")
         now = self._clock()
-        claims = self._verdict(token, "/", request.remote, now).claims if token else {}
-        cti = claims.get(CTI)
-        if not isinstance(cti, bytes):
-            return Standing("no_session", reason="token")
-        found = await self._found(cti.hex(), now)
+        found = self._known.get(token)
+        if found is None or now - found.read_ms >= FRESH_MS:
+            claims = self._verdict(token, "/", request.remote, now).claims if token else {}
+            cti = claims.get(CTI)
+            if not isinstance(cti, bytes):
+                return Standing("no_session", reason="token")
+            found = await self._found(token, cti.hex(), now)
         if found.word != "ok":
             return found
         verdict = self._verdict(token, found.path, request.remote, now)
@@ -112,25 +117,24 @@ class Gate:
         """Whether a request may have a key of some content; `serves` tells whether the key is used
         at an origin path.
         """
-        found = await self.standing(request)
+        found = request.get(STANDING) or await self.standing(request)
+        request[STANDING] = found
         return "insufficient_proof" if found.word == "ok" and not serves(found.path) else found.word
 
     def _verdict(self, token: str, path: str, address: str | None, now: int) -> cat.Verdict:
         context = cat.Context(f"https://localhost{path}", now / 1_000, "GET", ip=address)
         return self._verifier.verify(token, context)
 
-    async def _found(self, cti: str, now: int) -> Standing:
-        known = self._known.get(cti)
-        if known is not None and now - known.read_ms < FRESH_MS:
-            return known
+    async def _found(self, token: str, cti: str, now: int) -> Standing:
+        known = self._known.get(token)
         try:
             found = await self._flight.do(cti, lambda: self._read(cti, now))
         except (SqlError, TimeoutError):
             if known is not None and now - known.read_ms < STALE_MS:
                 return known
             return Standing("unavailable", reason="entitlement_unavailable")
-        self._known[cti] = found
-        self._known.move_to_end(cti)
+        self._known[token] = found
+        self._known.move_to_end(token)
         if len(self._known) > KEPT:
             self._known.popitem(last=False)
         return found
