@@ -243,8 +243,8 @@ def _rows(claims: Mapping[Any, Any], asked: Mapping[str, Any]) -> set[str]:
             forms = [form for tests in value.values() if isinstance(tests, dict) for form in tests]
             rows |= {f"catu, {_MATCHES[form]}" for form in forms if form in _MATCHES}
         elif name == "catnip":
-            forms = value if isinstance(value, tuple) and value else (value,)
-            rows |= {f"catnip, {'ASN' if isinstance(v, int) else 'address'}" for v in forms}
+            entries = value if isinstance(value, tuple) and value else (value,)
+            rows |= {f"catnip, {'ASN' if isinstance(v, int) else 'address'}" for v in entries}
         elif name == "catpor":
             is_sure = isinstance(value, tuple) and value[0] in (0, 1)
             rows.add("catpor, p = 0" if is_sure else "catpor, 0 < p < 1")
