@@ -25,6 +25,7 @@ class _Layout:
 
     head: bytes = b""  # ftyp and moov
     moov: bytes = b""
+    tables: bytes = b""  # the two, as they are read
     mdats: list[tuple[int, int]] = field(default_factory=list)
     moofs: list[tuple[int, bytes]] = field(default_factory=list)
     emsgs: list[tuple[int, bytes]] = field(default_factory=list)  # number of the moof behind it
@@ -51,13 +52,13 @@ class Source:
             identity = reader.identity
             layout = _scan(reader, identity.size, name)
             try:
-                movie = parse_init(layout.head + layout.moov)
+                movie = parse_init(layout.tables)
             except BoxError as error:
                 raise VodError.of_box(error, name) from error
         except BaseException:
             reader.close()
             raise
-        digest = hashlib.sha256(layout.head + layout.moov)
+        digest = hashlib.sha256(layout.tables)
         for _, moof in layout.moofs:
             digest.update(moof)
         return cls(reader, identity, movie, digest.hexdigest(), layout)
@@ -108,7 +109,7 @@ class Source:
     def samples(self, track: Track) -> Samples:
         """The track's tables and fragments, each sample inside an mdat (TR-3, TR-7)."""
         layout = self._layout
-        tables = layout.head + layout.moov
+        tables = layout.tables
         try:
             samples = read_samples(tables, track, layout.mdats, self.identity.size)
             if layout.moofs:
@@ -246,6 +247,7 @@ def _scan(reader: Reader, size: int, name: str) -> _Layout:
         raise VodError("bad_box", name, f"more than {MAX_BOXES} boxes at the top level")
     if not found.moov:
         raise VodError("no_moov", name, "there is no moov box: not an MP4 file, or cut short")
+    found.tables = found.head + found.moov
     return found
 
 
