@@ -19,7 +19,7 @@ from origin.settings import Settings
 from origin.vod import Library
 
 MANIFESTS = (".m3u8", ".mpd", ".mpp")
-PLAYLISTS = ("/media.m3u8", "/iframe.m3u8")
+PLAYLISTS = ("/media.m3u8", "/iframe.m3u8", "/media.w3c.m3u8", "/iframe.w3c.m3u8")
 DIRECTIVE = "_HLS_"  # HLS-30
 
 

@@ -282,3 +282,14 @@ def test_a_channel_may_begin_in_the_clear(tmp_path: Path, scheme: str) -> None:
     assert len(frames(sealed, tmp_path, key)) == len(numbers) * 48
     assert rig.manifest("manifest.mpd").count("<Period") == 1
     rig.body("v", f"{numbers[0]}.i.m4s")
+
+
+def test_the_probe_takes_a_new_header_that_comes_with_its_key(tmp_path: Path) -> None:
+    """PR-51 beside HLS-10: no discontinuity where only the key changes."""
+    from headwater.probe.playlist import parse
+    from headwater.probe.rules.hls_one import _maps
+
+    text = played(tmp_path).text("v")
+    assert list(_maps(parse("http://test/media.m3u8", text.encode()))) == []
+    keyless = "\n".join(line for line in text.split("\n") if "EXT-X-KEY" not in line)
+    assert len(list(_maps(parse("http://test/media.m3u8", keyless.encode())))) == 2

@@ -74,8 +74,10 @@ def _lost(p: Playlist) -> Found:
 
 
 def _maps(p: Playlist) -> Found:
+    """A header that comes with its key goes on with the same media (PR-51)."""
     for a, b in zip(p.segments, p.segments[1:], strict=False):
-        if a.map_uri != b.map_uri and b.tag("EXT-X-DISCONTINUITY") is None:
+        told = b.tag("EXT-X-DISCONTINUITY") or b.tag("EXT-X-KEY")
+        if a.map_uri != b.map_uri and told is None:
             yield b.line, "the EXT-X-MAP changes without EXT-X-DISCONTINUITY"
 
 
