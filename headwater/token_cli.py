@@ -1,6 +1,7 @@
 """`headwater token`: keys, tokens and verdicts on the command line (CONTRACT; specs/cat.md)."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -10,13 +11,15 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 import cat
-from cat import cose, plain, privacy, words
+from cat import cose, keyfiles, plain, privacy, words
 from cat.algorithms import BY_NAME, CIPHERS
 from cat.cbor import Value
 from cat.tables import PROFILES, REASONS
 from cat.text import normal_text, token_bytes
+from headwater.key_source import SECRET, key_set
 
 OK, NO, USAGE, FAILURE = 0, 1, 2, 3  # CONTRACT: exit codes
+FORMS = ("jwks", "cose", "sealed")  # of key sets
 
 token_app = typer.Typer(no_args_is_help=True, help="Common Access Tokens (CTA-5007).")
 
@@ -35,12 +38,18 @@ def _alg(name: str) -> str:
     return _choice(name, (*BY_NAME, *CIPHERS))
 
 
+def _form(name: str) -> str:
+    return _choice(name, FORMS)
+
+
 def _fail(message: object) -> NoReturn:
     typer.echo(f"headwater token: {message}", err=True)
     raise typer.Exit(FAILURE)
 
 
-Keys = Annotated[Path, typer.Option(help="JSON file: a list of JWK members with kid and alg.")]
+Keys = Annotated[
+    Path, typer.Option(help="File: JWK members, JWKS, COSE_KeySet or sealed; or env:NAME.")
+]
 ProfileName = Annotated[
     str, typer.Option(callback=_profile, help=f"Dialect of labels: {', '.join(PROFILES)}.")
 ]
@@ -58,6 +67,33 @@ def keygen(
     Example: headwater token keygen --kid 2026-11 > keys.json
     """
     typer.echo(json.dumps([cat.generate(alg, kid)], indent=1))
+
+
+@token_app.command("keys")
+def write_keys(
+    keys: Keys,
+    to: Annotated[
+        str, typer.Option(callback=_form, help=f"Form: {', '.join(FORMS)}; sealed by {SECRET}.")
+    ] = "jwks",
+    private: Annotated[bool, typer.Option(help="With secrets; a sealed file always has.")] = False,
+) -> None:
+    """Write a key set in another form, without secrets unless told.
+
+    Example: headwater token keys --keys keys.json --to cose --private > keys.cose
+    """
+    try:
+        known = key_set(keys)
+        if to == "sealed":
+            data = keyfiles.seal(known, bytes.fromhex(os.environ.get(SECRET, "")))
+        elif to == "cose":
+            data = keyfiles.cose_key_set(known, private=private)
+        else:
+            data = json.dumps(keyfiles.jwks(known, private=private), indent=1).encode() + b"\n"
+    except cat.CatError as error:
+        _fail(error)
+    except ValueError:
+        _fail(f"{SECRET} is not hex")
+    sys.stdout.buffer.write(data)
 
 
 @token_app.command()
@@ -92,7 +128,7 @@ def issue(
     except (ValueError, TypeError):
         raise typer.BadParameter("--claims is a JSON object of claims") from None
     try:
-        text = cat.issue(wanted, cat.KeySet.from_json(keys).signer(kid), profile=profile)
+        text = cat.issue(wanted, key_set(keys).signer(kid), profile=profile)
     except cat.CatError as error:
         _fail(error)
     _warn(cose.parse(token_bytes(text)).claims)
@@ -123,7 +159,7 @@ def verify(
     Example: headwater token verify 2D3R... --keys keys.json --uri https://cdn.example/live/a.m3u8
     """
     try:
-        known = cat.KeySet.from_json(keys)
+        known = key_set(keys)
     except cat.CatError as error:
         _fail(error)
     context = cat.Context(
@@ -167,7 +203,7 @@ def inspect(
     """
     if keys is not None:
         try:
-            known = cat.KeySet.from_json(keys)
+            known = key_set(keys)
         except cat.CatError as error:
             _fail(error)
         at = time.time() if now is None else now

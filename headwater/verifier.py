@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 import cat
+from headwater.key_source import key_set
 from native.http import Entity, Refusal, Request, Server, serve
 from native.personal import Porter
 from runtime import logs
@@ -156,7 +157,7 @@ class Keyring:
         self._path = path
         self._make = make
         self._mark = self._seen()
-        self._judge = make(cat.KeySet.from_json(path))
+        self._judge = make(key_set(path))
 
     def __call__(
         self, tokens: Iterable[str], context: cat.Context
@@ -170,7 +171,7 @@ class Keyring:
             return
         self._mark = mark
         try:
-            self._judge = self._make(cat.KeySet.from_json(self._path))
+            self._judge = self._make(key_set(self._path))
         except cat.KeyFileError as error:
             log.error("keys_not_read", error=str(error))
         else:

@@ -10,7 +10,9 @@ FAILURE = 3  # CONTRACT: exit codes
 
 
 def verifier(
-    keys: Annotated[Path, typer.Option(help="JSON file: a list of JWK members or a JWKS.")],
+    keys: Annotated[
+        Path, typer.Option(help="File: JWK members, JWKS, COSE_KeySet or sealed; or env:NAME.")
+    ],
     host: Annotated[str, typer.Option(help="Where the server in front reaches us.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8005,
     issuer: Annotated[list[str] | None, typer.Option(help="Issuer of ours, repeatable.")] = None,
