@@ -4,8 +4,9 @@ viewers (CAT-111).
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from cat.tables import REASONS
@@ -15,6 +16,7 @@ EXPOSED: Final = (
     "CTA-Common-Access-Token, CAT-Reason, Content-Length, Content-Range, Date, Retry-After"
 )
 RETRY_AFTER_S: Final = 2
+NO_STATUSES: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,29 +26,35 @@ class RefusalAnswer:
     body: bytes
 
 
-def refusal(verdict: Verdict) -> RefusalAnswer:
+def refusal(
+    verdict: Verdict, *, explain: bool = True, statuses: Mapping[str, int] = NO_STATUSES
+) -> RefusalAnswer:
     """Status, headers and body for a verdict that does not accept: what the token's catif asked
-    for, else the reason's own.
+    for, else the reason's own. `statuses` are others by reason; without `explain` it says no more
+    than the status.
     """
     reason = REASONS[verdict.reason]
     wanted = verdict.respond
-    status = reason.status if wanted is None else wanted.status
+    status = statuses.get(reason.code, reason.status) if wanted is None else wanted.status
     headers = [
         ("Content-Type", "application/json"),
         ("Cache-Control", "no-store"),
         ("Access-Control-Allow-Origin", "*"),
         ("Access-Control-Expose-Headers", EXPOSED),
-        ("CAT-Reason", reason.code),
     ]
+    if explain:
+        headers.append(("CAT-Reason", reason.code))
     if status == 401:
         scheme = 'DPoP error="invalid_dpop_proof"' if reason.code == "dpop" else None  # CAT-81
-        headers.append(("WWW-Authenticate", scheme or f'CAT error="{reason.code}"'))
+        plain = f'CAT error="{reason.code}"' if explain else "CAT"
+        headers.append(("WWW-Authenticate", scheme or plain))
     if reason.status == 503:
         headers.append(("Retry-After", str(RETRY_AFTER_S)))
     if wanted is not None:
         headers = _merged(headers, wanted.headers)
     body = {"error": "cat", "reason": reason.code, "claim": verdict.claim}
-    return RefusalAnswer(status, tuple(headers), json.dumps(body, separators=(",", ":")).encode())
+    data = json.dumps(body, separators=(",", ":")).encode() if explain else b"{}"
+    return RefusalAnswer(status, tuple(headers), data)
 
 
 def _merged(
