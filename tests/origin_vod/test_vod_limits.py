@@ -6,12 +6,14 @@ HEADWATER_FUZZ=N makes N cases instead of some thousands, from a seed of its own
 
 import json
 import os
+import random
 import struct
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from origin_rigs.damage_rig import damaged, described, one
 from origin_rigs.recipes import recipe
 
 from origin.vod import VodError, register
@@ -36,7 +38,7 @@ def test_damaged_films_end_cleanly(tmp_path: Path) -> None:
     seed = str(int.from_bytes(os.urandom(4), "big")) if CASES else "headwater"
     films = [str(recipe(name)) for name in FILMS]
     done = subprocess.run(
-        [sys.executable, "-m", "origin_rigs.damage_rig", str(CASES or 5000), seed, *films],
+        [sys.executable, "-m", "origin_rigs.damage_rig", str(CASES or 3000), seed, *films],
         capture_output=True, text=True, cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT}/token:{ROOT}/tests"},
     )  # fmt: skip
@@ -45,6 +47,20 @@ def test_damaged_films_end_cleanly(tmp_path: Path) -> None:
     print(told)
     assert set(told["refused"]) <= CODES
     assert told["taken"] > told["cases"] // 10 and len(told["refused"]) > 5
+
+
+@pytest.mark.parametrize(
+    ("seed", "films"),
+    [
+        ("a:1620", 6), ("a:4836", 6),  # offsets, and a segment, that leave 32 bits
+        ("L7:4463", 12), ("L21:3441", 12), ("L33:159", 12),  # times that do not rise
+    ],
+)  # fmt: skip
+def test_damage_that_was_an_error_of_python_s_own(seed: str, films: int, tmp_path: Path) -> None:
+    goods = [recipe(name).read_bytes() for name in FILMS[:films]]
+    dice = random.Random(seed)
+    film = goods[dice.randrange(films)]
+    assert one(tmp_path, damaged(film, described(film), dice)) == "bad_table"
 
 
 def box(kind: bytes, *parts: bytes) -> bytes:
