@@ -229,6 +229,22 @@ def test_a_film_without_chapters(film: Path, tmp_path: Path) -> None:
     assert rows == [(0, "b"), (900, "Chapter 3")]
 
 
+def test_chapters_of_a_list_alone(film: Path, tmp_path: Path) -> None:
+    """chpl counts in 100 ns."""
+    (tmp_path / "c.ini").write_text(CHAPTERS)
+    path = tmp_path / "told.mp4"
+    command = [FFMPEG, "-v", "error", "-i", str(film), "-i", str(tmp_path / "c.ini"), "-map", "0"]
+    command += ["-map_chapters", "1", "-c", "copy", str(path)]
+    subprocess.run(command, check=True, timeout=60)
+    path.write_bytes(path.read_bytes().replace(b"chap", b"cdsc"))
+    listed = json.loads(registered(tmp_path, path).get("chapters.json"))
+    assert [(c["start-time"], c["titles"][0]["title"]) for c in listed] == [
+        (0.0, "Opening"),
+        (5.021, 'Rest & "mid"'),
+        (9.021, "End"),
+    ]
+
+
 def lies(film: bytes) -> Iterator[bytes]:
     at = film.index(b"chpl")
     for offset, value in ((4, b"\xff"), (12, b"\xff"), (21, b"\xff")):

@@ -35,7 +35,7 @@ def told(folder: Path) -> Path:
     new = emsg(Emsg(1, ID3, "", 1000, 1500, UNKNOWN, 7, b"ID3\4\0\0"))
     splice = emsg(Emsg(1, SCTE, "", 90_000, 180_000, 90_000, 8, b"\xfc\x30\x11"))
     before = new + splice + new  # a repeat is told once
-    late = old(NAMED, 100, 50, 300, 9, b"hello")
+    late = old(NAMED, 12288, 6144, 36864, 9, b"hello")
     broken = full("emsg", 9, 0, bytes(20))
     path = folder / "told.mp4"
     path.write_bytes(film[:first] + before + film[first:second] + late + broken + film[second:])
