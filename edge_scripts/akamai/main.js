@@ -33,8 +33,14 @@ async function check(algorithm, key, data, seal) {
 
 const host = { get: get, hmac: hashes.hmac, sha256: hashes.sha256, prepare: prepare };
 
-async function prepare(tokens, keys, now) {
-    return await signatures.prepare(tokens, keys, now, host, ['ES256', 'PS256'], check);
+async function prepare(tokens, keys, context) {
+    return await signatures.prepare(tokens, keys, context, host, ['ES256', 'PS256'], check, proves);
+}
+
+async function proves(algorithm, jwk, data, seal) {
+    const kind = PARAMETERS[algorithm];
+    const imported = await crypto.subtle.importKey('jwk', jwk, kind, false, ['verify']);
+    return await crypto.subtle.verify(kind, imported, seal, data);
 }
 
 function neutral(request) {

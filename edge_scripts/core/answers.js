@@ -1,5 +1,6 @@
 // What an edge answers itself: refusals, preflights, blackouts (CAT section 11; E-47, E-49, E-51).
 
+import challenge from './challenge.js';
 import table from './claims.generated.js';
 
 const EXPOSED = 'CTA-Common-Access-Token, CAT-Reason, CMSD-Static, CMSD-Dynamic, Content-Length, Content-Range, '
@@ -28,8 +29,7 @@ function refusal(reason, claim, request, config) {
     headers['cat-reason'] = reason;
     headers['x-cdn'] = config.name;
     if (status === 401) {
-        headers['www-authenticate'] = reason === 'dpop' ? 'DPoP error="invalid_dpop_proof"'
-            : 'CAT error="' + reason + '"';
+        headers['www-authenticate'] = challenge.of(reason);
     } else if (status === 503) {
         headers['retry-after'] = RETRY_AFTER_S;
     }

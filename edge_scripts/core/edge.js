@@ -99,7 +99,7 @@ async function furthest(request, config, host, found, outcome) {
         uri: request.scheme + '://' + request.host + request.path + (request.query && '?' + request.query),
         bare: found, headers: withoutToken(request.headers, found.cookie), noted: outcome.noted, revoked: null
     });
-    const signed = host.prepare ? await host.prepare(tokens, keys, request.now) : host;
+    const signed = host.prepare ? await host.prepare(tokens, keys, context) : host;
     for (let i = 0; i < tokens.length; i++) {
         const opened = verify.open(tokens[i].token, keys, request.now, profile, signed);
         let verdict = opened;

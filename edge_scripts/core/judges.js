@@ -2,6 +2,7 @@
 // {claims, context, profile, host}; the names are those of the claim table.
 
 import cbor from './cbor.js';
+import dpop from './dpop.js';
 import match from './match.js';
 import network from './network.js';
 import shapes from './shapes.js';
@@ -111,7 +112,8 @@ function distance(lat1, lon1, lat2, lon2) {
 // Proofs need public-key verification (CAT-84): without one it is wrong, with one it is unknown.
 function proof(value, judged) {
     const given = Object.prototype.hasOwnProperty.call(judged.context.headers || {}, 'dpop');
-    return value.keys.indexOf(table.JKT) < 0 || given ? null : false;
+    const jkt = cbor.get(value, table.JKT);
+    return jkt === undefined ? null : given && dpop.holds(jkt, judged);
 }
 
 function portion(value) {

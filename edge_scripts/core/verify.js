@@ -34,14 +34,14 @@ function open(token, keys, now, profile, host) {
         return refuse('malformed', null, 6);
     }
     return refusedForm(claims, profile) || {
-        envelope: envelope, key: believed.key, claims: claims, cti: cbor.get(claims, CTI), sub: cbor.get(claims, SUB)
+        token: token, envelope: envelope, key: believed.key, claims: claims, cti: cbor.get(claims, CTI), sub: cbor.get(claims, SUB)
     };
 }
 
 // Steps 8 to 17. context: {uri, now, method, ip, asn, country, lat, lon, alpn, headers, issuers,
 // audiences, require, revoked, logged}; failures of claims named in `logged` only go to its `noted`.
 function judge(opened, context, profile, host) {
-    return refusedClaim({ claims: opened.claims, context: context, profile: profile, host: host })
+    return refusedClaim({ token: opened.token, claims: opened.claims, context: context, profile: profile, host: host })
         || { accept: true, reason: 'ok', claim: null, step: 18 };
 }
 

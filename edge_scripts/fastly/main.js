@@ -24,8 +24,11 @@ async function check(algorithm, key, data, seal) {
 
 const host = { get: stores.get, hmac: hashes.hmac, sha256: hashes.sha256, prepare: prepare };
 
-async function prepare(tokens, keys, now) {
-    const signed = await signatures.prepare(tokens, keys, now, host, ['ES256'], check);
+const proves = async (algorithm, jwk, data, seal) =>
+    algorithm === 'PS256' ? rsa.holds(jwk, data, seal) : await check(algorithm, jwk, data, seal);
+
+async function prepare(tokens, keys, context) {
+    const signed = await signatures.prepare(tokens, keys, context, host, ['ES256'], check, proves);
     signed.holds.PS256 = rsa.holds;
     return signed;
 }

@@ -3,6 +3,7 @@
 
 import crypto from 'crypto';
 import { stores } from './stores.mjs';
+import signatures from '../core/signatures.js';
 import text from '../core/text.js';
 
 const SEAL_BYTES = 64;
@@ -16,15 +17,27 @@ async function get(name) {
 const hmac = (key, data) => crypto.createHmac('sha256', key).update(data).digest();
 const sha256 = (data) => crypto.createHash('sha256').update(data).digest();
 
-// Keys carry `spki`, which `headwater edge` writes.
-function verified(key, data, seal, kind) {
-    const found = crypto.createPublicKey({ key: Buffer.from(text.fromText(key.spki)), format: 'der', type: 'spki' });
-    return crypto.verify('sha256', data, Object.assign({ key: found }, kind), seal);
-}
-
-const holds = {
+const KINDS = {
     ES256: (key, data, seal) => seal.length === SEAL_BYTES && verified(key, data, seal, ES256),
     PS256: (key, data, seal) => verified(key, data, seal, PS256)
 };
 
-export default { get: get, hmac: hmac, sha256: sha256, holds: holds };
+const verified = (key, data, seal, kind) =>
+    crypto.verify('sha256', data, Object.assign({ key: crypto.createPublicKey(key) }, kind), seal);
+
+// Keys carry `spki`, which `headwater edge` writes.
+async function check(algorithm, key, data, seal) {
+    return KINDS[algorithm]({ key: Buffer.from(text.fromText(key.spki)), format: 'der', type: 'spki' }, data, seal);
+}
+
+async function proves(algorithm, jwk, data, seal) {
+    return KINDS[algorithm]({ key: jwk, format: 'jwk' }, data, seal);
+}
+
+async function prepare(tokens, keys, context) {
+    return await signatures.prepare(tokens, keys, context, host, Object.keys(KINDS), check, proves);
+}
+
+const host = { get: get, hmac: hmac, sha256: sha256, prepare: prepare };
+
+export default host;

@@ -41,6 +41,7 @@ PLATFORMS: Final = {
             MappingProxyType(
                 {
                     "core/verify.js": "cloudfront/verify.js",
+                    "core/challenge.js": "cloudfront/challenge.js",
                     "core/text.js": "cloudfront/text.js",
                 }
             ),
