@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA512_256, Hash
 
 import cat
 from cat import cbor
+from cat.dpop import thumbprint
 from cat.tables import LABELS
 from cat.text import to_text
 from headwater.edge.build import build
@@ -29,8 +30,26 @@ REQUEST: Final = {
     "query": "", "headers": {"user-agent": "tv/1"}, "ip": "192.0.2.1", "asn": 7, "alpn": "h2",
     "country": "SE-AB", "lat": 59.33, "lon": 18.06, "now": NOW,
 }  # fmt: skip
+_CLIENT: Final = cat.generate("ES256", "client")
+_CLIENT_JWK: Final = {"crv": "P-256", "kty": "EC", "x": _CLIENT["x"], "y": _CLIENT["y"]}
+
+
+def _proof() -> str:
+    """Of possession of the client's key, for the request above (RFC 9449, 4.2)."""
+    head = {"typ": "dpop+jwt", "alg": "ES256", "jwk": _CLIENT_JWK}
+    where = f"{REQUEST['scheme']}://{REQUEST['host']}{REQUEST['path']}"
+    body = {"htm": REQUEST["method"], "htu": where, "iat": NOW, "jti": "one"}
+    text = ".".join(to_text(json.dumps(part).encode()) for part in (head, body))
+    key = cat.KeySet.from_json([_CLIENT]).signer()
+    assert key.secret is not None
+    return f"{text}.{to_text(key.algorithm.seal(key.secret, text.encode()))}"
+
+
 # What differs from the request above in a row's.
-OTHERWISE: Final = {"catalpn, HTTP/3": {"alpn": "h3"}}
+OTHERWISE: Final[Mapping[str, Mapping[str, Any]]] = {
+    "catalpn, HTTP/3": {"alpn": "h3"},
+    "cnf": {"headers": {"dpop": _proof()}},
+}
 
 
 def _short(data: bytes) -> bytes:
@@ -63,7 +82,7 @@ PROBES: Final[Mapping[str, Mapping[str | int, Any]]] = {
     "catgeocoord": {"catgeocoord": [(59.3, 18.0, 20_000)]},
     "catgeoalt": {LABELS["catgeoalt"]: (10, 20)},
     "cattpk": {"cattpk": b"spki"},
-    "cnf": {"cnf": {323: bytes(32)}},
+    "cnf": {"cnf": {323: thumbprint(_CLIENT_JWK, "ES256")}},
     "catpor, p = 0": {"catpor": (0, 1)},
     "catpor, 0 < p < 1": {"catpor": (0.5, 1)},
     "catreplay 1": {"catreplay": 1},
