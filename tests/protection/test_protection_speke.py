@@ -1,9 +1,11 @@
 """The SPEKE v2 client, a server of the real wire format, the known answers (PR-100..104)."""
 
+import datetime
 import json
 import logging
 import re
 import socket
+import ssl
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -11,19 +13,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from lxml import etree
 from origin_rigs.protection_rig import VECTORS
 from twins.process import free_ports, running
 
 from origin.protection import speke
-from origin.protection.contract import AUDIO, VIDEO, Contract
+from origin.protection.contract import Contract
 from origin.protection.cpix_keys import Recipient
 from origin.protection.errors import ProtectionError
 from origin.protection.keyfile import KeyFile
 from origin.protection.speke_source import TRIES, SpekeSource
 from origin.protection.vault import Masters
 from origin.settings import Speke
-from origin.tracks import Rendition
 
 SERVER = Path(__file__).parents[1] / "twins" / "speke_server.py"
 SPEKE = VECTORS / "speke"
@@ -57,63 +63,6 @@ def source(server: str, mode: str, folder: Path, **more: Any) -> SpekeSource:
 
 async def no_pause(_: float) -> None:
     pass
-
-
-# -- contracts -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("preset", "types"),
-    [
-        ("V1", ["VIDEO"] * 6),
-        ("V2", ["SD", "HD", "HD", "HD", "HD", "HD"]),
-        ("V3", ["SD", "HD", "HD", "HD", "UHD", "UHD"]),
-        ("V4", ["SD", "HD", "HD", "HD", "UHD1", "UHD2"]),
-        ("V5", ["SD", "HD1", "HD1", "HD2", "UHD1", "UHD2"]),
-        ("V6", ["SD", "HD1", "HD1", "HD2", "UHD", "UHD"]),
-        ("V7", ["SD+HD1", "SD+HD1", "SD+HD1", "HD2", "UHD", "UHD"]),
-        ("V8", ["SD+HD1", "SD+HD1", "SD+HD1", "HD2", "UHD1", "UHD2"]),
-        ("SHARED", ["ALL"] * 6),
-        ("UNENCRYPTED", [""] * 6),
-    ],
-)
-def test_presets_of_pictures(preset: Any, types: list[str]) -> None:
-    """PR-104"""
-    contract = Contract(preset, "SHARED" if preset == "SHARED" else "A1")
-    sizes = ((1024, 576), (1024, 577), (1280, 720), (1920, 1080), (3840, 2160), (4096, 2304))
-    found = [
-        contract.track_type(Rendition("v", "video", "avc1", 1, width=w, height=h)) for w, h in sizes
-    ]
-    assert found == types
-
-
-@pytest.mark.parametrize(
-    ("preset", "types"),
-    [
-        ("A1", ["AUDIO"] * 3),
-        ("A2", ["STEREO_AUDIO", "MULTICHANNEL_AUDIO", "MULTICHANNEL_AUDIO"]),
-        ("A3", ["STEREO_AUDIO", "MULTICHANNEL_AUDIO_3_6", "MULTICHANNEL_AUDIO_7"]),
-        ("UNENCRYPTED", [""] * 3),
-    ],
-)
-def test_presets_of_sound(preset: Any, types: list[str]) -> None:
-    """PR-104"""
-    contract = Contract("V1", preset)
-    found = [Rendition("a", "audio", "mp4a", 1, channels=n) for n in (2, 6, 8)]
-    assert [contract.track_type(r) for r in found] == types
-
-
-def test_presets_that_do_not_go_together() -> None:
-    """PR-104: `+` has as many filters as names, types are unique, the odd pairs are refused."""
-    for video in VIDEO:
-        for audio in AUDIO:
-            rules = Contract(video, audio).rules  # type: ignore[arg-type]
-            assert len({rule.track_type for rule in rules}) == len(rules)
-            assert all(len(r.filters) == r.track_type.count("+") + 1 for r in rules)
-    for pair in (("SHARED", "A1"), ("V1", "SHARED"), ("UNENCRYPTED", "UNENCRYPTED")):
-        with pytest.raises(ProtectionError) as refused:
-            Contract(*pair)  # type: ignore[arg-type]
-        assert refused.value.code == "bad_scheme"
 
 
 # -- the wire --------------------------------------------------------------------------------------
@@ -347,3 +296,51 @@ async def test_refusals_are_named_and_not_repeated(
         await source(server, "good", tmp_path).keys("film", "cbcs", 0, ROLES)
     assert refused.value.code == "key_server" and sentence in str(refused.value)
     assert asked(server, "good") == before + 1
+
+
+async def test_a_client_certificate(tmp_path: Path) -> None:
+    """PR-100: TLS both ways; another authority, or a client without one, gets nothing."""
+    key = rsa.generate_private_key(65537, 2048)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    day = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).serial_number(1)
+    made = made.public_key(key.public_key()).not_valid_before(day)
+    made = made.not_valid_after(day.replace(year=2046))
+    made = made.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    names = x509.SubjectAlternativeName([x509.DNSName("localhost")])
+    signed = made.add_extension(names, critical=False).sign(key, hashes.SHA256())
+    pair = tmp_path / "pair.pem"
+    pair.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + signed.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(pair))
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_cert_chain(pair)
+    seen: list[Any] = []
+
+    async def refuse(request: web.Request) -> web.Response:
+        seen.append(request.transport.get_extra_info("peercert"))  # type: ignore[union-attr]
+        return web.Response(status=403)
+
+    app = web.Application()
+    app.router.add_post("/", refuse)
+    server = TestServer(app, host="localhost")
+    await server.start_server(ssl=context)
+    url = f"https://localhost:{server.port}"
+    for more, code in (
+        ({"ca_file": str(pair), "client_certificate": str(pair)}, "key_server"),
+        ({"ca_file": str(pair)}, "unreachable"),
+        ({"client_certificate": str(pair)}, "unreachable"),
+    ):
+        settings = Speke.model_validate({"url": f"{url}/", **more})
+        client = SpekeSource(settings, KeyFile(tmp_path / "k", MASTERS), [], pause=no_pause)
+        with pytest.raises(ProtectionError) as refused:
+            await client.keys("film", "cbcs", 0, ROLES)
+        assert refused.value.code == code
+    assert len(seen) == 1 and seen[0]
+    await server.close()
