@@ -145,6 +145,7 @@ def test_the_draw_reaches_every_reason():
     assert sum(reason == "ok" for reason, _ in ours(COUNT)) > COUNT // 10
 
 
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("platform", JUDGES)
 def test_one_verdict(platform):
     if platform == "cloudfront" and shutil.which("njs") is None:
