@@ -66,7 +66,7 @@ def films(codec: str = "libx264") -> Mapping[str, Film]:
     """A video and an audio track, encoded once for all tests."""
     out = {}
     length = str(float(SEGMENTS * GRID_S))
-    moving = "+cmaf+skip_trailer+frag_keyframe"
+    moving = "+empty_moov+default_base_moof+skip_trailer+frag_keyframe"  # no negative offsets
     for name, options in (
         ("v", ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25", "-c:v", codec, "-preset",
                "ultrafast", "-pix_fmt", "yuv420p", "-bf", "2", "-g", "48", "-keyint_min", "48",
@@ -74,7 +74,7 @@ def films(codec: str = "libx264") -> Mapping[str, Film]:
         ("a", ["-f", "lavfi", "-i", "sine=sample_rate=48000", "-c:a", "aac", "-b:a", "64k"]),
     ):  # fmt: skip
         command = [FFMPEG, "-v", "error", *options, "-t", length, "-f", "mp4", "-movflags", moving]
-        command += ["-frag_duration", "320000", "-threads", "1", "-"]
+        command += ["-frag_duration", "320000", "-use_editlist", "0", "-threads", "1", "-"]
         done = subprocess.run(command, capture_output=True, timeout=60, check=True)
         out[name] = Film(done.stdout)
     return out
