@@ -100,7 +100,7 @@ def beside_aes(data_dir: Path, scheme: Scheme) -> str:
     clear = bytearray(media)
     sealer.seal_fresh(head, sizes, media, 0)
     changed = sum(map(operator.ne, media, clear))  # one byte in 256 stays by chance
-    protected = changed // 16 * 16
+    protected = int(changed) // 16 * 16
     mode = modes.CBC(bytes(16)) if scheme == "cbcs" else modes.CTR(bytes(16))
     cipher = Cipher(algorithms.AES(os.urandom(16)), mode)
     given, into = memoryview(clear)[:protected], bytearray(protected + 16)
