@@ -16,7 +16,7 @@ from headwater.edge_cli import edge_app
 from headwater.keys_cli import app as keys_app
 from headwater.load_cli import bench_app
 from headwater.probe_cli import probe
-from headwater.protect_cli import Scheme, protect, put_under
+from headwater.protect_cli import protect, register_under
 from headwater.sign_cli import sign_app
 from headwater.token_cli import token_app
 from headwater.verifier_cli import verifier
@@ -141,12 +141,12 @@ def package(
     """
     from headwater import services
 
-    code = services.package(
-        inputs, title, config, data, thumbnails=thumbnails, drop_misaligned=drop_misaligned
-    )
-    if code == 0 and protection:
-        put_under(title, [Scheme.CBCS], protection, False, config, data)
-    raise typer.Exit(code)
+    def register() -> int:
+        return services.package(
+            inputs, title, config, data, thumbnails=thumbnails, drop_misaligned=drop_misaligned
+        )
+
+    raise typer.Exit(register_under(title, protection, config, data, register))
 
 
 @app.command("config")

@@ -1,7 +1,7 @@
 """`headwater protect`: put a registered film under keys (CONTRACT; specs/protection.md)."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -65,6 +65,39 @@ def put_under(
             ]
         for key in keys:
             typer.echo(f"{title}: {key.scheme} {key.role} {key.uuid}")
+
+
+def register_under(
+    title: str,
+    source: str,
+    config: Path | None,
+    data: Path | None,
+    register: Callable[[], int],
+) -> int:
+    """Register a title that is protected before anything of it is served (PR-43); `register`'s exit
+    code. A title keeps the schemes that it has, and without a `source` the keys made here.
+    """
+    from origin.protection.titles import Policy, hold, release, standing
+
+    with opened("package", config, data) as (_, folder):
+        before = hold(folder, title) if source else standing(folder, title)
+        code = register()
+        if code:  # what raises leaves the hold
+            if source and before is None:
+                release(folder, title)
+            return code
+    policy = before or Policy(title, [])
+    if source or (policy.schemes and not policy.kids):
+        schemes = [Scheme(each) for each in policy.schemes] or [Scheme.CBCS]
+        try:
+            put_under(title, schemes, source or FILE, policy.shared, config, data)
+        except typer.Exit:
+            if not policy.schemes:
+                typer.echo(f"{title} is registered, and not served before it has keys", err=True)
+            raise
+    elif before is not None:
+        typer.echo(f"note: {title} keeps its policy; headwater protect gives keys to new tracks")
+    return 0
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ that ever was in the title a number of its own: the IVs of cenc name samples by 
 that is registered anew never meets its old key with another plaintext.
 """
 
+import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,7 +29,9 @@ from origin.vod.index import Index, TrackIndex, load, save
 
 
 class Policy(msgspec.Struct):
-    """How a title is protected; no secrets. The first scheme is the default."""
+    """How a title is protected; no secrets. The first scheme is the default; a title without one
+    is on hold.
+    """
 
     content_id: str
     schemes: list[Scheme]
@@ -73,6 +76,31 @@ def opened(home: Path, title: str) -> tuple[Policy, dict[str, TrackIndex]]:
     return policy, tracks
 
 
+def hold(data_dir: Path, title: str) -> Policy | None:
+    """Before a title is registered that is to be protected: nothing of it is served until a policy
+    with keys is settled (PR-43). The policy that it has already, which stands.
+    """
+    home = folder(data_dir, title)
+    found = _policy(home)
+    if found is None:
+        home.mkdir(parents=True, exist_ok=True)
+        save(home / POLICY, msgspec.json.encode(Policy(title, [])))
+    return found
+
+
+def standing(data_dir: Path, title: str) -> Policy | None:
+    """A title's policy; None for a title that is not protected."""
+    return _policy(folder(data_dir, title))
+
+
+def release(data_dir: Path, title: str) -> None:
+    """Take back a hold, for nothing was registered."""
+    home = folder(data_dir, title)
+    (home / POLICY).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # a title of before lives there
+        home.rmdir()
+
+
 def settle(home: Path, policy: Policy) -> None:
     """Write a policy; whoever has the title open opens it again."""
     save(home / POLICY, msgspec.json.encode(policy))
@@ -97,6 +125,8 @@ class Guards:
             if scheme:
                 raise KeyError(scheme)
             return None
+        if not policy.schemes:
+            raise ProtectionError("no_key", f"{title} waits for its keys: run headwater protect")
         if self._keys is None:
             self._keys = KeyFile.open(self._settings, self._data_dir)
         wanted = policy.schemes[0] if not scheme else _one(policy.schemes, scheme)

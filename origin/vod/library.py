@@ -67,7 +67,7 @@ class Library:
         self._caching = caching or Caching()
         self._open: OrderedDict[str, _Held] = OrderedDict()
         self._threads = ThreadPoolExecutor(READERS, "vod")
-        self._indexing: dict[str, asyncio.Future[Title]] = {}
+        self._indexing: dict[str, asyncio.Future[_Held]] = {}
         self.objects: Objects | None = None
         self._guards = guards
 
@@ -126,13 +126,13 @@ class Library:
         if held is not None and held.title.stale():
             return self._anew(home, record, scheme, leaf, asked)
         try:
-            title = self._opened(home, record, scheme)
+            fresh = self._opened(home, scheme)
         except VodError as error:
             if error.code == "no_key":
                 raise
             return self._anew(home, record, scheme, leaf, asked)
-        self._keep(home, slot, title)
-        return self._leaf(title, leaf, asked)
+        self._keep(slot, fresh)
+        return self._leaf(fresh.title, leaf, asked)
 
     def _leaf(self, title: Title, leaf: str, asked: Asked) -> Answer | Awaitable[Answer]:
         kept = self._kept.get(title.serial, leaf)
@@ -164,9 +164,8 @@ class Library:
             self._kept.put(title.serial, leaf, answer)
         return answer
 
-    def _keep(self, home: Path, slot: str, title: Title) -> None:
-        path = os.fsencode(home / RECORD)
-        self._open[slot] = _Held(title, path, Identity.of(os.stat(path)))
+    def _keep(self, slot: str, held: _Held) -> None:
+        self._open[slot] = held
         while len(self._open) > self._limit:
             self._open.popitem(last=False)
 
@@ -183,9 +182,9 @@ class Library:
                 self._threads, self._indexed, home, record, scheme
             )
         try:
-            title = await asyncio.shield(self._indexing[name])
-            self._keep(home, name, title)
-            answer = self._leaf(title, leaf, asked)
+            fresh = await asyncio.shield(self._indexing[name])
+            self._keep(name, fresh)
+            answer = self._leaf(fresh.title, leaf, asked)
             return await answer if isinstance(answer, Awaitable) else answer
         except KeyError:
             return Refusal(404, "not_found", cache_control=GONE)
@@ -194,17 +193,23 @@ class Library:
         finally:
             self._indexing.pop(name, None)
 
-    def _indexed(self, home: Path, record: Record, scheme: str) -> Title:
+    def _indexed(self, home: Path, record: Record, scheme: str) -> _Held:
         segment_s = Fraction(record.segment_s)
         register(
             self._data_dir, record.inputs, record.title, segment_s=segment_s, objects=self.objects
         )
-        return self._opened(home, load_record(home) or record, scheme)
+        return self._opened(home, scheme)
 
-    def _opened(self, home: Path, record: Record, scheme: str) -> Title:
+    def _opened(self, home: Path, scheme: str) -> _Held:
+        """The record as it was before anything was read: whoever changes it meanwhile is seen."""
+        path = os.fsencode(home / RECORD)
+        seen = Identity.of(os.stat(path))
+        record = load_record(home)
+        if record is None:
+            raise VodError("unreadable", home.name, "its record is gone")
         indexes = [load(home / name) for name in record.indexes]
         guard = self._guard(home, record.title, scheme)
-        return Title.open(
+        title = Title.open(
             record,
             indexes,
             caching=self._caching,
@@ -212,6 +217,7 @@ class Library:
             guard=guard,
             home=home,
         )
+        return _Held(title, path, seen)
 
     def _guard(self, home: Path, title: str, scheme: str) -> Guard | None:
         """KeyError for a scheme that the title does not have."""
