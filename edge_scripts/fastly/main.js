@@ -13,10 +13,13 @@ import stores from './stores.js';
 import text from '../core/text.js';
 
 const ECDSA = { name: 'ECDSA', hash: 'SHA-256' };
-const HASH_DIGITS = 16;
+const HASH_DIGITS = 16, ES256_BYTES = 64;
 
 // The runtime imports P-256 keys as JWK only.
 async function check(algorithm, key, data, seal) {
+    if (seal.length !== ES256_BYTES) {
+        return false; // the runtime looks at the first 64 only
+    }
     const jwk = { kty: 'EC', crv: 'P-256', x: key.x, y: key.y };
     const imported = await crypto.subtle.importKey('jwk', jwk, { name: 'ECDSA', namedCurve: 'P-256' }, false, ['verify']);
     return await crypto.subtle.verify(ECDSA, imported, seal, data);
