@@ -7,6 +7,7 @@ from origin.tracks import Rendition
 
 ClearKey = Literal["identity", "w3c"]
 W3C = ".w3c.m3u8"  # ends the names of playlists that tell ClearKey as browsers know it (PR-61)
+W3C_LEAVES = {f"{name}{W3C}": f"{name}.m3u8" for name in ("media", "iframe")}
 MAP = '#EXT-X-MAP:URI="init.mp4"'
 
 

@@ -7,6 +7,7 @@ has every member (HLS-35): where a coding lacks one, the next best stands in, an
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from origin.hls.forms import W3C_LEAVES
 from origin.hls.groups import AudioGroup, Member, audio_groups, member, titles
 from origin.hls.keys import ClearKey, session_key_lines
 from origin.hls.media import VERSION, half_up
@@ -36,7 +37,8 @@ class _Variant:
 def multivariant(renditions: Sequence[Rendition], *, clearkey: ClearKey = "identity") -> str:
     """The multivariant playlist: every video rung with every audio group and the subtitle group.
 
-    A presentation without video lists its audio as variants.
+    A presentation without video lists its audio as variants. With ClearKey as browsers know it, the
+    playlists are those that tell it so.
     """
     video = [r for r in renditions if r.kind == "video" and not r.trick_of]
     text = [r for r in renditions if r.kind == "text" and r.codecs != IMAGES]
@@ -57,7 +59,10 @@ def multivariant(renditions: Sequence[Rendition], *, clearkey: ClearKey = "ident
     for variant in variants:
         lines += [_stream_inf(variant), f"{variant.main.name}/media.m3u8"]
     lines += [_iframe_stream_inf(r) for r in renditions if r.trick_of]
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    for leaf in W3C_LEAVES if clearkey == "w3c" else ():
+        text = text.replace(f"/{W3C_LEAVES[leaf]}", f"/{leaf}")
+    return text
 
 
 def subtitle_lines(text: Sequence[Rendition], leaf: str = "media.m3u8") -> list[str]:

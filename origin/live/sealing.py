@@ -204,12 +204,7 @@ class Sealing(Turns):
         shown = [self.dressed(r, edge) for r in renditions]
         if not self.session_keys:
             shown = [replace(r, protected=None) for r in shown]
-        if not leaf.endswith(W3C):
-            return multivariant(shown)
-        text = multivariant(shown, clearkey="w3c")
-        for name in ("media", "iframe"):
-            text = text.replace(f"/{name}.m3u8", f"/{name}{W3C}")
-        return text
+        return multivariant(shown, clearkey="w3c" if leaf.endswith(W3C) else "identity")
 
     def turns(self, edge: int) -> Iterator[int]:
         """The numbers behind this one that have headers of their own, whose keys are in hand: the

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from native.http import Answer, Entity, Refusal
 from origin import dash, hls
 from origin.delivery.caching import Caching, Class
+from origin.hls.forms import W3C_LEAVES
 from origin.live import ranges
 from origin.text import webvtt
 from origin.vod import chapters, labels, manifests, sheets, transport
@@ -65,7 +66,7 @@ OF_TEXT: dict[str, Callable[[Scene, Shown], str]] = {
     "ts.m3u8": manifests.transport_media,
 }
 FILE = "track.mp4"  # a track as one file
-W3C = "clearkey=w3c"  # PR-61
+W3C = {"master.w3c.m3u8": "master.m3u8", **W3C_LEAVES}  # PR-61
 CLEAR_ONLY = frozenset(["bytes.m3u8", "ondemand.mpd", "ts.m3u8", FILE])
 
 
@@ -182,13 +183,12 @@ class Title:
         wanted = ranges.parse(query)
         if wanted is not None:
             scene = scene.clipped(wanted)
-        if self.guard is not None and W3C in query.split("&"):
-            query = f"{scene.query}&{W3C}" if scene.query else W3C
-            scene = replace(scene, clearkey="w3c", query=query)
-        if scene is self.scene and leaf in self._rendered:
+        elif leaf in self._rendered:
             return self._rendered[leaf]
-        if leaf in ROOT:
-            write, content_type = ROOT[leaf]
+        if self.guard is not None and last in W3C:
+            scene, last = replace(scene, clearkey="w3c"), W3C[last]
+        if (root := f"{name}/{last}" if name else last) in ROOT:
+            write, content_type = ROOT[root]
             text = write(scene)
         elif name in self.texts:
             text, content_type = OF_TEXT[last](scene, self.texts[name]), hls.CONTENT_TYPE
@@ -204,7 +204,7 @@ class Title:
             ],
             last_modified=self.modified,
         )
-        return self._keep(leaf, entity) if scene is self.scene else entity
+        return self._keep(leaf, entity) if wanted is None else entity
 
     def _keep(self, leaf: str, entity: Entity) -> Entity:
         self._rendered[leaf] = entity

@@ -76,10 +76,10 @@ CASES = [
         ("Shaka", "film", "manifest.mpd"),
         ("Shaka", "film", "master.m3u8"),
         ("dash.js", "film", "manifest.mpd"),
-        ("hls.js", "shared", "master.m3u8?clearkey=w3c"),
+        ("hls.js", "shared", "master.w3c.m3u8"),
         ("Shaka", "av1", "manifest.mpd"),
         ("Shaka", "sound", "master.m3u8"),
-        ("hls.js", "sound", "master.m3u8?clearkey=w3c"),
+        ("hls.js", "sound", "master.w3c.m3u8"),
     )
 ]
 

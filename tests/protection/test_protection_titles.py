@@ -134,15 +134,19 @@ async def test_clear_key_is_chosen_by_the_multivariant_playlist(data_dir: Path) 
     films = library(data_dir)
     plain = (await body(films, "master.m3u8")).decode()
     assert plain.count("#EXT-X-SESSION-KEY:") == 6
-    w3c = (await body(films, "master.m3u8", "clearkey=w3c")).decode()
+    w3c = (await body(films, "master.w3c.m3u8")).decode()
     assert "identity" in plain and "org.w3.clearkey" not in plain
     assert "org.w3.clearkey" in w3c and "identity" not in w3c
-    children = re.findall(r"([^\"\n]+/media\.m3u8\?clearkey=w3c)", w3c)
-    assert len(children) == 2
-    leaf, _, query = children[0].partition("?")
-    media = (await body(films, leaf, query)).decode()
-    assert "org.w3.clearkey" in media and "identity" not in media
-    assert "identity" in (await body(films, leaf)).decode()
+    children = re.findall(r"([^\"\n]+)/(media|iframe)\.w3c\.m3u8", w3c)
+    assert sorted(leaf for _, leaf in children) == ["iframe", "media", "media"]
+    for track, leaf in children:
+        told = (await body(films, f"{track}/{leaf}.w3c.m3u8")).decode()
+        assert "org.w3.clearkey" in told and "identity" not in told
+        assert "identity" in (await body(films, f"{track}/{leaf}.m3u8")).decode()
+    clip = (await body(films, "master.w3c.m3u8", "start=0&end=1")).decode()
+    assert "/media.w3c.m3u8?start=0&end=1" in clip and "/media.m3u8" not in clip
+    for leaf in ("bytes.w3c.m3u8", "ts.w3c.m3u8"):
+        assert isinstance(await get(films, leaf), Refusal)
 
 
 async def test_no_key_no_media(data_dir: Path) -> None:
