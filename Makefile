@@ -5,6 +5,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 KERNELS := $(shell find native -name '*.pyx' -o -name '*.pxd')
 PYTEST := $(PY) -m pytest
+NPM := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 
 .PHONY: help install kernels demo test test-fast test-long lint bench bench-kernels clean
 
@@ -16,24 +17,25 @@ install: $(VENV)/.python $(VENV)/.node kernels ## put everything into .venv/
 demo: install ## a live channel and a film at http://localhost:8000/
 	@exec $(VENV)/bin/headwater up --demo
 
-test: install $(VENV)/.system lint ## every check there is
+test: install $(VENV)/.tools $(VENV)/.system lint ## every check there is
 	HEADWATER_TWINS=required $(PYTEST) -n 2 -m "not serial"
 	HEADWATER_TWINS=required $(PYTEST) -m serial
 
 test-fast: install ## the inner loop: no real servers, no browser
 	$(PYTEST) -n 2 -q -m "not twin and not browser and not slow and not serial"
 
-test-long: install $(VENV)/.system ## what is too long for every change: a minute a player, two hours of soak, 200 kills
+test-long: install $(VENV)/.tools $(VENV)/.system ## what is too long for every change: a minute a player, two hours of soak, 200 kills
 	HEADWATER_PLAY_S=60 $(PYTEST) tests/e2e/test_live_players.py -s
 	HEADWATER_SOAK_S=7200 $(PYTEST) tests/soak -s --timeout 10000
 	HEADWATER_KILLS=200 $(PYTEST) tests/origin/test_store_kill.py -s --timeout 3000
+	HEADWATER_FUZZ=1000000 $(PYTEST) tests/origin_vod/test_vod_limits.py -k damaged_films -s --timeout 60000
 
 lint: install ## ruff, mypy strict, stubs against kernels
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(PY) -m mypy.stubtest --concise $$(find native -name '*.pyi' | sed 's/\.pyi$$//; s#/#.#g')
 
-bench: install $(VENV)/.system ## JSON lines, each case beside its peer on the same core
+bench: install $(VENV)/.tools $(VENV)/.system ## JSON lines, each case beside its peer on the same core
 	$(PY) -m bench
 
 bench-kernels: install ## micro-benchmarks of the compiled kernels
@@ -52,7 +54,12 @@ $(VENV)/.python: pyproject.toml constraints.txt setup.py
 	touch $@
 
 $(VENV)/.node: package.json package-lock.json $(VENV)/.python
-	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	$(NPM) --omit=dev
+	touch $@
+
+# what only tests and edge builds need: compilers, foreign peers
+$(VENV)/.tools: $(VENV)/.node
+	$(NPM)
 	touch $@
 
 $(VENV)/.system:
