@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 import cat
+from cat.transport import STANDARD
 from headwater.key_source import key_set
 from native.http import Entity, Refusal, Request, Server, serve
 from native.personal import Porter
@@ -38,9 +39,12 @@ _NOT_ASKED: Final = Refusal(400, "no_request", cache_control="no-store")
 class Desk:
     """Answers one question a request: may this viewer have that?"""
 
-    def __init__(self, judge: Judge, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, judge: Judge, clock: Callable[[], float], names: cat.Names = STANDARD
+    ) -> None:
         self._judge = judge
         self._clock = clock
+        self._names = names
 
     def handle(self, request: Request) -> Entity | Refusal | Awaitable[Entity | Refusal]:
         """200 or a refusal; renewed tokens travel with the 200."""
@@ -56,7 +60,8 @@ class Desk:
             return Refusal(404, "not_found", cache_control="no-store")
         if url is None or len(url) > MAX_FIELD_CHARS:
             return _NOT_ASKED
-        found = self._judge(_tokens(url, headers), self._context(url, method, headers))
+        tokens = _tokens(url, headers, self._names)
+        found = self._judge(tokens, self._context(url, method, headers))
         if isinstance(found, cat.Verdict):
             return _answer(found, strict)
         return self._later(found, strict)
@@ -87,10 +92,10 @@ def _original(headers: Mapping[str, str]) -> str | None:
     return f"{headers.get('x-forwarded-proto', 'http')}://{host}{uri}"
 
 
-def _tokens(url: str, headers: Mapping[str, str]) -> tuple[str, ...]:
+def _tokens(url: str, headers: Mapping[str, str], names: cat.Names) -> tuple[str, ...]:
     head, _, query = url.partition("?")
     _, slash, path = head.partition("://")[2].partition("/")
-    return cat.candidates(slash + path, query, headers).tokens
+    return cat.candidates(slash + path, query, headers, names).tokens
 
 
 @lru_cache(256)
@@ -204,11 +209,12 @@ class Verifying:
         port: int,
         reuse_port: bool = False,
         porter: Porter | None = None,
+        names: cat.Names = STANDARD,
     ) -> None:
-        """`porter` answers before the judge is asked."""
+        """`porter` answers before the judge is asked; `names` carry tokens too (CAT-90)."""
         self.port = port
         self._serve = partial(
-            serve, Desk(judge, clock).handle, host=host, reuse_port=reuse_port, desk=porter
+            serve, Desk(judge, clock, names).handle, host=host, reuse_port=reuse_port, desk=porter
         )
         self._server: Server | None = None
 

@@ -18,6 +18,9 @@ def verifier(
     issuer: Annotated[list[str] | None, typer.Option(help="Issuer of ours, repeatable.")] = None,
     audience: Annotated[list[str] | None, typer.Option(help="Name of ours, repeatable.")] = None,
     redis: Annotated[str | None, typer.Option(help="Store for uses and revocations.")] = None,
+    header_name: Annotated[list[str] | None, typer.Option(help="Header with tokens too.")] = None,
+    query_name: Annotated[list[str] | None, typer.Option(help="Parameter with tokens too.")] = None,
+    cookie_name: Annotated[list[str] | None, typer.Option(help="Cookie with tokens too.")] = None,
     admin_port: Annotated[int, typer.Option(help="Health and metrics; default port + 100.")] = 0,
 ) -> None:
     """Answer nginx auth_request at /auth and Envoy ext_authz at /ext_authz.
@@ -32,11 +35,17 @@ def verifier(
     from runtime.store import RedisStore, StoreError
 
     logs.setup("verifier", "info")
+    carriers = (header_name or (), query_name or (), cookie_name or ())
+    try:
+        names = cat.Names(*(tuple(map(str.lower, given)) for given in carriers))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
     options = cat.Options(
         issuers=tuple(issuer or ()),
         audiences=tuple(audience or ()),
         require=("exp",),
         settled=redis is not None,
+        names=names,
     )
     parts: list[Part] = []
     store = None if redis is None else RedisStore(redis)
@@ -59,7 +68,7 @@ def verifier(
         typer.echo(f"headwater verifier: {error}", err=True)
         raise typer.Exit(FAILURE) from None
     parts += [
-        Verifying(ring, time.time, host=host, port=port, porter=porter),
+        Verifying(ring, time.time, host=host, port=port, porter=porter, names=names),
         Background("keys", ring.watch),
     ]
     admin = (host, admin_port or (port + 100 if port else 0))

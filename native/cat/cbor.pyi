@@ -15,9 +15,18 @@ class Decoder:
     map_pairs: int
     array_items: int
     text_bytes: int
+    lenient: bool
 
     def __init__(
-        self, depth: int, items: int, map_pairs: int, array_items: int, text_bytes: int
+        self,
+        depth: int,
+        items: int,
+        map_pairs: int,
+        array_items: int,
+        text_bytes: int,
+        lenient: bool = False,
     ) -> None: ...
     def decode(self, data: bytes) -> Value:
-        """The one item that `data` holds; CborError for anything but its shortest form (CAT-5)."""
+        """The one item that `data` holds; CborError for anything but its shortest form (CAT-5), or,
+        where `lenient`, anything but a well-formed one.
+        """

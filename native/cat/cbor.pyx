@@ -3,7 +3,8 @@
 
 Rules of the file
 1. A declared length is compared with the bytes left before it is believed.
-2. Shortest forms only: ints, lengths, floats. No indefinite length, NaN, infinity, negative zero.
+2. Shortest forms only: ints, lengths, floats; no indefinite length, save for a lenient decoder. No NaN,
+   infinity, negative zero from anybody.
 3. Map order is kept and not checked; keys are ints, texts, byte strings and arrays of them.
 """
 
@@ -30,6 +31,8 @@ cdef enum:  # major types, RFC 8949 3.1
     MAP = 5
     TAG = 6
     SIMPLE = 7
+    INDEFINITE = 31  # additional information, RFC 8949 3.2
+    BREAK = 0xFF
 
 
 cdef inline uint64_t left(const Reader* reader) noexcept:
@@ -56,13 +59,17 @@ cdef int head(Reader* reader, uint64_t* argument) except -1:
     number(reader, 1, &first)
     major, info = <int>(first >> 5), <int>(first & 31)
     argument[0] = <uint64_t>info
+    reader.open = False
     if major == SIMPLE or info < 24:
+        return major
+    if info == INDEFINITE and reader.lenient and BYTES <= major <= MAP:
+        reader.open = True
         return major
     if info > 27:
         raise CborError("indefinite or reserved length")
     size = 1 << (info - 24)
     number(reader, size, &value)
-    if value < 24 or (size > 1 and value >> (4 * size) == 0):
+    if not reader.lenient and (value < 24 or (size > 1 and value >> (4 * size) == 0)):
         raise CborError("not the shortest form")
     argument[0] = value
     return major
@@ -76,6 +83,16 @@ cdef bytes take(Reader* reader, uint64_t size):
     )
     reader.at += <Py_ssize_t>size
     return taken
+
+
+cdef bint ended(Reader* reader) except -1:
+    """Whether an item of indefinite length ends here; the break is then behind."""
+    if reader.at == reader.end:
+        raise CborError("an item of indefinite length does not end")
+    if reader.data[reader.at] != BREAK:
+        return False
+    reader.at += 1
+    return True
 
 
 cdef bint can_be_key(object value) noexcept:
@@ -133,7 +150,9 @@ cdef object floating(Reader* reader, int info):
         memcpy(&value, &bits, 8)
     if not isfinite(value) or (value == 0 and signbit(value)):
         raise CborError("not a finite number, or negative zero")
-    if (info > 25 and fits_half(value)) or (info > 26 and <double><float>value == value):
+    if not reader.lenient and (
+        (info > 25 and fits_half(value)) or (info > 26 and <double><float>value == value)
+    ):
         raise CborError("float is not in its shortest form")
     return value
 
@@ -151,12 +170,15 @@ cdef object simple(Reader* reader, int info):
 
 
 cdef class Decoder:
-    def __init__(self, int depth, int items, int map_pairs, int array_items, int text_bytes):
+    def __init__(
+        self, int depth, int items, int map_pairs, int array_items, int text_bytes, bint lenient=False
+    ):
         self.depth = depth
         self.items = items
         self.map_pairs = map_pairs
         self.array_items = array_items
         self.text_bytes = text_bytes
+        self.lenient = lenient
 
     def decode(self, bytes data not None):
         return self.whole(data)
@@ -166,7 +188,7 @@ cdef class Decoder:
         reader.data = data
         reader.at = 0
         reader.end = len(data)
-        reader.items = 0
+        reader.items, reader.lenient = 0, self.lenient
         value = self.item(&reader, 0)
         if reader.at != reader.end:
             raise CborError("trailing bytes")
@@ -188,9 +210,9 @@ cdef class Decoder:
         if major == NINT:
             return -1 - <object>argument
         if major == BYTES:
-            return take(reader, argument)
+            return self.octets(reader, argument, depth)
         if major == TEXT:
-            return self.text(reader, argument)
+            return self.text(reader, argument, depth)
         if major == ARRAY:
             return self.array(reader, argument, depth)
         if major == MAP:
@@ -199,8 +221,32 @@ cdef class Decoder:
             return new_tag(argument, self.item(reader, depth + 1))
         return simple(reader, <int>argument)
 
-    cdef object text(self, Reader* reader, uint64_t size):
+    cdef bytes octets(self, Reader* reader, uint64_t size, int depth):
+        """The byte string whose head was just read."""
+        return self.chunks(reader, BYTES, depth) if reader.open else take(reader, size)
+
+    cdef bytes chunks(self, Reader* reader, int major, int depth):
+        """A string of indefinite length: whole strings of its own type (RFC 8949 3.2.3)."""
+        cdef list found = []
+        cdef uint64_t size
+        while not ended(reader):
+            self.count(reader, depth + 1)
+            if head(reader, &size) != major or reader.open:
+                raise CborError("a chunk is no string of its kind")
+            if major == BYTES:
+                found.append(take(reader, size))
+            else:
+                found.append(self.text(reader, size, depth).encode())
+        return b"".join(found)
+
+    cdef str text(self, Reader* reader, uint64_t size, int depth):
         cdef str text
+        cdef bytes whole
+        if reader.open:
+            whole = self.chunks(reader, TEXT, depth)
+            if len(whole) > self.text_bytes:
+                raise CborError("text too long")
+            return whole.decode()
         if size > <uint64_t>self.text_bytes:
             raise CborError("text too long")
         if size > left(reader):
@@ -216,6 +262,14 @@ cdef class Decoder:
 
     cdef object array(self, Reader* reader, uint64_t count, int depth):
         cdef Py_ssize_t i
+        cdef list open_values
+        if reader.open:
+            open_values = []
+            while not ended(reader):
+                if len(open_values) == self.array_items:
+                    raise CborError("array too long")
+                open_values.append(self.item(reader, depth + 1))
+            return tuple(open_values)
         if count > <uint64_t>self.array_items or count > left(reader):
             raise CborError("array too long")
         cdef tuple values = PyTuple_New(<Py_ssize_t>count)
@@ -228,11 +282,21 @@ cdef class Decoder:
     cdef dict pairs(self, Reader* reader, uint64_t count, int depth):
         cdef dict result = {}
         cdef Py_ssize_t i
+        if reader.open:
+            while not ended(reader):
+                if len(result) == self.map_pairs:
+                    raise CborError("map too long")
+                self.pair(reader, depth, result)
+            return result
         if count > <uint64_t>self.map_pairs or count > left(reader) // 2:
             raise CborError("map too long")
         for i in range(<Py_ssize_t>count):
-            key = self.item(reader, depth + 1)
-            if not can_be_key(key) or key in result:
-                raise CborError("map key is doubled or of a kind that labels nothing")
-            result[key] = self.item(reader, depth + 1)
+            self.pair(reader, depth, result)
         return result
+
+    cdef int pair(self, Reader* reader, int depth, dict result) except -1:
+        key = self.item(reader, depth + 1)
+        if not can_be_key(key) or key in result:
+            raise CborError("map key is doubled or of a kind that labels nothing")
+        result[key] = self.item(reader, depth + 1)
+        return 0

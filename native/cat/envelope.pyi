@@ -10,12 +10,14 @@ class Envelope:
     """A token taken apart but not yet believed; `parse` makes it.
 
     `payload` and `protected` are the received bytes (CAT-3); `claims` and `seal` are empty for
-    COSE_Encrypt0, whose payload is ciphertext (CAT-12). `seal` is the MAC or signature.
+    COSE_Encrypt0, whose payload is ciphertext (CAT-12). `seal` is the MAC or signature. `alg` is
+    what the protected headers say; `names_alg` is whether any header says it (CAT-23).
     """
 
     tag: int
     protected: bytes
     alg: Value
+    names_alg: bool
     kid: bytes | None
     iv: bytes | None
     critical: tuple[Value, ...]

@@ -10,7 +10,7 @@ from libc.string cimport memcpy
 
 from native.cat.errors import CborError
 
-from native.cat.cbor cimport Decoder, Reader, head, take
+from native.cat.cbor cimport Decoder, Reader, ended, head
 
 cdef enum:
     BYTES = 2  # major types, RFC 8949 3.1
@@ -33,6 +33,7 @@ cdef class Envelope:
     cdef readonly int tag
     cdef readonly bytes protected
     cdef readonly object alg
+    cdef readonly bint names_alg
     cdef readonly bytes kid
     cdef readonly bytes iv
     cdef readonly tuple critical
@@ -61,6 +62,7 @@ cdef class Envelope:
         iv = headers[IV] if IV in headers else unprotected.get(IV)
         self.iv = iv if type(iv) is bytes else None
         self.alg = headers.get(ALG)
+        self.names_alg = ALG in headers or ALG in unprotected
         self.critical = critical
         self.kid = kid
         return 0
@@ -75,6 +77,11 @@ cdef uint64_t part(Decoder decoder, Reader* reader, int depth, int wanted) excep
     return argument
 
 
+cdef bytes string(Decoder decoder, Reader* reader, int depth):
+    cdef uint64_t size = part(decoder, reader, depth, BYTES)
+    return decoder.octets(reader, size, depth)
+
+
 cdef dict claims_map(Decoder decoder, bytes data):
     value = decoder.whole(data)
     if type(value) is not dict:
@@ -87,11 +94,12 @@ def parse(bytes data not None, Decoder decoder not None):
     cdef Reader reader
     cdef uint64_t tag, parts
     cdef int depth = 1
+    cdef bint open
     cdef dict unprotected
     reader.data = data
     reader.at = 0
     reader.end = len(data)
-    reader.items = 0
+    reader.items, reader.lenient = 0, decoder.lenient
     tag = part(decoder, &reader, 0, TAG)
     if tag == CWT:
         tag = part(decoder, &reader, depth, TAG)
@@ -99,14 +107,17 @@ def parse(bytes data not None, Decoder decoder not None):
     if not ENCRYPT0 <= tag <= SIGN1:
         raise CborError("not a tagged COSE message")
     parts = part(decoder, &reader, depth, ARRAY)
-    if parts != (3 if tag == ENCRYPT0 else 4):
+    open = reader.open
+    if not open and parts != (3 if tag == ENCRYPT0 else 4):
         raise CborError("wrong number of parts")
     depth += 1
     envelope.tag = <int>tag
-    envelope.protected = take(&reader, part(decoder, &reader, depth, BYTES))
+    envelope.protected = string(decoder, &reader, depth)
     unprotected = decoder.pairs(&reader, part(decoder, &reader, depth, MAP), depth)
-    envelope.payload = take(&reader, part(decoder, &reader, depth, BYTES))
-    envelope.seal = b"" if tag == ENCRYPT0 else take(&reader, part(decoder, &reader, depth, BYTES))
+    envelope.payload = string(decoder, &reader, depth)
+    envelope.seal = b"" if tag == ENCRYPT0 else string(decoder, &reader, depth)
+    if open and not ended(&reader):
+        raise CborError("wrong number of parts")
     if reader.at != reader.end:
         raise CborError("trailing bytes")
     headers = claims_map(decoder, envelope.protected) if envelope.protected else {}

@@ -168,3 +168,26 @@ async def test_another_key_set_takes_effect_at_once(pair):
     porter.use(None)
     await ask(quick, *asked)
     assert porter.passed == before
+
+
+async def test_configured_carriers(pair):
+    """CAT-90: a token in a header, parameter or cookie of a name of ours, and nowhere else."""
+    names = cat.Names(("x-cat",), ("token",), ("session",))
+    options = cat.Options(issuers=("me",), names=names)
+    standing, porter = cat.Verifier(KEYS, options), Porter(accepted, time.time)
+    porter.use(standing)
+    part = Verifying(
+        standing.verify_any, time.time, host="127.0.0.1", port=0, porter=porter, names=names
+    )
+    await part.start()
+    text = token(catu={"query": {"exact": "q=1"}})
+    for target, fields in (
+        ("/live/a?q=1", {"X-Cat": text}),
+        (f"/live/a?Token={text}&q=1", {}),
+        ("/live/a?q=1", {"Cookie": f"a=b; session={text}"}),
+    ):
+        for front in (nginx, envoy):
+            asked = front(target, fields)
+            assert (await ask(part.port, *asked))[0] == "HTTP/1.1 200 OK"
+            assert (await ask(pair[0], *asked))[0] == "HTTP/1.1 401 Unauthorized"
+    await part.stop()

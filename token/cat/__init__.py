@@ -16,7 +16,7 @@ from cat.mint import Mint
 from cat.refusal import RefusalAnswer, refusal
 from cat.renewal import Renewed
 from cat.revocation import Revocations, Snapshot
-from cat.transport import Found, candidates, in_path
+from cat.transport import Found, Names, candidates, in_path
 from cat.verifier import Verifier
 from cat.verify import Verdict, verify, verify_any
 
@@ -30,6 +30,7 @@ __all__ = [
     "KeyFileError",
     "KeySet",
     "Mint",
+    "Names",
     "Options",
     "RefusalAnswer",
     "Refused",

@@ -1,4 +1,4 @@
-"""CBOR (RFC 8949): the kernel's strict decoder at our limits (CAT-5, CAT-11, CAT-120) and a
+"""CBOR (RFC 8949): the kernel's decoders at our limits (CAT-5, CAT-11, CAT-120) and a
 deterministic encoder (section 4.2.1).
 """
 
@@ -10,14 +10,20 @@ from typing import Final
 from cat.tables import LIMITS
 from native.cat import CborError, Decoder, Tag, Value
 
-DECODER: Final = Decoder(
-    depth=LIMITS.depth,
-    items=LIMITS.items,
-    map_pairs=LIMITS.map_pairs,
-    array_items=LIMITS.array_items,
-    text_bytes=LIMITS.text_bytes,
-)
-decode = DECODER.decode
+
+def _decoder(lenient: bool) -> Decoder:
+    return Decoder(
+        depth=LIMITS.depth,
+        items=LIMITS.items,
+        map_pairs=LIMITS.map_pairs,
+        array_items=LIMITS.array_items,
+        text_bytes=LIMITS.text_bytes,
+        lenient=lenient,
+    )
+
+
+DECODERS: Final = {"strict": _decoder(False), "lenient": _decoder(True)}  # CAT-5
+decode = DECODERS["strict"].decode
 
 _FLOATS = {25: ">e", 26: ">f", 27: ">d"}
 
@@ -104,4 +110,4 @@ def _float_info(value: float) -> int:
     return 27
 
 
-__all__ = ["DECODER", "CborError", "Tag", "Value", "decode", "encode", "items", "join"]
+__all__ = ["DECODERS", "CborError", "Tag", "Value", "decode", "encode", "items", "join"]

@@ -11,6 +11,7 @@ from cat import transport
 from cat.cbor import Value
 from cat.due import Due
 from cat.tables import CATTPRINT, PROFILES, Profile, with_claim
+from cat.transport import Names
 from cat.uri import Uri, UriError, parse
 from native.cat import Request as Context
 
@@ -31,6 +32,9 @@ class Options:
     label_324: Literal["contested", "cattprint"] = "contested"
     privacy: Literal["off", "warn", "reject"] = "off"  # CAT-85; warnings are `cat.privacy.findings`
     b64: Literal["strict", "lenient"] = "strict"  # CAT-9
+    cbor: Literal["strict", "lenient"] = "strict"  # CAT-5
+    alg_from_key: bool = False  # a token without alg has that of the key it names, CAT-23
+    names: Names = field(default_factory=Names)  # more places for tokens, CAT-90
     encoded_slash: Literal["refuse", "allow"] = "refuse"  # CAT-42
     query_ignore: Sequence[str] = ()  # names of parameters that are no part of catu's query, CAT-43
     redirect_hosts: Sequence[str] = ()  # of catif locations that are not https, CAT-60
@@ -59,7 +63,7 @@ class Options:
         """What steps 1 to 7 depend on (CAT-101)."""
         return (
             *(self.profile, self.contested, self.high_s, self.foreign),
-            *(self.label_324, self.privacy, self.b64),
+            *(self.label_324, self.privacy, self.b64, self.cbor, str(self.alg_from_key)),
         )
 
     @cached_property
@@ -92,7 +96,7 @@ LIBRARY_DEFAULTS: Final = Options()
 
 def normal_uri(context: Context, options: Options = LIBRARY_DEFAULTS) -> Uri | None:
     """The viewer's URI without the token (CAT-42), or None when it has no normal form."""
-    form = (options.encoded_slash, tuple(options.query_ignore))
+    form = (options.encoded_slash, tuple(options.query_ignore), options.names.queries)
     kept = context.normal
     if not isinstance(kept, tuple) or kept[0] != form:
         kept = context.normal = form, without_token(context.uri, options)
@@ -111,7 +115,7 @@ def without_token(text: str, options: Options = LIBRARY_DEFAULTS) -> Uri | None:
     head, mark, query = text.partition("?")
     scheme, slashes, rest = head.partition("://")
     host, slash, path = rest.partition("/")
-    found = transport.candidates(slash + path, query, {})
+    found = transport.candidates(slash + path, query, {}, options.names)
     kept = transport.without(found.query, options.query_ignore)
     try:
         return parse(

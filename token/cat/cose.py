@@ -1,12 +1,12 @@
 """The COSE envelope (RFC 9052; CAT-1..CAT-8): steps 2 and 3 of the verdict, and the issued form."""
 
-from typing import Final
+from typing import Final, Literal
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from cat.algorithms import CIPHERS, Public
-from cat.cbor import DECODER, CborError, Tag, encode
+from cat.cbor import DECODERS, CborError, Tag, encode
 from cat.errors import Refused
 from cat.tables import ALGORITHM_TAGS
 from native.cat import Envelope, sealed_structure
@@ -20,10 +20,10 @@ CIPHER_NUMBERS: Final = frozenset(cipher.number for cipher in CIPHERS.values())
 _SHAPE, _HEADERS = 2, 3  # steps of CAT section 10
 
 
-def parse(data: bytes) -> Envelope:
-    """Step 2 of the order: every byte accounted for, or Refused("malformed")."""
+def parse(data: bytes, forms: Literal["strict", "lenient"] = "strict") -> Envelope:
+    """Step 2 of the order: every byte accounted for, or Refused("malformed"); CAT-5."""
     try:
-        return parse_envelope(data, DECODER)
+        return parse_envelope(data, DECODERS[forms])
     except CborError:
         raise Refused("malformed", _SHAPE) from None
 

@@ -9,7 +9,7 @@ from cat.cbor import CborError, Value
 from cat.context import Options
 from cat.errors import Refused
 from cat.keys import Key, KeySet
-from cat.tables import LIMITS
+from cat.tables import ALGORITHM_TAGS, LIMITS
 from cat.text import normal_text, token_bytes
 from native.cat import Envelope
 
@@ -29,18 +29,18 @@ class Opened(NamedTuple):
 def opened(token: str, keys: KeySet, now: float, options: Options) -> Opened:
     """The claims of a token whose seal holds; Refused says which step did not."""
     text = normal_text(token) if options.b64 == "lenient" else token
-    envelope = cose.parse(token_bytes(text))
+    envelope = cose.parse(token_bytes(text), options.cbor)
     if envelope.tag != cose.ENCRYPT0:
         return _checked(envelope, keys, now, options, encrypted=False)
     key, plain = _decrypted(envelope, keys, now)
     if key.issuer and plain[:1] and plain[0] >> 5 == _MAP_HEAD:
         try:
-            claims = cbor.decode(plain)
+            claims = cbor.DECODERS[options.cbor].decode(plain)
         except CborError:
             raise Refused("malformed", _SHAPE) from None
         assert isinstance(claims, dict)
         return Opened(key, claims, plain, encrypted=True)
-    inner = cose.parse(plain)
+    inner = cose.parse(plain, options.cbor)
     if inner.tag == cose.ENCRYPT0:
         raise Refused("malformed", _SHAPE)
     return _checked(inner, keys, now, options, encrypted=True)
@@ -74,9 +74,19 @@ def _decrypted(envelope: Envelope, keys: KeySet, now: float) -> tuple[Key, bytes
     raise Refused("signature", _SIGNATURE)
 
 
+def _algorithm(envelope: Envelope, keys: KeySet, options: Options) -> int:
+    """Step 3; of a token that names none, by option, the algorithm of the key it names (CAT-23)."""
+    if envelope.names_alg or envelope.kid is None or not options.alg_from_key:
+        return cose.check_algorithm(envelope)
+    numbers = {key.number for key in keys.named(envelope.kid)}
+    if len(numbers) != 1 or ALGORITHM_TAGS.get(min(numbers)) != envelope.tag:
+        raise Refused("alg", _ALG)
+    return numbers.pop()
+
+
 def _authenticate(envelope: Envelope, keys: KeySet, now: float, options: Options) -> Key:
     """Steps 3 to 5: the key decides (CAT-21)."""
-    number = cose.check_algorithm(envelope)
+    number = _algorithm(envelope, keys, options)
     candidates = keys.of(number)
     if not candidates:
         raise Refused("alg", _ALG)

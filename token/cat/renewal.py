@@ -107,7 +107,7 @@ def _came_by(case: Case) -> str:
     uri, headers = case.context.uri, case.context.headers
     head, _, query = uri.partition("?")
     _, slash, path = head.partition("://")[2].partition("/")
-    return transport.channel(case.token, slash + path, query, headers)
+    return transport.channel(case.token, slash + path, query, headers, case.options.names)
 
 
 def _may_redirect(rules: Mapping[Any, Any], case: Case, came: str) -> bool:
@@ -129,12 +129,19 @@ def _successor(expadd_s: float, case: Case, kid: str | None, mint: Mint) -> str 
     changed: dict[int, object] = {LABELS["exp"]: now + expadd_s, LABELS["iat"]: now}
     if case.claims.get(LABELS["catreplay"], 0) != 0:
         changed[LABELS["cti"]] = mint.entropy(CTI_BYTES)
-    items = cbor.items(case.payload)
+    items = _items(case)
     items.update({cbor.encode(label): cbor.encode(value) for label, value in changed.items()})
     try:
         return seal(cbor.join(items), key)
     except IssueError:
         return None  # it would be too long
+
+
+def _items(case: Case) -> dict[bytes, bytes]:
+    """The claims in their own bytes; where those may be in longer forms, in the shortest."""
+    if case.options.cbor == "strict":
+        return cbor.items(case.payload)
+    return {cbor.encode(label): cbor.encode(value) for label, value in case.claims.items()}
 
 
 def _delivered(delivery: Delivery, token: str, rules: Mapping[Any, Any], case: Case) -> Renewed:

@@ -15,7 +15,25 @@ QUERY: Final = "cat"
 PATH_PREFIX: Final = "/cat:"
 COOKIE: Final = "cta-common-access-token"
 BARE_SEGMENT_CHARS: Final = 50  # CAT-90 (3)
+_NAME = re.compile(r"[a-z0-9!#$%'*+.^_`|~-]+")  # RFC 9110, 5.6.2, less "&"
 _PATH_FORM = re.compile(r"/cat(?::|%3[Aa])([^/]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names that carry tokens beside the standard ones (CAT-90), in lower case."""
+
+    headers: tuple[str, ...] = ()
+    queries: tuple[str, ...] = ()
+    cookies: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in (*self.headers, *self.queries, *self.cookies):
+            if _NAME.fullmatch(name) is None:
+                raise ValueError(f"a name that carries tokens is a lower-case token, not {name!r}")
+
+
+STANDARD: Final = Names()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +46,23 @@ class Found:
     headers: Mapping[str, str]
 
 
-def candidates(path: str, query: str, headers: Mapping[str, str]) -> Found:
+def candidates(path: str, query: str, headers: Mapping[str, str], names: Names = STANDARD) -> Found:
     """Take every token out of a request; header names are lower-case, `query` is without its
     question mark.
     """
-    from_header = [item.split(";")[0].strip() for item in headers.get(HEADER, "").split(",")]
-    from_query, query = _from_pairs(query, "&", QUERY)
+    carriers = (HEADER, *names.headers)
+    from_header = [
+        item.split(";")[0].strip()
+        for carrier in carriers
+        for item in headers.get(carrier, "").split(",")
+    ]
+    from_query, query = _from_names(query, "&", (QUERY, *names.queries))
     from_path, path = _from_path(path)
-    from_cookie, cookie = _from_pairs(headers.get("cookie", ""), ";", COOKIE)
+    from_cookie, cookie = _from_names(headers.get("cookie", ""), ";", (COOKIE, *names.cookies))
     rest = headers
-    if HEADER in headers or from_cookie:
-        rest = {name: value for name, value in headers.items() if name not in (HEADER, "cookie")}
+    if from_cookie or any(carrier in headers for carrier in carriers):
+        taken = (*carriers, "cookie")
+        rest = {name: value for name, value in headers.items() if name not in taken}
         if cookie:
             rest["cookie"] = cookie
     tokens = dict.fromkeys(filter(None, [*from_header, *from_query, *from_path, *from_cookie]))
@@ -52,16 +76,19 @@ def without(query: str, names: Sequence[str]) -> str:
     return query
 
 
-def channel(token: str, path: str, query: str, headers: Mapping[str, str]) -> str:
+def channel(
+    token: str, path: str, query: str, headers: Mapping[str, str], names: Names = STANDARD
+) -> str:
     """Where a token came by: header, query, path or cookie; header for one from elsewhere."""
     came = {
-        "header": {HEADER: headers.get(HEADER, "")},
+        "header": {name: headers.get(name, "") for name in (HEADER, *names.headers)},
         "query": {},
         "path": {},
         "cookie": {"cookie": headers.get("cookie", "")},
     }
     for name, fields in came.items():
-        found = candidates(path if name == "path" else "", query if name == "query" else "", fields)
+        where = path if name == "path" else "", query if name == "query" else ""
+        found = candidates(*where, fields, names)
         if token in found.tokens:
             return name
     return "header"
@@ -70,6 +97,15 @@ def channel(token: str, path: str, query: str, headers: Mapping[str, str]) -> st
 def in_path(token: str, path: str) -> str:
     """The path form: the token above every relative reference (CAT-93)."""
     return f"{PATH_PREFIX}{token}{path}"
+
+
+def _from_names(text: str, separator: str, wanted: Sequence[str]) -> tuple[list[str], str]:
+    """The values of several names, name by name, and the text without those pairs."""
+    found: list[str] = []
+    for name in wanted:
+        values, text = _from_pairs(text, separator, name)
+        found += values
+    return found, text
 
 
 def _from_pairs(text: str, separator: str, wanted: str) -> tuple[list[str], str]:

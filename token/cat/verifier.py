@@ -64,7 +64,7 @@ class Verifier(Fast[Verdict]):
         return furthest(tokens, lambda token: self.verify(token, context))
 
 
-_RULES_OF_KERNEL = ("profile", "contested", "high_s", "foreign", "privacy")
+_RULES_OF_KERNEL = ("profile", "contested", "high_s", "foreign", "privacy", "names")
 
 
 def _is_plain(options: Options) -> bool:
