@@ -59,10 +59,10 @@ def multivariant(renditions: Sequence[Rendition], *, clearkey: ClearKey = "ident
     for variant in variants:
         lines += [_stream_inf(variant), f"{variant.main.name}/media.m3u8"]
     lines += [_iframe_stream_inf(r) for r in renditions if r.trick_of]
-    text = "\n".join(lines) + "\n"
+    playlist = "\n".join(lines) + "\n"
     for leaf in W3C_LEAVES if clearkey == "w3c" else ():
-        text = text.replace(f"/{W3C_LEAVES[leaf]}", f"/{leaf}")
-    return text
+        playlist = playlist.replace(f"/{W3C_LEAVES[leaf]}", f"/{leaf}")
+    return playlist
 
 
 def subtitle_lines(text: Sequence[Rendition], leaf: str = "media.m3u8") -> list[str]:
