@@ -1,0 +1,175 @@
+"""Nodes tell each other their sums and outcomes over the shared store (RT-15).
+
+Theory of operation
+1. Twice a second a node publishes the rows that changed and the outcomes of the last seconds, as
+   they stand: one message, whose size goes with cells and not with events.
+2. A node that begins to listen says so, and everybody tells the whole: after a partition all know
+   the same within a round.
+3. A node hears itself. When it does not for `DEAF_S`, its subscription is renewed.
+4. The store may be away: `tell` and `listen` then end with StoreError within its time limit, and
+   the node goes on alone. Nothing here is on the path of a request.
+
+What arrives is held to shape and range; a node of other CDNs is heard for those that both know.
+"""
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+from runtime import logs
+from runtime.store import Store
+
+from ..policies.face import Cell
+from .circuits import Second
+from .state import Part, State
+from .sums import COLUMNS, HOUR_S, MAX_ROWS, Sums
+
+CHANNEL = "router:cells:1"
+MAX_BYTES = 8 << 20
+MAX_SECONDS = 4_096
+MAX_PEERS = 64
+TOLD_S = 3  # outcomes of so many seconds are told again
+DEAF_S = 3.0
+BITMAP = (1 << 64) - 1
+
+log = logs.get("cdn_router")
+
+
+class Told(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """A message. `rows`: cell and CDN by their place, then the columns; `seconds`: epoch second,
+    region, CDN, good, failed, stalled, bitmaps of sessions and networks.
+    """
+
+    node: str
+    hello: bool = False
+    whole: bool = False
+    landmark_s: float = 0.0
+    cdns: tuple[str, ...] = ()
+    cells: list[Cell] = []
+    rows: list[tuple[int, int, tuple[float, ...]]] = []
+    seconds: list[tuple[int, str, int, int, int, int, int, int]] = []
+
+
+ENCODER = msgspec.msgpack.Encoder()
+DECODER = msgspec.msgpack.Decoder(Told)
+
+
+class Exchange:
+    """The messages of one node; `heard_s` is when it last heard itself."""
+
+    def __init__(self, state: State, node: str) -> None:
+        self.node = node
+        self.heard_s = 0.0
+        self.refused = 0
+        self._state = state
+        self._whole = True
+
+    # -- what is told ------------------------------------------------------------------------------
+
+    def hello(self) -> bytes:
+        return ENCODER.encode(Told(self.node, hello=True))
+
+    def message(self, now_s: float) -> bytes:
+        """What changed since the last one, or the whole when somebody asked for it."""
+        own = self._state.own
+        own.sums.turn(now_s)
+        changed = own.sums.changed()
+        rows = own.sums.rows if self._whole else changed
+        since_s = -math.inf if self._whole else now_s - TOLD_S
+        places: dict[Cell, int] = {}
+        told = Told(
+            self.node,
+            whole=self._whole,
+            landmark_s=own.sums.landmark_s,
+            cdns=tuple(cdn.id for cdn in self._state.cdns),
+            rows=[
+                (places.setdefault(cell, len(places)), cdn, tuple(row))
+                for (cell, cdn), row in rows.items()
+            ],
+            seconds=[
+                (at_s, *where, s.good, s.failed, s.stalled, s.sessions, s.networks)
+                for at_s, wheres in own.seconds.items()
+                if at_s >= since_s
+                for where, s in wheres.items()
+            ],
+        )
+        told.cells = list(places)
+        self._whole = False
+        return ENCODER.encode(told)
+
+    # -- what is heard -----------------------------------------------------------------------------
+
+    def take(self, body: bytes, now_s: float) -> None:
+        """Take a message in; one that is not ours to understand is counted and has no effect."""
+        try:
+            told = DECODER.decode(body) if len(body) <= MAX_BYTES else None
+        except msgspec.MsgspecError:
+            told = None
+        if told is None or not _sound(told, now_s):
+            self.refused += 1
+        elif told.node == self.node:
+            self.heard_s = now_s
+        elif told.hello:
+            self._whole = True
+        else:
+            self._heard(told, now_s)
+
+    def _heard(self, told: Told, now_s: float) -> None:
+        peers = self._state.peers
+        part = peers.get(told.node)
+        if part is None:
+            if len(peers) >= MAX_PEERS:
+                self.refused += 1
+                return
+            part = peers[told.node] = Part(Sums(now_s))
+            self._whole = True  # it may not have heard of us
+        if told.whole:
+            part.sums.rows.clear()
+            part.seconds.clear()
+        part.heard_s = now_s
+        known = {cdn.id: at for at, cdn in enumerate(self._state.cdns)}
+        ours = [known.get(name) for name in told.cdns]
+        part.sums.update(
+            told.landmark_s,
+            {
+                (told.cells[cell], at): list(row)
+                for cell, cdn, row in told.rows
+                if (at := ours[cdn]) is not None
+            },
+        )
+        for at_s, region, cdn, *outcome in told.seconds:
+            if (at := ours[cdn]) is not None:
+                part.seconds.setdefault(at_s, {})[region, at] = Second(*outcome)
+
+    # -- over the store ----------------------------------------------------------------------------
+
+    async def tell(self, store: Store, now_s: float) -> None:
+        """One round; StoreError when the store is away, and then the next tells the whole."""
+        body = self.message(now_s)
+        self._whole = True
+        await store.publish(CHANNEL, body)
+        self._whole = False
+
+
+def _sound(told: Told, now_s: float) -> bool:
+    """Whether every number is one, every place exists and the times are of our time."""
+    return (
+        0 < len(told.node) <= 64
+        and len(told.rows) <= MAX_ROWS
+        and len(told.seconds) <= MAX_SECONDS
+        and (told.hello or abs(now_s - told.landmark_s) < 2 * HOUR_S)
+        and all(
+            0 <= cell < len(told.cells) and 0 <= cdn < len(told.cdns) and _sums(row)
+            for cell, cdn, row in told.rows
+        )
+        and all(
+            0 <= cdn < len(told.cdns) and min(counts) >= 0 and max(bitmaps) <= BITMAP
+            for _, _, cdn, *counts in told.seconds
+            if (bitmaps := counts[3:])
+        )
+    )
+
+
+def _sums(row: Sequence[float]) -> bool:
+    return len(row) == len(COLUMNS) and all(0 <= value < math.inf for value in row)

@@ -1,0 +1,134 @@
+"""All evidence of this node and its peers, and the snapshot that policies see (RT-15).
+
+A peer's part counts for as long as it is heard of; what this node knows by itself always counts.
+The snapshot's time is that of its making; `peers_age_ms` tells how old the oldest part in it is.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+from ..policies.face import Cdn, Cell, Circuit, Evidence, Site, Snapshot, Stand
+from .circuits import Circuits, Second, Seconds, Where
+from .sums import COLUMNS, HALF_LIFE_S, SECONDS_AT_REST, Row, Sample, Sums
+
+SILENT_S = 10.0  # a peer not heard of for so long is gone
+NONE = (0.0,) * len(COLUMNS)
+KEPT_S = 45  # seconds of outcomes: the open time and a window
+
+
+def bit(name: str) -> int:
+    """One bit of 64 for a name."""
+    return 1 << (blake2b(name.encode(), digest_size=1).digest()[0] & 63)
+
+
+@dataclass(slots=True)
+class Part:
+    """What one node knows."""
+
+    sums: Sums
+    seconds: Seconds = field(default_factory=dict)
+    heard_s: float = 0.0
+
+    def forget(self, before_s: float) -> None:
+        for at_s in [at_s for at_s in self.seconds if at_s < before_s]:
+            del self.seconds[at_s]
+
+
+class State:
+    def __init__(self, cdns: Sequence[Cdn], now_s: float) -> None:
+        self.cdns = tuple(cdns)
+        self.circuits = Circuits()
+        self.own = Part(Sums(now_s))
+        self.peers: dict[str, Part] = {}
+        self._version = 0
+
+    # -- evidence ----------------------------------------------------------------------------------
+
+    def sample(self, cell: Cell, cdn: int, sample: Sample, now_s: float) -> None:
+        """A stretch of playback of one session."""
+        self.own.sums.add(cell, cdn, sample, now_s)
+
+    def outcome(self, region: str, cdn: int, outcome: Second, now_s: float) -> None:
+        """What one session saw of a CDN."""
+        wheres = self.own.seconds.setdefault(int(now_s), {})
+        wheres.setdefault((region, cdn), Second()).join(outcome)
+
+    # -- the snapshot ------------------------------------------------------------------------------
+
+    def look(self, now_s: float) -> list[tuple[Where, Circuit]]:
+        """Forget the silent and the old, and judge all circuits."""
+        for name in [n for n, p in self.peers.items() if now_s - p.heard_s > SILENT_S]:
+            del self.peers[name]
+        parts = [self.own, *self.peers.values()]
+        for part in parts:
+            part.forget(now_s - KEPT_S)
+        there = {
+            (cell.region, cdn): row[5] / SECONDS_AT_REST
+            for (cell, cdn), row in self._totals(now_s).items()
+            if cell == Cell(cell.region)
+        }
+        return self.circuits.look([part.seconds for part in parts], there, now_s)
+
+    def snapshot(
+        self,
+        now_ms: int,
+        *,
+        stands: Sequence[Stand] = (),
+        probed_down: Callable[[str, int], bool] = lambda _region, _cdn: False,
+        fill: Sequence[float] = (),
+    ) -> Snapshot:
+        """Everything as of now. `stands` and `fill` are by CDN, in the order of `cdns`."""
+        self._version += 1
+        count = len(self.cdns)
+        totals = self._totals(now_ms / 1000)
+        cells: dict[Cell, list[Evidence]] = {Cell(): [Evidence()] * count}
+        for (cell, cdn), row in totals.items():
+            cells.setdefault(cell, [Evidence()] * count)[cdn] = _evidence(row)
+        sites = {
+            region: tuple(
+                Site(
+                    self.circuits.circuit(region, at),
+                    totals.get((Cell(region), at), NONE)[6] / SECONDS_AT_REST,
+                    cdn.capacity_mbps.get(region, 0.0),
+                    probed_down(region, at),
+                    fill[at] if fill else 0.0,
+                )
+                for at, cdn in enumerate(self.cdns)
+            )
+            for region in {"", *(cell.region for cell in cells), *self._capped()}
+        }
+        for region in sites:
+            cells.setdefault(Cell(region), [Evidence()] * count)
+        return Snapshot(
+            self._version,
+            now_ms,
+            self.cdns,
+            tuple(stands) or (Stand.ENABLED,) * count,
+            {cell: tuple(evidence) for cell, evidence in cells.items()},
+            sites,
+            HALF_LIFE_S,
+        )
+
+    def peers_age_ms(self, now_ms: int) -> int:
+        """Age of the peer that was not heard of for longest; 0 alone."""
+        return max((now_ms - int(p.heard_s * 1000) for p in self.peers.values()), default=0)
+
+    def _capped(self) -> set[str]:
+        return {region for cdn in self.cdns for region in cdn.capacity_mbps}
+
+    def _totals(self, now_s: float) -> Mapping[tuple[Cell, int], Row]:
+        """Sums over all nodes, of cells, their regions and the whole."""
+        totals: dict[tuple[Cell, int], Row] = {}
+        for part in (self.own, *self.peers.values()):
+            for (cell, cdn), row in part.sums.at(now_s):
+                for each in {cell, Cell(cell.region), Cell()}:
+                    total = totals.setdefault((each, cdn), [0.0] * len(COLUMNS))
+                    for at, value in enumerate(row):
+                        total[at] += value
+        return totals
+
+
+def _evidence(row: Row) -> Evidence:
+    n, qoe, failures, recent_n, recent_qoe, seconds, _ = row
+    return Evidence(n, qoe, failures, recent_n, recent_qoe, seconds / SECONDS_AT_REST)

@@ -1,0 +1,132 @@
+"""Decayed sums by cell and CDN that add up across nodes.
+
+Theory of operation
+1. Forward decay (Cormode et al., ICDE 2009): what happens at t is added with weight 2^((t - L)/h),
+   L the last full hour before it and h the half-life of its column. A sum at any later time is the
+   stored one times 2^-((now - L)/h); two nodes' sums over one L simply add up.
+2. A node writes only its own sums and tells them whole, so a message may be lost, doubled or late:
+   the next replaces it. Sums of a node that fell silent are forgotten with it.
+3. When the hour turns, stored sums are brought to the new L; what decayed to nothing is dropped.
+4. There are at most `MAX_ROWS`; beyond them evidence counts for the wider cell.
+
+Source: specs routing.md RT-2, RT-15.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from ..policies.face import Cell
+
+HOUR_S = 3_600
+MAX_ROWS = 20_000
+NOTHING = 1e-3  # of a sample
+HALF_LIFE_S = 60.0
+RECENT_S = 10.0
+PRESENCE_S = 30.0  # what is heard of every 30 s is there (CM-21)
+SECONDS_AT_REST = PRESENCE_S / 0.6931471805599453  # the sum of one session that stays
+
+Key = tuple[Cell, int]
+Row = list[float]
+
+
+class Column(NamedTuple):
+    """A sum and how fast it forgets."""
+
+    name: str
+    half_life_s: float
+
+
+COLUMNS = (
+    Column("n", HALF_LIFE_S),
+    Column("qoe", HALF_LIFE_S),
+    Column("failures", HALF_LIFE_S),
+    Column("recent_n", RECENT_S),
+    Column("recent_qoe", RECENT_S),
+    Column("seconds", PRESENCE_S),  # of sessions
+    Column("megabits", PRESENCE_S),
+)
+
+
+class Sample(NamedTuple):
+    """What one session adds: weight and score 0..100 of a stretch of playback, its seconds and
+    Mbit, and failed requests.
+    """
+
+    n: float = 0.0
+    qoe: float = 0.0
+    failures: float = 0.0
+    seconds: float = 0.0
+    megabits: float = 0.0
+
+
+def weights(from_s: float, to_s: float) -> Row:
+    """What one second of age does to each column, over the time between the two."""
+    return [2.0 ** ((to_s - from_s) / column.half_life_s) for column in COLUMNS]
+
+
+class Sums:
+    """The sums of one node, stored over `landmark_s`."""
+
+    def __init__(self, now_s: float) -> None:
+        self.landmark_s = now_s // HOUR_S * HOUR_S
+        self.rows: dict[Key, Row] = {}
+        self._dirty: set[Key] = set()
+        self._weights = (-1.0, weights(0, 0))
+
+    def add(self, cell: Cell, cdn: int, sample: Sample, now_s: float) -> None:
+        """Take a sample in."""
+        self.turn(now_s)
+        if self._weights[0] != now_s:
+            self._weights = now_s, weights(self.landmark_s, now_s)
+        weight = self._weights[1]
+        key = self._room(cell, cdn)
+        row = self.rows.get(key)
+        if row is None:
+            row = self.rows[key] = [0.0] * len(COLUMNS)
+        score = sample.n * sample.qoe
+        row[0] += sample.n * weight[0]
+        row[1] += score * weight[1]
+        row[2] += sample.failures * weight[2]
+        row[3] += sample.n * weight[3]
+        row[4] += score * weight[4]
+        row[5] += sample.seconds * weight[5]
+        row[6] += sample.megabits * weight[6]
+        self._dirty.add(key)
+
+    def _room(self, cell: Cell, cdn: int) -> Key:
+        """The row for a cell: its own while there is room, else a wider one's."""
+        while (cell, cdn) not in self.rows and len(self.rows) >= MAX_ROWS and cell != Cell():
+            cell = cell.wider()
+        return cell, cdn
+
+    def turn(self, now_s: float) -> None:
+        """Bring the sums to the hour of `now_s`."""
+        landmark_s = now_s // HOUR_S * HOUR_S
+        if landmark_s <= self.landmark_s:
+            return
+        fade = weights(landmark_s, self.landmark_s)
+        self.landmark_s = landmark_s
+        for key, row in list(self.rows.items()):
+            row[:] = [value * by for value, by in zip(row, fade, strict=True)]
+            if max(row) < NOTHING:
+                del self.rows[key]
+
+    def changed(self) -> dict[Key, Row]:
+        """The rows that changed since the last call."""
+        found = {key: self.rows[key] for key in self._dirty if key in self.rows}
+        self._dirty.clear()
+        return found
+
+    def update(self, landmark_s: float, rows: Mapping[Key, Row]) -> None:
+        """Put in rows of the same node, as it told them; newer ones replace."""
+        self.turn(landmark_s)
+        fade = weights(self.landmark_s, landmark_s)
+        for key, row in rows.items():
+            if key in self.rows or len(self.rows) < MAX_ROWS:
+                self.rows[key] = [value * by for value, by in zip(row, fade, strict=True)]
+
+    def at(self, now_s: float) -> Iterator[tuple[Key, Row]]:
+        """The sums as they are at `now_s`."""
+        fade = weights(now_s, self.landmark_s)
+        for key, row in self.rows.items():
+            yield key, [value * by for value, by in zip(row, fade, strict=True)]
