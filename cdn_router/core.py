@@ -1,24 +1,36 @@
-"""The router without its sockets: health in, decisions and steering manifests out.
+"""The router without its sockets: health and evidence in, decisions and steering manifests out.
 
-A poll is answered from the snapshot in memory; the session's state comes with the poll, signed, and
+A poll is answered from what is in memory; the session's state comes with the poll, signed, and
 leaves with RELOAD-URI. Whatever is wrong with a poll, the answer is a usable manifest (ST-21).
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from urllib.parse import parse_qs, quote
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import quote
 
-from . import report, steering
+from . import polls, steering
+from .admin.plan import Plan
+from .admin.plans import Plans
+from .decider import Choice, Decider, Question
 from .errors import NotFound
 from .health import Change, Health, Limits, Outcome
+from .health import State as HealthState
 from .moves import Move, Moves
 from .pathways import Admin, Pathway
-from .policy import Condition, Decision, Snapshot, decide
+from .policies.face import Policy, Stand
+from .policies.face import Snapshot as Picture
+from .policy import NAME as STATIC
+from .policy import Condition, Snapshot
 from .reasons import SENTENCES, Reason
 from .sessions import Session, Sessions, Viewer
 from .state import Signer, State
+from .steering import Mold
 
 MAX_SESSION_ID_CHARS = 64
+MAX_MOLDS = 10_000
+CLONE_PRIORITY = 1_000  # behind what manifests name, unless a rule says otherwise
+
+Recorder = Callable[[int, str, Decider, Question, Choice], None]
 
 
 @dataclass(slots=True)
@@ -43,6 +55,16 @@ class Answer:
     issues: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """TTLs in seconds; how old a snapshot may be that policies decide on (RT-15)."""
+
+    ttl_s: int
+    risk_ttl_s: int
+    state_ttl_s: int
+    snapshot_max_ms: int
+
+
 class Router:
     def __init__(
         self,
@@ -56,24 +78,32 @@ class Router:
         max_sessions: int,
         now_ms: int,
         new_id: Callable[[], str],
+        base: Plan | None = None,
+        policies: Mapping[str, Policy] | None = None,
+        risk_ttl_s: int = 10,
+        snapshot_max_ms: int = 10_000,
     ) -> None:
         self.sites = {p.id: Site(p, Health(limits), since_ms=now_ms) for p in pathways}
         self.sessions = Sessions(max_sessions)
         self.moves = Moves()
-        self.ttl_s = ttl_s
-        self._pathways = tuple(pathways)
+        self.bounds = Bounds(ttl_s, min(risk_ttl_s, ttl_s), state_ttl_s, snapshot_max_ms)
+        self.policies = dict(policies or {})
+        self.plans = Plans(base or Plan(), tuple(self.sites), (STATIC, *self.policies))
+        self.picture: Picture | None = None
+        self.record: Recorder | None = None
         self._signer = signer
         self._public_url = public_url
-        self._state_ttl_s = state_ttl_s
         self._new_id = new_id
         self._version = 1
-        self._decision = decide(self._pathways, self.snapshot())
+        self._molds: dict[tuple[tuple[str, ...], tuple[str, ...]], Mold] = {}
+        self._restood(now_ms)
+        self.decider = self._made()
 
     def snapshot(self) -> Snapshot:
         conditions = {i: Condition(s.health.state, s.admin) for i, s in self.sites.items()}
         return Snapshot(self._version, conditions)
 
-    # -- what changes the snapshot -----------------------------------------------------------------
+    # -- what changes decisions --------------------------------------------------------------------
 
     def probed(
         self, pathway_id: str, outcome: Outcome, took_ms: float | None, now_s: float, now_ms: int
@@ -87,72 +117,184 @@ class Router:
         return change
 
     def administer(self, pathway_id: str, admin: Admin, now_ms: int) -> Site:
-        """Drain or enable a pathway; NotFound for an unknown one."""
+        """Drain, kill or enable a pathway; NotFound for an unknown one."""
         site = self.sites.get(pathway_id)
         if site is None:
             raise NotFound("pathway_unknown", "no such pathway")
         if site.admin is not admin:
-            site.admin = admin
-            reason = Reason.DRAINED if admin is Admin.DRAINED else Reason.ENABLED
-            self._changed(site, reason, SENTENCES[reason].format(pathway=pathway_id), now_ms)
+            self.apply(self.plans.with_stand(pathway_id, admin), now_ms)
         return site
+
+    def apply(self, plan: Plan, now_ms: int) -> None:
+        """Let a plan hold from now on; RequestError or Conflict when it may not."""
+        self.plans.accept(plan, now_ms)
+        self._planned(now_ms)
+
+    def use(self, picture: Picture) -> None:
+        """Decide upon this snapshot from now on; its CDNs are the pathways, in their order."""
+        self.picture = picture
+        self.decider = self._made()
+
+    def tick(self, now_ms: int) -> None:
+        """Once a second: plans end, maintenance begins and ends."""
+        ended = self.plans.tick(now_ms)
+        stands = {name: self.plans.current.stand(name, now_ms) for name in self.sites}
+        if ended or any(stands[name] is not site.admin for name, site in self.sites.items()):
+            self._planned(now_ms)
+
+    def _planned(self, now_ms: int) -> None:
+        """Take over what the plan that holds says now."""
+        self._molds.clear()
+        changed = self._restood(now_ms)
+        for site in changed:
+            reason = Reason.ENABLED if site.admin is Admin.ENABLED else Reason.DRAINED
+            self._changed(site, reason, SENTENCES[reason].format(pathway=site.pathway.id), now_ms)
+        if not changed:
+            self.decider = self._made()
+
+    def _restood(self, now_ms: int) -> list[Site]:
+        """Take the plan's stands; the pathways whose stand is new."""
+        changed = []
+        for name, site in self.sites.items():
+            admin = self.plans.current.stand(name, now_ms)
+            if admin is not site.admin:
+                site.admin = admin
+                changed.append(site)
+        return changed
 
     def _changed(self, site: Site, reason: Reason, why: str, now_ms: int) -> None:
         site.reason, site.why, site.since_ms = reason, why, now_ms
         self._version += 1
-        before, self._decision = self._decision, decide(self._pathways, self.snapshot())
-        old, new = before.ids[0], self._decision.ids[0]
+        old = self.decider.default().ids[0]
+        self.decider = self._made()
+        new = self.decider.default().ids[0]
         if old != new:
             sentence = f"moved from {old} to {new}: {why}"
             move = Move(now_ms, site.pathway.id, reason, sentence, old, new, self._version)
             self.moves.add(move)
 
+    def _made(self) -> Decider:
+        plan = self.plans.current
+        stands = [Stand(site.admin) for site in self.sites.values()]
+        picture = replace(self.picture, stands=tuple(stands)) if self.picture else None
+        clones = [Pathway(spec.id, "", CLONE_PRIORITY) for spec in plan.clones]
+        conditions = dict(self.snapshot().conditions)
+        for clone in clones:
+            conditions[clone.id] = Condition(
+                HealthState.UP, plan.stands.get(clone.id, Admin.ENABLED)
+            )
+        return Decider(
+            [*(site.pathway for site in self.sites.values()), *clones],
+            conditions,
+            plan,
+            self._version,
+            self.policies.get(plan.policy),
+            picture,
+        )
+
     # -- what reads it -----------------------------------------------------------------------------
 
-    def start(self, session_id: str, viewer: Viewer, now_ms: int) -> tuple[Session, Decision]:
+    def stale(self, now_ms: int) -> bool:
+        """Whether the snapshot is older than its bound."""
+        picture = self.picture
+        return picture is not None and picture.age_ms(now_ms) > self.bounds.snapshot_max_ms
+
+    def ttl_s(self, choice: Choice, now_ms: int) -> int:
+        """By plan and rule; short where something is wrong (ST-51)."""
+        ttl_s = choice.ttl_s or self.plans.current.ttl_s or self.bounds.ttl_s
+        well = all(site.health.state is HealthState.UP for site in self.sites.values())
+        return ttl_s if well and not self.stale(now_ms) else min(ttl_s, self.bounds.risk_ttl_s)
+
+    def start(self, session_id: str, viewer: Viewer, now_ms: int) -> tuple[Session, Choice]:
         """The first decision of a session; the manifest is written in this order (ST-5)."""
         session = self.sessions.seen(session_id or self._new_id(), now_ms)
         session.viewer = viewer
-        session.declared = self._decision.ids
-        session.decided(self._decision, self._decision.ids)
-        return session, self._decision
+        lot, seed = steering.drawn(session.id, 0)
+        question = Question(viewer.who(), lot, "", 0.0, seed, self.stale(now_ms))
+        choice = self.decider.decide(question)
+        if self.record is not None:
+            self.record(now_ms, session.id, self.decider, question, choice)
+        named = tuple(i for i in choice.ids if i in self.sites)
+        session.declared = named
+        session.decided(choice, named, now_ms)
+        return session, choice
 
     def steering_url(self, proto: str, session: Session, polls: int, now_ms: int) -> str:
         """Where a session polls next; always absolute (ST-14)."""
-        expires_s = now_ms // 1000 + self._state_ttl_s
-        state = State(session.id, session.declared, polls, expires_s)
+        expires_s = now_ms // 1000 + self.bounds.state_ttl_s
+        lead = session.order[0] if session.order else ""
+        state = State(
+            session.id,
+            session.declared,
+            polls,
+            expires_s,
+            session.viewer.who(),
+            lead,
+            session.moved_ms // 1000,
+        )
         return f"{self._public_url}/steer/{proto}?ss={self._signer.seal(state)}"
 
     def poll(self, proto: str, query: str, now_ms: int) -> Answer:
         """The steering manifest for a poll, whatever its query says."""
-        told = report.parse(query, self.sites)
-        session, state, issue = self._session(query, now_ms)
+        poll = polls.read(query, self.sites)
+        told = poll.told
+        session, state, issue = self._session(poll, now_ms)
         issues = (issue, *told.issues) if issue else told.issues
         session.polled(told, issues, now_ms)
-        polls = state.polls if state else 0
-        session.declared = (state.declared if state else session.declared) or tuple(self.sites)
-        order = [i for i in self._decision.ids if i in session.declared] or self._decision.ids
-        session.decided(self._decision, order)
-        body = steering.emit(
-            order,
-            ttl_s=steering.jittered(self.ttl_s, session.id, polls),
-            reload_uri=self.steering_url(proto, session, polls + 1, now_ms),
-            declared=self.sites,
+        count = state.polls if state else 0
+        if state is not None:
+            session.recalled(state)
+        session.declared = session.declared or tuple(self.sites)
+        decider = self.decider
+        question = self._question(session, poll, count, now_ms)
+        choice = decider.decide(question)
+        if self.record is not None:
+            self.record(now_ms, session.id, decider, question, choice)
+        mold = self._mold(choice.ids, session.declared, decider)
+        session.decided(choice, mold.order, now_ms)
+        body = mold.fill(
+            steering.jittered(self.ttl_s(choice, now_ms), session.id, count),
+            self.steering_url(proto, session, count + 1, now_ms),
         )
         return Answer(body, session, issues)
 
-    def _session(self, query: str, now_ms: int) -> tuple[Session, State | None, str]:
+    def _question(self, session: Session, poll: polls.Poll, count: int, now_ms: int) -> Question:
+        """HLS players say where they are (ST-30); of others we know what they were told."""
+        entries = poll.told.entries
+        told = entries[0][0] if poll.told.proto == "hls" and entries else ""
+        lead = session.order[0] if session.order else ""
+        current = told if told in self.sites else lead
+        dwell_s = max(0, now_ms - session.moved_ms) / 1000
+        lot, seed = steering.drawn(session.id, count + 1)
+        return Question(session.viewer.who(), lot, current, dwell_s, seed, self.stale(now_ms))
+
+    def _mold(self, ids: tuple[str, ...], declared: tuple[str, ...], decider: Decider) -> Mold:
+        """The manifest of an order for players of a manifest: what that names, and its clones."""
+        key = (ids, declared)
+        found = self._molds.get(key)
+        if found is None:
+            if len(self._molds) >= MAX_MOLDS:
+                self._molds.clear()
+            usable, clones = set(declared), []
+            for spec in decider.plan.clones:
+                if spec.base_id in usable and spec.id not in usable:
+                    clones.append(spec.clone())
+                    usable.add(spec.id)
+            order = [i for i in ids if i in usable] or [i for i in ids if i in self.sites]
+            listed = [clone for clone in clones if clone.id in order]
+            found = self._molds[key] = Mold(order, declared=self.sites, clones=listed)
+        return found
+
+    def _session(self, poll: polls.Poll, now_ms: int) -> tuple[Session, State | None, str]:
         """Who polls: by signed state, else the plain id of a first poll, else a fresh session."""
-        values = parse_qs(query[: report.MAX_QUERY_CHARS], errors="replace")
-        sealed, plain = values.get("ss", [""])[0], values.get("sid", [""])[0]
-        if sealed:
-            state = self._signer.open(sealed, now_ms / 1000)
+        if poll.sealed:
+            state = self._signer.open(poll.sealed, now_ms / 1000)
             if state is None:
                 return self.sessions.seen(self._new_id(), now_ms), None, "state refused"
             return self.sessions.seen(state.session_id, now_ms), state, ""
-        if plain and is_session_id(plain):
-            return self.sessions.seen(plain, now_ms), None, ""
-        issue = "session id refused" if plain else ""
+        if poll.plain and is_session_id(poll.plain):
+            return self.sessions.seen(poll.plain, now_ms), None, ""
+        issue = "session id refused" if poll.plain else ""
         return self.sessions.seen(self._new_id(), now_ms), None, issue
 
 

@@ -5,6 +5,8 @@ RouterError
 │   ├── TooLarge   413  more than one request may carry
 │   └── Unsupported 415 another kind of body than the endpoint reads
 ├── NotFound       404  no such pathway or session (never on a steering URL: ST-21)
+├── Conflict       409  a plan that is older than the one that holds
+├── Forbidden      403  a change without the operator's token
 ├── Busy           429  this peer sends more than its share
 └── EmitError      500  a steering manifest that would break the wire rules
 """
@@ -39,6 +41,14 @@ class Busy(RouterError):
 
 class NotFound(RouterError):
     status = 404
+
+
+class Conflict(RouterError):
+    status = 409
+
+
+class Forbidden(RouterError):
+    status = 403
 
 
 class EmitError(RouterError):

@@ -19,7 +19,8 @@ class Admin(StrEnum):
     """What the operator wants of a pathway."""
 
     ENABLED = "enabled"
-    DRAINED = "drained"
+    DRAINED = "drained"  # no new sessions; those there leave at their polls
+    KILLED = "killed"  # as drained, and in no list while another is left
 
 
 @dataclass(frozen=True, slots=True)

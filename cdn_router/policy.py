@@ -63,7 +63,7 @@ def decide(pathways: Sequence[Pathway], snapshot: Snapshot) -> Decision:
     elif order[0] == favourite:
         out = conditions[favourite.id].state is State.OUT
         reason = Reason.ALL_OUT if out else Reason.PRIORITY
-    elif conditions[favourite.id].admin is Admin.DRAINED:
+    elif conditions[favourite.id].admin is not Admin.ENABLED:
         reason = Reason.DRAINED
     else:
         reason = BEHIND[conditions[favourite.id].state]

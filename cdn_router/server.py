@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections import Counter
 from typing import TypeVar
 
 import msgspec
@@ -16,6 +17,7 @@ from runtime.service import Background, Part, Web
 
 from .core import Router, Site, is_session_id
 from .errors import Busy, NotFound, RequestError, RouterError, TooLarge, Unsupported
+from .front import Front
 from .health import Limits
 from .intake import MAX_BODY_BYTES, Hosts, Intake
 from .pathways import Admin, Pathway
@@ -29,7 +31,7 @@ MAX_TEXT_CHARS = 256
 
 log = logs.get("cdn_router")
 DECISIONS = metrics.counter("router_decisions", "session starts", ("pathway", "reason"))
-POLLS = metrics.counter("router_polls", "steering polls", ("protocol",))
+POLLS = metrics.Sampled("router_polls", "steering polls", ("protocol",))
 ISSUES = metrics.counter("router_poll_issues", "faults in steering polls", ("issue",))
 RECORDS = metrics.Sampled("router_cmcd_records", "CMCD records by what became of them", ("fate",))
 NOTES = metrics.Sampled("router_cmcd_notes", "oddities of CMCD records", ("code",))
@@ -65,6 +67,7 @@ class Start(msgspec.Struct):
     country: str = ""
     device_class: str = ""
     asn: int | None = None
+    tenant: str = ""
 
 
 class Change(msgspec.Struct, forbid_unknown_fields=True):
@@ -84,6 +87,7 @@ class Endpoints:
         self._intake = intake
         self._clock = clock
         self._console_origin = console_origin
+        self.polls: Counter[tuple[str, ...]] = Counter()
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[self._around], client_max_size=16 << 10)
@@ -100,7 +104,11 @@ class Endpoints:
                 web.get("/v1/sessions/{id}", self.session),
             ]
         )
-        ends = [RECORDS.add(lambda: self._intake.records), NOTES.add(lambda: self._intake.notes)]
+        ends = [
+            POLLS.add(lambda: self.polls),
+            RECORDS.add(lambda: self._intake.records),
+            NOTES.add(lambda: self._intake.notes),
+        ]
 
         async def end(_: web.Application) -> None:
             for each in ends:
@@ -128,13 +136,19 @@ class Endpoints:
 
     async def steer(self, request: web.Request) -> web.Response:
         protocol = request.match_info["protocol"]
-        answer = self._router.poll(protocol, request.rel_url.raw_query_string, self._clock.now_ms())
-        POLLS.labels(protocol).inc()
+        query = request.rel_url.raw_query_string
+        body = self.answer(protocol, query)
+        return web.Response(body=body, content_type=CONTENT_TYPE, headers=STEER_HEADERS)
+
+    def answer(self, protocol: str, query: str) -> bytes:
+        """The steering manifest for a poll: also the short way's."""
+        answer = self._router.poll(protocol, query, self._clock.now_ms())
+        self.polls[protocol,] += 1
         for issue in answer.issues:
             ISSUES.labels(issue).inc()
         if answer.issues:
             log.info("poll_issues", session_id=answer.session.id, issues=answer.issues)
-        return web.Response(body=answer.body, content_type=CONTENT_TYPE, headers=STEER_HEADERS)
+        return answer.body
 
     async def preflight(self, _: web.Request) -> web.Response:
         return web.Response(status=204, headers=PREFLIGHT_HEADERS)
@@ -158,12 +172,15 @@ class Endpoints:
         start = _decoded(await request.read(), Start)
         if start.session_id and not is_session_id(start.session_id):
             raise RequestError("session_id", "at most 64 unreserved characters")
-        if max(map(len, (start.content, start.country, start.device_class))) > MAX_TEXT_CHARS:
+        if (
+            max(map(len, (start.content, start.country, start.device_class, start.tenant)))
+            > MAX_TEXT_CHARS
+        ):
             raise RequestError("too_long", f"at most {MAX_TEXT_CHARS} characters a text")
         now_ms = self._clock.now_ms()
         session, decision = self._router.start(
             start.session_id,
-            Viewer(start.content, start.country, start.device_class, start.asn),
+            Viewer(start.content, start.country, start.device_class, start.asn, start.tenant),
             now_ms,
         )
         DECISIONS.labels(decision.ids[0], decision.reason).inc()
@@ -177,13 +194,16 @@ class Endpoints:
         return web.json_response(
             {
                 "session_id": session.id,
-                "pathways": [{"id": p.id, "base_url": p.base_url} for p in decision.order],
+                "pathways": [
+                    {"id": i, "base_url": self._router.sites[i].pathway.base_url}
+                    for i in session.order
+                ],
                 "reason": decision.reason,
                 "sentence": decision.sentence,
                 "policy": decision.policy,
                 "policy_version": decision.policy_version,
                 "snapshot_version": decision.snapshot_version,
-                "ttl_s": self._router.ttl_s,
+                "ttl_s": self._router.ttl_s(decision, now_ms),
                 "steering": {
                     protocol: self._router.steering_url(protocol, session, 0, now_ms)
                     for protocol in ("hls", "dash")
@@ -285,6 +305,7 @@ def parts(
         port=settings.port,
         admin_routes=True,
         reuse_port=reuse_port,
+        front=Front(endpoints.answer, STEER_HEADERS, lambda: clock.now_ms() // 1000),
     )
     targets = [Target(p.id, p.probe_url) for p in settings.pathways if p.probe_url]
     if not targets:

@@ -7,12 +7,25 @@ Source: steering ST-31, ST-33, ST-34, ST-41.
 from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import NamedTuple
 
-from .policy import Decision
+from .decider import Choice
 from .quality import Quality
 from .report import Report
+from .rules.rule import MAX_TEXT_CHARS, Who
+from .state import State
 
 KEPT_ISSUES = 8
+KEPT_MOVES = 16
+
+
+class Told(NamedTuple):
+    """From when on a session was told to use a pathway, and why."""
+
+    at_ms: int
+    pathway: str
+    reason: str
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +36,13 @@ class Viewer:
     country: str = ""
     device_class: str = ""
     asn: int | None = None
+    tenant: str = ""
+
+    def who(self) -> Who:
+        """What rules and cells go by; texts no longer than state may carry."""
+        isp = "" if self.asn is None else f"AS{self.asn}"
+        texts = (self.content, self.tenant, self.country, self.device_class, isp)
+        return Who(*(text[:MAX_TEXT_CHARS] for text in texts))
 
 
 @dataclass(slots=True)
@@ -32,9 +52,9 @@ class Session:
     viewer: Viewer = field(default_factory=Viewer)
     declared: tuple[str, ...] = ()  # what its manifest names
     order: tuple[str, ...] = ()
-    reason: str = ""
-    sentence: str = ""
-    snapshot_version: int = 0
+    choice: Choice | None = None
+    moved_ms: int = 0
+    told: deque[Told] = field(default_factory=lambda: deque(maxlen=KEPT_MOVES))
     proto: str | None = None
     polls: int = 0
     last_poll_ms: int | None = None
@@ -45,14 +65,23 @@ class Session:
     issues: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_ISSUES))
     quality: Quality | None = None  # once its player reports
 
-    def decided(self, decision: Decision, order: Sequence[str]) -> None:
+    def recalled(self, state: State) -> None:
+        """What the session brought along; it may be news to this node."""
+        self.declared = state.declared or self.declared
+        if not self.order and state.lead:
+            self.order, self.moved_ms = (state.lead,), state.moved_s * 1000
+        if self.viewer == Viewer() and any(state.who):
+            content, tenant, region, device, isp = state.who
+            asn = int(isp[2:]) if isp[2:].isdecimal() else None
+            self.viewer = Viewer(content, region, device, asn, tenant)
+
+    def decided(self, choice: Choice, order: tuple[str, ...], now_ms: int) -> None:
         """Note what the session was told."""
-        if self.order and order[0] != self.order[0]:
-            self.moves += 1
-        self.order = tuple(order)
-        self.reason = decision.reason
-        self.sentence = decision.sentence
-        self.snapshot_version = decision.snapshot_version
+        if not self.order or order[0] != self.order[0]:
+            self.moves += bool(self.order)
+            self.moved_ms = now_ms
+            self.told.append(Told(now_ms, order[0], choice.reason, choice.sentence))
+        self.order, self.choice = order, choice
 
     def polled(self, report: Report, issues: Sequence[str], now_ms: int) -> None:
         """Note a poll. Only an HLS report says what is played (ST-34)."""
@@ -78,12 +107,8 @@ class Session:
             "session_id": self.id,
             "created_ms": self.created_ms,
             **asdict(self.viewer),
-            "decision": {
-                "pathways": list(self.order),
-                "reason": self.reason,
-                "sentence": self.sentence,
-                "snapshot_version": self.snapshot_version,
-            },
+            "decision": explained(self.choice, self.order),
+            "told": [told._asdict() for told in self.told],
             "protocol": self.proto,
             "polls": self.polls,
             "last_poll_ms": self.last_poll_ms,
@@ -94,6 +119,25 @@ class Session:
             "issues": list(self.issues),
             "quality": self.quality.to_json() if self.quality else None,
         }
+
+
+def explained(choice: Choice | None, order: Sequence[str]) -> dict[str, object]:
+    """A decision in full: reason, rule, versions, seed, candidates with their parts (RT-13)."""
+    if choice is None:
+        return {"pathways": list(order)}
+    return {
+        "pathways": list(order),
+        "reason": choice.reason,
+        "sentence": choice.sentence,
+        "snapshot_version": choice.snapshot_version,
+        "policy": choice.policy,
+        "policy_version": choice.policy_version,
+        "generation": choice.generation,
+        "rule": choice.rule,
+        "seed": choice.seed,
+        "cell": choice.cell._asdict() if choice.cell is not None else None,
+        "candidates": [candidate._asdict() for candidate in choice.candidates],
+    }
 
 
 class Sessions:

@@ -9,26 +9,39 @@ import hmac
 
 import msgspec
 
+from native.crypto.mac import Mac
+
+from .rules.rule import Who
+
 VERSION = "v1"
 MAX_CHARS = 1024
 SIGNATURE_BYTES = 16
 
 
 class State(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What a poll needs: the session, the pathways its manifest declares, its number of polls."""
+    """What a poll needs: the session, the pathways its manifest declares, its number of polls; who
+    watches, where it was told to be and since when.
+    """
 
     session_id: str
     declared: tuple[str, ...]
     polls: int
     expires_s: int
+    who: Who = Who()
+    lead: str = ""
+    moved_s: int = 0
+
+
+ENCODER = msgspec.json.Encoder()
+DECODER = msgspec.json.Decoder(State)
 
 
 class Signer:
     def __init__(self, key: bytes) -> None:
-        self._key = key
+        self._mac = Mac(key)
 
     def seal(self, state: State) -> str:
-        text = f"{VERSION}.{_encode(msgspec.json.encode(state))}"
+        text = f"{VERSION}.{_encode(ENCODER.encode(state))}"
         return f"{text}.{self._signature(text)}"
 
     def open(self, text: str, now_s: float) -> State | None:
@@ -39,11 +52,11 @@ class Signer:
             return None
         if not hmac.compare_digest(self._signature(signed), signature):
             return None
-        state = msgspec.json.decode(_decode(payload), type=State)
+        state: State = DECODER.decode(_decode(payload))
         return state if now_s < state.expires_s else None
 
     def _signature(self, text: str) -> str:
-        return _encode(hmac.digest(self._key, text.encode(), "sha256")[:SIGNATURE_BYTES])
+        return _encode(self._mac.digest(text.encode())[:SIGNATURE_BYTES])
 
 
 def _encode(data: bytes) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from time import perf_counter
+from typing import Protocol
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
@@ -29,6 +30,7 @@ REQUESTS = metrics.histogram(
 )
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
+Factory = Callable[[], asyncio.Protocol]
 Reasons = Callable[[], Mapping[str, str | None]]
 
 LISTENER = web.AppKey("listener", str)
@@ -37,9 +39,18 @@ TRACEPARENT = web.RequestKey("traceparent", str)
 BEGUN_S = web.RequestKey("begun_s", float)
 
 
+class Front(Protocol):
+    """What answers some connections of a listener itself and hands the others on."""
+
+    def before(self, server: Factory) -> Factory: ...
+
+    def close(self) -> None:
+        """Close the connections that were not handed on; what they asked is answered."""
+
+
 class Web:
     """One listener. Port 0 asks the system for a free one; `port` then says which. With a `path` it
-    listens on that Unix socket instead.
+    listens on that Unix socket instead. A `front` sees connections before the application does.
     """
 
     def __init__(
@@ -53,6 +64,7 @@ class Web:
         admin_routes: bool = False,
         reuse_port: bool = False,
         tls: ssl.SSLContext | None = None,
+        front: Front | None = None,
     ) -> None:
         self.name = name
         self.host = host
@@ -61,6 +73,8 @@ class Web:
         self._path = path
         self._reuse_port = reuse_port
         self._tls = tls
+        self._front = front
+        self._fronted: asyncio.Server | None = None
         self._runner: web.AppRunner | None = None
         self._reasons: Reasons = dict
         self._listening = False
@@ -89,10 +103,25 @@ class Web:
             handler_cancellation=True,
         )
         await self._runner.setup()
-        await self._site(self._runner).start()
-        if self._path is None:
-            self.port = int(self._runner.addresses[0][1])
+        if self._front is not None:
+            await self._start_front(self._front)
+        else:
+            await self._site(self._runner).start()
+            if self._path is None:
+                self.port = int(self._runner.addresses[0][1])
         self._listening = True
+
+    async def _start_front(self, front: Front) -> None:
+        assert self._runner is not None and self._runner.server is not None
+        self._fronted = await asyncio.get_running_loop().create_server(
+            front.before(self._runner.server),
+            self.host,
+            self.port,
+            reuse_port=self._reuse_port or None,
+            ssl=self._tls,
+            backlog=1024,
+        )
+        self.port = int(self._fronted.sockets[0].getsockname()[1])
 
     def _site(self, runner: web.AppRunner) -> web.BaseSite:
         if self._path is not None:
@@ -118,14 +147,21 @@ class Web:
             return
         for site in list(self._runner.sites):
             await site.stop()
+        self._close_front()
         await asyncio.sleep(0)  # requests already read must have reached their handlers
         self._runner.server.pre_shutdown()
         await self._runner.server.shutdown(DRAIN_S)
 
     async def stop(self) -> None:
         self._listening = False
+        self._close_front()
         if self._runner is not None:
             await self._runner.cleanup()
+
+    def _close_front(self) -> None:
+        if self._fronted is not None and self._front is not None:
+            self._fronted.close()
+            self._front.close()
 
     async def _signed(self, request: web.Request, response: web.StreamResponse) -> None:
         """Last touch on every head, streamed ones included."""

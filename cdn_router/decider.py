@@ -1,0 +1,174 @@
+"""One decision: the plan's rules, then its policy over a snapshot, else the static order.
+
+A pure function: the same plan, pathways, snapshot, conditions and question give the same choice,
+byte for byte, which is how the decision log is replayed (RG-7).
+
+Rules of the file
+1. The first rule that fits says which pathways are allowed, and may say more (RT-10).
+2. Weights of a rule divide its sessions for good. `sticky` keeps one where it is while that works.
+3. Otherwise the plan's policy decides; a session it does not move keeps its order.
+4. Without a policy, with one whose snapshot is too old, or under the kill switch, the static order
+   of health and priority holds: it needs nothing but the probes (RT-15, RT-16).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from . import policy as static
+from .admin.plan import Plan
+from .health import State
+from .pathways import Admin, Pathway
+from .policies.chooser import Chooser
+from .policies.face import Ask, Candidate, Cell, Policy, Table
+from .policies.face import Snapshot as Picture
+from .policy import Condition
+from .reasons import SENTENCES, Reason
+from .rules.book import NONE, Book, Ruling
+from .rules.rule import Who
+
+
+class Question(NamedTuple):
+    """Who asks, and from where: `current` is the pathway in use, "" at a start."""
+
+    who: Who = Who()
+    lot: int = 0
+    current: str = ""
+    dwell_s: float = 0.0
+    seed: int = 0
+    stale: bool = False  # the snapshot is older than its bound
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An order of pathway ids, why, and all that is needed to replay it."""
+
+    ids: tuple[str, ...]
+    reason: str
+    sentence: str
+    policy: str
+    policy_version: int
+    snapshot_version: int
+    generation: int
+    rule: str = ""
+    seed: int = 0
+    ttl_s: int | None = None
+    cell: Cell | None = None
+    table: Table | None = None
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        return self.table.candidates if self.table is not None else ()
+
+
+class Decider:
+    """Everything that holds at one moment. A change makes a new one."""
+
+    def __init__(
+        self,
+        pathways: Sequence[Pathway],
+        conditions: Mapping[str, Condition],
+        plan: Plan,
+        version: int,
+        chosen: Policy | None = None,
+        picture: Picture | None = None,
+    ) -> None:
+        self.plan, self.version, self.picture = plan, version, picture
+        self._ids = tuple(pathway.id for pathway in pathways)
+        self._pathways = tuple(pathways)
+        self._conditions = conditions
+        self._book = Book(() if plan.fallback else plan.rules, self._ids)
+        self._chooser: Chooser | None = None
+        if chosen is not None and picture is not None and not plan.fallback:
+            self._chooser = Chooser(chosen, picture)
+        self._static: dict[tuple[int, bool, str], Choice] = {}
+        self._killed = self._book.mask(
+            [i for i in self._ids if conditions[i].admin is Admin.KILLED]
+        )
+        self._everyone = (1 << len(self._ids)) - 1
+        self._known = (1 << len(picture.cdns)) - 1 if picture is not None else 0
+
+    def decide(self, question: Question) -> Choice:
+        """The choice for one session; never fails, never empty."""
+        ruling = self._book.ruling(question.who, question.lot)
+        allowed = (ruling.allowed or self._everyone) & ~self._killed or self._everyone
+        current = self._ids.index(question.current) if question.current in self._ids else -1
+        if ruling.sticky and current >= 0 and self._works(current, allowed):
+            return self._led(current, allowed, ruling, Reason.STICKY)
+        if ruling.lead >= 0 and self._works(ruling.lead, allowed):
+            return self._led(ruling.lead, allowed, ruling, Reason.WEIGHTED)
+        if self._chooser is None or question.stale:
+            return self._by_priority(allowed, ruling, question.stale)
+        who = question.who
+        cell = Cell(who.region, who.isp, "", who.device, content_class(who.content))
+        known = self._known  # clones have no evidence of their own: they follow
+        mask = 0 if allowed & known == known else allowed & known
+        there = current if known >> max(current, 0) & 1 else -1
+        decision = self._chooser.order(Ask(cell, there, question.dwell_s, mask), question.seed)
+        return Choice(
+            decision.order + self._after(allowed & ~known),
+            decision.reason,
+            SENTENCES[Reason(f"policy_{decision.reason}")].format(pathway=decision.order[0]),
+            decision.policy,
+            decision.policy_version,
+            decision.snapshot_version,
+            self.plan.generation,
+            ruling.rule,
+            question.seed,
+            ruling.ttl_s,
+            decision.cell,
+            decision.table,
+        )
+
+    def default(self) -> Choice:
+        """The static order, whoever asks: what the console tells of moves."""
+        return self._by_priority(self._everyone & ~self._killed or self._everyone, NONE)
+
+    def _after(self, mask: int) -> tuple[str, ...]:
+        return tuple(name for at, name in enumerate(self._ids) if mask >> at & 1) if mask else ()
+
+    def _works(self, index: int, allowed: int) -> bool:
+        condition = self._conditions[self._ids[index]]
+        serving = condition.admin is Admin.ENABLED and condition.state is not State.OUT
+        return bool(allowed >> index & 1) and serving
+
+    def _by_priority(self, allowed: int, ruling: Ruling, stale: bool = False) -> Choice:
+        key = (allowed, stale, ruling.rule)
+        found = self._static.get(key)
+        if found is None:
+            kept = [p for i, p in enumerate(self._pathways) if allowed >> i & 1]
+            made = static.decide(kept, static.Snapshot(self.version, self._conditions))
+            reason = Reason.STALE if stale else made.reason
+            found = self._static[key] = Choice(
+                made.ids,
+                reason,
+                SENTENCES[reason] if stale else made.sentence,
+                static.NAME,
+                static.VERSION,
+                self.version,
+                self.plan.generation,
+                ruling.rule,
+                ttl_s=ruling.ttl_s,
+            )
+        return found
+
+    def _led(self, lead: int, allowed: int, ruling: Ruling, reason: Reason) -> Choice:
+        """The static order behind a lead that a rule gives."""
+        base = self._by_priority(allowed, ruling)
+        first = self._ids[lead]
+        return Choice(
+            (first, *(i for i in base.ids if i != first)),
+            reason,
+            SENTENCES[reason].format(pathway=first),
+            base.policy,
+            base.policy_version,
+            base.snapshot_version,
+            base.generation,
+            base.rule,
+            ttl_s=base.ttl_s,
+        )
+
+
+def content_class(content: str) -> str:
+    """The first segment of a content's path: live, vod."""
+    return content.lstrip("/").partition("/")[0]

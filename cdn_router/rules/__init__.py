@@ -1,0 +1,1 @@
+"""Rules: what operators want for some content, tenants, regions and devices (routing RT-10)."""
