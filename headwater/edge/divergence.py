@@ -6,7 +6,7 @@ of an edge.
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -98,6 +98,23 @@ VALUES: Final[Mapping[int, tuple[Any, ...]]] = {
     999: (None, True, 1.25),
 }  # fmt: skip
 _PLAIN: Final = (1, 2, 3, 4, 5, 6, 7, 282, 310, 311, 312, 313, 314, 315, 316, 317, 320, 323)
+SEALS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
+    "short": lambda seal: seal[:-1],
+    "long": lambda seal: seal + b"\0",
+    "none": lambda seal: b"",
+    "zero": lambda seal: bytes(len(seal)),
+}
+# What can be wrong with an envelope, and the forms of it.
+BREAKS: Final[Mapping[str, Sequence[Any]]] = {
+    "alg": ({}, {1: 4}, {1: -7}, {1: 5}, {1: 5, 2: (99,)}, {1: -37}),
+    "bit": range(1 << 15),
+    "cut": range(1 << 12),
+    "kid": (b"none", b"", *(name.encode() for name in ALGORITHMS)),
+    "order": (None,),
+    "seal": tuple(SEALS),
+    "tag": (None,),
+    "tail": (None,),
+}
 PATHS: Final = (
     "/live/demo/a.m3u8", "/live/demo/a.m3u8", "/live/%64emo/../x", "/live/demo/%2e%2E/x", "/",
         "//a;b/c",
@@ -138,8 +155,9 @@ def draw(rng: random.Random) -> Drawn:
     """One token in one request."""
     claims = _claims(rng)
     alg = rng.choices(("HS256", "ES256", "PS256"), (16, 3, 1))[0]
-    data, forged = _sealed(claims, alg, rng)
-    token = to_text(data)
+    forged = rng.random() < 0.15
+    how = rng.choice(list(BREAKS)) if forged else ""
+    token = to_text(sealed(claims, alg, how, rng.choice(BREAKS[how]) if forged else None))
     if rng.random() < 0.02:
         token = rng.choice(
             (token + "=", token + "A", token[:-1], "+" + token[1:], (token * 20)[:LONG_CHARS], "")
@@ -158,34 +176,25 @@ def _claims(rng: random.Random) -> dict[int, Any]:
     return claims
 
 
-def _sealed(claims: Mapping[int, Any], alg: str, rng: random.Random) -> tuple[bytes, bool]:
-    number = ALGORITHMS[alg]
+def sealed(claims: Mapping[int, Any], alg: str, how: str = "", form: Any = None) -> bytes:
+    """A token of these claims; `how` and `form` say what is wrong with it, by `BREAKS`."""
     key = keys().signer(alg)
     assert key.secret is not None
-    payload, head = cbor.encode(dict(claims)), cbor.encode({1: number})
-    tag = 17 if alg == "HS256" else 18
-    kid = alg.encode()
-    broken = rng.random() < 0.15
-    how = rng.choice(("bit", "tag", "kid", "tail", "cut", "alg", "order", "seal")) if broken else ""
-    if how == "tag":
-        tag = 35 - tag
-    elif how == "kid":
-        kid = rng.choice((b"none", b"", *(name.encode() for name in ALGORITHMS)))
-    elif how == "alg":
-        head = cbor.encode(rng.choice(({}, {1: 4}, {1: -7}, {1: 5}, {1: 5, 2: (99,)}, {1: -37})))
-    elif how == "order":
+    payload = cbor.encode(dict(claims))
+    head = cbor.encode(form if how == "alg" else {1: ALGORITHMS[alg]})
+    tag = (17 if alg == "HS256" else 18) ^ (3 if how == "tag" else 0)
+    if how == "order":
         payload = payload[:1] + payload[1:][::-1]
     seal = key.algorithm.seal(key.secret, sealed_structure(tag, head, payload))
-    if how == "seal":
-        seal = rng.choice((seal[:-1], seal + b"\0", b"", bytes(len(seal))))
-    data = bytearray(envelope(tag, head, kid, payload, seal))
+    seal = SEALS[form](seal) if how == "seal" else seal
+    data = bytearray(envelope(tag, head, form if how == "kid" else alg.encode(), payload, seal))
     if how == "bit":
-        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        data[form // 8 % len(data)] ^= 1 << form % 8
     elif how == "tail":
         data += b"\0"
     elif how == "cut":
-        del data[rng.randrange(1, len(data)) :]
-    return bytes(data), broken
+        del data[1 + form % (len(data) - 1) :]
+    return bytes(data)
 
 
 def _request(token: str, rng: random.Random) -> dict[str, Any]:
