@@ -10,6 +10,10 @@ from pathlib import Path
 import pytest
 
 import cat
+from cat import cbor
+from cat.cose import build as envelope
+from cat.cose import sealed_structure
+from cat.tables import ALGORITHMS
 from cat.text import to_text
 from headwater.edge import build
 from headwater.edge.compute import Answer, Exchange, compiled
@@ -21,13 +25,16 @@ from origin.delivery.g2o import DATA_HEADER, SIGN_HEADER, Replays, refusal
 ROOT = Path(__file__).parents[2]
 KEYS = [
     {"kid": "demo", "alg": "HS256", "k": to_text(bytes(range(32)))},
+    cat.generate("ES256", "es"),
     cat.generate("PS256", "ps"),
 ]
 SIGNERS = cat.KeySet.from_json(KEYS)
 PUBLIC = [
-    {name: key[name] for name in ("kid", "alg", "k", "n", "e") if name in key} for key in KEYS
+    {name: key[name] for name in ("kid", "alg", "k", "n", "e", "x", "y") if name in key}
+    for key in KEYS
 ]
 NAME = "cta-common-access-token"
+POLL_S = 0.01
 
 
 class Listener:
@@ -56,7 +63,7 @@ class Listener:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(POLL_S,), daemon=True).start()
 
     def close(self):
         self.server.shutdown()
@@ -150,9 +157,9 @@ def token(kid="demo", **claims):
     return cat.issue({"exp": int(time.time()) + 600, **claims}, SIGNERS.signer(kid))
 
 
-@pytest.mark.parametrize("kid", ["demo", "ps"])
+@pytest.mark.parametrize("kid", ["demo", "es", "ps"])
 def test_media_comes_through_and_the_token_does_not(edge, kid):
-    """E-42, E-43, E-53, E-55: HS256, and PS256 on BigInt."""
+    """E-42, E-43, E-53, E-55: HS256, ES256, and PS256 on BigInt."""
     good = token(kid)
     status, fields, body = edge.get(f"/live/one/a.m4s?x=1&CAT={good}&CMCD=bl%3D9", cmcd_session="s")
     assert (status, body) == (200, b"a" * 100_000)
@@ -177,6 +184,19 @@ def test_refusals_reach_no_origin(edge):
         assert fields["cache-control"] == "no-store" and json.loads(body)["reason"] == reason
     assert edge.get("/x", "OPTIONS", origin="https://a.example")[0] == 204
     assert edge.asked == []
+
+
+@pytest.mark.parametrize("alg", ["HS256", "ES256", "PS256"])
+def test_seals_have_one_length(edge, alg):
+    """CAT-25: a byte more behind a good seal, or the last one gone, is no seal."""
+    claims, kid = {4: int(time.time()) + 600}, {"HS256": "demo", "ES256": "es", "PS256": "ps"}[alg]
+    head, payload = cbor.encode({1: ALGORITHMS[alg]}), cbor.encode(claims)
+    tag, key = 17 if alg == "HS256" else 18, SIGNERS.signer(kid)
+    seal = key.algorithm.seal(key.secret, sealed_structure(tag, head, payload))
+    for form, status in ((seal, 200), (seal + b"\0", 401), (seal[:-1], 401)):
+        made = to_text(envelope(tag, head, kid.encode(), payload, form))
+        told, fields, _ = edge.get(f"/live/one/a.m4s?CAT={made}")
+        assert (told, fields.get("cat-reason")) == (status, None if status == 200 else "signature")
 
 
 def test_the_second_origin_answers_for_the_first(edge):
