@@ -12,6 +12,9 @@ from origin.tracks import Rendition, Segment
 
 OVERHEAD = 108  # percent of the elementary streams that packets of 188 bytes take at most (TR-67)
 TRANSPORT = Form(".ts", (), leaf="ts.m3u8", version=3)
+TRANSPORT_FRAMES = Form(
+    ".i.ts", ("#EXT-X-I-FRAMES-ONLY",), leaf="ts.iframe.m3u8", version=4
+)  # TR-94, TR-97
 TRANSPORT_TEXT = Form(".ts.vtt", (), leaf="ts.m3u8", version=3)
 
 
@@ -51,13 +54,14 @@ def transport_multivariant(
     audio: Sequence[Rendition],
     default: Rendition | None,
     text: Sequence[Rendition] = (),
+    trick: Rendition | None = None,
 ) -> str:
     """Variants in which each segment holds a picture track and the default sound; other sounds are
-    renditions of their own. Without pictures each sound is a variant.
+    renditions of their own. Without pictures each sound is a variant. `trick`: I frames.
     """
     others = [r for r in audio if r is not default] if video else []
     text = text if video else ()
-    lines = ["#EXTM3U", f"#EXT-X-VERSION:{4 if others or text else 3}"]
+    lines = ["#EXTM3U", f"#EXT-X-VERSION:{4 if others or text or trick else 3}"]
     for r in ([default] if default and others else []) + others:
         attributes = ["TYPE=AUDIO", 'GROUP-ID="audio"', f'NAME="{r.label or r.name}"']
         attributes += [f'LANGUAGE="{r.language}"'] if r.language != "und" else []
@@ -77,4 +81,10 @@ def transport_multivariant(
         attributes += ['AUDIO="audio"'] if others else []
         attributes += ['SUBTITLES="text"'] if text else []
         lines += [f"#EXT-X-STREAM-INF:{','.join(attributes)}", f"{main.name}/{TRANSPORT.leaf}"]
+    if trick is not None:
+        width, height = display_size(trick)
+        attributes = [f"BANDWIDTH={max(-(-OVERHEAD * trick.bandwidth // 100), 1)}"]
+        attributes += [f'CODECS="{trick.codecs}"', f"RESOLUTION={width}x{height}"]
+        attributes.append(f'URI="{trick.folder}/{TRANSPORT_FRAMES.leaf}"')
+        lines.append(f"#EXT-X-I-FRAME-STREAM-INF:{','.join(attributes)}")
     return "\n".join(lines) + "\n"

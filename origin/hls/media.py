@@ -32,9 +32,11 @@ def media_playlist(
     end: bool = False,
     form: Form = MEDIA,
     dated: Sequence[str] = (),
+    keys: Sequence[str] = (),
 ) -> str:
     """One media playlist. `epoch_s` is the wall clock of media time 0; None writes no dates.
-    `dated` are whole lines, of date ranges, in front of the segments.
+    `dated` are whole lines, of date ranges, in front of the segments; `keys` the line of each
+    segment's own key, for all or for none.
 
     The first segment's number is the media sequence, so numbers must be consecutive.
     """
@@ -49,7 +51,8 @@ def media_playlist(
     if playlist_type:
         lines.append(f"#EXT-X-PLAYLIST-TYPE:{playlist_type}")
     lines += ["#EXT-X-INDEPENDENT-SEGMENTS", *form.head, *dated]
-    lines += [segment_lines(s, timescale, epoch_s, form.suffix) for s in segments]
+    blocks = [segment_lines(s, timescale, epoch_s, form.suffix) for s in segments]
+    lines += [line for pair in zip(keys, blocks, strict=True) for line in pair] if keys else blocks
     if end:
         lines.append("#EXT-X-ENDLIST")
     return "\n".join(lines) + "\n"

@@ -17,6 +17,8 @@ VIDEO_ROLES: tuple[tuple[int, str], ...] = ((589_824, "sd"), (2_073_600, "hd"))
 TOP_ROLE = "uhd"
 AUDIO_ROLE = "audio"
 SHARED_ROLE = "all"  # of the one key of everything (PR-104, SHARED)
+TRANSPORT_ROLE = "transport"  # of AES-128 (PR-145)
+TRANSPORT_SCHEME: Scheme = "cbcs"  # as key files file it: AES-CBC, both
 ROLES = (*(role for _, role in VIDEO_ROLES), TOP_ROLE, AUDIO_ROLE)
 _NAMES = uuid.UUID("9d7c5a52-5d0c-5b3f-8a5b-3c1c2f0d7c11")  # of KIDs that we choose (PR-42)
 

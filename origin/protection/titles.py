@@ -15,9 +15,17 @@ from pathlib import Path
 import msgspec
 
 from origin.errors import OriginError
+from origin.protection.aes128 import Lock
 from origin.protection.errors import ProtectionError
 from origin.protection.keyfile import KeyFile
-from origin.protection.keys import ContentKey, Scheme, distinct, role_of
+from origin.protection.keys import (
+    TRANSPORT_ROLE,
+    TRANSPORT_SCHEME,
+    ContentKey,
+    Scheme,
+    distinct,
+    role_of,
+)
 from origin.protection.offers import moov_boxes, offer, told
 from origin.protection.sealer import LAYOUT, Sealer
 from origin.protection.secret import Secret
@@ -48,7 +56,9 @@ def protect(
     *,
     shared: bool = False,
 ) -> list[ContentKey]:
-    """Protect a registered title, or extend its policy; its keys. OriginError when it cannot be."""
+    """Protect a registered title, or extend its policy; the keys of its tracks. OriginError when it
+    cannot be.
+    """
     home = folder(data_dir, title)
     policy, by_tag = opened(home, title)
     tracks = list(by_tag.values())
@@ -63,6 +73,7 @@ def protect(
     with KeyFile.open(settings, data_dir, create=True).change() as vault:
         for scheme in policy.schemes:
             keys += vault.ensure(policy.content_id, scheme, roles, os.urandom)
+        vault.ensure(policy.content_id, TRANSPORT_SCHEME, [TRANSPORT_ROLE], os.urandom)
     settle(home, policy)
     return distinct(keys)
 
@@ -173,6 +184,17 @@ class TitleGuard:
                     track.init, key, number=number, boxes=moov_boxes(shown)
                 )
                 kids.update(key.kid)
+        self.lock: Lock | None = None
+        prefix = settings.urls.get("identity") if "clearkey" in settings.systems else None
+        packets = vault.find(policy.content_id, TRANSPORT_SCHEME, TRANSPORT_ROLE)
+        if prefix and packets is not None and policy.kids.get(scheme) is None:
+            numbers = {
+                t.rendition.name: policy.numbers[_tag(index, t)]
+                for index in indexes
+                for t in index.tracks
+            }
+            self.lock = Lock(packets, f"{prefix}/{packets.kid.hex()}", numbers)
+            kids.update(packets.kid)
         self.tag = f"{scheme}{LAYOUT}{kids.hexdigest()}"
 
     def shown(self, rendition: Rendition) -> Rendition:

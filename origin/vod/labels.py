@@ -13,6 +13,7 @@ FORMATS: dict[str, cmsd.StreamFormat] = {
     ".m4s": "o",
     ".i.m4s": "o",
     ".ts": "h",
+    ".i.ts": "h",
     ".vtt": "h",
     ".ts.vtt": "h",
 }

@@ -12,6 +12,7 @@ from origin import dash, hls
 from origin.dash.ondemand import Indexed, on_demand_mpd
 from origin.hls.addressed import (
     TRANSPORT,
+    TRANSPORT_FRAMES,
     TRANSPORT_TEXT,
     byte_playlist,
     transport_multivariant,
@@ -22,10 +23,10 @@ from origin.hls.keys import ClearKey, keyed
 from origin.live.ranges import Range
 from origin.tiles import Tiles
 from origin.tracks import Rendition, Segment, average_bps, peak_bps
-from origin.vod import chapters, messages, sheets
+from origin.vod import chapters, messages, sheets, transport
 from origin.vod.chapters import Chapter
 from origin.vod.rates import buffered_bps, sized
-from origin.vod.served import Served
+from origin.vod.served import Lock, Served
 from origin.vod.texts import WHOLE
 from origin.vod.virtual import layout
 
@@ -56,6 +57,7 @@ class Scene:
     parts: Sequence[Chapter] = ()
     events: Sequence[messages.Saved] = ()
     clearkey: ClearKey = "identity"  # how ClearKey is signalled in HLS (PR-61)
+    lock: Lock | None = None  # of transport streams (PR-145)
 
     @property
     def all(self) -> list[Shown]:
@@ -338,20 +340,40 @@ def transport_master(scene: Scene) -> str:
     carried = transported(scene)
     if not carried:
         raise KeyError("ts")
-    default = beside(scene)
+    default, trick = beside(scene), scene.trick
     playlist = transport_multivariant(
         [t.rendition for t in carried if t.is_video],
         [t.rendition for t in carried if not t.is_video],
         default.rendition if default else None,
         [t.rendition for t in scene.text],
+        trick[1] if trick and trick[0] in carried else None,
     )
     return asked(playlist, scene) + _session_data(scene)
 
 
+def transport_frames(scene: Scene, track: Served) -> str:
+    """I frames in packets, each an object (TR-94, TR-97)."""
+    shown = scene.cut(track.frames)
+    return hls.media_playlist(
+        shown,
+        timescale=track.rendition.timescale,
+        target_duration_s=scene.target_s,
+        playlist_type="VOD",
+        end=True,
+        epoch_s=scene.epoch_s,
+        form=TRANSPORT_FRAMES,
+        keys=_locked(scene, [track.name], shown, frame=True),
+    )
+
+
 def transport_media(scene: Scene, track: Shown) -> str:
     """Packets instead of fragments, or text beside them, cut at the same times."""
+    shown = scene.cut(track.segments)
+    held: list[str] = []
+    if isinstance(track, Served):
+        held = transport.contents(track, beside(scene) if track.is_video else None)
     return hls.media_playlist(
-        scene.cut(track.segments),
+        shown,
         timescale=track.rendition.timescale,
         target_duration_s=scene.target_s,
         playlist_type="VOD",
@@ -359,4 +381,14 @@ def transport_media(scene: Scene, track: Shown) -> str:
         epoch_s=scene.epoch_s,
         dated=scene.dated,
         form=TRANSPORT_TEXT if track.rendition.kind == "text" else TRANSPORT,
+        keys=_locked(scene, held, shown, frame=False),
     )
+
+
+def _locked(
+    scene: Scene, held: Sequence[str], shown: Sequence[Segment], *, frame: bool
+) -> list[str]:
+    """The KEY line of each object, for its IV is its own (PR-145); text is clear."""
+    if scene.lock is None or not held:
+        return []
+    return [scene.lock.line(held, s, frame=frame) for s in shown]

@@ -20,6 +20,18 @@ from origin.vod.spans import Pace
 STYP = styp("msdh", "msdh", "msix", "cmfs")
 
 
+class Lock(Protocol):
+    """What encrypts a title's transport streams, object by object (PR-145). `tracks` are the names
+    of the renditions inside, `frame` tells an I frame from its segment (TR-97).
+    """
+
+    def line(self, tracks: Sequence[str], segment: Segment, *, frame: bool) -> str: ...
+
+    def close(
+        self, data: bytes, tracks: Sequence[str], segment: Segment, *, frame: bool
+    ) -> bytes: ...
+
+
 class Guard(Protocol):
     """What turns the clear objects of a title into protected ones (origin.protection).
 
@@ -29,6 +41,10 @@ class Guard(Protocol):
     """
 
     tag: str
+
+    @property
+    def lock(self) -> Lock | None:
+        """None where transport streams are not offered."""
 
     def shown(self, rendition: Rendition) -> Rendition: ...
 

@@ -29,7 +29,7 @@ from origin.vod.virtual import cut, layout, read_range
 
 MEDIA_TYPE = {"video": "video/mp4", "audio": "audio/mp4", "text": "application/mp4"}
 TRANSPORT_TYPE = "video/mp2t"
-NUMBERED = re.compile(r"([^/]+)/([1-9]\d{0,8})(\.m4s|\.i\.m4s|\.ts|\.vtt|\.ts\.vtt|\.jpg)")
+NUMBERED = re.compile(r"([^/]+)/([1-9]\d{0,8})(\.m4s|\.i\.m4s|\.ts|\.i\.ts|\.vtt|\.ts\.vtt|\.jpg)")
 WHOLE_BYTES = 64 << 20  # of a track's file that is answered without a range
 
 
@@ -59,6 +59,7 @@ OF_TRACK: dict[str, Callable[[Scene, Served], str]] = {
     "iframe.m3u8": manifests.iframes,
     "bytes.m3u8": manifests.byte_media,
     "ts.m3u8": manifests.transport_media,
+    "ts.iframe.m3u8": manifests.transport_frames,
 }
 OF_TEXT: dict[str, Callable[[Scene, Shown], str]] = {
     "media.m3u8": manifests.media,
@@ -67,7 +68,8 @@ OF_TEXT: dict[str, Callable[[Scene, Shown], str]] = {
 }
 FILE = "track.mp4"  # a track as one file
 W3C = {"master.w3c.m3u8": "master.m3u8", **W3C_LEAVES}  # PR-61
-CLEAR_ONLY = frozenset(["bytes.m3u8", "ondemand.mpd", "ts.m3u8", FILE])
+CLEAR_ONLY = frozenset(["bytes.m3u8", "ondemand.mpd", FILE])
+TRANSPORT = frozenset(["ts.m3u8", "ts.iframe.m3u8"])  # protected by a lock alone (PR-145)
 
 
 @dataclass(slots=True)
@@ -133,6 +135,7 @@ class Title:
             tiles=drawn.tiles if drawn else None,
             parts=record.chapters,
             events=record.events,
+            lock=guard.lock if guard is not None else None,
         )
         spoken: list[Text | Imsc] = [*texts, *imsc]
         named = {t.rendition.name: t for t in spoken}
@@ -166,7 +169,9 @@ class Title:
         if found is not None:
             return self._numbered(found[1], int(found[2]), found[3])
         name, _, last = leaf.rpartition("/")
-        if self.guard is not None and last in CLEAR_ONLY:
+        if self.guard is not None and (
+            last in CLEAR_ONLY or (last in TRANSPORT and self.guard.lock is None)
+        ):
             raise KeyError(leaf)
         if last == FILE:
             return self._file(self.tracks[name], asked)
@@ -282,11 +287,16 @@ class Title:
             read = track.media if guard is None else partial(track.sealed, guard)
         elif suffix == ".i.m4s" and track.is_video:
             read = track.frame if guard is None else partial(track.sealed_frame, guard)
-        elif suffix == ".ts" and guard is None and track in manifests.transported(self.scene):
+        elif suffix in (".ts", ".i.ts") and self._transported(track):
+            lock, modified, kind = self.scene.lock, self.modified, TRANSPORT_TYPE
             beside = manifests.beside(self.scene) if track.is_video else None
-            read = partial(transport.segment, track, beside)
-            behind += f"-{beside.tag}" if beside is not None else ""
-            modified, kind = self.modified, TRANSPORT_TYPE
+            if suffix == ".ts":
+                read = partial(transport.segment, track, beside, lock)
+                behind += f"-{beside.tag}" if beside is not None else ""
+            elif track.is_video:
+                read = partial(transport.frame, track, lock)
+            else:
+                raise KeyError(suffix)
         else:
             raise KeyError(suffix)
         return Form(
@@ -299,6 +309,11 @@ class Title:
             modified=modified,
             caching=self.caching,
         )
+
+    def _transported(self, track: Served) -> bool:
+        """Whether packets of a track are offered."""
+        locked = self.guard is None or self.guard.lock is not None
+        return locked and track in manifests.transported(self.scene)
 
     def _file(self, track: Served, asked: Asked) -> Answer | Make:
         """The track as one file, or a range of it (TR-111, O4)."""

@@ -10,7 +10,7 @@ from native.mpegts import AAC, AC3, AVC, EAC3, Stream, mux, tables
 from native.mpegts.errors import MuxError
 from native.mpegts.model import Coding
 from origin.vod.errors import VodError
-from origin.vod.served import Served
+from origin.vod.served import Lock, Samples, Served
 
 CODINGS: dict[str, Coding] = {"avc1": AVC, "avc3": AVC, "mp4a": AAC, "ac-3": AC3, "ec-3": EAC3}
 VIDEO_PID, AUDIO_PID = 0x100, 0x101
@@ -20,16 +20,50 @@ START_CODE = b"\0\0\0\1"
 MP3_OTI = (0x6B, 0x69)
 
 
-def segment(track: Served, beside: Served | None, number: int, *, wait: bool) -> bytes | None:
+def segment(
+    track: Served, beside: Served | None, lock: Lock | None, number: int, *, wait: bool
+) -> bytes | None:
     """Segment `number` of a track, with the sound `beside` it; None if reading would wait."""
+    held = [track]
+    if beside is not None and _has(beside, number):
+        held.append(beside)
     streams = []
-    for served in (track, beside):
-        if served is None or (served is not track and not _has(served, number)):
-            continue
-        stream = _stream(served, number, wait)
+    for served in held:
+        stream = _stream(served, served.samples(number), wait)
         if stream is None:
             return None
         streams.append(stream)
+    data = _muxed(track, streams, number)
+    if lock is None:
+        return data
+    told = next(s for s in track.segments if s.number == number)
+    return lock.close(data, contents(track, beside), told, frame=False)
+
+
+def frame(track: Served, lock: Lock | None, number: int, *, wait: bool) -> bytes | None:
+    """The I frame that segment `number` begins with, alone (TR-95, TR-97)."""
+    s = track.samples(number)
+    size = s.sizes[:1]
+    first = s._replace(
+        sizes=size, durations=s.durations[:1], ctos=s.ctos[:1], syncs=s.syncs[:1],
+        starts=s.starts[:1], lengths=size,
+    )  # fmt: skip
+    stream = _stream(track, first, wait)
+    if stream is None:
+        return None
+    data = _muxed(track, [stream], number)
+    if lock is None:
+        return data
+    told = next(s for s in track.frames if s.number == number)
+    return lock.close(data, contents(track, None), told, frame=True)
+
+
+def contents(track: Served, beside: Served | None) -> list[str]:
+    """What an object is made of, as locks name it."""
+    return [served.name for served in (track, beside) if served is not None]
+
+
+def _muxed(track: Served, streams: list[Stream], number: int) -> bytes:
     head = tables([(s.pid, s.coding) for s in streams], streams[0].pid, number)
     try:
         return mux(head, streams)
@@ -46,8 +80,7 @@ def _has(track: Served, number: int) -> bool:
     return True
 
 
-def _stream(track: Served, number: int, wait: bool) -> Stream | None:
-    s = track.samples(number)
+def _stream(track: Served, s: Samples, wait: bool) -> Stream | None:
     payload = track.payload(s, wait=wait)
     if payload is None:
         return None
