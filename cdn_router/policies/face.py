@@ -7,7 +7,7 @@ Theory of operation
    which chance one that is elsewhere is drawn anew at its poll (`leave`), and why.
 3. A `Chooser` holds a policy's tables over one snapshot and answers asks: two draws from the seed,
    nothing else. Same policy, snapshot, ask and seed: the same decision, byte for byte (RG-7).
-4. Nothing here reads a clock, a socket or a source of randomness; server and simulator run it alike.
+4. Nothing here reads a clock, a socket or a source of randomness; server and simulator share it.
 
 Source: specs routing.md RT-1..RT-13, SW-7.
 """
@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, Protocol
+
+from native.router.shares import Shares
 
 
 class Cell(NamedTuple):
@@ -100,6 +102,13 @@ class Snapshot:
     cells: Mapping[Cell, tuple[Evidence, ...]]
     sites: Mapping[str, tuple[Site, ...]]
     half_life_s: float = 60.0
+    regions: Mapping[str, tuple[Cell, ...]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        regions: dict[str, list[Cell]] = {}
+        for cell in self.cells:
+            regions.setdefault(cell.region, []).append(cell)
+        object.__setattr__(self, "regions", {name: tuple(each) for name, each in regions.items()})
 
     def age_ms(self, now_ms: int) -> int:
         return max(0, now_ms - self.at_ms)
@@ -137,6 +146,11 @@ class Table:
     ranked: tuple[int, ...]
     candidates: tuple[Candidate, ...]
     because: Reason = Reason.BETTER  # why those that leave without urgency do
+    shares: Shares = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        shares = Shares(self.share, self.leave, self.urgent, self.ranked)
+        object.__setattr__(self, "shares", shares)
 
 
 class Ask(NamedTuple):
