@@ -38,6 +38,15 @@ class Asked(NamedTuple):
     session: str  # `/s:...` or nothing
     rules: Ruleset | None
     found: cat.Found
+    chosen: Chosen
+
+    @property
+    def opens(self) -> bool:
+        """Whether a player starts with it: a master, as those stand above renditions, or an MPD."""
+        bumper = self.rules and self.rules.bumper
+        if not bumper or self.kind is Format.PATCH:
+            return False
+        return self.kind is Format.DASH or "/" not in bumper.leaf(self.path)
 
     @property
     def clip(self) -> tuple[str, str]:
@@ -115,7 +124,16 @@ class Asking:
         session = segment and f"/{segment}"
         rules = self._ruled(found.path, chosen)
         query = directives(found.query, deltas=rules is None or not rules.edits_media)
-        return Asked(kind, cohort, path, path + query, session, rules, found)
+        return Asked(kind, cohort, path, path + query, session, rules, found, chosen)
+
+    def joins(self, asked: Asked) -> bool:
+        """Whether the place where a viewer of something live comes in is still to be bound."""
+        return self._signing and asked.opens and not asked.chosen.joined_ms
+
+    def joined(self, asked: Asked, at_ms: int) -> Asked:
+        """The same with the place bound to its session (MP-38, MP-45)."""
+        chosen = asked.chosen._replace(joined_ms=at_ms)
+        return asked._replace(session=f"/{self._sessions.sign(chosen)}", chosen=chosen)
 
     def _chosen(self, segment: str) -> Chosen:
         if (chosen := self._read.get(segment)) is None:

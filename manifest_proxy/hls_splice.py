@@ -22,17 +22,22 @@ LED: dict[bytes, tuple[bytes, ...]] = {KEY: (b"URI",), MAP: (b"URI",)}
 def with_bumper(data: bytes, clip: bytes | None, lead: Callable[[bytes], bytes]) -> bytes:
     """The content with the clip before it; `lead` makes a clip's reference one of the content's.
 
-    A clip whose segments are longer than the content's target duration is left out (HLS-M11), and
-    nothing stands in front of a playlist that is not ended: its numbers are not ours to move.
+    A clip that does not fit is left out (HLS-M11), and nothing stands in front of a playlist that
+    is not ended: that takes the place where a viewer joined it (hls_join).
     """
     content = read(data)
     before = read(clip) if clip is not None else None
-    if before is None or not content.ended or not content.segments or not before.segments:
-        return data
-    longest_s = max(segment.duration_s for segment in before.segments)
-    if int(longest_s + Fraction(1, 2)) > content.target_s:
+    if before is None or not content.ended or not fits(content, before):
         return data
     return written(_joined(content, before, lead))
+
+
+def fits(content: Media, clip: Media) -> bool:
+    """Whether no segment of the clip is longer than the content's target duration (HLS-M11)."""
+    if not content.segments or not clip.segments:
+        return False
+    longest_s = max(segment.duration_s for segment in clip.segments)
+    return int(longest_s + Fraction(1, 2)) <= content.target_s
 
 
 def filler(clip: bytes) -> bytes:
@@ -48,18 +53,18 @@ def filler(clip: bytes) -> bytes:
 def _joined(content: Media, clip: Media, lead: Callable[[bytes], bytes]) -> Media:
     ending = content.ending
     protected = any(segment.keys for segment in clip.segments)
-    first = [_led(one, at, content, lead) for at, one in enumerate(clip.segments)]
+    first = led(clip, content, lead)
     rest = [_numbered(segment, ending) for segment in content.segments]
     rest[0] = opened(rest[0], ending)
     head = [read_line(b"#" + DISCONTINUITY + ending)]
     if protected and not content.segments[0].keys:
         head.append(read_line(CLEAR + ending))  # HLS-M15
     rest[0].lines = head + [line for line in rest[0].lines if line.name != DISCONTINUITY]
-    told = _head(content, clip)
+    told = common_head(content, clip)
     return Media(told, [*first, *rest], content.tail, content.sequence, content.breaks, ending)
 
 
-def _head(content: Media, clip: Media) -> list[Line]:
+def common_head(content: Media, clip: Media) -> list[Line]:
     """INDEPENDENT-SEGMENTS if both are (HLS-M19), the higher version (HLS-M6)."""
     lines = content.head
     if clip.told(INDEPENDENT) is None:
@@ -70,6 +75,11 @@ def _head(content: Media, clip: Media) -> list[Line]:
     told = read_line(b"#%b:%b%b" % (VERSION, theirs.value, content.ending))
     rest = [line for line in lines[1:] if line.name != VERSION]
     return [lines[0], told, *rest]
+
+
+def led(clip: Media, content: Media, lead: Callable[[bytes], bytes]) -> list[Segment]:
+    """The clip's segments as they stand among the content's."""
+    return [_led(one, at, content, lead) for at, one in enumerate(clip.segments)]
 
 
 def _led(segment: Segment, at: int, content: Media, lead: Callable[[bytes], bytes]) -> Segment:

@@ -1,6 +1,7 @@
 """Both formats behind one door: bytes of the origin in, a compiled manifest out."""
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from native.hls import Playlist, PlaylistError
@@ -9,11 +10,13 @@ from native.mpd import SpanError
 
 from .errors import ManifestError
 from .hls_edit import compile_hls
+from .hls_join import Joints
 from .hls_splice import filler, with_bumper
 from .hls_stages import staged
 from .mpd import Document
 from .mpd_edit import compile_mpd
 from .mpd_filter import filtered_mpd
+from .mpd_join import with_join_mpd
 from .mpd_patch import compile_patch
 from .mpd_splice import with_bumper_mpd
 from .mpd_trim import windowed_mpd
@@ -29,11 +32,14 @@ class Format(StrEnum):
 
 
 class Spot(NamedTuple):
-    """A clip as it was fetched; of another rendition when `is_reference`."""
+    """A clip as it was fetched; of another rendition when `is_reference`. `joined_ms` is where it
+    stands in something live: before the media of that clock.
+    """
 
     body: bytes
     url: Url
     is_reference: bool = False
+    joined_ms: int = 0
 
     def led(self, reference: bytes) -> bytes:
         """A reference of the clip as one that means the same anywhere at the origin."""
@@ -41,6 +47,7 @@ class Spot(NamedTuple):
         return reference if there is None or there.root != self.url.root else there.path_and_rest()
 
 
+MAX_JOINTS = 64  # versions of playlists with their clips
 SUFFIXES = {".m3u8": Format.HLS, ".mpd": Format.DASH, ".mpp": Format.PATCH}
 CONTENT_TYPES = {
     Format.HLS: "application/vnd.apple.mpegurl",  # RFC 8216 section 10
@@ -87,11 +94,26 @@ def _staged_mpd(data: bytes, rules: Ruleset) -> bytes:
 
 
 def _spliced(kind: Format, data: bytes, spot: Spot) -> bytes:
+    if kind is Format.HLS and spot.joined_ms:
+        return _joints(data, spot._replace(joined_ms=0)).at(spot.joined_ms)
     if kind is Format.HLS:
-        clip = filler(spot.body) if spot.is_reference else spot.body
-        return with_bumper(data, clip, spot.led)
+        return with_bumper(data, _clip(spot), spot.led)
     folder = spot.url.path[: spot.url.path.rfind(b"/") + 1]
-    return with_bumper_mpd(data, spot.body, folder) if kind is Format.DASH else data
+    if kind is Format.PATCH:
+        return data
+    if spot.joined_ms:
+        return with_join_mpd(data, spot.body, folder, spot.joined_ms)
+    return with_bumper_mpd(data, spot.body, folder)
+
+
+@lru_cache(MAX_JOINTS)
+def _joints(data: bytes, spot: Spot) -> Joints:
+    """What viewers who joined at different places share."""
+    return Joints(data, _clip(spot), spot.led)
+
+
+def _clip(spot: Spot) -> bytes:
+    return filler(spot.body) if spot.is_reference else spot.body
 
 
 def _patch_as_it_is(data: bytes, rules: Ruleset) -> bytes:

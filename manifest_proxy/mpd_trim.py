@@ -5,6 +5,7 @@ one MPD may (D7). Source: DASH-M13; ISO/IEC 23009-1:2022 sections 5.3.1.2, 5.3.9
 """
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 
 from native.mpd import Element
@@ -30,6 +31,11 @@ def windowed_mpd(data: bytes, window_s: int) -> bytes:
     for period in root.named("Period")[-1:]:
         for template in _templates(period):
             edits += _timeline(document, template, window_s)
+    return replaced(data, edits)
+
+
+def replaced(data: bytes, edits: Iterable[Edit]) -> bytes:
+    """The bytes with each span replaced by its text."""
     parts, at = [], 0
     for start, end, text in sorted(edits):
         parts += [data[at:start], text]
@@ -73,14 +79,14 @@ def _timeline(document: Document, template: Element, window_s: int) -> list[Edit
     for timeline in template.named("SegmentTimeline"):
         runs, time = [], 0
         for one in timeline.named("S"):
-            time = _number(document, one, b"t", time)
-            repeats = _number(document, one, b"r", 0)
+            time = number_of(document, one, b"t", time)
+            repeats = number_of(document, one, b"r", 0)
             if repeats < 0:
                 return []  # open: nothing tells where it ends
-            end = time + _number(document, one, b"d", 0) * (repeats + 1)
+            end = time + number_of(document, one, b"d", 0) * (repeats + 1)
             runs.append((one, time, repeats + 1, end))
             time = end
-        timescale = _number(document, template, b"timescale", 1)
+        timescale = number_of(document, template, b"timescale", 1)
         gone = [run for run in runs[:-1] if run[3] <= time - window_s * timescale]
         if gone:
             return _without(document, template, gone, runs[len(gone)])
@@ -100,7 +106,7 @@ def _without(
         edits.append((at, at, b' t="%d"' % first[1]))
     count = sum(run[2] for run in gone)
     span = template.attribute_span(b"startNumber")
-    number = b"%d" % (_number(document, template, b"startNumber", 1) + count)
+    number = b"%d" % (number_of(document, template, b"startNumber", 1) + count)
     if span is not None:
         edits.append((*span, number))
     else:
@@ -109,7 +115,8 @@ def _without(
     return edits
 
 
-def _number(document: Document, element: Element, name: bytes, absent: int) -> int:
+def number_of(document: Document, element: Element, name: bytes, absent: int) -> int:
+    """An integer attribute; ManifestError when it is none."""
     text = document.attribute(element, name)
     if text is None:
         return absent

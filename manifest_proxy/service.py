@@ -14,7 +14,9 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 import cat
+from native.hls import PlaylistError
 from native.http import Answer, Entity, Refusal, Request
+from native.mpd import SpanError
 from native.personal import Viewers
 from runtime import logs, metrics
 from runtime.clock import Clock
@@ -22,12 +24,15 @@ from runtime.clock import Clock
 from .asked import PREFIX, Asked, Asking
 from .copies import Copies
 from .errors import ProxyError, UpstreamError
+from .hls_join import first_playlist, place_to_join
 from .manifest import CONTENT_TYPES, Format, Spot, compile_manifest
+from .mpd_join import place_to_join_mpd
 from .policy import Policy
 from .upstream import Upstream, Version
 from .urls import Origin
 
 CLOCK_PATH = "/time"
+PLACES = {Format.HLS: place_to_join, Format.DASH: place_to_join_mpd}
 STEERED = {Format.HLS: "hls", Format.DASH: "dash", Format.PATCH: "dash"}
 CTI = 7  # label of the token's id (RFC 8392 section 3.1.7)
 MAX_VIEWED = 4096  # URLs answered without a request
@@ -94,7 +99,7 @@ class Service:
             if wanted is None:
                 return Refusal(404, "not_found")
             version = self._upstream.fresh(wanted.asked.target)
-            if version is None or wanted.asked.clip[0]:
+            if version is None or wanted.asked.clip[0] or self._asking.joins(wanted.asked):
                 return self._after_fetch(wanted, request)
             answer = self._rendered(wanted, version, request)
             self._hold(wanted, version, request)
@@ -109,7 +114,13 @@ class Service:
         asked = wanted.asked
         try:
             version = await self._upstream.get(asked.target)
-            answer = self._rendered(wanted, version, request, await self._spot(*asked.clip))
+            if self._asking.joins(asked):
+                asked = await self._joined(asked, version)
+                wanted = wanted._replace(asked=asked)
+            spot = await self._spot(*asked.clip)
+            if spot is not None:
+                spot = spot._replace(joined_ms=asked.chosen.joined_ms)
+            answer = self._rendered(wanted, version, request, spot)
             self._hold(wanted, version, request)
             return answer
         except UpstreamError as error:
@@ -118,6 +129,20 @@ class Service:
             return await self._slate(wanted, request, error)
         except ProxyError as error:
             return self._refused(error, asked.kind)
+
+    async def _joined(self, asked: Asked, version: Version) -> Asked:
+        """A viewer of something live, bound to the media that are there now."""
+        try:
+            body = version.body
+            if asked.kind is Format.HLS:
+                path = self._origin.public_path(version.url.join(first_playlist(body)))
+                if path is None:
+                    return asked
+                body = (await self._upstream.get(path.decode("latin-1"))).body
+            at_ms = PLACES[asked.kind](body)
+        except (ProxyError, PlaylistError, SpanError):
+            return asked  # what is wrong shows when it is compiled
+        return asked if at_ms is None else self._asking.joined(asked, at_ms)
 
     async def _spot(self, target: str, reference: str) -> Spot | None:
         """The bumper for one rendition; its reference where it lacks that one (HLS-M16)."""
@@ -144,8 +169,10 @@ class Service:
     def _hold(self, wanted: Wanted, version: Version, request: Request) -> None:
         """Let the next viewer of this URL be answered by `viewers`."""
         asked, life_s = wanted.asked, version.fresh_until_s - self._clock.monotonic_s()
-        if self.viewers is None or life_s <= 0 or len(asked.found.tokens) != 1 or asked.clip[0]:
-            return  # a bumper has a life of its own
+        if self.viewers is None or life_s <= 0 or len(asked.found.tokens) != 1:
+            return
+        if asked.clip[0] or asked.opens:
+            return  # a bumper has a life of its own, and viewers join where they come
         copies = self._copies(wanted, version)
         self.viewers.hold(
             request.path,

@@ -1,7 +1,8 @@
 """What a viewer's first request chose, signed, as a segment of every later URL: no store is asked.
 
-`s:{payload}.{mac}`: base64url of a JSON array [cohort, filter], and of the first 16 bytes of its
-HMAC-SHA256. Equal choices make equal segments on every node, so viewers share bytes (MP-41, MP-45).
+`s:{payload}.{mac}`: base64url of a JSON array [cohort, filter] or [cohort, filter, joined_ms], and
+of the first 16 bytes of its HMAC-SHA256. Equal choices make equal segments on every node, so
+viewers share bytes (MP-41, MP-45).
 Filters bind here because DASH forbids changing sets within a session (DASH-M2, MP-38).
 """
 
@@ -25,10 +26,13 @@ TERM = re.compile(r"([a-z_]+)\.([a-z_]+)=([^;=]+)")
 
 
 class Chosen(NamedTuple):
-    """The choices of a session; the filter in its canonical spelling."""
+    """The choices of a session; the filter in its canonical spelling. `joined_ms`, since 1970: the
+    media that a viewer of something live came in at, where a bumper stands before it.
+    """
 
     cohort: str = ""
     filter: str = ""
+    joined_ms: int = 0
 
 
 class Overlay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,7 +51,8 @@ class Sessions:
 
     def sign(self, chosen: Chosen) -> str:
         """The path segment of a session."""
-        payload = _text(msgspec.json.encode(tuple(chosen)))
+        told = tuple(chosen) if chosen.joined_ms else chosen[:2]
+        payload = _text(msgspec.json.encode(told))
         return f"{MARK}{payload}.{self._mac(payload)}"
 
     def read(self, segment: str) -> Chosen:
@@ -58,7 +63,7 @@ class Sessions:
         if not hmac.compare_digest(found[2], self._mac(found[1])):
             raise SessionError("session_signature", "the session's signature does not hold")
         payload = base64.urlsafe_b64decode(found[1] + "=" * (-len(found[1]) % 4))
-        return Chosen(*msgspec.json.decode(payload, type=tuple[str, str]))
+        return Chosen(*msgspec.json.decode(payload))
 
     def _mac(self, payload: str) -> str:
         full = hmac.digest(self._secret, b"headwater session\0" + payload.encode(), hashlib.sha256)
