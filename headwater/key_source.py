@@ -1,5 +1,6 @@
 """Token keys from wherever `--keys` says: a file of JWK members, a JWK Set, a COSE_KeySet, a sealed
-file (its 32-byte secret stands in hex in HEADWATER_KEYS_SECRET), or `env:NAME`.
+file (its 32-byte secret stands in hex in HEADWATER_KEYS_SECRET), `env:NAME`, or
+`vault:MOUNT/PATH` of a KV v2 engine (headwater.vault).
 """
 
 import os
@@ -9,6 +10,7 @@ from typing import Final
 
 import cat
 from cat import keyfiles
+from headwater import vault
 
 SECRET: Final = "HEADWATER_KEYS_SECRET"
 ENVIRONMENT: Final = "env:"
@@ -20,6 +22,8 @@ def key_set(source: str | Path, environment: Mapping[str, str] = os.environ) -> 
     name = str(source)
     if name.startswith(ENVIRONMENT):
         return keyfiles.from_environment(environment, name.removeprefix(ENVIRONMENT))
+    if name.startswith(vault.SCHEME):
+        return vault.held_keys(name, environment)
     try:
         data = Path(name).read_bytes()
     except OSError as error:

@@ -6,17 +6,22 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
+import structlog
 import typer
 
 import cat
 from cat import cose, keyfiles, plain, privacy, words
 from cat.algorithms import BY_NAME, CIPHERS
 from cat.cbor import Value
+from cat.issue import payload_of
+from cat.mint import seal
+from cat.network import Form
 from cat.tables import PROFILES, REASONS
 from cat.text import normal_text, token_bytes
 from headwater.key_source import SECRET, key_set
+from headwater.vault import ADDRESS, sealed_by_transit
 
 OK, NO, USAGE, FAILURE = 0, 1, 2, 3  # CONTRACT: exit codes
 FORMS = ("jwks", "cose", "sealed")  # of key sets
@@ -47,9 +52,13 @@ def _fail(message: object) -> NoReturn:
     raise typer.Exit(FAILURE)
 
 
-Keys = Annotated[
-    Path, typer.Option(help="File: JWK members, JWKS, COSE_KeySet or sealed; or env:NAME.")
-]
+_KEYS = typer.Option(
+    help="File: JWK members, JWKS, COSE_KeySet or sealed; or env:NAME, or vault:MOUNT/PATH."
+)
+Keys = Annotated[Path, _KEYS]
+OptionalKeys = Annotated[Path | None, _KEYS]
+CtiForm = Literal["bstr", "text"]
+SealName = Literal["HS256", "ES256", "PS256"]
 ProfileName = Annotated[
     str, typer.Option(callback=_profile, help=f"Dialect of labels: {', '.join(PROFILES)}.")
 ]
@@ -98,7 +107,7 @@ def write_keys(
 
 @token_app.command()
 def issue(
-    keys: Keys,
+    keys: OptionalKeys = None,
     kid: Annotated[str | None, typer.Option(help="Sign with this key; default the first.")] = None,
     issuer: Annotated[str | None, typer.Option(help="iss.")] = None,
     ttl: Annotated[int, typer.Option(min=1, help="Seconds until exp.")] = 3600,
@@ -109,6 +118,13 @@ def issue(
     ] = "{}",
     now: Annotated[float | None, typer.Option(help="Epoch seconds; default the clock.")] = None,
     profile: ProfileName = "cta",
+    catnip_form: Annotated[Form, typer.Option(help="Prefixes; full for node-cat.")] = "trimmed",
+    cti: Annotated[CtiForm, typer.Option(help="text: hex, in cloudfront-docs.")] = "bstr",
+    transit: Annotated[
+        str | None,
+        typer.Option(help=f"Key of Vault's transit engine; --keys is for when {ADDRESS} is away."),
+    ] = None,
+    alg: Annotated[SealName, typer.Option(help="Algorithm of that key.")] = "ES256",
 ) -> None:
     """Issue a token and print its base64url text.
 
@@ -127,8 +143,17 @@ def issue(
         wanted.update(more)
     except (ValueError, TypeError):
         raise typer.BadParameter("--claims is a JSON object of claims") from None
+    if keys is None and transit is None:
+        raise typer.BadParameter("--keys or --transit says what to sign with")
     try:
-        text = cat.issue(wanted, key_set(keys).signer(kid), profile=profile)
+        payload = payload_of(wanted, profile=profile, catnip_form=catnip_form, cti=cti)
+        if transit is None:
+            text = seal(payload, key_set(keys or "").signer(kid))
+        else:
+            spare = None if keys is None else key_set(keys).signer()
+            structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+            named = (alg, transit, kid or transit)
+            text = sealed_by_transit(payload, named, spare, os.environ)
     except cat.CatError as error:
         _fail(error)
     _warn(cose.parse(token_bytes(text)).claims)

@@ -10,17 +10,21 @@ import base64
 import binascii
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final, Protocol
 
 import aiohttp
 
 import cat
-from cat.issue import payload_of
+from cat import cbor, mint
 from cat.mint import Draft
+from cat.tables import LABELS
 from cat.text import from_text
 from runtime import logs
 
+SCHEME: Final = "vault:"
+ADDRESS, TOKEN = "VAULT_ADDR", "VAULT_TOKEN"  # as Vault's own command line has them
 EMERGENCY_S: Final = 900
 TIMEOUT_S: Final = 2.0
 MAX_ANSWER_BYTES: Final = 1 << 20
@@ -32,7 +36,7 @@ _TRANSIT: Final = {  # alg -> path, what is asked for beside the input, COSE alg
 audit = logs.get("audit")
 
 
-class VaultError(cat.CatError):
+class VaultError(cat.KeyFileError):
     """Vault is away or refuses; never quotes its answer."""
 
 
@@ -93,13 +97,13 @@ class Vault:
 
 
 class Signer(Protocol):
-    """Makes a token of claims; CatError when it cannot."""
+    """Makes a token of claims as `cat.issue.payload_of` writes them; CatError when it cannot."""
 
-    async def issue(self, claims: Mapping[str | int, Any]) -> str: ...
+    async def seal(self, payload: bytes) -> str: ...
 
 
 class TransitSigner:
-    """Issues with a key that never leaves Vault."""
+    """Seals with a key that never leaves Vault."""
 
     def __init__(self, vault: Vault, alg: str, key: str, kid: str) -> None:
         self._vault = vault
@@ -107,8 +111,8 @@ class TransitSigner:
         self._key = key
         self._kid = kid
 
-    async def issue(self, claims: Mapping[str | int, Any]) -> str:
-        draft = Draft(payload_of(claims), self._kid, _TRANSIT[self._alg][2])
+    async def seal(self, payload: bytes) -> str:
+        draft = Draft(payload, self._kid, _TRANSIT[self._alg][2])
         return draft.sealed(await self._vault.seal(self._alg, self._key, draft.signed_bytes))
 
 
@@ -122,11 +126,54 @@ class Issuing:
         self._emergency = emergency
         self._clock = clock
 
-    async def issue(self, claims: Mapping[str | int, Any]) -> str:
+    async def seal(self, payload: bytes) -> str:
         """A token as asked for, or one of at least `EMERGENCY_S` by the emergency key."""
         try:
-            return await self._signer.issue(claims)
+            return await self._signer.seal(payload)
         except VaultError as error:
-            until = max(int(self._clock()) + EMERGENCY_S, claims.get("exp", 0))
+            label = cbor.encode(LABELS["exp"])
+            claims = cbor.items(payload)
+            until = max(int(self._clock()) + EMERGENCY_S, _number(claims[label]))
             audit.warning("emergency_token", kid=self._emergency.kid, exp=until, error=str(error))
-            return cat.issue({**claims, "exp": until}, self._emergency)
+            return mint.seal(cbor.join(claims | {label: cbor.encode(until)}), self._emergency)
+
+
+def _number(data: bytes) -> float:
+    found = cbor.decode(data)
+    return found if isinstance(found, int | float) else 0
+
+
+@asynccontextmanager
+async def opened(environment: Mapping[str, str]) -> AsyncIterator[Vault]:
+    """The Vault that `ADDRESS` and `TOKEN` name; VaultError without them."""
+    address, token = environment.get(ADDRESS), environment.get(TOKEN)
+    if not address or not token:
+        raise VaultError(f"{ADDRESS} and {TOKEN} name no Vault")
+    async with aiohttp.ClientSession() as client:
+        yield Vault(client, address, token)
+
+
+def held_keys(source: str, environment: Mapping[str, str]) -> cat.KeySet:
+    """The key set of `vault:MOUNT/PATH`, for commands."""
+
+    async def ask() -> cat.KeySet:
+        mount, _, path = source.removeprefix(SCHEME).partition("/")
+        async with opened(environment) as vault:
+            return await vault.key_set(path, mount)
+
+    return asyncio.run(ask())
+
+
+def sealed_by_transit(
+    payload: bytes, transit: tuple[str, str, str], spare: cat.Key | None, at: Mapping[str, str]
+) -> str:
+    """A token by (algorithm, transit key, kid) of the Vault that the environment `at` names, or by
+    the spare key, for commands.
+    """
+
+    async def ask() -> str:
+        async with opened(at) as vault:
+            signer: Signer = TransitSigner(vault, *transit)
+            return await (signer if spare is None else Issuing(signer, spare)).seal(payload)
+
+    return asyncio.run(ask())

@@ -9,8 +9,8 @@ __pyx_capi__: dict[str, object]  # what other kernels call
 class Request:
     """One request, immutable. `now` is epoch seconds; None stands for what this platform does not
     know. `country` is ISO 3166-1 alpha-2 with an optional subdivision ("SE-AB"); header names are
-    lower-case; `client_prints` are TLS fingerprints by cattprint type; `alt` is metres. `normal` is room for the
-    caller's form of the URI.
+    lower-case; `client_prints` are TLS fingerprints by cattprint type; `alt` is metres. `normal` is
+    room for the caller's form of the URI.
     """
 
     uri: str

@@ -1,16 +1,21 @@
 """Vault's KV v2 and transit engines, by a local server that speaks their API."""
 
+import asyncio
 import base64
 import json
 import time
 
 import aiohttp
 import pytest
+import structlog
 from aiohttp import web
+from typer.testing import CliRunner
 
 import cat
 from cat.algorithms import BY_NAME
+from cat.issue import payload_of
 from cat.text import to_text
+from headwater.token_cli import token_app
 from headwater.vault import EMERGENCY_S, Issuing, TransitSigner, Vault, VaultError
 
 TOKEN = "hvs.test"
@@ -82,7 +87,7 @@ async def test_a_key_set_of_kv(server, vault):
 @pytest.mark.parametrize("alg", list(BY_NAME))
 async def test_transit_signs(server, vault, alg):
     signer = TransitSigner(vault, alg, alg, alg.lower())
-    token = await signer.issue({"exp": 2000, "catm": ["GET"]})
+    token = await signer.seal(payload_of({"exp": 2000, "catm": ["GET"]}))
     verdict = cat.verify(token, cat.Context("https://h/", 1000), KEYS)
     assert verdict.accept and verdict.kid == alg.lower()
 
@@ -112,17 +117,57 @@ async def test_emergency_tokens_live_longer(server, vault):
     spare = cat.KeySet.from_json([cat.generate("HS256", "spare")]).signer()
     issuing = Issuing(TransitSigner(vault, "ES256", "ES256", "es256"), spare)
     now = int(time.time())
-    claims = {"exp": now + 30, "catm": ["GET"]}
+    payload = payload_of({"exp": now + 30, "catm": ["GET"]})
     known = cat.KeySet([*KEYS, spare])
 
     def judge(token, at):
         return cat.verify(token, cat.Context("https://h/", at), known)
 
-    assert judge(await issuing.issue(claims), now).kid == "es256"
+    assert judge(await issuing.seal(payload), now).kid == "es256"
     server.broken = lambda: web.Response(status=503)
-    token = await issuing.issue(claims)
+    token = await issuing.seal(payload)
     assert judge(token, now + EMERGENCY_S - 5).kid == "spare"
     assert judge(token, now + EMERGENCY_S - 5).accept
     assert judge(token, now + EMERGENCY_S + 60).reason == "expired"
-    with pytest.raises(cat.IssueError):
-        await issuing.issue({"exp": now, "catm": []})
+    far = await issuing.seal(payload_of({"exp": now + 2 * EMERGENCY_S}))
+    assert judge(far, now + 2 * EMERGENCY_S - 5).accept
+
+
+@pytest.fixture
+def headwater(server):
+    """The command, beside the server's loop, with Vault's address in its environment."""
+
+    async def run(*arguments, **environment):
+        env = {"VAULT_ADDR": server.url, "VAULT_TOKEN": TOKEN, **environment}
+        done = await asyncio.to_thread(CliRunner().invoke, token_app, arguments, env=env)
+        return done.exit_code, done.stdout, done.stderr
+
+    before = structlog.get_config()
+    yield run
+    structlog.configure(**before)
+
+
+async def test_the_command_line_uses_vault(server, headwater, tmp_path):
+    """Keys of KV, a seal of transit, and the emergency key when Vault is away."""
+    asked = ("--uri", "https://h/live/a", "--keys", "vault:secret/headwater/keys")
+    code, token, err = await headwater("issue", "--transit", "ES256", "--kid", "es256")
+    assert code == 0, err
+    code, said, _ = await headwater("verify", token.strip(), *asked)
+    assert code == 0 and json.loads(said)["reason"] == "ok"
+    spare = tmp_path / "spare.json"
+    spare.write_text(json.dumps([cat.generate("HS256", "spare")]))
+    away = {"VAULT_ADDR": "http://127.0.0.1:9"}
+    issue = ("issue", "--transit", "ES256", "--ttl", "30")
+    code, out, err = await headwater(*issue, "--keys", str(spare), **away)
+    token = out.strip()
+    verdict = cat.verify(
+        token, cat.Context("https://h/", time.time() + 800), cat.KeySet.from_json(spare)
+    )
+    assert code == 0 and verdict.accept and verdict.kid == "spare"
+    assert "emergency_token" in err
+    for wrong in (issue, ("issue", "--keys", "vault:secret/headwater/keys")):
+        code, out, err = await headwater(*wrong, **away)
+        assert code == 3 and "reached" in err and not out
+    code, _, err = await headwater("issue", "--keys", "vault:secret/x", VAULT_TOKEN="")
+    assert code == 3 and "VAULT_TOKEN" in err
+    assert (await headwater("issue"))[0] == 2

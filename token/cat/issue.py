@@ -4,9 +4,9 @@ own verifier refuses.
 
 import secrets
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
-from cat import cose
+from cat import cose, network
 from cat.algorithms import CIPHERS
 from cat.errors import IssueError
 from cat.keys import Key
@@ -22,21 +22,28 @@ def issue(
     key: Key,
     *,
     profile: str = "cta",
+    catnip_form: network.Form = "trimmed",
+    cti: Literal["bstr", "text"] = "bstr",
     entropy: Callable[[int], bytes] = secrets.token_bytes,
 ) -> str:
     """A token in transport form. Claims go by name or label; catu and cath take names of components
-    and matches too.
+    and matches too, catnip takes prefixes as text.
 
     catv 1 and a random cti are added; exp is required. `{"catu": {"path": {"prefix": "/live/"}}}`
-    reads as it sounds.
+    reads as it sounds. `catnip_form` and `cti` suit other readers (CAT-122): a cti of text is hex,
+    and only a profile that knows it takes it.
     """
-    return seal(payload_of(claims, profile=profile, entropy=entropy), key)
+    return seal(
+        payload_of(claims, profile=profile, catnip_form=catnip_form, cti=cti, entropy=entropy), key
+    )
 
 
 def payload_of(
     claims: Mapping[str | int, Any],
     *,
     profile: str = "cta",
+    catnip_form: network.Form = "trimmed",
+    cti: Literal["bstr", "text"] = "bstr",
     entropy: Callable[[int], bytes] = secrets.token_bytes,
 ) -> bytes:
     """The claims of a token to issue, for a signer elsewhere."""
@@ -45,6 +52,14 @@ def payload_of(
     labelled.setdefault(LABELS["cti"], entropy(CTI_BYTES))
     if LABELS["exp"] not in labelled:
         raise IssueError("exp is required")
+    identity, entries = labelled[LABELS["cti"]], labelled.get(LABELS["catnip"])
+    if cti == "text" and isinstance(identity, bytes):
+        labelled[LABELS["cti"]] = identity.hex()
+    if isinstance(entries, list | tuple):
+        try:
+            labelled[LABELS["catnip"]] = [network.written(one, catnip_form) for one in entries]
+        except ValueError:
+            raise IssueError("catnip has a text that is no address and no prefix") from None
     _check_renewal(labelled)
     return written(labelled, PROFILES[profile])
 
