@@ -278,6 +278,12 @@ def _page(loaded: Loaded, demo: Demo, story: "Story") -> "page.Page":
         contents=[
             {"id": "live", "title": "Live", "request": {"channel_id": "ch_demo"}},
             {"id": "film", "title": "Film", "request": {"content_id": "cnt_film"}},
+            {
+                "id": "sealed",
+                "title": "Film, protected",
+                "request": {"content_id": "cnt_sealed"},
+                "drm": "clearkey",
+            },
             {"id": "arena", "title": "Arena (not bought)", "request": {"channel_id": "ch_arena"}},
         ],
         edges=[

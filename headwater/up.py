@@ -22,12 +22,15 @@ from headwater.services import keys_file, section
 from headwater.settings import Demo, effective
 from headwater.supervisor import Child, Supervisor
 from origin import vod
+from origin.protection import titles
+from origin.vod import catalog
 from runtime.sections import Data
 from runtime.settings import Loaded
 
 FONT = Path("dejavu-fonts-ttf/ttf/DejaVuSansMono-Bold.ttf")
 CHANNEL = "demo"
 TITLE = "film"
+SEALED = "film-protected"
 
 
 def up(config: Path | None, data: Path | None, demo: bool) -> int:
@@ -102,13 +105,20 @@ def demo_environment(demo: object) -> dict[str, str]:
 
 
 def make_film(loaded: Loaded) -> None:
-    """Make and register the film, once."""
+    """Make the film, once, and register it in the clear and under keys."""
     folder = section(loaded, "data", Data).dir
+    ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
     if not (folder / "demo" / film.RUNGS[-1][0]).exists():
         print("making the demo's film, once: about 20 s", file=sys.stderr, flush=True)
     font = str(section(loaded, "demo", Demo).assets_dir / FONT)
-    files = film.make(imageio_ffmpeg.get_ffmpeg_exe(), font, folder / "demo")
-    vod.register(folder, files, TITLE)
+    files = film.make(ffmpeg, font, folder / "demo")
+    titles.hold(folder, SEALED)
+    for title in (TITLE, SEALED):
+        known = catalog.load_record(catalog.folder(folder, title))
+        drawn = known is not None and known.thumbnails is not None
+        vod.register(folder, files, title, ffmpeg="" if drawn else ffmpeg)
+    settings = section(loaded, "origin", origin.settings.Settings).protection
+    titles.protect(folder, SEALED, ["cbcs"], settings, shared=True)  # one key: hls.js reads no more
 
 
 def _child(

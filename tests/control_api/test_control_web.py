@@ -150,7 +150,7 @@ async def test_pages_walk_every_row_once(api: Any) -> None:
         if page["next_cursor"] is None:
             break
         cursor = f"&cursor={page['next_cursor']}"
-    assert len(seen) == len(set(seen)) == 9
+    assert len(seen) == len(set(seen)) == 10
     status, problem = await api.send("GET", f"/v1/channels?limit=2{cursor}")
     assert (status, problem["code"]) == (400, "bad_cursor")
 

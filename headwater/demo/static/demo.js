@@ -13,6 +13,7 @@ const state = {
   near: "", // "yes": low latency, where the content is live
   playing: null, // the attached player
   session: null, // answer of playback/start
+  drm: null, // where licences are asked for, of what is protected
   cdn: null, // pathway of the last segment
   segments: {}, // segments loaded per pathway
   errors: [],
@@ -68,8 +69,11 @@ async function play() {
     return;
   }
   const near = state.near !== "" && "channel_id" in content.request;
+  const drm = state.session.drm.find(({ system }) => system === content.drm) ?? null;
+  state.drm = drm;
+  if (drm) tell(`Its key comes from ${new URL(drm.licence_url).pathname}, for this session's token`);
   Object.assign(state, { cdn: null, segments: {}, errors: [], stalls: 0, started: false });
-  state.playing = PLAYERS[state.player](video, urlsOf(state.session), { segment, error }, near);
+  state.playing = PLAYERS[state.player](video, urlsOf(state.session), { segment, error }, near, drm);
   heart = setInterval(beat, state.session.heartbeat.interval_s * 1000);
   showSession();
 }
@@ -86,9 +90,10 @@ function end(session) {
   call("POST", new URL(session.stop_url).pathname, {}).catch(() => {});
 }
 
-function urlsOf(session) {
-  const { hls, dash } = session.manifests;
-  return { hls, dash, near: dash.replace("/manifest.mpd", "/ll.mpd") };
+/** hls.js knows ClearKey as browsers do; master.m3u8 tells it by key URLs, for other players. */
+function urlsOf({ manifests: { hls, dash } }) {
+  const near = dash.replace("/manifest.mpd", "/ll.mpd");
+  return { hls: state.drm ? hls.replace("/master.m3u8", "/master.w3c.m3u8") : hls, dash, near };
 }
 
 function segment(url) {
