@@ -20,6 +20,7 @@ from .policy import Policy
 from .tables import BEFORE_ESSENTIAL, MPD_REFERENCES, UTC_URL_SCHEMES
 from .urls import SCHEME, Origin, Url, relative
 
+HOLDERS = frozenset(MPD_REFERENCES) | {"UTCTiming", "AdaptationSet"}  # beside any with XLink
 TO_ESCAPE = re.compile(rb"[^ !#-%(-;=?-~]")  # all but plain ASCII
 
 
@@ -171,20 +172,24 @@ class Editor:
                     self.edits.append(edit)
             base = base.join(self.reference_of(bases[0])) if base else None
         for child in element.children:
-            kind = child.name
-            if kind == "UTCTiming":
-                self.clock(child)
-            elif kind == "AdaptationSet" and self.policy.tail():
-                self.queried(child)
-            for name in MPD_REFERENCES.get(kind, ()):
-                self.place(child, name, base)
-            for name in self.xlink_names:
-                href = self.document.attribute(child, name)
-                path = self.origin.public_path(self.url.join(href.encode())) if href else None
-                if path is not None:
-                    self.replace_attribute(child, name, self.policy.child(self.policy.first, path))
-            if child.children and kind != "SegmentTimeline":  # holds times only
+            if self.xlink_names or child.name in HOLDERS:
+                self.edit(child, base)
+            if child.children and child.name != "SegmentTimeline":  # holds times only
                 self.below(child, base)
+
+    def edit(self, element: Element, base: Url | None) -> None:
+        """What an element itself refers to."""
+        if element.name == "UTCTiming":
+            self.clock(element)
+        elif element.name == "AdaptationSet" and self.policy.tail():
+            self.queried(element)
+        for name in MPD_REFERENCES.get(element.name, ()):
+            self.place(element, name, base)
+        for name in self.xlink_names:
+            href = self.document.attribute(element, name)
+            path = self.origin.public_path(self.url.join(href.encode())) if href else None
+            if path is not None:
+                self.replace_attribute(element, name, self.policy.child(self.policy.first, path))
 
     def place(self, element: Element, name: bytes, base: Url | None) -> None:
         """One attribute with a reference; what plainly stays in its folder is not even decoded."""
