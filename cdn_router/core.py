@@ -175,14 +175,21 @@ class Router:
 
     def _made(self) -> Decider:
         plan = self.plans.current
-        stands = [Stand(site.admin) for site in self.sites.values()]
-        picture = replace(self.picture, stands=tuple(stands)) if self.picture else None
+        return self._decider(plan, {name: site.admin for name, site in self.sites.items()})
+
+    def made(self, plan: Plan, now_ms: int) -> Decider:
+        """What would decide if this plan held."""
+        return self._decider(plan, {name: plan.stand(name, now_ms) for name in self.sites})
+
+    def _decider(self, plan: Plan, stands: Mapping[str, Admin]) -> Decider:
+        conditions = {n: Condition(s.health.state, stands[n]) for n, s in self.sites.items()}
+        picture = self.picture
+        if picture is not None:
+            picture = replace(picture, stands=tuple(map(Stand, stands.values())))
         clones = [Pathway(spec.id, "", CLONE_PRIORITY) for spec in plan.clones]
-        conditions = dict(self.snapshot().conditions)
         for clone in clones:
-            conditions[clone.id] = Condition(
-                HealthState.UP, plan.stands.get(clone.id, Admin.ENABLED)
-            )
+            admin = plan.stands.get(clone.id, Admin.ENABLED)
+            conditions[clone.id] = Condition(HealthState.UP, admin)
         return Decider(
             [*(site.pathway for site in self.sites.values()), *clones],
             conditions,

@@ -75,8 +75,8 @@ class Decider:
     ) -> None:
         self.plan, self.version, self.picture = plan, version, picture
         self._ids = tuple(pathway.id for pathway in pathways)
-        self._pathways = tuple(pathways)
-        self._conditions = conditions
+        self.pathways = tuple(pathways)
+        self.conditions = conditions
         self._book = Book(() if plan.fallback else plan.rules, self._ids)
         self._chooser: Chooser | None = None
         if chosen is not None and picture is not None and not plan.fallback:
@@ -128,7 +128,7 @@ class Decider:
         return tuple(name for at, name in enumerate(self._ids) if mask >> at & 1) if mask else ()
 
     def _works(self, index: int, allowed: int) -> bool:
-        condition = self._conditions[self._ids[index]]
+        condition = self.conditions[self._ids[index]]
         serving = condition.admin is Admin.ENABLED and condition.state is not State.OUT
         return bool(allowed >> index & 1) and serving
 
@@ -136,8 +136,8 @@ class Decider:
         key = (allowed, stale, ruling.rule)
         found = self._static.get(key)
         if found is None:
-            kept = [p for i, p in enumerate(self._pathways) if allowed >> i & 1]
-            made = static.decide(kept, static.Snapshot(self.version, self._conditions))
+            kept = [p for i, p in enumerate(self.pathways) if allowed >> i & 1]
+            made = static.decide(kept, static.Snapshot(self.version, self.conditions))
             reason = Reason.STALE if stale else made.reason
             found = self._static[key] = Choice(
                 made.ids,

@@ -15,17 +15,23 @@ from runtime.clock import SYSTEM, Clock
 from runtime.fetch import Fetcher
 from runtime.service import Background, Part, Web
 
+from .admin.plan import Plan
+from .admin.routes import AdminRoutes
+from .catalog import POLICIES
+from .cells.state import State as CellState
 from .core import Router, Site, is_session_id
 from .errors import Busy, NotFound, RequestError, RouterError, TooLarge, Unsupported
 from .front import Front
 from .health import Limits
 from .intake import MAX_BODY_BYTES, Hosts, Intake
 from .pathways import Admin, Pathway
+from .policies.face import Cdn
 from .prober import Prober, Target
 from .sessions import Sessions, Viewer
-from .settings import Settings
+from .settings import PathwaySettings, Settings
 from .state import Signer
 from .steering import CONTENT_TYPE
+from .upkeep import Upkeep
 
 MAX_TEXT_CHARS = 256
 
@@ -82,15 +88,23 @@ Body = TypeVar("Body", Start, Change)
 class Endpoints:
     """Handlers over one router; each is a line of `routes`."""
 
-    def __init__(self, router: Router, intake: Intake, clock: Clock, console_origin: str) -> None:
+    def __init__(
+        self,
+        router: Router,
+        intake: Intake,
+        clock: Clock,
+        console_origin: str,
+        admin: AdminRoutes,
+    ) -> None:
         self._router = router
+        self._admin = admin
         self._intake = intake
         self._clock = clock
         self._console_origin = console_origin
         self.polls: Counter[tuple[str, ...]] = Counter()
 
     def application(self) -> web.Application:
-        app = web.Application(middlewares=[self._around], client_max_size=16 << 10)
+        app = web.Application(middlewares=[self._around], client_max_size=1 << 20)
         app.add_routes(
             [
                 web.get("/steer/{protocol:hls|dash}", self.steer),
@@ -102,6 +116,7 @@ class Endpoints:
                 web.put("/v1/pathways/{id}", self.administer),
                 web.get("/v1/moves", self.moves),
                 web.get("/v1/sessions/{id}", self.session),
+                *self._admin.routes(),
             ]
         )
         ends = [
@@ -217,9 +232,11 @@ class Endpoints:
         return web.json_response({"snapshot_version": version, "pathways": sites})
 
     async def administer(self, request: web.Request) -> web.Response:
+        self._admin.admit(request)
         change = _decoded(await request.read(), Change)
         name = request.match_info["id"]
         site = self._router.administer(name, change.state, self._clock.now_ms())
+        self._admin.accepted()
         log.info("pathway_administered", pathway=name, state=change.state)
         return web.json_response(site_json(site))
 
@@ -261,6 +278,10 @@ def build(settings: Settings, clock: Clock = SYSTEM) -> Router:
     key = settings.state_key.get_secret_value().encode() or secrets.token_bytes(32)
     return Router(
         [Pathway(p.id, p.base_url, p.priority) for p in settings.pathways],
+        base=Plan(policy=settings.policy),
+        policies=POLICIES,
+        risk_ttl_s=settings.risk_ttl_s,
+        snapshot_max_ms=settings.snapshot_max_ms,
         signer=Signer(key),
         public_url=settings.public_url,
         ttl_s=settings.ttl_s,
@@ -269,6 +290,18 @@ def build(settings: Settings, clock: Clock = SYSTEM) -> Router:
         max_sessions=settings.max_sessions,
         now_ms=clock.now_ms(),
         new_id=lambda: secrets.token_hex(16),
+    )
+
+
+def cdn(settings: PathwaySettings) -> Cdn:
+    """A pathway as policies see it."""
+    return Cdn(
+        settings.id,
+        settings.price_per_tb,
+        settings.priority,
+        settings.weight,
+        settings.capacity_mbps,
+        settings.commit_mbps,
     )
 
 
@@ -297,7 +330,11 @@ def parts(
     """What `headwater router` runs: probes and listener. With `keys` probes carry a token."""
     router = build(settings, clock)
     intake = build_intake(settings, router)
-    endpoints = Endpoints(router, intake, clock, settings.console_origin)
+    cells = CellState([cdn(each) for each in settings.pathways], clock.now_ms() / 1000)
+    upkeep = Upkeep(router, cells, clock, settings.plan_file, settings.decision_log)
+    token = settings.admin_token.get_secret_value()
+    admin = AdminRoutes(router, clock, token, upkeep.keep)
+    endpoints = Endpoints(router, intake, clock, settings.console_origin, admin)
     listener = Web(
         "router",
         endpoints.application(),
@@ -309,7 +346,7 @@ def parts(
     )
     targets = [Target(p.id, p.probe_url) for p in settings.pathways if p.probe_url]
     if not targets:
-        return [listener]
+        return [upkeep, listener]
     fetcher = Fetcher(
         [target.url for target in targets],
         name="probe-client",
@@ -323,4 +360,4 @@ def parts(
             await prober.round()
             await asyncio.sleep(settings.probe_interval_s)
 
-    return [fetcher, Background("probes", forever), listener]
+    return [fetcher, Background("probes", forever), upkeep, listener]

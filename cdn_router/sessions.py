@@ -5,7 +5,7 @@ Source: steering ST-31, ST-33, ST-34, ST-41.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import NamedTuple
 
@@ -160,6 +160,10 @@ class Sessions:
         else:
             self._records.move_to_end(session_id)
         return record
+
+    def latest(self) -> Iterator[Session]:
+        """The one seen last comes first."""
+        return reversed(self._records.values())
 
     def __len__(self) -> int:
         return len(self._records)

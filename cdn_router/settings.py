@@ -1,5 +1,6 @@
 """Settings of the CDN router, section `[router]`."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, SecretStr, field_validator
@@ -21,6 +22,10 @@ class PathwaySettings(Section):
     probe_url: str = ""
     priority: int = 0
     hosts: Annotated[list[str], Field(max_length=64)] = Field(default_factory=list)
+    price_per_tb: Annotated[float, Field(ge=0)] = 0.0
+    weight: Annotated[float, Field(ge=0)] = 1.0
+    capacity_mbps: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    commit_mbps: Annotated[float, Field(ge=0)] = 0.0
 
 
 class Settings(Section):
@@ -35,6 +40,12 @@ class Settings(Section):
         ]
     )
     ttl_s: Annotated[int, Field(ge=1, le=3600)] = 20  # ST-51
+    risk_ttl_s: Annotated[int, Field(ge=1, le=3600)] = 10  # while something is wrong (ST-51)
+    policy: str = "static-priority"  # until a plan says otherwise
+    snapshot_max_ms: Annotated[int, Field(ge=1_000, le=300_000)] = 10_000  # RT-15
+    admin_token: SecretStr = SecretStr("")  # for changes; empty: whoever reaches the port
+    plan_file: Path | None = None  # keeps the operator's plan over restarts, shares it with workers
+    decision_log: Path | None = None  # every decision, for `headwater router replay`
     state_key: SecretStr = SecretStr("")  # one for all nodes; empty: a fresh one per process
     state_ttl_s: Annotated[int, Field(ge=60)] = 86_400
     probe_interval_s: Annotated[float, Field(gt=0, le=300)] = 1.0

@@ -27,12 +27,12 @@ class Plans:
         base.check(pathways, policies)
         self.base = self.current = base
         self.newest = base.generation  # also of plans that ended since
-        self._pathways, self._policies = pathways, policies
+        self._pathways, self.policies = pathways, policies
         self._audit: deque[Entry] = deque(maxlen=KEPT_ENTRIES)
 
     def check(self, plan: Plan) -> None:
         """RequestError when it could not hold."""
-        plan.check(self._pathways, self._policies)
+        plan.check(self._pathways, self.policies)
 
     def accept(self, plan: Plan, now_ms: int) -> None:
         """Let it hold from now on; Conflict unless its generation is newer than any before."""

@@ -33,7 +33,7 @@ def record(session_id: str = "s", number: int = 0) -> bytes:
 
 @pytest.fixture
 async def url() -> AsyncIterator[str]:
-    [listener] = parts(Settings(port=0, cmcd_per_peer=10))
+    *_, listener = parts(Settings(port=0, cmcd_per_peer=10))
     assert isinstance(listener, Web)
     await listener.start()
     yield listener.url

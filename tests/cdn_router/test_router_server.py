@@ -41,7 +41,7 @@ class Client:
 
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
-    [listener] = parts(Settings(port=0, ttl_s=10))
+    *_, listener = parts(Settings(port=0, ttl_s=10))
     assert isinstance(listener, Web)
     await listener.start()
     async with aiohttp.ClientSession() as session:

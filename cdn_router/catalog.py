@@ -1,0 +1,17 @@
+"""Policies by name: what plans and settings may choose."""
+
+from .policies.bandits import Ducb, Thompson, Ucb1
+from .policies.classics import Ewma, RoundRobin, Static, Weighted
+from .policies.face import Policy
+
+CHOICES: tuple[Policy, ...] = (
+    Static(),
+    Weighted(),
+    RoundRobin(),
+    RoundRobin(name="round-robin-probes", probes=True),
+    Ewma(),
+    Ucb1(),
+    Ducb(),
+    Thompson(),
+)
+POLICIES: dict[str, Policy] = {policy.name: policy for policy in CHOICES}

@@ -1,0 +1,141 @@
+"""What the router does beside answering: snapshots and plans every half second, and its files.
+
+Rules of the file
+1. Nothing here is awaited by a request; a file that cannot be read or written is logged, and the
+   router goes on.
+2. The plan file is replaced whole. Its change is seen within a round, so workers and restarts hold
+   one plan; a generation that is not newer is not taken.
+"""
+
+import asyncio
+import os
+from pathlib import Path
+
+import msgspec
+
+from runtime import logs, metrics
+from runtime.clock import Clock
+
+from .admin.plan import Plan
+from .cells.state import State
+from .core import Router
+from .errors import RouterError
+from .health import State as HealthState
+from .journal import Journal
+from .policies.face import Stand
+
+ROUND_S = 0.5
+MAX_PLAN_BYTES = 1 << 20
+MAX_PENDING = 200_000  # lines of the decision log between two rounds
+
+log = logs.get("cdn_router")
+AGE = metrics.gauge("router_snapshot_age_seconds", "age of the snapshot that decides")
+LOST = metrics.counter("router_log_lost", "lines of the decision log that were not kept")
+
+
+class Upkeep:
+    """A part: keeps a router's snapshot, plan and decision log up to date."""
+
+    name = "upkeep"
+
+    def __init__(
+        self,
+        router: Router,
+        cells: State,
+        clock: Clock,
+        plan_file: Path | None = None,
+        decision_log: Path | None = None,
+    ) -> None:
+        self._router, self._cells, self._clock = router, cells, clock
+        self._plan_file, self._log_file = plan_file, decision_log
+        self._seen_ns = 0
+        self._lines: list[bytes] = []
+        self._task: asyncio.Task[None] | None = None
+        if decision_log is not None:
+            router.record = Journal(self._line).record
+
+    async def start(self) -> None:
+        self.round()
+        self._task = asyncio.create_task(self._forever())
+
+    def ready(self) -> str | None:
+        return None if self._task is not None and not self._task.done() else "not running"
+
+    async def watch(self) -> None:
+        if self._task is not None:
+            await asyncio.shield(self._task)
+
+    async def drain(self) -> None:
+        """Goes on until the last answer is given."""
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        self._flush()
+
+    def round(self) -> None:
+        """Bring everything up to date."""
+        now_ms = self._clock.now_ms()
+        self._read_plan(now_ms)
+        self._router.tick(now_ms)
+        sites = self._router.sites
+        down = [site.health.state is HealthState.OUT for site in sites.values()]
+        stands = [Stand(site.admin) for site in sites.values()]
+        picture = self._cells.snapshot(
+            now_ms, stands=stands, probed_down=lambda _region, cdn: down[cdn]
+        )
+        self._router.use(picture)
+        AGE.set(picture.age_ms(now_ms) / 1000)
+        self._flush()
+
+    def keep(self, plan: Plan) -> None:
+        """Write a plan that was accepted to its file."""
+        if self._plan_file is None:
+            return
+        passing = self._plan_file.with_suffix(".new")
+        try:
+            passing.write_bytes(msgspec.json.encode(plan))
+            os.replace(passing, self._plan_file)
+            self._seen_ns = self._plan_file.stat().st_mtime_ns
+        except OSError as error:
+            log.error("plan_not_kept", reason=str(error))
+
+    async def _forever(self) -> None:
+        while True:
+            await asyncio.sleep(ROUND_S)
+            self.round()
+
+    def _read_plan(self, now_ms: int) -> None:
+        if self._plan_file is None:
+            return
+        try:
+            changed_ns = self._plan_file.stat().st_mtime_ns
+            if changed_ns == self._seen_ns:
+                return
+            self._seen_ns = changed_ns
+            with self._plan_file.open("rb") as file:
+                plan = msgspec.json.decode(file.read(MAX_PLAN_BYTES), type=Plan)
+            if plan.generation > self._router.plans.newest:
+                self._router.apply(plan, now_ms)
+        except FileNotFoundError:
+            return
+        except (OSError, msgspec.MsgspecError, RouterError) as error:
+            log.error("plan_not_read", reason=str(error))
+
+    def _line(self, line: bytes) -> None:
+        if len(self._lines) < MAX_PENDING:
+            self._lines.append(line)
+        else:
+            LOST.inc()
+
+    def _flush(self) -> None:
+        if self._log_file is None or not self._lines:
+            return
+        lines, self._lines = self._lines, []
+        try:
+            with self._log_file.open("ab") as file:
+                file.write(b"".join(lines))
+        except OSError as error:
+            LOST.inc(len(lines))
+            log.error("decisions_not_logged", reason=str(error))

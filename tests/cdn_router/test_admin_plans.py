@@ -1,0 +1,233 @@
+"""Plans: generations, ends, windows, audit, files; the log and its replay (RT-9, RT-13, RG-7)."""
+
+import itertools
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from cdn_router.admin.plan import CloneSpec, Plan, Window
+from cdn_router.catalog import POLICIES
+from cdn_router.cells.state import State
+from cdn_router.core import Router
+from cdn_router.errors import Conflict, RequestError
+from cdn_router.health import Limits, Outcome
+from cdn_router.journal import Journal, replay
+from cdn_router.pathways import Admin, Pathway
+from cdn_router.policies.face import Cdn
+from cdn_router.replay_cli import replay as replay_command
+from cdn_router.rules.rule import Rule
+from cdn_router.sessions import Viewer
+from cdn_router.state import Signer
+from cdn_router.upkeep import Upkeep
+
+NOW_MS = 1_700_000_000_000
+PATHWAYS = [Pathway("CDN-A", "http://a", 0), Pathway("CDN-B", "http://b", 1)]
+
+
+class Still:
+    """A clock that stands."""
+
+    def now_ms(self) -> int:
+        return NOW_MS
+
+    def monotonic_s(self) -> float:
+        return 0.0
+
+
+def router() -> Router:
+    ids = itertools.count()
+    return Router(
+        PATHWAYS,
+        signer=Signer(b"k" * 32),
+        public_url="http://r",
+        ttl_s=20,
+        state_ttl_s=3600,
+        limits=Limits(),
+        max_sessions=100,
+        now_ms=NOW_MS,
+        new_id=lambda: f"fresh{next(ids)}",
+        policies=POLICIES,
+    )
+
+
+def lead(subject: Router, query: str = "sid=s", at_ms: int = NOW_MS) -> str:
+    order = json.loads(subject.poll("hls", query, at_ms).body)["PATHWAY-PRIORITY"]
+    return str(order[0])
+
+
+def test_only_newer_plans_hold() -> None:
+    subject = router()
+    subject.apply(Plan(5, rules=(Rule("b", only=("CDN-B",)),), author="ann"), NOW_MS)
+    assert lead(subject) == "CDN-B"
+    for generation in (5, 4, 0):
+        with pytest.raises(Conflict, match="stale_generation"):
+            subject.apply(Plan(generation), NOW_MS)
+    assert lead(subject) == "CDN-B"
+    subject.administer("CDN-B", Admin.DRAINED, NOW_MS)
+    assert subject.plans.newest == 6 and subject.plans.current.rules[0].name == "b"
+    assert [(e.outcome, e.generation) for e in subject.plans.audit()] == [
+        ("accepted", 6),
+        ("refused", 0),
+        ("refused", 4),
+        ("refused", 5),
+        ("accepted", 5),
+    ]
+
+
+def test_a_plan_ends_and_does_not_come_back() -> None:
+    subject = router()
+    plan = Plan(1, stands={"CDN-A": Admin.KILLED}, expires_ms=NOW_MS + 60_000)
+    subject.apply(plan, NOW_MS)
+    assert lead(subject) == "CDN-B" and subject.moves.to_json()[0]["reason"] == "drained"
+    subject.tick(NOW_MS + 59_999)
+    assert lead(subject) == "CDN-B"
+    subject.tick(NOW_MS + 60_000)
+    assert lead(subject) == "CDN-A" and subject.plans.audit()[0].outcome == "expired"
+    with pytest.raises(Conflict, match="stale_generation"):
+        subject.apply(plan, NOW_MS + 60_000)
+    with pytest.raises(Conflict, match="expired"):
+        subject.apply(msgspec.structs.replace(plan, generation=2), NOW_MS + 60_000)
+
+
+def test_maintenance_comes_and_goes() -> None:
+    subject = router()
+    window = Window("CDN-A", NOW_MS + 1000, NOW_MS + 2000)
+    subject.apply(Plan(1, windows=(window,)), NOW_MS)
+    leads = []
+    for later_ms in (0, 999, 1000, 1999, 2000):
+        subject.tick(NOW_MS + later_ms)
+        leads.append(lead(subject))
+    assert leads == ["CDN-A", "CDN-A", "CDN-B", "CDN-B", "CDN-A"]
+
+
+@pytest.mark.parametrize(
+    "plan, code",
+    [
+        (Plan(1, policy="no-such"), "policy_unknown"),
+        (Plan(1, stands={"CDN-X": Admin.DRAINED}), "pathway_unknown"),
+        (Plan(1, rules=(Rule("r", only=("CDN-X",)),)), "pathway_unknown"),
+        (Plan(1, windows=(Window("CDN-X", 0, 1),)), "pathway_unknown"),
+        (Plan(1, rules=(Rule("r"), Rule("r"))), "rule_twice"),
+        (Plan(1, clones=(CloneSpec("CDN-X", "CDN-C", "c"),)), "clone_base"),
+        (Plan(1, clones=(CloneSpec("CDN-A", "CDN-C", "c:80"),)), "clone_host"),
+        (Plan(1, clones=(CloneSpec("CDN-A", "CDN-C", "c", {"a": "b&"}),)), "clone_params"),
+    ],
+)
+def test_what_cannot_hold_is_refused_whole(plan: Plan, code: str) -> None:
+    subject = router()
+    with pytest.raises(RequestError) as caught:
+        subject.apply(plan, NOW_MS)
+    assert caught.value.code == code and subject.plans.current.generation == 0
+
+
+def test_a_clone_is_offered_to_running_sessions() -> None:
+    """ST-15, ST-16: a CDN that no manifest names, first for a canary, then gone with its plan."""
+    subject = router()
+    subject.start("s", Viewer(), NOW_MS)
+    clone = CloneSpec("CDN-B", "CDN-C", "c.example.com", {"t": "1"})
+    subject.apply(Plan(1, clones=(clone,)), NOW_MS)
+    answer = json.loads(subject.poll("hls", "sid=s", NOW_MS).body)
+    assert answer["PATHWAY-PRIORITY"] == ["CDN-A", "CDN-B", "CDN-C"]
+    assert answer["PATHWAY-CLONES"] == [
+        {
+            "BASE-ID": "CDN-B",
+            "ID": "CDN-C",
+            "URI-REPLACEMENT": {"HOST": "c.example.com", "PARAMS": {"t": "1"}},
+        }
+    ]
+    rules = (Rule("canary", weights={"CDN-C": 1}),)
+    subject.apply(Plan(2, clones=(clone,), rules=rules), NOW_MS)
+    assert lead(subject) == "CDN-C"
+    _, choice = subject.start("s2", Viewer(), NOW_MS)
+    assert subject.sessions.seen("s2", NOW_MS).order == ("CDN-A", "CDN-B"), "manifests lack it"
+    assert choice.rule == "canary"
+    subject.apply(Plan(3), NOW_MS)
+    assert b"CLONES" not in subject.poll("hls", "sid=s", NOW_MS).body
+
+
+def test_risk_shortens_the_ttl() -> None:
+    """ST-51."""
+    subject = router()
+
+    def ttl_s() -> int:
+        return int(json.loads(subject.poll("hls", "sid=s", NOW_MS).body)["TTL"])
+
+    assert 18 <= ttl_s() <= 22
+    for second in range(3):
+        subject.probed("CDN-B", Outcome.FAILED, None, second, NOW_MS)
+    assert 9 <= ttl_s() <= 11
+
+
+def day(subject: Router, policy: str) -> list[bytes]:
+    """A log with a plan, a drain, evidence and its loss in it."""
+    lines: list[bytes] = []
+    subject.record = Journal(lines.append).record
+    cells = State([Cdn(p.id, priority=p.priority) for p in PATHWAYS], NOW_MS / 1000)
+    rules = (Rule("vip", tenant="vip", weights={"CDN-A": 1, "CDN-B": 1}),)
+    for second in range(60):
+        at_ms = NOW_MS + 1000 * second
+        if second == 5:
+            subject.apply(Plan(1, policy=policy, rules=rules), at_ms)
+        if second % 2 and second < 40:
+            subject.use(cells.snapshot(at_ms))
+        if second == 20:
+            subject.administer("CDN-A", Admin.DRAINED, at_ms)
+        tenant = "vip" if second % 3 else ""
+        subject.start(f"s{second}", Viewer("/live/x/", "SE", tenant=tenant), at_ms)
+        for number in range(0, second, 7):
+            subject.poll("hls", f"sid=s{number}&_HLS_pathway=CDN-A", at_ms)
+    return lines
+
+
+@pytest.mark.parametrize("policy", [*POLICIES, "static-priority"])
+def test_a_day_decides_the_same_again(policy: str) -> None:
+    """RG-7: every policy, byte for byte; one changed word is noticed."""
+    lines = day(router(), policy)
+    outcomes = list(replay(lines, POLICIES))
+    assert len(outcomes) > 250 and not any(outcomes)
+    reasons = {msgspec.json.decode(line).get("reason") for line in lines}
+    assert policy == "static-priority" or "stale" in reasons
+    at = next(i for i, line in enumerate(lines) if b'"kind":"decision"' in line)
+    lines[at] = lines[at].replace(b'"CDN-A","CDN-B"', b'"CDN-B","CDN-A"')
+    assert sum(each is not None for each in replay(lines, POLICIES)) == 1
+
+
+@pytest.mark.parametrize("line", [b"", b"{}", b'{"kind":"x"}', b'{"kind":"decision"}', b"\xff"])
+def test_what_is_no_log_is_said_so(line: bytes) -> None:
+    with pytest.raises(ValueError, match="line 1"):
+        list(replay([line], POLICIES))
+
+
+def test_files_keep_plan_and_decisions(tmp_path: Path) -> None:
+    """A plan is there for other workers and after a restart; the command replays the log."""
+    import typer
+
+    plan_file, log_file = tmp_path / "plan.json", tmp_path / "decisions.jsonl"
+    cells = [State([Cdn(p.id) for p in PATHWAYS], NOW_MS / 1000) for _ in range(2)]
+    one, two = router(), router()
+    first, second = (
+        Upkeep(subject, state, Still(), plan_file, log)
+        for subject, state, log in zip((one, two), cells, (log_file, None), strict=True)
+    )
+    one.apply(Plan(1, rules=(Rule("b", only=("CDN-B",)),)), NOW_MS)
+    first.keep(one.plans.current)
+    second.round()
+    assert lead(two) == "CDN-B" and two.plans.newest == 1
+    plan_file.write_text('{"generation": "x"}')
+    second.round()
+    assert lead(two) == "CDN-B", "a broken file changes nothing"
+    lead(one)
+    first.round()
+    app = typer.Typer()
+    app.command()(replay_command)
+    done = CliRunner().invoke(app, [str(log_file), "--json"])
+    assert done.exit_code == 0
+    assert json.loads(done.stdout) == {"decisions": 1, "same": 1, "differ": 0}
+    log_file.write_bytes(
+        log_file.read_bytes().replace(b'"pathways":["CDN-B"]', b'"pathways":["x"]')
+    )
+    assert CliRunner().invoke(app, [str(log_file)]).exit_code == 1
+    assert CliRunner().invoke(app, [str(plan_file)]).exit_code == 2
