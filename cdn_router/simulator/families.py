@@ -58,15 +58,15 @@ def _brown(hours: float) -> World:
 
 
 def _wave(hours: float) -> World:
-    """An event: twice as many viewers within five minutes."""
+    """An event: half as many viewers more within five minutes; most of all capacity."""
     s = hours * 3600
-    return World("event-wave", CDNS, hours, viewers=900, events=[Surge(s * 0.4, 300, 1.0)])
+    return World("event-wave", CDNS, hours, viewers=1000, events=[Surge(s * 0.4, 300, 0.5)])
 
 
 def _flash(hours: float) -> World:
-    """All at once: a million in a minute, scaled to 1,500 (SW-9)."""
+    """A million starts in a minute beside as many who watch, scaled by a thousand (SW-9)."""
     s = hours * 3600
-    return World("flash-crowd", CDNS, hours, viewers=700, events=[Surge(s * 0.3, 60, 2.0)])
+    return World("flash-crowd", CDNS, hours, viewers=1650, swing=0.8, events=[Surge(s * 0.2, 60, 0.61)])
 
 
 def _liars(hours: float) -> World:

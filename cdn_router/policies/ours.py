@@ -1,0 +1,160 @@
+"""Ours (A8): the policy `headwater`. Scores with back-off, planned within capacities, moved calmly.
+
+Theory of operation, for one region of a snapshot
+1. Belief. The mean of a cell on a CDN is shrunk to the region's mean on that CDN by a pseudo-count,
+   the region's to the whole (RT-2). A recent mean that fell far below it takes its place: a
+   brown-out is believed within seconds, a recovery only as the past is forgotten (RT-18).
+2. Value. Belief less price; the price of a CDN below its commit is nothing, what is committed is
+   paid anyway (RT-5).
+3. Shares. Sessions prefer CDNs by a soft maximum of value, and each CDN has a toll that rises until
+   what is expected on it fits within a part of its capacity (RT-6): all cells of the region at
+   once, so that the best CDN does not drown (herding).
+4. Moves. Only what is above its share, only where the gain passes a threshold, and only a part of
+   it at each poll (RT-7). Open circuits and collapses are left at once (RT-8).
+5. A small share of starts goes everywhere that is not known to be dead: exploring.
+
+Source: specs routing.md section 2, RT-2..RT-8, RT-18.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from .face import Cell, Circuit, Evidence, Reason, Site, Snapshot, Table
+from .tables import NEUTRAL, cells_of, evidence, put_off, sites, table, usable
+
+ROUNDS = 12  # of raising tolls
+STEEP = 30.0  # points of toll for a CDN at twice what it may carry
+
+
+@dataclass(frozen=True)
+class Headwater:
+    """Scores are points of QoE, 0..100."""
+
+    name: str = "headwater"
+    version: int = 1
+    half_life_s: float = 120.0
+    dwell_s: float = 60.0
+    pseudo: float = 4.0  # reports that the wider group weighs in a narrower
+    width: float = 1.5  # points of value that make a share e times as large
+    gain: float = 3.0  # points below which nobody moves
+    pace: float = 0.5  # of what is above its share moves at a poll
+    fall: float = 20.0  # points below belief that are a collapse
+    doubt: float = 20.0  # points by which one report may be off
+    heard: float = 2.0  # recent reports that are believed
+    full: float = 0.85  # of a capacity that is planned with
+    price: float = 0.1  # points for each $ per TB
+    exploring: float = 0.02
+
+    def plan(self, region: str, snapshot: Snapshot) -> Mapping[Cell, Table]:
+        cells = cells_of(region, snapshot)
+        here = sites(region, snapshot)
+        whole = self._believe(evidence(Cell(), snapshot), None)
+        wide = self._believe(evidence(Cell(region), snapshot), whole)
+        alive = [i for i in usable(snapshot) if not _shut(here[i])] or usable(snapshot)
+        rows = [evidence(cell, snapshot) for cell in cells]
+        beliefs = [
+            wide if cell == Cell(region) else self._believe(row, wide)
+            for cell, row in zip(cells, rows, strict=True)
+        ]
+        prices = [self._price(cdn.price_per_tb, site) for cdn, site in zip(snapshot.cdns, here, strict=True)]
+        values = [[b - p for b, p in zip(belief, prices, strict=True)] for belief in beliefs]
+        tolls = self._tolls(cells, rows, values, here, alive)
+        off = put_off(snapshot)
+        for index, site in enumerate(here):
+            if _shut(site) and index not in alive:
+                off[index] = off[index] or Reason.BREAKER
+        return {
+            cell: self._table(snapshot, row, belief, prices, tolls, alive, off)
+            for cell, row, belief in zip(cells, rows, beliefs, strict=True)
+        }
+
+    def _believe(self, row: Sequence[Evidence], wider: Sequence[float] | None) -> list[float]:
+        if wider is None:
+            n = sum(each.n for each in row)
+            mean = sum(each.qoe for each in row) / n if n > 1e-9 else NEUTRAL
+            wider = [mean] * len(row)
+        found = []
+        for each, prior in zip(row, wider, strict=True):
+            belief = (each.qoe + self.pseudo * prior) / (each.n + self.pseudo)
+            if each.recent_n >= self.heard:
+                recent = each.recent_qoe / each.recent_n
+                collapse = self.fall + self.doubt / math.sqrt(each.recent_n)
+                belief = recent if recent < belief - collapse else belief
+            found.append(belief)
+        return found
+
+    def _price(self, price_per_tb: float, site: Site) -> float:
+        return 0.0 if 0.0 < site.fill < 1.0 else self.price * price_per_tb
+
+    def _soft(self, values: Sequence[float], tolls: Sequence[float], alive: Sequence[int]) -> list[float]:
+        top = max(values[i] - tolls[i] for i in alive)
+        share = [0.0] * len(values)
+        for i in alive:
+            share[i] = math.exp((values[i] - tolls[i] - top) / self.width)
+        total = sum(share)
+        return [each / total for each in share]
+
+    def _tolls(
+        self,
+        cells: Sequence[Cell],
+        rows: Sequence[Sequence[Evidence]],
+        values: Sequence[Sequence[float]],
+        here: Sequence[Site],
+        alive: Sequence[int],
+    ) -> list[float]:
+        """Points by which each CDN of the region is made dearer, so that all fits."""
+        tolls = [0.0] * len(here)
+        demand = sum(site.load_mbps for site in here)
+        room = [self.full * site.capacity_mbps for site in here]
+        if demand <= 0.0 or not any(room):
+            return tolls
+        narrow = [n for n, cell in enumerate(cells) if cell[1:] != Cell()[1:]] or [0]
+        sizes = [sum(each.sessions for each in rows[n]) for n in narrow]
+        total = sum(sizes) or 1.0
+        for turn in range(ROUNDS):
+            load = [0.0] * len(here)
+            for n, size in zip(narrow, sizes, strict=True):
+                for i, share in enumerate(self._soft(values[n], tolls, alive)):
+                    load[i] += share * size / total * demand
+            excess = [max(0.0, x / r - 1.0) if r else 0.0 for x, r in zip(load, room, strict=True)]
+            if max(excess) < 0.02:
+                break
+            step = STEEP / (1 + turn)
+            tolls = [t + step * min(1.0, e) for t, e in zip(tolls, excess, strict=True)]
+        return tolls
+
+    def _table(
+        self,
+        snapshot: Snapshot,
+        row: Sequence[Evidence],
+        belief: Sequence[float],
+        prices: Sequence[float],
+        tolls: Sequence[float],
+        alive: Sequence[int],
+        off: Sequence[Reason | None],
+    ) -> Table:
+        values = [b - p for b, p in zip(belief, prices, strict=True)]
+        share = self._soft(values, tolls, alive)
+        worth = [v - t for v, t in zip(values, tolls, strict=True)]
+        target = sum(s * w for s, w in zip(share, worth, strict=True))
+        sessions = sum(each.sessions for each in row) or 1.0
+        leave, urgent = [], list(off)
+        for i, each in enumerate(row):
+            over = max(0.0, 1.0 - share[i] * sessions / each.sessions) if each.sessions else 0.0
+            gain = target - worth[i]
+            doubt = self.doubt / math.sqrt(each.n + self.pseudo)
+            leave.append(self.pace * over if gain > self.gain + doubt else 0.0)
+            if gain > self.fall and share[i] < 0.05:
+                urgent[i] = urgent[i] or Reason.BREAKER
+        spread = self.exploring / len(alive)
+        share = [(1 - self.exploring) * s + (spread if i in alive else 0.0) for i, s in enumerate(share)]
+        parts = [
+            {"qoe": b, "price": -p, "toll": -t}
+            for b, p, t in zip(belief, prices, tolls, strict=True)
+        ]
+        return table(snapshot, share, worth, leave=leave, urgent=urgent, parts=parts)
+
+
+def _shut(site: Site) -> bool:
+    return site.circuit is Circuit.OPEN or site.probed_down
