@@ -2,12 +2,13 @@
 
 from native.cenc.cipher import cbcs, cbcs_copy, cbcs_fresh, cenc, cenc_copy, cenc_fresh
 from native.cenc.errors import RangeError, SampleError
-from native.cenc.ranges import Finder, auxiliary
+from native.cenc.ranges import Finder, State, auxiliary
 
 __all__ = [
     "Finder",
     "RangeError",
     "SampleError",
+    "State",
     "auxiliary",
     "cbcs",
     "cbcs_copy",

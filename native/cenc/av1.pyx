@@ -121,7 +121,7 @@ cdef int _refresh(Frames f, Header* h) except -1:
 
 
 cdef class Frames:
-    """Reference state of one fragment, from a random access point on."""
+    """Reference state from a random access point on."""
 
     cdef int configure(self, const uint8_t* record, Py_ssize_t size) except -1:
         """av1C (AV1 in ISOBMFF, 2.3): a sequence header may follow the four bytes."""
@@ -137,6 +137,8 @@ cdef class Frames:
     cdef Frames branch(self):
         cdef Frames copy = Frames.__new__(Frames)
         copy.sequence = self.sequence
+        copy.slots = self.slots
+        copy.tiles = self.tiles
         return copy
 
     cdef Py_ssize_t unit(

@@ -12,7 +12,7 @@ cdef class Sets:
         raise NotImplementedError
 
     cdef Sets branch(self):
-        """A copy for one fragment: what its in-band sets change stays there."""
+        """A copy: what in-band sets change there stays there."""
         raise NotImplementedError
 
     cdef Py_ssize_t head(self, const uint8_t* unit, Py_ssize_t size) except -2:

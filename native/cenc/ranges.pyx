@@ -94,6 +94,11 @@ cdef int _clear_smallest(Rows* rows, Py_ssize_t first, Py_ssize_t limit) except 
     return taken
 
 
+cdef class State:
+    cdef Sets sets
+    cdef Frames frames
+
+
 cdef class Finder:
     cdef Sets sets  # None for AV1
     cdef Frames frames
@@ -119,22 +124,32 @@ cdef class Finder:
         if self.width == 3:
             raise SampleError("config", -1, "NAL length fields of 3 bytes (PR-28)")
 
+    def begin(self):
+        cdef State state = State.__new__(State)
+        state.sets, state.frames = self.sets, self.frames
+        return state
+
     def find(
         self,
         const uint8_t[::1] data not None,
         Py_ssize_t start,
         bytes sizes not None,
         Py_ssize_t limit,
+        State state=None,
     ):
         cdef Py_ssize_t samples = PyBytes_GET_SIZE(sizes) // 4, i, first
         cdef const uint32_t* size = <const uint32_t*>PyBytes_AS_STRING(sizes)
         cdef bytes counts = PyBytes_FromStringAndSize(NULL, 2 * samples)
         cdef uint16_t* count = <uint16_t*>PyBytes_AS_STRING(counts)
         cdef Rows rows
-        cdef Sets sets = self.sets.branch() if self.sets is not None else None
-        cdef Frames frames = self.frames.branch() if self.frames is not None else None
+        cdef Sets sets = self.sets if state is None else state.sets
+        cdef Frames frames = self.frames if state is None else state.frames
         cdef int spared = 0
         cdef Py_ssize_t at = start, left = data.shape[0] - start
+        if (sets is None) != (self.sets is None) or (frames is None) != (self.frames is None):
+            raise ValueError("a state of another codec")
+        sets = sets.branch() if sets is not None else None
+        frames = frames.branch() if frames is not None else None
         rows.pairs = NULL
         rows.used = rows.room = 0
         if start < 0 or left < 0 or not 0 < limit <= 255:
@@ -160,6 +175,8 @@ cdef class Finder:
             found = PyBytes_FromStringAndSize(<const char*>rows.pairs, 8 * rows.used)
         finally:
             free(rows.pairs)
+        if state is not None:
+            state.sets, state.frames = sets, frames
         return counts, found, spared
 
     cdef int _sample(
@@ -186,9 +203,6 @@ cdef class Finder:
             if rows.used - first > RANGES_MOST:
                 raise SampleError("nal_length", -1, f"more than {RANGES_MOST} ranges")
         return _emit(rows, 0)
-
-
-
 
     cdef int _temporal_unit(
         self, Frames frames, const uint8_t* sample, Py_ssize_t size, Rows* rows

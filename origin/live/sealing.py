@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from hashlib import blake2b
 
+from native.cenc import State
 from origin import metrics
 from origin.hls.forms import MAP, W3C, Form
 from origin.hls.keys import turning_lines
@@ -58,6 +59,7 @@ class _Run:
     """A segment's chunks, sealed as far as anybody wanted."""
 
     stored: Stored
+    state: State | None  # what later chunks are read by
     sealed: list[bytes] = field(default_factory=list)
 
 
@@ -115,15 +117,17 @@ class Sealing(Turns):
         end = len(stored.parts) if end is None else end
         run = self._runs.get((track.rendition.name, stored.number))
         if run is None or run.stored is not stored:
-            run = _Run(stored)
+            run = _Run(stored, sealer.begin())
             if stored.number >= self._channel.edge:
                 self._runs[track.rendition.name, stored.number] = run
         for at in range(len(run.sealed), end):
             volume, record = stored.parts[at]
             data = track.log.read(volume, record)
             telling = at == 0 or bool(record.flags & INDEPENDENT)
-            pieces = [sealer.clear(data)] if slot.clear else sealer.seal(data, telling=telling)
-            run.sealed.append(b"".join(pieces))
+            if slot.clear:
+                run.sealed.append(sealer.clear(data))
+            else:
+                run.sealed.append(b"".join(sealer.seal(data, telling=telling, state=run.state)))
         return run.sealed[first:end]
 
     def whole(self, track: LiveTrack, stored: Stored) -> tuple[list[bytes], str | None]:

@@ -1,7 +1,8 @@
 """Encrypt one track under one key: header and fragments (PR-5..PR-9, PR-13..PR-20, PR-52).
 
 Nothing here depends on what was sealed before: any fragment, on any day and origin, comes out the
-same (PR-160).
+same (PR-160). Chunks that no random access point begins are read by those of their segment before
+them, which are always the same.
 """
 
 import struct
@@ -13,6 +14,7 @@ from native.bmff.write import full
 from native.cenc import (
     Finder,
     SampleError,
+    State,
     auxiliary,
     cbcs_copy,
     cbcs_fresh,
@@ -91,17 +93,27 @@ class Sealer:
         """The name of the sample of this decode time."""
         return decode_time - self._since
 
+    def begin(self) -> State | None:
+        """What chunks of one segment are read by, sealed one after the other (PR-30, PR-161)."""
+        return self._finder.begin() if self._finder is not None else None
+
     def seal(
-        self, data: bytes, first_sample: int | None = None, *, telling: bool = True
+        self,
+        data: bytes,
+        first_sample: int | None = None,
+        *,
+        telling: bool = True,
+        state: State | None = None,
     ) -> list[bytes]:
         """A segment, part or chunk, in pieces: heads and media by turns.
 
         `first_sample` is the name of its first sample, its index in the source for VOD; None names
         samples by their decode time. `telling` False: a chunk that players do not begin with, which
-        needs no pssh. ProtectionError; nothing clear is ever answered (PR-43).
+        needs no pssh. `state`, for a chunk that lies within its segment: what was given with the
+        chunks before it. ProtectionError; nothing clear is ever answered (PR-43).
         """
         try:
-            return list(self._pieces(data, first_sample, telling))
+            return list(self._pieces(data, first_sample, telling, state or self.begin()))
         except (BoxError, SampleError) as error:
             raise self._refusal(error) from error
 
@@ -130,16 +142,20 @@ class Sealer:
         code = "slice_header" if error.code != "partition" else "unsupported"
         return ProtectionError(code, f"track {self._track.id}: {error}")
 
-    def _ranges(self, media: bytes | memoryview, sizes: bytes) -> tuple[bytes, bytes]:
+    def _ranges(
+        self, media: bytes | memoryview, sizes: bytes, state: State | None = None
+    ) -> tuple[bytes, bytes]:
         """Counts and pairs as the ciphers take them."""
         if self._finder is None:
             return bytes(len(sizes) // 2), b""
         most = RANGES_MOST[self.key.scheme]
-        counts, ranges, spared = self._finder.find(media, 0, sizes, most)
+        counts, ranges, spared = self._finder.find(media, 0, sizes, most, state)
         self.spared += spared
         return counts, ranges
 
-    def _pieces(self, data: bytes, first_sample: int | None, telling: bool) -> Iterator[bytes]:
+    def _pieces(
+        self, data: bytes, first_sample: int | None, telling: bool, state: State | None
+    ) -> Iterator[bytes]:
         boxes = walk(data)
         view = memoryview(data)
         head = bytearray()
@@ -153,7 +169,7 @@ class Sealer:
             if following is None or following.kind != "mdat":
                 raise ProtectionError("bad_box", "a moof without its mdat")
             fragment = read(data, found, following, self._track.defaults)
-            moof, media = self._fragment(view, fragment, first_sample, telling)
+            moof, media = self._fragment(view, fragment, first_sample, telling, state)
             if first_sample is not None:
                 first_sample += len(fragment.sizes)
             head += moof
@@ -165,13 +181,18 @@ class Sealer:
             yield bytes(head)
 
     def _fragment(
-        self, view: memoryview, fragment: Fragment, first_sample: int | None, telling: bool
+        self,
+        view: memoryview,
+        fragment: Fragment,
+        first_sample: int | None,
+        telling: bool,
+        state: State | None,
     ) -> tuple[bytes, bytes]:
         """The new moof, and the media."""
         samples = len(fragment.sizes)
         sizes = struct.pack(f"={samples}I", *fragment.sizes)
         media = view[fragment.media : fragment.media + fragment.media_bytes]
-        counts, ranges = self._ranges(media, sizes)
+        counts, ranges = self._ranges(media, sizes, state)
         if self.key.scheme == "cenc":
             ivs = self._ivs(fragment, first_sample)
             sealed = cenc_copy(self._aes, media, sizes, counts, ranges, ivs)
