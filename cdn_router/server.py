@@ -14,10 +14,12 @@ from runtime import logs, metrics
 from runtime.clock import SYSTEM, Clock
 from runtime.fetch import Fetcher
 from runtime.service import Background, Part, Web
+from runtime.store import Store
 
 from .admin.plan import Plan
 from .admin.routes import AdminRoutes
 from .catalog import POLICIES
+from .cells.keeper import Keeper
 from .cells.state import State as CellState
 from .core import Router, Site, is_session_id
 from .errors import Busy, NotFound, RequestError, RouterError, TooLarge, Unsupported
@@ -326,11 +328,17 @@ def parts(
     issuer: str = "headwater",
     clock: Clock = SYSTEM,
     reuse_port: bool = False,
+    store: Store | None = None,
 ) -> list[Part]:
-    """What `headwater router` runs: probes and listener. With `keys` probes carry a token."""
+    """What `headwater router` runs: probes, cells and listener.
+
+    With `keys` probes carry a token. Through `store`, which is started here, nodes share what they
+    know; requests never wait for it.
+    """
     router = build(settings, clock)
-    intake = build_intake(settings, router)
     cells = CellState([cdn(each) for each in settings.pathways], clock.now_ms() / 1000)
+    intake = build_intake(settings, router)
+    keeper = Keeper(cells, secrets.token_hex(8), clock, store)
     upkeep = Upkeep(router, cells, clock, settings.plan_file, settings.decision_log)
     token = settings.admin_token.get_secret_value()
     admin = AdminRoutes(router, clock, token, upkeep.keep)
@@ -346,7 +354,7 @@ def parts(
     )
     targets = [Target(p.id, p.probe_url) for p in settings.pathways if p.probe_url]
     if not targets:
-        return [upkeep, listener]
+        return [keeper, upkeep, listener]
     fetcher = Fetcher(
         [target.url for target in targets],
         name="probe-client",
@@ -360,4 +368,4 @@ def parts(
             await prober.round()
             await asyncio.sleep(settings.probe_interval_s)
 
-    return [fetcher, Background("probes", forever), upkeep, listener]
+    return [fetcher, Background("probes", forever), keeper, upkeep, listener]

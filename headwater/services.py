@@ -173,10 +173,15 @@ def _proxy(loaded: Loaded, _: str, shared: bool) -> Built:
 
 def _router(loaded: Loaded, _: str, shared: bool) -> Built:
     from cdn_router import server
+    from runtime import store as shared_store
 
     settings = section(loaded, "router", cdn_router.settings.Settings)
     issuer = _issuer(loaded)
-    return server.parts(settings, _keys(loaded), issuer=issuer, reuse_port=shared), None
+    sharing = section(loaded, "store", Store)
+    several = bool(sharing.url.get_secret_value())
+    store = shared_store.choose(sharing, processes=1)[0] if several else None
+    parts = server.parts(settings, _keys(loaded), issuer=issuer, reuse_port=shared, store=store)
+    return parts, None
 
 
 def _control(loaded: Loaded, _: str, shared: bool) -> Built:
