@@ -4,10 +4,11 @@ Source: manifest-proxy MP-81..MP-83.
 """
 
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
 from runtime.fetch import Fetched, Fetcher, FetchError
 
@@ -39,7 +40,8 @@ class GuardedResolver(AbstractResolver):
 
 class GuardedFetcher(Fetcher):
     """A Fetcher that resolves through the guard. An address written in a configured URL is itself
-    configured: the list of bases lets no other literal through.
+    configured: the list of bases lets no other literal through. `proof` gives the headers that
+    prove this proxy to the origin, by path and query as they are sent.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class GuardedFetcher(Fetcher):
         timeout_s: float = 5.0,
         connect_timeout_s: float = 2.0,
         max_bytes: int = 16 << 20,
+        proof: Callable[[str], Mapping[str, str]] | None = None,
     ) -> None:
         super().__init__(
             bases,
@@ -62,6 +65,7 @@ class GuardedFetcher(Fetcher):
         )
         self._private = tuple(private)
         self._resolver = resolver
+        self._proof = proof
 
     async def start(self) -> None:
         resolver = GuardedResolver(self._resolver or aiohttp.ThreadedResolver(), self._private)
@@ -82,6 +86,8 @@ class GuardedFetcher(Fetcher):
         max_bytes: int | None = None,
     ) -> Fetched:
         """As Fetcher.get; FetchError `address_refused` when the guard says no."""
+        if self._proof is not None:
+            headers = {**(headers or {}), **self._proof(URL(url).raw_path_qs)}
         try:
             return await super().get(url, headers, timeout_s=timeout_s, max_bytes=max_bytes)
         except FetchError as error:

@@ -1,6 +1,8 @@
 """The proxy's listener: the delivery protocol over one `Service`, and its client for the origin."""
 
 import asyncio
+import secrets
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import cat
@@ -10,13 +12,14 @@ from runtime.clock import SYSTEM, Clock
 from runtime.service import DRAIN_S, Part
 
 from .asked import Asking
+from .credentials import Credentials
 from .errors import RulesError
 from .fetching import GuardedFetcher
 from .policy import Pathway
 from .rulebook import Ruleset
 from .rules import read_rules
 from .service import Service
-from .settings import Settings
+from .settings import OriginAccess, Settings
 from .upstream import Upstream
 
 RELOAD_S = 0.5
@@ -124,6 +127,7 @@ def parts(
         timeout_s=settings.fetch_timeout_s,
         connect_timeout_s=settings.fetch_timeout_s,
         max_bytes=settings.max_manifest_bytes,
+        proof=_proof(settings.origin_access, clock),
     )
     upstream = Upstream(
         fetcher,
@@ -156,3 +160,19 @@ def parts(
     if settings.rules_file is None:
         return [fetcher, listener]
     return [fetcher, RuleFile(settings.rules_file, asking), listener]
+
+
+def _proof(access: OriginAccess, clock: Clock) -> Callable[[str], Mapping[str, str]] | None:
+    """Headers for a request to the origin; None when it asks for none."""
+    told = Credentials(
+        access.header,
+        access.secret.get_secret_value(),
+        access.bearer.get_secret_value(),
+        access.g2o_nonce,
+        access.g2o_key.get_secret_value().encode(),
+    )
+    if not told.any:
+        return None
+    return lambda target: told.headers(
+        target, clock.now_ms() // 1000, lambda: secrets.token_hex(16)
+    )

@@ -19,6 +19,16 @@ class PathwaySettings(Section):
     base_url: BaseUrl
 
 
+class OriginAccess(Section):
+    """What the origin's delivery port asks its clients for; all that is set is sent."""
+
+    header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] = "x-origin-secret"
+    secret: SecretStr = SecretStr("")
+    bearer: SecretStr = SecretStr("")
+    g2o_nonce: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$")] = ""  # names the key
+    g2o_key: SecretStr = SecretStr("")
+
+
 class Settings(Section):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8003
@@ -31,6 +41,7 @@ class Settings(Section):
     hedge_s: Annotated[float, Field(gt=0, le=5)] = 0.3
     # Where names may resolve to beside public addresses (MP-82); literals above are configured.
     private_networks: list[IPvAnyNetwork] = Field(default_factory=list)
+    origin_access: OriginAccess = Field(default_factory=OriginAccess)
     steering_url: str = "http://localhost:8004/steer"  # /hls and /dash follow; empty: no steering
     pathways: Annotated[list[PathwaySettings], Field(min_length=1)] = Field(
         default_factory=lambda: [
