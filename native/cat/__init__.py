@@ -13,17 +13,20 @@ from native.cat.errors import CborError
 from native.cat.fast import Fast, Sealer
 from native.cat.judge import Rules
 from native.cat.model import Value
+from native.cat.namer import SECRET_BYTES, Namer
 from native.cat.plan import Plan
 from native.cat.request import Request
 from native.cat.tag import Tag
 from native.cat.verdict import Verdict
 
 __all__ = [
+    "SECRET_BYTES",
     "CborError",
     "Decoder",
     "Envelope",
     "Epoch",
     "Fast",
+    "Namer",
     "Plan",
     "Request",
     "Rules",

@@ -1,5 +1,6 @@
 from native.cat.epoch cimport Epoch
 from native.cat.judge cimport Rules
+from native.cat.namer cimport Namer
 from native.cat.plan cimport Plan
 from native.cat.request cimport Request, Text
 from native.cat.verdict cimport Verdict
@@ -9,9 +10,10 @@ cdef class Fast:
     """The quick yes."""
 
     cdef tuple sealers
+    cdef Namer namer
     cdef Rules rules
     cdef Py_ssize_t most
-    cdef dict young  # SHA-256 of a token -> Plan; when full it becomes the old one
+    cdef dict young  # name of a token -> Plan; when full it becomes the old one
     cdef dict old
     cdef Epoch epoch  # None without lists
     cdef bint renews

@@ -8,6 +8,7 @@ from typing_extensions import disjoint_base
 from native.cat.epoch import Epoch
 from native.cat.judge import Rules
 from native.cat.model import Value
+from native.cat.namer import Namer
 from native.cat.plan import Plan
 from native.cat.request import Request
 from native.cat.verdict import Verdict
@@ -34,7 +35,7 @@ class Sealer:
 @disjoint_base
 class Fast(Generic[_Verdict]):
     """Judges the common forms of tokens, and remembers up to twice `most` of those whose seal held,
-    by their SHA-256 (CAT-101). Each is asked of `cleared` again when `epoch` has moved; with
+    by the names of `namer` (CAT-101). Each is asked of `cleared` again when `epoch` has moved; with
     `renews` it leaves tokens that are due to `otherwise`. Verdicts are of `kind`; `decode`
     reads the claims of a payload that was found well-formed.
     """
@@ -45,6 +46,7 @@ class Fast(Generic[_Verdict]):
         decode: Callable[[bytes], Value],
         sealers: Sequence[Sealer],
         rules: Rules,
+        namer: Namer,
         most: int,
         epoch: Epoch | None = None,
         renews: bool = False,

@@ -17,14 +17,14 @@ from libc.string cimport memcmp, memcpy
 from native.cat.cursor cimport ARRAY, BYTES, MAP, NINT, TAG, TEXT, UINT, Cursor, next_head
 from native.cat.epoch cimport Epoch
 from native.cat.judge cimport Rules
+from native.cat.namer cimport TOKEN_MAX, Namer
 from native.cat.plan cimport Plan
 from native.cat.request cimport Request, Text, text_of
 from native.cat.verdict cimport Verdict
-from native.crypto.mac cimport Mac, digest256
+from native.crypto.mac cimport Mac
 
 cdef enum:
     ACCEPTED_STEP = 18  # every step of specs/cat.md section 10 passed
-    ENCODED_MAX = 4096  # CAT-10
     DECODED_MAX = 3072
     PAYLOAD_MAX = 1900  # no payload of this size holds more items than CAT section 12 allows
     KEY_BYTES = 32
@@ -253,12 +253,13 @@ cdef class Fast:
         decode not None,
         sealers,
         Rules rules not None,
+        Namer namer not None,
         Py_ssize_t most,
         Epoch epoch=None,
         bint renews=False,
     ):
         self.kind, self.decode = kind, decode
-        self.sealers, self.rules, self.most = tuple(sealers), rules, most
+        self.sealers, self.rules, self.namer, self.most = tuple(sealers), rules, namer, most
         self.epoch, self.renews = epoch, renews
         self.young, self.old = {}, {}
 
@@ -281,10 +282,9 @@ cdef class Fast:
     cdef Plan accepts(self, Text text, Request request):
         cdef bytes name
         cdef Plan plan
-        if not 0 < text.size <= ENCODED_MAX:
+        if not 0 < text.size <= TOKEN_MAX:
             return None
-        name = PyBytes_FromStringAndSize(NULL, KEY_BYTES)
-        digest256(<const uint8_t*>text.data, text.size, <uint8_t*>PyBytes_AS_STRING(name))
+        name = self.namer.name(text)
         plan = self.young.get(name)
         if plan is None:
             plan = self.old.get(name)

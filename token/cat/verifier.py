@@ -4,7 +4,8 @@ Common tokens are accepted by the kernel (`native.cat.Fast`), which says yes or 
 leaves, and every refusal with its reason, is `verify`'s.
 """
 
-from collections.abc import Iterable
+import secrets
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from cat.algorithms import BY_NAME, BY_NUMBER
@@ -16,7 +17,7 @@ from cat.revocation import Revoked
 from cat.seen import Seen
 from cat.tables import LABELS
 from cat.verify import Verdict, furthest, verify
-from native.cat import Fast, Plan, Rules, Sealer
+from native.cat import SECRET_BYTES, Fast, Namer, Plan, Rules, Sealer
 
 
 class Verifier(Fast[Verdict]):
@@ -32,12 +33,14 @@ class Verifier(Fast[Verdict]):
         most: int = 4096,
         mint: Mint | None = None,
         revoked: Revoked | None = None,
+        entropy: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         super().__init__(
             Verdict,
             decode,
             _sealers(keys) if _is_plain(options) else (),
             _rules(options),
+            Namer(entropy(SECRET_BYTES)),
             most,
             None if revoked is None else revoked.epoch,
             mint is not None,
