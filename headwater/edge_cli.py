@@ -16,14 +16,17 @@ import cat
 from headwater.edge import BuildError, Bundle, build
 from headwater.edge.archive import archive
 from headwater.edge.deploy import commands, edge_keys
+from headwater.edge.package import FILE, manifest, package
 from headwater.edge.platforms import PLATFORMS
-from headwater.edge.stand_ins import run
+from headwater.edge.stand_ins import node, run
 from headwater.edge.terraform import module
+from headwater.edge.translate import wasm_of
 
 FAILURE = 3  # CONTRACT: exit codes
 SOURCES = Path(__file__).parents[1] / "edge_scripts"
 TRIAL_S = 60
 ZIP = "lambda.zip"
+NAME = "headwater"
 COMPANIONS = {"cloudfront": ("lambda",)}  # what a function cannot verify, Lambda@Edge can
 BUNDLE = {"edgeworker-version": "0.1.0", "description": "Headwater: Common Access Tokens"}
 
@@ -72,7 +75,7 @@ def _built(platform: str, settings: Path | None, claims: str | None) -> list[Bun
 
 
 def _write(
-    bundles: list[Bundle], platform: str, out: Path, keys: Path | None = None
+    bundles: list[Bundle], platform: str, out: Path, keys: Path | None = None, name: str = NAME
 ) -> list[dict[str, object]]:
     stores = {} if keys is None else {"keys": json.dumps(edge_keys(_json(keys, [])))}
     out.mkdir(parents=True, exist_ok=True)
@@ -80,14 +83,27 @@ def _write(
         (out / f"{bundle.name}.js").write_bytes(bundle.code)
     if platform == "akamai":
         (out / "bundle.json").write_text(json.dumps(BUNDLE) + "\n")
-    manifest = [{"platform": platform, **bundle.manifest} for bundle in bundles]
+    lines = [{"platform": platform, **bundle.manifest} for bundle in bundles]
     if platform == "lambda":
         _write_zip(bundles[0], stores, out / ZIP)
-        manifest[0]["zip_bytes"] = (out / ZIP).stat().st_size
+        lines[0]["zip_bytes"] = (out / ZIP).stat().st_size
     elif keys is not None:
         _write_secret(out / "keys.json", stores["keys"].encode())
-    (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
-    return manifest
+    if platform == "fastly":
+        lines[0] |= _write_package(bundles[0], name, out / FILE)
+    (out / "manifest.json").write_text(json.dumps(lines, indent=1) + "\n")
+    return lines
+
+
+def _write_package(bundle: Bundle, name: str, path: Path) -> dict[str, object]:
+    root = SOURCES.parent
+    try:
+        wasm = wasm_of(bundle.code, node(), root, root / "build" / "compute")
+        packed = package(name, wasm)
+    except BuildError as error:
+        _fail(error)
+    path.write_bytes(packed)
+    return manifest(packed, wasm)
 
 
 def _write_secret(path: Path, data: bytes) -> None:
@@ -153,7 +169,7 @@ def test_bundles(platform: Platform, settings: Settings = None, claims: Claims =
 @edge_app.command("deploy")
 def deploy_bundles(
     platform: Platform,
-    name: Annotated[str, typer.Option(help="Name of the function or service.")] = "headwater",
+    name: Annotated[str, typer.Option(help="Name of the function or service.")] = NAME,
     settings: Settings = None,
     claims: Claims = None,
     keys: Keys = None,
@@ -163,7 +179,7 @@ def deploy_bundles(
     """Build, and print the commands of the platform's own tools; nothing is sent (dry run)."""
     bundles = _built(platform, settings, claims)
     folder = out / platform
-    _write(bundles, platform, folder, keys)
+    _write(bundles, platform, folder, keys, name)
     if terraform:
         typer.echo(module(platform, name, bundles, str(folder)))
         return

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cat.keys import KeySet
 from cat.text import to_text
 from headwater.edge.build import Bundle
+from headwater.edge.package import FILE
 
 PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi"})
 
@@ -67,11 +68,8 @@ def _akamai(name: str, bundle: Bundle, folder: str) -> list[list[str]]:
 
 
 def _fastly(name: str, bundle: Bundle, folder: str) -> list[list[str]]:
-    return [
-        ["npx", "js-compute-runtime", f"{folder}/{bundle.name}.js", f"{folder}/bin/main.wasm"],
-        ["fastly", "compute", "pack", "--wasm-binary", f"{folder}/bin/main.wasm"],
-        ["fastly", "compute", "deploy", "--service-name", name],
-    ]
+    package = ["--package", f"{folder}/{FILE}"]
+    return [["fastly", "compute", "deploy", *package, "--service-name", name]]
 
 
 def _lambda(name: str, bundle: Bundle, folder: str) -> list[list[str]]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from headwater.edge.build import Bundle
+from headwater.edge.package import FILE
 
 _PROVIDERS: Final = {
     "cloudfront": ("aws", "hashicorp/aws"),
@@ -68,14 +69,48 @@ variable "resource_tier_id" {{
 }}
 """
 _FASTLY: Final = """\
+data "fastly_package_hash" {label} {{
+  filename = {file}
+}}
+
+resource "fastly_configstore" "headwater" {{
+  name = "headwater"
+}}
+
+resource "fastly_secretstore" "headwater" {{
+  name = "headwater"
+}}
+
+resource "fastly_kvstore" "headwater" {{
+  name = "headwater"
+}}
+
 resource "fastly_service_compute" {label} {{
   name = {name}
   package {{
     filename         = {file}
-    source_code_hash = {sha256}
+    source_code_hash = data.fastly_package_hash.{bare}.hash
   }}
   domain {{
     name = var.domain
+  }}
+  backend {{
+    name    = "origin"
+    address = var.origin
+    port    = 443
+    use_ssl = true
+  }}
+  resource_link {{
+    name        = "headwater"
+    resource_id = fastly_configstore.headwater.id
+  }}
+  resource_link {{
+    name        = "headwater"
+    resource_id = fastly_secretstore.headwater.id
+  }}
+  resource_link {{
+    name        = "headwater"
+    resource_id = fastly_kvstore.headwater.id
   }}
   force_destroy = true
 }}
@@ -83,8 +118,11 @@ resource "fastly_service_compute" {label} {{
 variable "domain" {{
   type = string
 }}
-"""
 
+variable "origin" {{
+  type = string
+}}
+"""
 _LAMBDA: Final = """\
 resource "aws_lambda_function" "viewer_request" {{
   function_name    = {name}
@@ -130,7 +168,7 @@ def module(platform: str, name: str, bundles: Iterable[Bundle], folder: str) -> 
         path = {
             "akamai": f"{folder}/{name}.tgz",
             "lambda": f"{folder}/lambda.zip",
-            "fastly": f"{folder}/pkg/{name}.tar.gz",
+            "fastly": f"{folder}/{FILE}",
         }
         values = {
             "label": bundle.name.replace("-", "_"),
@@ -138,7 +176,8 @@ def module(platform: str, name: str, bundles: Iterable[Bundle], folder: str) -> 
             "sha256": str(bundle.manifest["sha256"]),
             "file": path.get(platform, f"{folder}/{bundle.name}.js"),
         }
-        blocks.append(shape.format(**{key: json.dumps(value) for key, value in values.items()}))
+        quoted = {key: json.dumps(value) for key, value in values.items()}
+        blocks.append(shape.format(**quoted, bare=values["label"]))
     if platform == "cloudfront":
         blocks += [text.format(name=json.dumps(name)) for text in (_STORE, _POLICY)]
     return "\n".join(blocks)
