@@ -3,6 +3,7 @@
 from .policies.bandits import Ducb, Thompson, Ucb1
 from .policies.classics import Ewma, RoundRobin, Static, Weighted
 from .policies.face import Policy
+from .policies.ours import Headwater
 
 CHOICES: tuple[Policy, ...] = (
     Static(),
@@ -13,5 +14,6 @@ CHOICES: tuple[Policy, ...] = (
     Ucb1(),
     Ducb(),
     Thompson(),
+    Headwater(),
 )
 POLICIES: dict[str, Policy] = {policy.name: policy for policy in CHOICES}

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean, stdev
 from typing import NamedTuple
 
+from .lineup import FALLBACK, FLOOR, ORACLE
 from .run import Outcome
 
 T95 = (0, 12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)  # by freedom
 T95_MANY = 2.09  # 19 degrees and about
 NORMAL = 1.96
-FLOOR_POLICY, FALLBACK, ORACLE = "floor", "rr-probes", "oracle"
 
 
 class Estimate(NamedTuple):
@@ -51,6 +51,7 @@ class Row(NamedTuple):
     overload_percent: Estimate
     slew_percent: Estimate
     drain90_s: Estimate | None
+    closed_gap: float | None
 
 
 def rows(outcomes: Iterable[Outcome]) -> list[Row]:
@@ -73,13 +74,22 @@ def _row(
         policy,
         estimate([o.qoe for o in those]),
         behind(those, found.get((world, ORACLE), [])),
-        behind(those, found.get((world, FLOOR_POLICY), [])),
+        behind(those, found.get((world, FLOOR), [])),
         estimate([o.switches_per_hour for o in those]),
         estimate([o.usd_per_tb for o in those]),
         estimate([o.overload_percent for o in those]),
         estimate([o.slew_percent for o in those]),
         estimate(drains) if drains else None,
+        _closed(those, found.get((world, FALLBACK), []), found.get((world, ORACLE), [])),
     )
+
+
+def _closed(
+    those: Sequence[Outcome], fallback: Sequence[Outcome], oracle: Sequence[Outcome]
+) -> float | None:
+    if not fallback or not oracle:
+        return None
+    return closed_gap(*(fmean(o.qoe for o in each) for each in (those, fallback, oracle)))
 
 
 def behind(those: Sequence[Outcome], reference: Sequence[Outcome]) -> Estimate | None:

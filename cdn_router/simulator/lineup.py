@@ -1,26 +1,34 @@
-"""The policies by name, and who of them are references that know the truth."""
+"""The policies by name: those a router may run, and the references that know the truth."""
 
-from collections.abc import Callable
-
-from ..policies.bandits import Ducb, Thompson, Ucb1
-from ..policies.classics import Ewma, RoundRobin, Static, Weighted
+from ..catalog import POLICIES
+from ..errors import RequestError
 from ..policies.face import Policy
-from ..policies.ours import Headwater
+from ..policies.classics import Ewma
 from .oracles import Floor, Flow, Greedy
 
-LINEUP: dict[str, Callable[[], Policy]] = {
-    "static": Static,  # A1
-    "weighted": Weighted,
-    "round-robin": RoundRobin,  # A2
-    "rr-probes": lambda: RoundRobin(name="rr-probes", probes=True),  # A3
-    "ewma-global": lambda: Ewma(name="ewma-global", grouped=False),  # A4
-    "ewma": Ewma,
-    "ucb1": Ucb1,  # A5
-    "d-ucb": Ducb,  # A6
-    "d-thompson": Thompson,  # A7
-    "headwater": Headwater,  # A8
-    "oracle": Greedy,  # A9
-    "flow-oracle": Flow,  # A10
-    "floor": Floor,  # A11
-}
-REFERENCES = frozenset({"oracle", "flow-oracle", "floor"})
+# Of the flow oracle: points that a $ per TB is worth, from QoE alone to nearly price alone.
+POINTS = (0.0, 0.2, 0.5, 1.0, 2.0, 4.0)
+REFERENCES = ("oracle", "flow-oracle", "floor")  # A9, A10, A11
+GLOBAL = Ewma(name="ewma-global", grouped=False)  # A4 for all cells alike: shows herding
+FALLBACK, ORACLE, FLOOR = "round-robin-probes", "oracle", "floor"  # A3, A9, A11
+
+
+def named(name: str) -> Policy:
+    """A policy or a reference, fresh; `flow-oracle@P` trades points for price. RequestError."""
+    if name in POLICIES:
+        return POLICIES[name]
+    kind, _, points = name.partition("@")
+    if name == GLOBAL.name:
+        return GLOBAL
+    if kind == "oracle":
+        return Greedy()
+    if kind == "flow-oracle":
+        return Flow(name, float(points or 0.0))
+    if kind == "floor":
+        return Floor()
+    known = ", ".join((*POLICIES, GLOBAL.name, *REFERENCES))
+    raise RequestError("policy_unknown", f"{name!r} is none of: {known}")
+
+
+def everyone() -> tuple[str, ...]:
+    return (*POLICIES, GLOBAL.name, *REFERENCES)

@@ -9,7 +9,7 @@ from .run import Outcome
 WIDE, BAR, LEFT, RIGHT = 520, 18, 120, 90
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#000000")
 Pick = Callable[[Row], Estimate | None]
-SHOWN = ("rr-probes", "d-ucb", "d-thompson", "headwater", "oracle")
+SHOWN = ("round-robin-probes", "d-ucb", "d-thompson", "headwater", "oracle")
 STYLE = """
 body { font: 14px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; color: #222; }
 h2 { margin-top: 2.5rem; } h3 { font-size: 1rem; margin: 0 0 .3rem; }
