@@ -9,7 +9,7 @@ from datetime import datetime
 from cryptography import x509
 from lxml import etree
 
-from origin.protection.cpix_keys import DocumentKey, Recipient, document_key
+from origin.protection.cpix_keys import DocumentKeys, Recipient, document_keys
 from origin.protection.cpix_rules import Period, Rule, read_rules
 from origin.protection.cpix_sign import signed
 from origin.protection.errors import ProtectionError
@@ -64,7 +64,7 @@ def read(
     root = parse(signed(data, signers, signature))
     if local(root) != "CPIX":
         raise ProtectionError("bad_document", "not a CPIX document")
-    opened = document_key(root, recipient)
+    opened = document_keys(root, recipient)
     content_id = root.get("contentId") or ""
     keys: dict[uuid.UUID, ContentKey] = {}
     for element in every(root, "cpix:ContentKeyList/cpix:ContentKey"):
@@ -92,7 +92,7 @@ def read(
 
 
 def _key(
-    element: etree._Element, content_id: str, scheme: Scheme, opened: DocumentKey | None
+    element: etree._Element, content_id: str, scheme: Scheme, opened: DocumentKeys | None
 ) -> ContentKey:
     """PR-92; the role is the rule's, so it stays open here."""
     kid = _uuid(element, "kid")
@@ -108,7 +108,7 @@ def _key(
     if plain is not None:
         value = binary(plain, f"PlainValue of {kid}")
     elif opened is not None:
-        value = opened.open(secret)
+        value = opened.open(secret, kid)
     else:
         raise ProtectionError("bad_mac", f"ContentKey {kid} is not encrypted for us")
     if len(value) != KEY_BYTES:
@@ -123,6 +123,8 @@ def _key(
         if iv == value:
             raise ProtectionError("iv_equals_key", f"the explicitIV of {kid} is its key (PR-19)")
     content = element.get("contentId") or content_id
+    if element.get("contentId") and content_id:
+        raise ProtectionError("bad_document", f"ContentKey {kid} and CPIX both have a contentId")
     if scheme == "cenc":
         iv = b""
     elif not iv:
