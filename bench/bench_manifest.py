@@ -3,18 +3,23 @@
     python -m bench.bench_manifest --json
 
 Microseconds, so a ratio below 1 is a win. Peers: `m3u8` reading the same playlist, lxml reading and
-writing the same MPD: the least that a proxy without holes does per viewer. Source: MP-40, MP-53.
+writing the same MPD: the least that a proxy without holes does per viewer. `splice_live`: a live
+playlist of 60 segments with a bumper of five and a token, compiled and rendered for a place that
+no viewer joined at yet; `splice_live_shared`: for the next viewer who joined there.
+Source: MP-40, MP-53; HLS-M8 to M17.
 """
 
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import cycle
 
 import m3u8
 from lxml import etree
 
 from bench import harness
-from manifest_proxy.manifest import Format, compile_manifest
+from manifest_proxy.hls_join import Joints
+from manifest_proxy.manifest import Format, Spot, compile_manifest
 from manifest_proxy.policy import Pathway, Policy
 from manifest_proxy.urls import Origin, Url
 
@@ -29,6 +34,7 @@ POLICY = Policy(
     clock_url="https://proxy.example/time",
 )
 TOKEN = b"t" * 214  # an HS256 token with the claims of a playback session
+BEGUN_MS = 1_767_225_600_000  # 2026-01-01, where playlists begin
 SESSION = b"0123456789abcdef"
 
 
@@ -90,6 +96,27 @@ def round_trip(data: bytes) -> bytes:
     return etree.tostring(etree.fromstring(data))
 
 
+def splice_live() -> list[str]:
+    """A live playlist for viewers who joined it at 40 places."""
+    data, clip = playlist(60), playlist(5) + b"#EXT-X-ENDLIST\n"
+    spot = Spot(clip, Url.parse("http://127.0.0.1:8001/vod/bumper/v720/media.m3u8"))
+    joints = Joints(data, clip, spot.led)
+    places = cycle(range(BEGUN_MS + 10_000, BEGUN_MS + 50_000, 1000))
+
+    def spliced() -> bytes:
+        body = joints.at(next(places))
+        return compile_manifest(Format.HLS, body, HLS_URL, ORIGIN, POLICY).render(TOKEN, SESSION)
+
+    peer = partial(m3u8.loads, data.decode())
+    body = joints.at(BEGUN_MS + 10_000)
+    shared = compile_manifest(Format.HLS, body, HLS_URL, ORIGIN, POLICY)
+    again = partial(shared.render, TOKEN, SESSION)
+    return [
+        compare("splice_live", spliced, "m3u8 loads", peer),
+        compare("splice_live_shared", again, "m3u8 loads", peer),
+    ]
+
+
 def compare(case: str, call: Callable[[], object], peer: str, other: Callable[[], object]) -> str:
     ours, theirs = harness.alternate(lambda: cost_us(call), lambda: cost_us(other))
     return harness.line("manifest", case, ours, "us", peer, theirs)
@@ -105,6 +132,7 @@ def measure() -> list[str]:
         peer = partial(m3u8.loads, data.decode())
         lines.append(compare(f"compile_{segments}", compiled, "m3u8 loads", peer))
         lines.append(compare(f"render_{segments}", rendered, "m3u8 loads", peer))
+    lines += splice_live()
     for case, data in {"mpd_3KB": mpd(1, 11), "mpd_87KB": mpd(33, 11)}.items():
         compiled = partial(compile_manifest, Format.DASH, data, DASH_URL, ORIGIN, POLICY)
         lines.append(compare(case, compiled, "lxml", partial(round_trip, data)))
