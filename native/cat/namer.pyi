@@ -2,8 +2,6 @@
 
 from typing import Final, final
 
-__pyx_capi__: dict[str, object]  # what other kernels call
-
 SECRET_BYTES: Final[int]
 
 @final

@@ -5,6 +5,7 @@ cimport cython
 
 
 @cython.freelist(64)
+@cython.no_gc  # what a token holds refers to nothing above it
 cdef class Tag:
     def __init__(self, number, value):
         self.number = number
