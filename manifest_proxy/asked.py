@@ -130,6 +130,28 @@ class Asking:
         """Whether the place where a viewer of something live comes in is still to be bound."""
         return self._signing and asked.opens and not asked.chosen.joined_ms
 
+    def marked(self, asked: Asked, token_id: str) -> Asked:
+        """The same with the viewer's mark bound to its session, where rules ask for watermarks."""
+        rules = asked.rules
+        if rules is None or rules.watermark is None or asked.chosen.mark:
+            return asked
+        if not self._signing:
+            raise SessionError("session_unsigned", "watermarks need a secret to bind marks with")
+        if asked.kind is not Format.HLS:
+            return asked
+        if not token_id:
+            raise SessionError("mark_nobody", "watermarks need tokens with an id")
+        chosen = asked.chosen._replace(mark=self._sessions.mark(token_id))
+        return asked._replace(session=f"/{self._sessions.sign(chosen)}", chosen=chosen)
+
+    def pattern(self, asked: Asked) -> bytes:
+        """The bits of the viewer's watermarks in a playlist that has any."""
+        rules = asked.rules
+        mark = rules and rules.watermark
+        if not mark or asked.kind is not Format.HLS or not mark.covers(asked.found.path):
+            return b""
+        return self._sessions.pattern(asked.chosen.mark)
+
     def joined(self, asked: Asked, at_ms: int) -> Asked:
         """The same with the place bound to its session (MP-38, MP-45)."""
         chosen = asked.chosen._replace(joined_ms=at_ms)

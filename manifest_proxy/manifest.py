@@ -13,6 +13,7 @@ from .hls_edit import compile_hls
 from .hls_join import Joints
 from .hls_splice import filler, with_bumper
 from .hls_stages import staged
+from .hls_watermark import is_media, marked
 from .mpd import Document
 from .mpd_edit import compile_mpd
 from .mpd_filter import filtered_mpd
@@ -69,9 +70,14 @@ def compile_manifest(
     policy: Policy | None,
     rules: Ruleset | None = None,
     bumper: Spot | None = None,
+    pattern: bytes = b"",
 ) -> Template:
-    """Compile for a cohort; without policy and rules the bytes are checked and stay as they are."""
+    """Compile for a cohort; without policy and rules the bytes are checked and stay as they are.
+    `pattern` holds the bits of a viewer's watermarks, where there are any.
+    """
     try:
+        if pattern and rules is not None and rules.watermark is not None and is_media(data):
+            data = marked(data, rules.watermark.folders, pattern)
         if bumper is not None:
             data = _spliced(kind, data, bumper)
         if rules is not None:

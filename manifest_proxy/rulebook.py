@@ -15,6 +15,7 @@ import msgspec
 from .policy import Carrier
 from .selection import AudioRule, TextRule, VideoRule
 
+Folder = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
 DrmSystem = Literal["widevine", "playready", "fairplay", "clearkey"]
 
 
@@ -38,6 +39,16 @@ class Clip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def leaf(self, path: str) -> str:
         """What a path names within its title."""
         return "/".join(path.split("/")[self.depth + 1 :])
+
+
+class Watermark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Folders of the media that are marked 0 and 1, in the HLS playlists that match (MP-21)."""
+
+    playlists: tuple[str, ...] = ("*",)  # shell patterns over the path at the origin
+    folders: tuple[Folder, Folder] = ("a", "b")
+
+    def covers(self, path: str) -> bool:
+        return any(fnmatchcase(path, pattern) for pattern in self.playlists)
 
 
 class SessionData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,6 +78,7 @@ class Ruleset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     drm: DrmRule | None = None
     bumper: Clip | None = None  # before a title
     slate: Clip | None = None  # in place of a title or channel whose origin is down
+    watermark: Watermark | None = None
     session_data: tuple[SessionData, ...] = ()
 
     @cached_property
@@ -83,7 +95,7 @@ class Ruleset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     @property
     def edits_media(self) -> bool:
         """Whether lines of media playlists come or go, so that deltas would not fit (HLS-M22)."""
-        return bool(self.drm or self.bumper or self.window_s is not None)
+        return bool(self.drm or self.bumper or self.watermark or self.window_s is not None)
 
     @property
     def edits_sets(self) -> bool:

@@ -171,7 +171,7 @@ class Service:
         asked, life_s = wanted.asked, version.fresh_until_s - self._clock.monotonic_s()
         if self.viewers is None or life_s <= 0 or len(asked.found.tokens) != 1:
             return
-        if asked.clip[0] or asked.opens:
+        if asked.clip[0] or asked.opens or (asked.rules and asked.rules.watermark):
             return  # a bumper has a life of its own, and viewers join where they come
         copies = self._copies(wanted, version)
         self.viewers.hold(
@@ -193,7 +193,7 @@ class Service:
         if asked is None:
             return None
         token, sid = self._admitted(request, asked.found, asked.path)
-        return Wanted(asked, token.encode(), sid.encode())
+        return Wanted(self._asking.marked(asked, sid), token.encode(), sid.encode())
 
     def _admitted(self, request: Request, found: cat.Found, path: str) -> tuple[str, str]:
         """The accepted token and the session it names; Denied when there is none (CAT-91)."""
@@ -240,6 +240,7 @@ class Service:
                     self._policy(asked),
                     asked.rules,
                     spot,
+                    self._asking.pattern(asked),
                 ),
                 CONTENT_TYPES[kind],
             ),

@@ -1,8 +1,8 @@
 """What a viewer's first request chose, signed, as a segment of every later URL: no store is asked.
 
-`s:{payload}.{mac}`: base64url of a JSON array [cohort, filter] or [cohort, filter, joined_ms], and
-of the first 16 bytes of its HMAC-SHA256. Equal choices make equal segments on every node, so
-viewers share bytes (MP-41, MP-45).
+`s:{payload}.{mac}`: base64url of a JSON array [cohort, filter, joined_ms, mark], whose end is left
+out where nothing is chosen, and of the first 16 bytes of its HMAC-SHA256. Equal choices make equal
+segments on every node, so viewers share bytes (MP-41, MP-45).
 Filters bind here because DASH forbids changing sets within a session (DASH-M2, MP-38).
 """
 
@@ -21,18 +21,21 @@ from .selection import AudioRule, Span, TextRule, VideoRule
 MARK = "s:"
 MAX_CHARS = 1024  # of a filter (MP-1)
 MAC_BYTES = 16
+MARK_BYTES = 9
 SEGMENT = re.compile(r"s:([A-Za-z0-9_-]{1,2048})\.([A-Za-z0-9_-]{22})")
 TERM = re.compile(r"([a-z_]+)\.([a-z_]+)=([^;=]+)")
 
 
 class Chosen(NamedTuple):
     """The choices of a session; the filter in its canonical spelling. `joined_ms`, since 1970: the
-    media that a viewer of something live came in at, where a bumper stands before it.
+    media that a viewer of something live came in at, where a bumper stands before it. `mark`: what
+    the pattern of watermarks is made from.
     """
 
     cohort: str = ""
     filter: str = ""
     joined_ms: int = 0
+    mark: str = ""
 
 
 class Overlay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,8 +54,8 @@ class Sessions:
 
     def sign(self, chosen: Chosen) -> str:
         """The path segment of a session."""
-        told = tuple(chosen) if chosen.joined_ms else chosen[:2]
-        payload = _text(msgspec.json.encode(told))
+        size = 4 if chosen.mark else 3 if chosen.joined_ms else 2
+        payload = _text(msgspec.json.encode(chosen[:size]))
         return f"{MARK}{payload}.{self._mac(payload)}"
 
     def read(self, segment: str) -> Chosen:
@@ -64,6 +67,17 @@ class Sessions:
             raise SessionError("session_signature", "the session's signature does not hold")
         payload = base64.urlsafe_b64decode(found[1] + "=" * (-len(found[1]) % 4))
         return Chosen(*msgspec.json.decode(payload))
+
+    def mark(self, token_id: str) -> str:
+        """The mark of a viewer, told by the id of the first token; who holds the secret can find
+        the token of a pattern again.
+        """
+        full = hmac.digest(self._secret, b"headwater mark\0" + token_id.encode(), hashlib.sha256)
+        return _text(full[:MARK_BYTES])
+
+    def pattern(self, mark: str) -> bytes:
+        """256 bits, one for each segment in turn, that the mark does not give away (MP-21)."""
+        return hmac.digest(self._secret, b"headwater pattern\0" + mark.encode(), hashlib.sha256)
 
     def _mac(self, payload: str) -> str:
         full = hmac.digest(self._secret, b"headwater session\0" + payload.encode(), hashlib.sha256)

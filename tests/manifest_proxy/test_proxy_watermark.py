@@ -1,0 +1,170 @@
+"""A/B watermarks: one of two files for each segment, by the viewer's mark (MP-21, HLS-M8)."""
+
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import m3u8
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import cat
+from manifest_proxy.asked import Asked, Asking
+from manifest_proxy.errors import ManifestError, SessionError
+from manifest_proxy.hls_watermark import marked
+from manifest_proxy.manifest import Format
+from manifest_proxy.policy import Pathway
+from manifest_proxy.rulebook import Ruleset, Watermark
+from manifest_proxy.server import Listener, parts
+from manifest_proxy.session import Chosen, Sessions
+from manifest_proxy.settings import Settings
+from native.http import Answer, Entity, Refusal, Request, serve
+
+KEYS = cat.KeySet.from_json([cat.generate("HS256", "k1")])
+MASTER = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv1/media.m3u8\n"
+LIVE = b"""#EXTM3U
+#EXT-X-TARGETDURATION:2
+#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=12.0,PART-HOLD-BACK=3
+#EXT-X-PART-INF:PART-TARGET=1
+#EXT-X-MEDIA-SEQUENCE:7
+#EXT-X-MAP:URI="i.mp4"
+#EXTINF:2,
+7.m4s
+#EXT-X-PART:DURATION=1,URI="8.0.m4s"
+#EXTINF:2,
+x/8.m4s?q=/y
+#EXT-X-PART:DURATION=1,URI="9.0.m4s"
+#EXT-X-PRELOAD-HINT:TYPE=PART,URI="9.1.m4s"
+"""
+
+
+def test_the_bytes_of_a_marked_playlist() -> None:
+    """Bits 7, 8 and 9 are 1, 0 and 1; a hint names the file that the part will have (HLS-M25)."""
+    out = marked(LIVE, ("a", "b"), bytes([0b1, 0b01000000]))
+    assert out.decode() == LIVE.decode().replace(",CAN-SKIP-UNTIL=12.0", "").replace(
+        "\n7.m4s", "\nb/7.m4s"
+    ).replace('"8.0', '"a/8.0').replace("x/8.m4s", "x/a/8.m4s").replace('"9.', '"b/9.')
+
+
+def test_a_delta_is_refused() -> None:
+    with pytest.raises(ManifestError, match="delta"):
+        marked(LIVE + b"#EXT-X-SKIP:SKIPPED-SEGMENTS=3\n", ("a", "b"), b"x")
+
+
+@given(first=st.integers(0, 1 << 40), step=st.integers(0, 50), pattern=st.binary(min_size=1))
+def test_a_number_keeps_its_file(first: int, step: int, pattern: bytes) -> None:
+    def files(first: int) -> dict[int, str]:
+        body = "".join(f"#EXTINF:1,\n{n}.ts\n" for n in range(first, first + 60))
+        text = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:{first}\n{body}"
+        found = m3u8.loads(marked(text.encode(), ("a", "b"), pattern).decode())
+        return {first + at: segment.uri for at, segment in enumerate(found.segments)}
+
+    early, late = files(first), files(first + step)
+    assert {**early, **late} == {**late, **early}
+    bits = "".join(f"{octet:08b}" for octet in pattern)
+    assert early == {n: f"{'ab'[int(bits[n % len(bits)])]}/{n}.ts" for n in early}
+
+
+def test_marks_and_patterns_follow_from_the_secret() -> None:
+    one, two, other = Sessions(b"s"), Sessions(b"s"), Sessions(b"t")
+    mark = one.mark("viewer")
+    assert two.mark("viewer") == mark != one.mark("viewer2")
+    assert two.pattern(mark) == one.pattern(mark) != other.pattern(mark)
+    assert len(one.pattern(mark)) == 32
+    chosen = Chosen("", "", 0, mark)
+    assert two.read(one.sign(chosen)) == chosen
+
+
+# -- over sockets ----------------------------------------------------------------------------------
+
+MEDIA = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:0\n" + "".join(
+    f"#EXTINF:1,\n{n}.m4s\n" for n in range(64)
+)
+PAGES = {
+    "/vod/t/master.m3u8": MASTER,
+    "/vod/t/v1/media.m3u8": MEDIA.encode(),
+    "/vod/t/a/media.m3u8": MEDIA.encode(),
+}
+RULES = """[[rules]]
+name = "r"
+watermark = { playlists = ["*/v?/*"] }
+"""
+
+
+def token(cti: bytes) -> str:
+    claims: dict[str | int, object] = {"iss": "h", "exp": int(time.time()) + 900, "cti": cti}
+    return cat.issue(claims, KEYS.signer())
+
+
+@pytest.fixture
+async def ask(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[tuple[int, str]]]]:
+    def origin(request: Request) -> Answer:
+        body = PAGES.get(request.path)
+        if body is None:
+            return Refusal(404, "not_found")
+        return Entity(body, content_type="text/plain", cache_control="max-age=60")
+
+    (tmp_path / "r.toml").write_text(RULES)
+    async with AsyncExitStack() as stack:
+        server = await serve(origin, host="127.0.0.1", port=0)
+        stack.push_async_callback(server.close)
+        settings = Settings(
+            port=0,
+            origin_url=f"http://127.0.0.1:{server.port}",
+            steering_url="",
+            rules_file=tmp_path / "r.toml",
+            session_secret="s3cret",  # type: ignore[arg-type]
+        )
+        running = parts(settings, KEYS, issuers=("h",))
+        for part in running:
+            await part.start()
+            stack.push_async_callback(part.stop)
+        listener = running[-1]
+        assert isinstance(listener, Listener)
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+
+        async def get(url: str) -> tuple[int, str]:
+            url = url.replace("http://localhost:8003", "")
+            async with session.get(f"http://127.0.0.1:{listener.port}{url}") as answer:
+                return answer.status, await answer.text()
+
+        yield get
+
+
+def letters(text: str) -> str:
+    return "".join(re.findall(r"/v1/([ab])/\d+\.m4s", text))
+
+
+async def test_each_viewer_gets_a_pattern_that_outlives_the_token(ask: Any) -> None:
+    seen = {}
+    for cti in (b"one", b"two"):
+        status, master = await ask(f"/p/CDN-A/cat:{token(cti)}/vod/t/master.m3u8")
+        child = master.splitlines()[-1]
+        assert status == 200 and "/s:" in child
+        status, text = await ask(child)
+        assert status == 200 and len(letters(text)) == 64
+        seen[cti] = letters(text)
+        renewed = re.sub(r"cat:[^/]+", f"cat:{token(b'next')}", child)
+        assert letters((await ask(renewed))[1]) == seen[cti]
+    assert seen[b"one"] != seen[b"two"] and set(seen[b"one"]) == {"a", "b"}
+
+
+async def test_other_playlists_are_not_marked(ask: Any) -> None:
+    status, text = await ask(f"/p/CDN-A/cat:{token(b'one')}/vod/t/a/media.m3u8")
+    assert status == 200 and letters(text.replace("/t/a/", "/t/v1/")) == ""
+
+
+def test_who_has_no_id_gets_nothing() -> None:
+    ruleset = Ruleset("r", watermark=Watermark())
+    asking = Asking({"A": Pathway("A", "https://a.example")}, (ruleset,), b"s")
+    found = cat.candidates("/vod/t/v1/media.m3u8", "", {})
+    asked = Asked(Format.HLS, (), found.path, found.path, "", ruleset, found, Chosen())
+    with pytest.raises(SessionError, match="mark_nobody"):
+        asking.marked(asked, "")
+    assert asking.marked(asked, "one").chosen.mark
+    assert not asking.pattern(asked._replace(kind=Format.DASH))
