@@ -5,6 +5,7 @@ from typing import Literal
 from uuid import UUID
 
 Name = Literal["common", "widevine", "playready", "fairplay", "clearkey"]
+HdcpLevel = Literal["", "NONE", "TYPE-0", "TYPE-1"]  # HDCP-LEVEL, rising; "": not told
 UrlName = Literal[Name, "identity"]
 
 # the table above section 1
@@ -29,6 +30,9 @@ class System:
     descriptor: str = ""  # CPIX ContentProtectionData, checked XML (PR-74)
     media_lines: tuple[str, ...] = ()  # CPIX HLSSignalingData, checked (PR-65)
     main_lines: tuple[str, ...] = ()
+    robustness: str = ""  # ContentProtection@robustness
+    allowed_cpc: str = ""  # KEYFORMAT:LABEL/LABEL of ALLOWED-CPC
+    hdcp_level: HdcpLevel = ""  # of the key, the same for all of its systems
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,5 +46,7 @@ def _descriptor(protected: Protected, system: System) -> str:
     if not inner:
         return ""
     scheme = f"urn:uuid:{SYSTEM_IDS[system.name]}"
-    opening = tag("ContentProtection", [("schemeIdUri", scheme), ("value", VALUE.get(system.name))])
+    attributes = [("schemeIdUri", scheme), ("value", VALUE.get(system.name))]
+    attributes.append(("robustness", system.robustness or None))
+    opening = tag("ContentProtection", attributes)
     return f"{opening}{inner}</ContentProtection>\n"

@@ -6,10 +6,11 @@ Rule ids PR-* are those of specs/protection.md, section 5.
 from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import get_args
 
 from origin.hls.forms import MAP, Form
 from origin.hls.forms import ClearKey as ClearKey
-from origin.systems import SYSTEM_IDS, Protected, System
+from origin.systems import SYSTEM_IDS, HdcpLevel, Protected, System
 from origin.tracks import Rendition
 
 METHOD = {"cbcs": "SAMPLE-AES", "cenc": "SAMPLE-AES-CTR"}  # PR-60
@@ -55,6 +56,17 @@ def session_key_lines(
             given = system.main_lines or _line(SESSION, protected, system, clearkey)
             lines.update(dict.fromkeys(given))
     return list(lines)
+
+
+def output_rules(played: Iterable[Rendition]) -> list[str]:
+    """HDCP-LEVEL and ALLOWED-CPC of what is played together: the strictest level of its keys, and
+    what each system allows (4.4.6.2; PR-65).
+    """
+    systems = [s for r in played if r.protected is not None for s in r.protected.systems]
+    level = max((s.hdcp_level for s in systems), key=get_args(HdcpLevel).index, default="")
+    allowed = ",".join(dict.fromkeys(s.allowed_cpc for s in systems if s.allowed_cpc))
+    told = [f"HDCP-LEVEL={level}"] if level else []
+    return told + ([f'ALLOWED-CPC="{allowed}"'] if allowed else [])
 
 
 def aes128_line(key_uri: str, iv: bytes) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from origin.hls.forms import W3C_LEAVES
 from origin.hls.groups import AudioGroup, Member, audio_groups, member, titles
-from origin.hls.keys import ClearKey, session_key_lines
+from origin.hls.keys import ClearKey, output_rules, session_key_lines
 from origin.hls.media import VERSION, half_up
 from origin.tracks import Rendition
 
@@ -34,7 +34,9 @@ class _Variant:
     text: Sequence[Rendition]
 
 
-def multivariant(renditions: Sequence[Rendition], *, clearkey: ClearKey = "identity") -> str:
+def multivariant(
+    renditions: Sequence[Rendition], *, clearkey: ClearKey = "identity", session_keys: bool = True
+) -> str:
     """The multivariant playlist: every video rung with every audio group and the subtitle group.
 
     A presentation without video lists its audio as variants. With ClearKey as browsers know it, the
@@ -44,7 +46,7 @@ def multivariant(renditions: Sequence[Rendition], *, clearkey: ClearKey = "ident
     text = [r for r in renditions if r.kind == "text" and r.codecs != IMAGES]
     groups = audio_groups([r for r in renditions if r.kind == "audio"])
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
-    lines += session_key_lines(renditions, clearkey)
+    lines += session_key_lines(renditions, clearkey) if session_keys else []
     if video:
         beside: list[AudioGroup | None] = [*groups] or [None]
         variants = [_Variant(r, group, text) for group in beside for r in video]
@@ -125,6 +127,7 @@ def _stream_inf(variant: _Variant) -> str:
         attributes.append(_resolution(r))
         attributes += [f"FRAME-RATE={float(r.frame_rate):.3f}"] if r.frame_rate else []
         attributes.append(f"VIDEO-RANGE={r.video_range}")
+    attributes += output_rules([r, *members])
     attributes += [f'AUDIO="{variant.audio.name}"'] if variant.audio is not None else []
     attributes += ['SUBTITLES="text"'] if text else []
     attributes += ["CLOSED-CAPTIONS=NONE"] if r.kind == "video" else []
@@ -137,7 +140,7 @@ def _iframe_stream_inf(r: Rendition) -> str:
     attributes += [f"AVERAGE-BANDWIDTH={r.average_bandwidth}"] if r.average_bandwidth else []
     attributes += [f'CODECS="{r.codecs}"']
     attributes += [f'SUPPLEMENTAL-CODECS="{r.supplemental}"'] if r.supplemental else []
-    attributes += [_resolution(r), f"VIDEO-RANGE={r.video_range}"]
+    attributes += [_resolution(r), f"VIDEO-RANGE={r.video_range}", *output_rules([r])]
     attributes.append(f'URI="{r.folder}/iframe.m3u8"')
     return f"#EXT-X-I-FRAME-STREAM-INF:{','.join(attributes)}"
 

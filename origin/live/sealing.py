@@ -20,7 +20,7 @@ from hashlib import blake2b
 from native.cenc import State
 from origin import metrics
 from origin.hls.forms import MAP, W3C, Form
-from origin.hls.keys import turning_lines
+from origin.hls.keys import ClearKey, turning_lines
 from origin.hls.multivariant import multivariant
 from origin.live import iframes
 from origin.live.channel import LiveChannel
@@ -206,9 +206,8 @@ class Sealing(Turns):
         """The multivariant playlist of this name, with SESSION-KEY where keys last (PR-63)."""
         edge = self._channel.edge
         shown = [self.dressed(r, edge) for r in renditions]
-        if not self.session_keys:
-            shown = [replace(r, protected=None) for r in shown]
-        return multivariant(shown, clearkey="w3c" if leaf.endswith(W3C) else "identity")
+        clearkey: ClearKey = "w3c" if leaf.endswith(W3C) else "identity"
+        return multivariant(shown, clearkey=clearkey, session_keys=self.session_keys)
 
     def turns(self, edge: int) -> Iterator[int]:
         """The numbers behind this one that have headers of their own, whose keys are in hand: the

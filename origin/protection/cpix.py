@@ -36,6 +36,9 @@ class Offered:
     descriptor: bytes = b""  # ContentProtectionData, as it came
     media: bytes = b""  # HLSSignalingData
     main: bytes = b""
+    robustness: str = ""
+    allowed_cpc: str = ""
+    hdcp_level: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +77,15 @@ def read(
             raise ProtectionError("bad_document", f"two ContentKeys {kid}")
         keys[kid] = key
     distinct(keys.values())
+    hdcp = {
+        _uuid(element, "kid"): each.get("HLSHDCPLevel") or ""
+        for element in every(root, "cpix:ContentKeyList/cpix:ContentKey")
+        for each in every(element, "cpix:HDCPData")
+    }
     systems: dict[uuid.UUID, tuple[Offered, ...]] = {}
     for element in every(root, "cpix:DRMSystemList/cpix:DRMSystem"):
         kid = _uuid(element, "kid")
-        offered = _offered(element, kid)
+        offered = _offered(element, kid, hdcp.get(kid, ""))
         if offered is not None:
             systems[kid] = (*systems.get(kid, ()), offered)
     periods = {
@@ -132,7 +140,7 @@ def _key(
     return ContentKey(kid.bytes, Secret(value), scheme, "", content, iv, source="cpix")
 
 
-def _offered(element: etree._Element, kid: uuid.UUID) -> Offered | None:
+def _offered(element: etree._Element, kid: uuid.UUID, hdcp_level: str) -> Offered | None:
     """None for a system that we do not know."""
     system = _uuid(element, "systemId")
     if system not in _NAMES:
@@ -149,7 +157,11 @@ def _offered(element: etree._Element, kid: uuid.UUID) -> Offered | None:
     for lines in every(element, "cpix:HLSSignalingData"):
         where = "main" if lines.get("playlist") in MAIN else "media"
         hls[where] = binary(lines, f"HLSSignalingData of {kid}")
-    return Offered(_NAMES[system], pssh, descriptor, hls["media"], hls["main"])
+    robustness = (data.get("robustness") or "") if data is not None else ""
+    allowed = element.get("HLSAllowedCPC") or ""
+    return Offered(
+        _NAMES[system], pssh, descriptor, hls["media"], hls["main"], robustness, allowed, hdcp_level
+    )
 
 
 def _uuid(element: etree._Element, name: str) -> uuid.UUID:

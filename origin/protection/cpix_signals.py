@@ -2,10 +2,12 @@
 
 ContentProtectionData    children of a ContentProtection descriptor of an MPD
 HLSSignalingData         whole lines of playlists
+HLSAllowedCPC            an entry of ALLOWED-CPC; HLSHDCPLevel: HDCP-LEVEL (rfc8216bis-22, 4.4.6.2)
 """
 
 import re
 from collections.abc import Sequence
+from typing import cast, get_args
 
 from lxml import etree
 
@@ -15,7 +17,7 @@ from origin.protection.keys import ContentKey
 from origin.protection.markup import local, parse
 from origin.protection.pssh import parse as parse_pssh
 from origin.protection.pssh import widevine_kids
-from origin.systems import System
+from origin.systems import HdcpLevel, System
 from runtime import logs
 
 LONGEST_DESCRIPTOR = 64 * 1024  # PR-74
@@ -25,6 +27,10 @@ URI_SCHEMES = ("data:", "skd:", "https:")
 _LINE = re.compile(r"#EXT-X-[A-Z0-9-]+(:[\x20-\x7e]*)?")
 _METHOD = re.compile(r"[:,]METHOD=([A-Z0-9-]+)")
 _URI = re.compile(r'[:,][A-Z0-9-]*URI="([^"]*)"')
+_ROBUSTNESS = re.compile(r"[\w.:/+-]{1,64}", re.ASCII)
+_CPC = re.compile(
+    r"[\w.:/+-]{1,128}:[\w/-]{0,256}(?:,[\w.:/+-]{1,128}:[\w/-]{0,256}){0,7}", re.ASCII
+)
 _KEY_TAGS = ("#EXT-X-KEY", "#EXT-X-SESSION-KEY")  # of media playlists, of the multivariant one
 
 log = logs.get("keys")
@@ -80,6 +86,21 @@ def lines(data: bytes, scheme: str, main: bool, kid: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def word(text: str, form: re.Pattern[str], what: str) -> str:
+    """An attribute that is passed on as it is; ProtectionError when it could not stand there."""
+    if text and not form.fullmatch(text):
+        raise ProtectionError("bad_document", f"{what} cannot be told to players (PR-65)")
+    return text
+
+
+def hdcp_level(text: str, kid: str) -> HdcpLevel:
+    """ProtectionError for a level that HLS does not know."""
+    for known in get_args(HdcpLevel):
+        if text == known:
+            return cast(HdcpLevel, known)
+    raise ProtectionError("bad_document", f"HLSHDCPLevel of {kid} is not known (PR-65)")
+
+
 def checked_pssh(box: bytes, key: ContentKey) -> bytes:
     """A box from outside, passed unchanged; one that does not name its key is told of (PR-85)."""
     if box:
@@ -104,6 +125,9 @@ def systems_of(offered: Sequence[Offered], key: ContentKey) -> tuple[System, ...
                 descriptor=descriptor(each.descriptor, key.uuid),
                 media_lines=lines(each.media, key.scheme, False, key.uuid),
                 main_lines=lines(each.main, key.scheme, True, key.uuid),
+                robustness=word(each.robustness, _ROBUSTNESS, f"robustness of {key.uuid}"),
+                allowed_cpc=word(each.allowed_cpc, _CPC, f"HLSAllowedCPC of {key.uuid}"),
+                hdcp_level=hdcp_level(each.hdcp_level, key.uuid),
             )
         )  # fmt: skip
     return tuple(found)

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from origin.protection.errors import ProtectionError
 from origin.protection.keys import ContentKey, Scheme, kid_of
 from origin.protection.secret import KEY_BYTES, Secret
-from origin.systems import Name, System
+from origin.systems import HdcpLevel, Name, System
 
 MASTER_BYTES = 32
 NONCE_BYTES = 12
@@ -35,6 +35,9 @@ class Told(msgspec.Struct, frozen=True, omit_defaults=True):
     descriptor: str = ""
     media_lines: tuple[str, ...] = ()
     main_lines: tuple[str, ...] = ()
+    robustness: str = ""
+    allowed_cpc: str = ""
+    hdcp_level: HdcpLevel = ""
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -248,7 +251,8 @@ class Vault:
 def _told(system: System) -> Told:
     return Told(
         system.name, system.pssh, system.data, system.key_uri, system.descriptor,
-        system.media_lines, system.main_lines,
+        system.media_lines, system.main_lines, system.robustness, system.allowed_cpc,
+        system.hdcp_level,
     )  # fmt: skip
 
 

@@ -1,11 +1,13 @@
-"""What CPIX 2.4 adds: several DocumentKeys, content ids of keys (PR-91)."""
+"""What CPIX 2.4 adds: several DocumentKeys, ids of keys, output protection (PR-65, PR-91)."""
 
 import base64
 import hmac
 import os
 import re
+import sys
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
@@ -13,9 +15,16 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from origin_rigs.protection_rig import VECTORS
 
+from origin.dash.protection import content_protection
+from origin.hls import multivariant
+from origin.hls.keys import output_rules
 from origin.protection import cpix
 from origin.protection.cpix_keys import Recipient
+from origin.protection.cpix_signals import systems_of
 from origin.protection.errors import ProtectionError
+from origin.protection.vault import Masters, Vault
+from origin.systems import Protected
+from origin.tracks import Rendition
 
 RECIPIENT = Recipient.parse((VECTORS / "cpix/recipient.pem").read_bytes())
 KIDS = [uuid.UUID(int=n) for n in (1, 2, 3)]
@@ -126,3 +135,74 @@ def test_a_content_id_is_the_document_s_or_the_key_s() -> None:
         cpix.read(both, "cbcs", RECIPIENT)
     own = cpix.read(both.replace(b'contentId="film"', b""), "cbcs", RECIPIENT)
     assert {key.content_id for key in own.keys.values()} == {"b"}
+
+
+PLAIN = (VECTORS / "cpix/clear_3keys_cenc.xml").read_bytes()
+SHOWN = (
+    (b"</ContentKey>", b'<HDCPData HLSHDCPLevel="%s"/></ContentKey>'),
+    (b"<DRMSystem ", b'<DRMSystem HLSAllowedCPC="com.example:HW/SW,com.other:HW" '),
+    (b"<ContentProtectionData>", b'<ContentProtectionData robustness="HW_SECURE_ALL">'),
+)
+
+
+def told(*levels: bytes) -> list[Rendition]:
+    """A picture for each level, its key as a key file gives it back."""
+    text = re.sub(rb"<HLSSignalingData.*?</HLSSignalingData>", b"", PLAIN, flags=re.S)
+    for plain, ruled in SHOWN:
+        assert plain in text
+        text = text.replace(plain, ruled)
+    wanted = iter([*levels, *[levels[-1]] * 3])
+    text = re.sub(rb"%s", lambda _: next(wanted), text)
+    read = cpix.read(text, "cenc")
+    vault = Vault(b"", Masters.of([bytes(32)]))
+    shown = []
+    for number, (kid, key) in enumerate(read.keys.items()):
+        vault.add(replace(key, role=f"v{number}"), os.urandom, systems_of(read.systems[kid], key))
+    vault = Vault(vault.dump(), Masters.of([bytes(32)]))
+    for number, (key, _) in enumerate(zip(read.keys.values(), levels, strict=False)):
+        systems = vault.told(key)
+        protected = Protected("cenc", "hd", key.kid, b"", systems)
+        r = Rendition(f"v{number}", "video", "avc1.64001f", 90_000, protected=protected)
+        shown.append(replace(r, width=640, height=360, bandwidth=1000 + number))
+    return shown
+
+
+def test_output_protection_is_told_in_playlists_and_manifests() -> None:
+    """PR-65: also where session keys are not, for keys change."""
+    shown = told(b"TYPE-1", b"NONE")
+    for session_keys in (True, False):
+        playlist = multivariant(shown, session_keys=session_keys)
+        assert ("#EXT-X-SESSION-KEY" in playlist) == session_keys
+        lines = [line for line in playlist.splitlines() if "STREAM-INF" in line]
+        assert [re.findall("HDCP-LEVEL=([A-Z0-9-]+)", line) for line in lines] == [
+            ["TYPE-1"],
+            ["NONE"],
+        ]
+        assert playlist.count('ALLOWED-CPC="com.example:HW/SW,com.other:HW"') == 2
+    mpd = content_protection(shown[0].protected)
+    assert mpd.count('ed" robustness="HW_SECURE_ALL">') == 1  # Widevine's alone has one
+    sound = replace(shown[0], name="a", kind="audio", protected=None)
+    assert output_rules([shown[1], sound, shown[0]])[0] == "HDCP-LEVEL=TYPE-1"
+    assert output_rules([sound]) == []
+
+
+@pytest.mark.parametrize(
+    ("level", "said", "other"),
+    [
+        (b"TYPE-9", b"", b""),
+        (b'"', b"", b""),
+        (b"NONE", b"com.example:HW/SW,com.other:HW", b'a:b"&#10;#EXT-X-KEY:METHOD=NONE'),
+        (b"NONE", b"HW_SECURE_ALL", b"a b"),
+    ],
+)
+def test_output_protection_that_no_player_reads_is_refused(
+    level: bytes, said: bytes, other: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        sys.modules[__name__],
+        "SHOWN",
+        [(a, b.replace(said, other.replace(b'"', b"&quot;")) if said else b) for a, b in SHOWN],
+    )
+    with pytest.raises(ProtectionError) as refused:
+        told(level.replace(b'"', b"&quot;"))
+    assert refused.value.code == "bad_document"
