@@ -7,24 +7,28 @@ push out no real record.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import urlsplit
 
+from native.cmcd import UNKNOWN, Batch
+
 from .bucket import Buckets
-from .cmcd.decode import decode_line, lines
+from .cells.feed import Feed
+from .cmcd.decode import ORDERLY, decode_line
 from .cmcd.errors import CmcdError
-from .cmcd.record import Record, upgrade
-from .core import is_session_id
+from .cmcd.record import upgrade
+from .core import MAX_SESSION_ID_CHARS, is_session_id
 from .errors import Busy, RequestError, TooLarge
-from .quality import Quality
+from .quality import MAX_BUFFER_MS, MAX_KBPS, MAX_START_MS, Quality, report_of
 from .sessions import Session, Sessions
-from .stalls import UNKNOWN
 
 MAX_BODY_BYTES = 256 << 10
 MAX_RECORDS = 1_000
 PEER_BURST_S = 10
 SESSION_BURST_S = 30
 MAX_PEERS = 10_000
+
+Keep = Callable[[bytes, str, int], None]
 
 
 class Hosts:
@@ -44,64 +48,101 @@ class Hosts:
 
 
 class Intake:
-    """Takes batches; `records` and `notes` count what became of them and what was odd."""
+    """Takes batches; `records` and `notes` count what became of them and what was odd. With `feed`
+    they become evidence, with `keep` a body is kept before it has any effect.
+    """
 
     def __init__(
-        self, sessions: Sessions, guests: Sessions, hosts: Hosts, *, per_peer: int, per_session: int
+        self,
+        sessions: Sessions,
+        guests: Sessions,
+        hosts: Hosts,
+        *,
+        per_peer: int,
+        per_session: int,
+        feed: Feed | None = None,
+        keep: Keep | None = None,
     ) -> None:
         self.guests = guests
         self.records: Counter[tuple[str, ...]] = Counter()
         self.notes: Counter[tuple[str, ...]] = Counter()
         self._sessions = sessions
         self._hosts = hosts
+        self._feed = feed
+        self._keep = keep
         self._peers = Buckets(per_peer, per_peer * PEER_BURST_S, MAX_PEERS)
         self._weights = Buckets(per_session, per_session * SESSION_BURST_S, sessions.capacity)
+        self._batch = Batch(
+            ORDERLY,
+            hosts,
+            room=MAX_RECORDS + 1,
+            max_kbps=MAX_KBPS,
+            max_buffer_ms=MAX_BUFFER_MS,
+            max_start_ms=MAX_START_MS,
+            max_sid=MAX_SESSION_ID_CHARS,
+        )
 
     def take(self, body: bytes, peer: str, now_ms: int) -> None:
         """Take a batch in; RequestError when nothing in it is CMCD, Busy when it is too much."""
         if len(body) > MAX_BODY_BYTES or body.count(b"\n") > MAX_RECORDS:
             raise TooLarge("too_large", f"at most {MAX_BODY_BYTES} bytes and {MAX_RECORDS} records")
-        found = lines(body)
-        if not self._peers.take(peer, len(found), now_ms):
+        batch = self._batch
+        odd = batch.read(body)
+        if not self._peers.take(peer, len(batch), now_ms):
             raise Busy("rate", "larger batches, or fewer")
-        if len(found) == 1 and body.endswith(b"\n"):
+        if len(batch) == 1 and body.endswith(b"\n"):
             self.notes["trailing_lf",] += 1
-        read = [record for line in found if (record := self._read(line)) is not None]
+        read = len(batch) - len(odd) + sum(self._read(place) for place in odd)
         if not read:
             raise RequestError("no_record", "no line is CMCD")
-        for record in sorted(read, key=_when):
-            self.records[self._observe(record, now_ms),] += 1
+        if self._keep is not None:
+            self._keep(body, peer, now_ms)
+        for session_id, places in batch.groups().items():
+            if session_id is None:
+                self.records["no_session",] += len(places)
+            else:
+                self._observe(session_id, places, peer, now_ms)
 
-    def _read(self, line: str) -> Record | None:
+    def _read(self, place: int) -> bool:
+        """Read a record that the kernel left."""
         try:
-            record = decode_line(line)
+            record = decode_line(self._batch.line(place).decode())
+        except UnicodeDecodeError:
+            raise CmcdError("encoding", "a body is UTF-8") from None
         except CmcdError as error:
             self.records[error.code,] += 1
-            return None
+            return False
         for note in record.notes:
             self.notes[note.code,] += 1
-        return record
-
-    def _observe(self, record: Record, now_ms: int) -> str:
-        """What became of a record, in a word."""
         data = upgrade(record.data) if record.version == 1 else record.data
         session_id = data.get("sid")
-        if not isinstance(session_id, str) or not is_session_id(session_id):
-            return "no_session"
-        if not self._weights.take(session_id, 1, now_ms):
-            return "over_weight"
+        fit = isinstance(session_id, str) and is_session_id(session_id)
+        self._batch.put(place, str(session_id) if fit else None, report_of(data, self._hosts))
+        return True
+
+    def _observe(self, session_id: str, places: list[int], peer: str, now_ms: int) -> None:
+        """Show a session's records to its witness, as many as it may weigh."""
+        count = len(places)
+        if not self._weights.take(session_id, count, now_ms):
+            places = [p for p in places if self._weights.take(session_id, 1, now_ms)]
+            self.records["over_weight",] += count - len(places)
+        if not places:
+            return
         session = self._session(session_id, now_ms)
-        session.quality = session.quality or Quality()
-        doubles = session.quality.doubles
-        session.measured(session.quality.observe(data, self._hosts, now_ms))
-        return "double" if session.quality.doubles > doubles else "taken"
+        quality = session.quality = session.quality or Quality()
+        taken, rate_kbps = self._batch.observe(quality, places, now_ms)
+        self.records["taken",] += taken
+        if taken < len(places):
+            self.records["double",] += len(places) - taken
+        if rate_kbps:
+            session.measured(quality.throughput(rate_kbps, quality.last_ms))
+        if self._feed is not None:
+            viewer = session.viewer
+            cell = self._feed.cell(
+                peer, viewer.country, viewer.asn, viewer.device_class, viewer.content
+            )
+            self._feed.note(session_id, quality, cell, peer, now_ms)
 
     def _session(self, session_id: str, now_ms: int) -> Session:
         known = self._sessions.get(session_id) is not None
         return (self._sessions if known else self.guests).seen(session_id, now_ms)
-
-
-def _when(record: Record) -> tuple[int, int]:
-    """The order in which things happened: by time, then by number."""
-    at_ms, number = record.data.get("ts"), record.data.get("sn")
-    return at_ms if isinstance(at_ms, int) else 0, number if isinstance(number, int) else 0

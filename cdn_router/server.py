@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from prometheus_client.core import GaugeMetricFamily
 
 import cat
 from runtime import logs, metrics
@@ -19,13 +20,15 @@ from runtime.store import Store
 from .admin.plan import Plan
 from .admin.routes import AdminRoutes
 from .catalog import POLICIES
+from .cells.feed import Feed
 from .cells.keeper import Keeper
+from .cells.place import databases, locator
 from .cells.state import State as CellState
 from .core import Router, Site, is_session_id
 from .errors import Busy, NotFound, RequestError, RouterError, TooLarge, Unsupported
 from .front import Front
 from .health import Limits
-from .intake import MAX_BODY_BYTES, Hosts, Intake
+from .intake import MAX_BODY_BYTES, Hosts, Intake, Keep
 from .pathways import Admin, Pathway
 from .policies.face import Cdn
 from .prober import Prober, Target
@@ -43,6 +46,14 @@ POLLS = metrics.Sampled("router_polls", "steering polls", ("protocol",))
 ISSUES = metrics.counter("router_poll_issues", "faults in steering polls", ("issue",))
 RECORDS = metrics.Sampled("router_cmcd_records", "CMCD records by what became of them", ("fate",))
 NOTES = metrics.Sampled("router_cmcd_notes", "oddities of CMCD records", ("code",))
+GAUGE = GaugeMetricFamily
+SHARES = metrics.Sampled("router_sessions", "live sessions told it", ("pathway",), kind=GAUGE)
+OPEN = metrics.Sampled(
+    "router_circuit", "1: not closed", ("region", "pathway", "state"), kind=GAUGE
+)
+SCORES = metrics.Sampled("router_qoe", "mean score", ("region", "pathway"), kind=GAUGE)
+COST = metrics.Sampled("router_cost_dollars_per_hour", "at this load", ("pathway",), kind=GAUGE)
+FILL = metrics.Sampled("router_commit_fill", "95th percentile", ("pathway",), kind=GAUGE)
 
 # Steering answers are per session and readable by any player's page (ST-18).
 STEER_HEADERS = {
@@ -250,7 +261,7 @@ class Endpoints:
         session = self._router.sessions.get(name) or self._intake.guests.get(name)
         if session is None:
             raise NotFound("session_unknown", "no record of this session")
-        return web.json_response(session.to_json())
+        return web.json_response(session.to_json(self._clock.now_ms()))
 
 
 def site_json(site: Site) -> dict[str, object]:
@@ -307,8 +318,13 @@ def cdn(settings: PathwaySettings) -> Cdn:
     )
 
 
-def build_intake(settings: Settings, router: Router) -> Intake:
-    """Where the players of these settings report to."""
+def build_intake(
+    settings: Settings,
+    router: Router,
+    cells: CellState | None = None,
+    keep: Keep | None = None,
+) -> Intake:
+    """Where the players of these settings report to; with `cells` what they say is evidence."""
     return Intake(
         router.sessions,
         Sessions(max(1, settings.max_sessions // GUESTS)),
@@ -318,6 +334,8 @@ def build_intake(settings: Settings, router: Router) -> Intake:
         ),
         per_peer=settings.cmcd_per_peer,
         per_session=settings.cmcd_per_session,
+        feed=None if cells is None else Feed(cells, locator(*databases(settings.geoip))),
+        keep=keep,
     )
 
 
@@ -337,7 +355,7 @@ def parts(
     """
     router = build(settings, clock)
     cells = CellState([cdn(each) for each in settings.pathways], clock.now_ms() / 1000)
-    intake = build_intake(settings, router)
+    intake = build_intake(settings, router, cells)
     keeper = Keeper(cells, secrets.token_hex(8), clock, store)
     upkeep = Upkeep(router, cells, clock, settings.plan_file, settings.decision_log)
     token = settings.admin_token.get_secret_value()

@@ -7,8 +7,8 @@ import pytest
 from cdn_router.bucket import Buckets
 from cdn_router.cmcd.decode import decode_line
 from cdn_router.intake import Hosts
-from cdn_router.quality import Quality, Sequence, host_of
-from cdn_router.stalls import MAX_STALL_MS, TURN_MS, Ledger
+from cdn_router.quality import Quality, host_of
+from native.cmcd import MAX_STALL_MS, TURN_MS, Ledger, Witness
 
 HOSTS = Hosts({"A": "http://a.example:8011", "B": "http://b.example"}, {"B": ["clone.example"]})
 
@@ -21,7 +21,7 @@ def told(*records: str) -> Quality:
 
 
 def charged(quality: Quality) -> dict[str, tuple[int, int]]:
-    return {cdn: (charge.count, charge.ms) for cdn, charge in quality.ledger.charges().items()}
+    return quality.ledger.charges()
 
 
 def response(cdn: str, ts: int, rc: int = 200, **more: object) -> str:
@@ -112,9 +112,9 @@ def test_the_ledger_is_bounded_and_loses_no_charge() -> None:
         ledger.media(rng.choice("AB"), at_ms)
         ledger.state("r", at_ms + 100)
         ledger.state("p", at_ms + 200)
-    assert sum(charge.count for charge in ledger.charges().values()) == 500
-    assert sum(charge.ms for charge in ledger.charges().values()) == 50_000
-    assert len(ledger._used) <= 16 and len(ledger._stalls) <= 32
+    assert sum(count for count, _ in ledger.charges().values()) == 500
+    assert sum(ms for _, ms in ledger.charges().values()) == 50_000
+    assert len(ledger.used) <= 16 and len(ledger.stalls) <= 32
 
 
 def test_throughput_is_of_the_cdn_in_use_and_zero_is_none() -> None:
@@ -148,19 +148,19 @@ def test_what_is_measured() -> None:
 
 def test_sequence_numbers() -> None:
     """CM-22: doubles, gaps that close again, jumps and new counts."""
-    sequence = Sequence()
-    assert [sequence.take(n) for n in (0, 1, 1, 4, 0)] == [True, True, False, True, False]
+    sequence = Witness()
+    assert [sequence.fresh(n) for n in (0, 1, 1, 4, 0)] == [True, True, False, True, False]
     assert sequence.lost == 2
-    assert sequence.take(3) and sequence.lost == 1
-    assert sequence.take(10**9) and sequence.lost == 1001
-    assert sequence.take(0) and sequence.take(1) and not sequence.take(1)
+    assert sequence.fresh(3) and sequence.lost == 1
+    assert sequence.fresh(10**9) and sequence.lost == 1001
+    assert sequence.fresh(0) and sequence.fresh(1) and not sequence.fresh(1)
 
 
 def test_sequences_against_a_set() -> None:
-    sequence, seen, rng = Sequence(), set[int](), random.Random(3)
+    sequence, seen, rng = Witness(), set[int](), random.Random(3)
     for base in range(2000):
         number = max(0, base - rng.randrange(30))
-        assert sequence.take(number) == (number not in seen)
+        assert sequence.fresh(number) == (number not in seen)
         seen.add(number)
 
 
