@@ -35,7 +35,8 @@ def simulate(
 
     Example: headwater router simulate --policy headwater,d-ucb --world dead-cdn --seeds 5
     """
-    from .simulator import compare, figures, lineup, plots as pictures
+    from .simulator import compare, figures, lineup
+    from .simulator import plots as pictures
 
     try:
         worlds = _worlds(world, hours)

@@ -8,6 +8,7 @@ Source: specs routing.md section 2, RG-9; A6 in the form of nsdi2017-ddn/ddn.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 from .face import Cell, Snapshot, Table
 from .tables import best, cells_of, evidence, means, one, table, usable
@@ -93,9 +94,7 @@ class Ducb:
         sums = [row[index].qoe for index in those]
         counts = [row[index].n for index in those]
         new = [index for index, n in enumerate(counts) if n < SEEN]
-        chosen = new or play_forward(
-            sums, counts, bonus=self.bonus, gamma=GAMMA, steps=self.steps
-        )
+        chosen = new or play_forward(sums, counts, bonus=self.bonus, gamma=GAMMA, steps=self.steps)
         share, scores = [0.0] * len(row), [0.0] * len(row)
         for arm in chosen:
             share[those[arm]] += 1 / len(chosen)
@@ -106,7 +105,7 @@ class Ducb:
 
 @dataclass(frozen=True)
 class Thompson:
-    """A7: the share of an arm is how often it wins among samples of mean + noise c / sqrt(1 + n)."""
+    """A7: an arm's share is how often it wins among samples of mean + noise c / sqrt(1 + n)."""
 
     name: str = "d-thompson"
     version: int = 1
@@ -134,9 +133,7 @@ class Thompson:
 
 
 def _noise(count: int) -> list[float]:
-    """Standard normal deviates, shuffled by a fixed stride: quantiles, not a generator (HOUSE 3)."""
-    from statistics import NormalDist
-
+    """Standard normal quantiles, shuffled by a fixed stride: no generator."""
     normal = NormalDist()
     quantiles = [normal.inv_cdf((n + 0.5) / count) for n in range(count)]
     return [quantiles[n * 2_654_435_761 % count] for n in range(count)]

@@ -63,7 +63,9 @@ class RoundRobin:
             up = [index for index in those if not down[index]]
             if up:
                 those = up
-                urgent = [u or (Reason.BREAKER if d else None) for u, d in zip(urgent, down, strict=True)]
+                urgent = [
+                    u or (Reason.BREAKER if d else None) for u, d in zip(urgent, down, strict=True)
+                ]
         share = even(those, len(cdns))
         found = table(snapshot, share, share, urgent=urgent)
         return dict.fromkeys(cells_of(region, snapshot), found)

@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from .face import Cell, Circuit, Evidence, Reason, Site, Snapshot, Table
 from .tables import NEUTRAL, cells_of, evidence, put_off, sites, table, usable
 
-ROUNDS = 12  # of raising tolls
-STEEP = 30.0  # points of toll for a CDN at twice what it may carry
+ROUNDS = 16  # of finding tolls
+FIRST_STEP = 2.0  # points; grows while it leads on, shrinks where it led too far (Rprop)
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Headwater:
     pseudo: float = 4.0  # reports that the wider group weighs in a narrower
     width: float = 1.5  # points of value that make a share e times as large
     gain: float = 3.0  # points below which nobody moves
-    pace: float = 0.5  # of what is above its share moves at a poll
+    pace: float = 0.05  # of what is above its share moves at a poll, for each point beyond `gain`
     fall: float = 20.0  # points below belief that are a collapse
     doubt: float = 20.0  # points by which one report may be off
     heard: float = 2.0  # recent reports that are believed
@@ -57,7 +57,10 @@ class Headwater:
             wide if cell == Cell(region) else self._believe(row, wide)
             for cell, row in zip(cells, rows, strict=True)
         ]
-        prices = [self._price(cdn.price_per_tb, site) for cdn, site in zip(snapshot.cdns, here, strict=True)]
+        prices = [
+            self._price(cdn.price_per_tb, site)
+            for cdn, site in zip(snapshot.cdns, here, strict=True)
+        ]
         values = [[b - p for b, p in zip(belief, prices, strict=True)] for belief in beliefs]
         tolls = self._tolls(cells, rows, values, here, alive)
         off = put_off(snapshot)
@@ -87,7 +90,9 @@ class Headwater:
     def _price(self, price_per_tb: float, site: Site) -> float:
         return 0.0 if 0.0 < site.fill < 1.0 else self.price * price_per_tb
 
-    def _soft(self, values: Sequence[float], tolls: Sequence[float], alive: Sequence[int]) -> list[float]:
+    def _soft(
+        self, values: Sequence[float], tolls: Sequence[float], alive: Sequence[int]
+    ) -> list[float]:
         top = max(values[i] - tolls[i] for i in alive)
         share = [0.0] * len(values)
         for i in alive:
@@ -112,16 +117,19 @@ class Headwater:
         narrow = [n for n, cell in enumerate(cells) if cell[1:] != Cell()[1:]] or [0]
         sizes = [sum(each.sessions for each in rows[n]) for n in narrow]
         total = sum(sizes) or 1.0
-        for turn in range(ROUNDS):
+        steps, rising = [FIRST_STEP] * len(here), [True] * len(here)
+        for _ in range(ROUNDS):
             load = [0.0] * len(here)
             for n, size in zip(narrow, sizes, strict=True):
                 for i, share in enumerate(self._soft(values[n], tolls, alive)):
                     load[i] += share * size / total * demand
-            excess = [max(0.0, x / r - 1.0) if r else 0.0 for x, r in zip(load, room, strict=True)]
-            if max(excess) < 0.02:
+            over = [r > 0.0 and x > r for x, r in zip(load, room, strict=True)]
+            if not any(over) and not any(tolls):
                 break
-            step = STEEP / (1 + turn)
-            tolls = [t + step * min(1.0, e) for t, e in zip(tolls, excess, strict=True)]
+            for i, up in enumerate(over):
+                steps[i] *= 1.5 if up == rising[i] else 0.4
+                rising[i] = up
+                tolls[i] = max(0.0, tolls[i] + (steps[i] if up else -steps[i]))
         return tolls
 
     def _table(
@@ -143,12 +151,14 @@ class Headwater:
         for i, each in enumerate(row):
             over = max(0.0, 1.0 - share[i] * sessions / each.sessions) if each.sessions else 0.0
             gain = target - worth[i]
-            doubt = self.doubt / math.sqrt(each.n + self.pseudo)
-            leave.append(self.pace * over if gain > self.gain + doubt else 0.0)
+            sure = gain - self.gain - self.doubt / math.sqrt(each.n + self.pseudo)
+            leave.append(over * min(1.0, max(0.0, self.pace * sure)))
             if gain > self.fall and share[i] < 0.05:
                 urgent[i] = urgent[i] or Reason.BREAKER
         spread = self.exploring / len(alive)
-        share = [(1 - self.exploring) * s + (spread if i in alive else 0.0) for i, s in enumerate(share)]
+        share = [
+            (1 - self.exploring) * s + (spread if i in alive else 0.0) for i, s in enumerate(share)
+        ]
         parts = [
             {"qoe": b, "price": -p, "toll": -t}
             for b, p, t in zip(belief, prices, tolls, strict=True)

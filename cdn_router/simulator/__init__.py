@@ -1,1 +1,1 @@
-"""A world of viewers, links and CDNs in which policies are compared (specs routing.md section 3)."""
+"""Worlds of viewers, links and CDNs to compare policies in (specs routing.md section 3)."""

@@ -66,7 +66,9 @@ def _wave(hours: float) -> World:
 def _flash(hours: float) -> World:
     """A million starts in a minute beside as many who watch, scaled by a thousand (SW-9)."""
     s = hours * 3600
-    return World("flash-crowd", CDNS, hours, viewers=1650, swing=0.8, events=[Surge(s * 0.2, 60, 0.61)])
+    return World(
+        "flash-crowd", CDNS, hours, viewers=1650, swing=0.8, events=[Surge(s * 0.2, 60, 0.61)]
+    )
 
 
 def _liars(hours: float) -> World:

@@ -13,8 +13,7 @@ from .lineup import FALLBACK, FLOOR, ORACLE
 from .run import Outcome
 
 T95 = (0, 12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)  # by freedom
-T95_MANY = 2.09  # 19 degrees and about
-NORMAL = 1.96
+T95_MANY = 2.228  # that of 10 degrees for all above: a little wide
 
 
 class Estimate(NamedTuple):
@@ -31,10 +30,7 @@ def estimate(values: Sequence[float]) -> Estimate:
     freedom = len(values) - 1
     if freedom < 1:
         return Estimate(values[0] if values else math.nan, 0.0)
-    if freedom < len(T95):
-        t = T95[freedom]
-    else:
-        t = T95_MANY if freedom < 30 else NORMAL
+    t = T95[freedom] if freedom < len(T95) else T95_MANY
     return Estimate(fmean(values), t * stdev(values) / math.sqrt(len(values)))
 
 

@@ -5,6 +5,7 @@ a graph of CDNs only: moving a cell's flow from CDN a to b costs the difference.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 EPSILON = 1e-9
 
@@ -23,7 +24,7 @@ def transport(
             if path is None:
                 break
             amount = min(left, slack[path[-1]])
-            moved = [(_mover(flow, cost, a, b), a, b) for a, b in zip(path, path[1:], strict=False)]
+            moved = [(_mover(flow, cost, a, b), a, b) for a, b in pairwise(path)]
             amount = min([amount, *(flow[cell][a] for cell, a, _ in moved)])
             for cell, a, b in moved:
                 flow[cell][a] -= amount
@@ -64,9 +65,7 @@ def _cheapest(
     return path
 
 
-def _mover(
-    flow: Sequence[Sequence[float]], cost: Sequence[Sequence[float]], a: int, b: int
-) -> int:
+def _mover(flow: Sequence[Sequence[float]], cost: Sequence[Sequence[float]], a: int, b: int) -> int:
     """The source whose flow is moved from a to b at the least cost, -1 when a has none."""
     those = [cell for cell, row in enumerate(flow) if row[a] > EPSILON]
     return min(those, key=lambda cell: cost[cell][b] - cost[cell][a], default=-1)

@@ -90,7 +90,10 @@ class Flow(Greedy):
         usual = sum(supply) / max(1, sum(players))
         prices = [self.points * cdn.price_per_tb for cdn in weather.world.cdns]
         cost = [
-            [price / max(usual, 1.0) - score * n / max(kbps, 1.0) for price, score in zip(prices, row, strict=True)]
+            [
+                price / max(usual, 1.0) - score * n / max(kbps, 1.0)
+                for price, score in zip(prices, row, strict=True)
+            ]
             for row, n, kbps in zip(scores, players, supply, strict=True)
         ]
         return transport(supply, room, cost)

@@ -83,7 +83,9 @@ def _lines(title: str, outcomes: Sequence[Outcome]) -> str:
             for n, v in enumerate(series)
         )
         colour = COLOURS[number % len(COLOURS)]
-        parts.append(f'<polyline points="{dots}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
+        parts.append(
+            f'<polyline points="{dots}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
+        )
     parts.append(f'<text x="4" y="16">{top:.0f}</text><text x="4" y="{high - 4}">{low:.0f}</text>')
     return _figure(title, WIDE, high, "".join(parts), [o.policy for o in shown])
 

@@ -2,6 +2,7 @@
 
 from array import array
 from collections import deque
+from collections.abc import Sequence
 from statistics import median
 from typing import Protocol, runtime_checkable
 
@@ -141,7 +142,7 @@ class Watch:
             self._before = (crowd.qoe, crowd.samples)
 
     def _drain(
-        self, number: int, fault: Fault, rows: list[tuple[float, ...]], tick: int, count: int
+        self, number: int, fault: Fault, rows: Sequence[tuple[float, ...]], tick: int, count: int
     ) -> None:
         """RM-5: how long until a dead CDN holds less than a tenth of what it had."""
         names = self._weather.world.regions

@@ -7,6 +7,7 @@ failures in a row are "down" until one succeeds.
 """
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from native.router.crowd import Crowd
@@ -88,7 +89,9 @@ class Signals:
         at_ms = round(now_s * 1000)
         return Snapshot(tick + 1, at_ms, self.cdns, self._stands, cells, sites, self._half_life_s)
 
-    def _judge(self, rows: list[tuple[float, ...]], paths: "array[float]", now_s: float) -> None:
+    def _judge(
+        self, rows: Sequence[tuple[float, ...]], paths: "array[float]", now_s: float
+    ) -> None:
         count = len(self.cdns)
         for region, cells in enumerate(self._of):
             for cdn in range(count):

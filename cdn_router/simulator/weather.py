@@ -1,4 +1,4 @@
-"""What happens in a world whoever steers: viewers, links and paths, from the world's own seed (SW-8)."""
+"""What happens in a world whoever steers: viewers, links, paths, from a seed of its own (SW-8)."""
 
 import json
 import math
@@ -29,8 +29,8 @@ class Arrival(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Weather:
-    """`paths` has a row per tick of kbit/s by cell and CDN; `capacity` and `told` are kbit/s by region
-    and CDN.
+    """`paths` has a row per tick of kbit/s by cell and CDN; `capacity` and `told` are kbit/s by
+    region and CDN.
     """
 
     world: World
@@ -71,7 +71,9 @@ def make(world: World, seed: int) -> Weather:
         _crowd(world, cells, spans, Random(f"{seed} viewers")),
         tuple(_paths(world, cells, Random(f"{seed} paths"))),
         array("d", [peak * cdn.capacity for _ in at_regions for cdn in world.cdns]),
-        array("d", [peak * (c.told_capacity or c.capacity) for _ in at_regions for c in world.cdns]),
+        array(
+            "d", [peak * (c.told_capacity or c.capacity) for _ in at_regions for c in world.cdns]
+        ),
         peak * len(world.regions),
     )
 
@@ -131,7 +133,9 @@ def _crowd(
                     index = world.regions.index(region) * per_region + index % per_region
                 kind = draw.choices(names, weights)[0]
                 first, end = draw.choice(spans[kind])
-                length = draw.lognormvariate(math.log(world.session_minutes * 60), world.session_sigma)
+                length = draw.lognormvariate(
+                    math.log(world.session_minutes * 60), world.session_sigma
+                )
                 liars = world.liars
                 liar = liars is not None and cells[index].isp == liars.isp
                 lies = liar and liars is not None and draw.random() < liars.share

@@ -20,8 +20,8 @@ TICK_S = 10.0  # SW-1
 
 
 class CdnModel(Struct, forbid_unknown_fields=True, frozen=True):
-    """A CDN. `capacity` is true, as a share of each region's peak; `told_capacity` what its contract
-    says of it. `quality` is the range of its paths as a share of `path_kbps`; `commit` the 95th
+    """A CDN. `capacity` is true, as a share of each region's peak, `told_capacity` what its
+    contract says. `quality` is the range of its paths as a share of `path_kbps`; `commit` the 95th
     percentile committed to, as a share of the whole peak.
     """
 
@@ -78,7 +78,10 @@ class World(Struct, forbid_unknown_fields=True, frozen=True):
         default_factory=lambda: {"fcc_hd": 0.5, "fcc_sd": 0.1, "3g": 0.1, "4g": 0.2}
     )  # SW-4
     path_kbps: Positive = 40_000.0
-    drift: tuple[Fraction, Annotated[float, Meta(ge=0.0, le=1.0)]] = (0.98, 0.03)  # AR(1): phi, sigma
+    drift: tuple[Fraction, Annotated[float, Meta(ge=0.0, le=1.0)]] = (
+        0.98,
+        0.03,
+    )  # AR(1): phi, sigma
     degraded_hours: Positive | None = 3.0  # one degraded spell of each path in so many hours
     degraded_minutes: tuple[Positive, Positive] = (3.0, 15.0)
     degraded_factor: tuple[Positive, Positive] = (0.03, 0.3)

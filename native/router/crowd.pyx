@@ -3,7 +3,7 @@
 
 Rules of the file
 1. It knows the true path and capacity; policies see only what players report: scores at heartbeats,
-   failures and stalls at once, each charged to the CDN in use when it happened (CM-41).
+   failures, stalls and falls to a lower rung at once, each charged to the CDN in use when it happened (CM-41).
 2. What viewers do (`arrive`) comes from outside; what a policy draws has a seed of its own (SW-8).
 3. A tick: who polls is drawn by the cell's Shares, players choose a rung by rate, capacity scales
    everyone on it down alike, buffers drain, what was seen is reported.
@@ -38,6 +38,7 @@ cdef struct Player:
     int liar
     int polls
     int started
+    int fell  # to a lower rung, which event mode tells at once (e=bc)
     double until_s
     double poll_s
     double beat_s
@@ -175,6 +176,7 @@ cdef class Crowd:
             rung = RUNGS - 1
             while rung > 0 and LADDER[rung] > SAFETY * p.rate_kbps:
                 rung -= 1
+            p.fell = LADDER[rung] < p.rung_kbps
             p.rung_kbps = LADDER[rung]
             p.asked_kbps = fmin(
                 p.link_kbps,
@@ -232,7 +234,7 @@ cdef class Crowd:
         if dead:
             self._count(self.failures, p, self._tick_s / 4.0)
             self._count(self.failing, p, 1.0)
-        if now_s + self._tick_s >= p.beat_s or dead or waiting > 0.0:
+        if now_s + self._tick_s >= p.beat_s or dead or waiting > 0.0 or p.fell:
             self._report(p)
             if now_s + self._tick_s >= p.beat_s:
                 p.beat_s += self._beat_s
@@ -245,10 +247,10 @@ cdef class Crowd:
 
     cdef void _report(self, Player *p) noexcept nogil:
         if p.seen_n > 0.0:
-            self._count(self.n, p, 1.0)
-            self._count(self.total, p, p.seen / p.seen_n)
-            self._count(self.recent_n, p, 1.0)
-            self._count(self.recent, p, p.seen / p.seen_n)
+            self._count(self.n, p, p.seen_n)
+            self._count(self.total, p, p.seen)
+            self._count(self.recent_n, p, p.seen_n)
+            self._count(self.recent, p, p.seen)
             p.seen = p.seen_n = 0.0
 
     cdef inline void _count(self, double[::1] sums, Player *p, double value) noexcept nogil:

@@ -1,0 +1,119 @@
+"""Ours, rule by rule: calm, capacity, cost, collapse, circuits, back-off (RT-2, RT-5..RT-8)."""
+
+from dataclasses import replace
+
+import pytest
+
+from cdn_router.policies.face import (
+    Cdn,
+    Cell,
+    Circuit,
+    Evidence,
+    Reason,
+    Site,
+    Snapshot,
+    Stand,
+    Table,
+)
+from cdn_router.policies.ours import Headwater
+
+HOME = Cell("R1", "I1")
+OURS = Headwater()
+
+
+def evidence(
+    qoe: float, n: float = 200.0, recent: float | None = None, there: float = 20
+) -> Evidence:
+    fresh = qoe if recent is None else recent
+    return Evidence(n, n * qoe, 0.0, 30.0, 30 * fresh, there)
+
+
+def plan(
+    *row: Evidence,
+    sites: tuple[Site, ...] = (Site(),) * 2,
+    prices: tuple[float, ...] = (6.0, 6.0),
+    region: tuple[Evidence, ...] | None = None,
+    policy: Headwater = OURS,
+) -> Table:
+    cdns = tuple(Cdn(name, price) for name, price in zip("AB", prices, strict=True))
+    cells = {HOME: row, Cell("R1"): region or row, Cell(): region or row}
+    snapshot = Snapshot(1, 0, cdns, (Stand.ENABLED,) * 2, cells, {"R1": sites})
+    return policy.plan("R1", snapshot)[HOME]
+
+
+def test_equals_share_evenly_and_nobody_moves() -> None:
+    table = plan(evidence(85), evidence(85))
+    assert table.share == pytest.approx((0.5, 0.5)) and table.leave == (0, 0)
+    skewed = plan(evidence(85, there=39), evidence(85, there=1))
+    assert skewed.leave == (0, 0), "no gain, no move, however uneven"
+
+
+def test_better_draws_and_the_worse_is_left_at_a_pace() -> None:
+    table = plan(evidence(92), evidence(80))
+    assert table.share[0] > 0.9 and table.leave[0] == 0 and 0 < table.leave[1] < 1
+    assert table.urgent == (None, None)
+    near = plan(evidence(86), evidence(85.5))
+    assert near.leave == (0, 0), "below the threshold"
+
+
+def test_a_collapse_is_left_at_once() -> None:
+    """Brown-out: the long mean is still good, the last seconds are not."""
+    table = plan(evidence(88), evidence(88, recent=30))
+    assert table.urgent == (None, Reason.BREAKER) and table.share[0] > 0.95
+    few = evidence(88)._replace(recent_n=1.0, recent_qoe=30.0)
+    assert plan(evidence(88), few).urgent == (None, None), "one report is no collapse (RT-22)"
+
+
+def test_open_circuits_take_nobody() -> None:
+    table = plan(evidence(88), evidence(95), sites=(Site(), Site(Circuit.OPEN)))
+    assert table.share == (1, 0) and table.urgent[1] is Reason.BREAKER
+    both = plan(evidence(88), evidence(88), sites=(Site(Circuit.OPEN),) * 2)
+    assert sum(both.share) == pytest.approx(1) and both.urgent == (None, None), "nowhere to go"
+
+
+def test_the_better_is_not_filled_beyond_its_capacity() -> None:
+    """RT-6: 100 Mbit/s asked, 60 there at the better one."""
+    sites = (Site(load_mbps=50, capacity_mbps=60), Site(load_mbps=50, capacity_mbps=200))
+    table = plan(evidence(95), evidence(85), sites=sites)
+    assert 0.35 < table.share[0] <= 0.6 * OURS.full + 0.06
+    assert table.candidates[0].parts["toll"] < 0 and table.candidates[1].parts["toll"] == 0
+    free = plan(evidence(95), evidence(85), sites=(Site(load_mbps=50), Site(load_mbps=50)))
+    assert free.share[0] > 0.9, "unknown capacity is no limit"
+
+
+def test_price_decides_between_equals_and_a_commit_is_already_paid() -> None:
+    """RT-5."""
+    thrifty = replace(OURS, price=0.3, width=1.0)
+    table = plan(evidence(88), evidence(88), prices=(4.0, 12.0), policy=thrifty)
+    assert table.share[0] > 0.7
+    sites = (Site(), Site(fill=0.4))
+    committed = plan(evidence(88), evidence(88), prices=(4.0, 12.0), sites=sites, policy=thrifty)
+    assert committed.share[1] > committed.share[0]
+    assert committed.candidates[1].parts["price"] == 0
+    full = plan(
+        evidence(88),
+        evidence(88),
+        prices=(4.0, 12.0),
+        sites=(Site(), Site(fill=1.2)),
+        policy=thrifty,
+    )
+    assert full.share == table.share
+
+
+def test_thin_cells_believe_their_region() -> None:
+    """RT-2: two reports against a region that says otherwise."""
+    region = (evidence(60, n=1000), evidence(90, n=1000))
+    thin = plan(
+        evidence(90, n=2)._replace(recent_n=0),
+        evidence(60, n=2)._replace(recent_n=0),
+        region=region,
+    )
+    assert thin.share[1] > 0.8
+    thick = plan(evidence(90, n=500), evidence(60, n=500), region=region)
+    assert thick.share[0] > 0.8
+
+
+def test_a_little_goes_everywhere() -> None:
+    table = plan(evidence(95), evidence(40))
+    assert table.share[1] == pytest.approx(OURS.exploring / 2, abs=1e-3)
+    assert plan(evidence(95), evidence(40), policy=replace(OURS, exploring=0.0)).share[1] < 1e-3
