@@ -13,9 +13,10 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 import cat
+from cat.revocation import SnapshotError
 from headwater.edge import BuildError, Bundle, build
 from headwater.edge.archive import archive
-from headwater.edge.deploy import commands, edge_keys
+from headwater.edge.deploy import commands, edge_filter, edge_keys
 from headwater.edge.package import FILE, manifest, package
 from headwater.edge.platforms import PLATFORMS
 from headwater.edge.stand_ins import node, run
@@ -26,6 +27,7 @@ FAILURE = 3  # CONTRACT: exit codes
 SOURCES = Path(__file__).parents[1] / "edge_scripts"
 TRIAL_S = 60
 ZIP = "lambda.zip"
+FILES = {"keys": "keys.json", "revoked-filter": "revoked-filter"}
 NAME = "headwater"
 COMPANIONS = {"cloudfront": ("lambda",)}  # what a function cannot verify, Lambda@Edge can
 BUNDLE = {"edgeworker-version": "0.1.0", "description": "Headwater: Common Access Tokens"}
@@ -45,6 +47,9 @@ Claims = Annotated[
     str | None, typer.Option(help="Claims to evaluate, by name and comma; others are refused.")
 ]
 Keys = Annotated[Path | None, typer.Option(help="Key file, for the store item `keys`.")]
+Revoked = Annotated[
+    Path | None, typer.Option(help="Snapshot of revocations, for the store item `revoked-filter`.")
+]
 Out = Annotated[Path, typer.Option(help="Folder of the bundles and the manifest.")]
 
 
@@ -74,10 +79,18 @@ def _built(platform: str, settings: Path | None, claims: str | None) -> list[Bun
         _fail(error)
 
 
-def _write(
-    bundles: list[Bundle], platform: str, out: Path, keys: Path | None = None, name: str = NAME
-) -> list[dict[str, object]]:
+def _stores(keys: Path | None, revoked: Path | None) -> dict[str, str]:
+    """Items of the scripts' store, by name."""
     stores = {} if keys is None else {"keys": json.dumps(edge_keys(_json(keys, [])))}
+    try:
+        return stores | ({"revoked-filter": edge_filter(revoked.read_bytes())} if revoked else {})
+    except (BuildError, SnapshotError, OSError) as error:
+        _fail(error)
+
+
+def _write(
+    bundles: list[Bundle], platform: str, out: Path, stores: Mapping[str, str], name: str = NAME
+) -> list[dict[str, object]]:
     out.mkdir(parents=True, exist_ok=True)
     for bundle in bundles:
         (out / f"{bundle.name}.js").write_bytes(bundle.code)
@@ -87,8 +100,9 @@ def _write(
     if platform == "lambda":
         _write_zip(bundles[0], stores, out / ZIP)
         lines[0]["zip_bytes"] = (out / ZIP).stat().st_size
-    elif keys is not None:
-        _write_secret(out / "keys.json", stores["keys"].encode())
+    else:
+        for item, text in stores.items():
+            _write_secret(out / FILES[item], text.encode())
     if platform == "fastly":
         lines[0] |= _write_package(bundles[0], name, out / FILE)
     (out / "manifest.json").write_text(json.dumps(lines, indent=1) + "\n")
@@ -124,12 +138,14 @@ def build_bundles(
     settings: Settings = None,
     claims: Claims = None,
     keys: Keys = None,
+    revoked: Revoked = None,
     out: Out = Path("build/edge"),
 ) -> None:
     """Write the scripts and a manifest: hash, bytes used and left, claims that are in."""
+    stores = _stores(keys, revoked)
     for each in (platform, *COMPANIONS.get(platform, ())):
         selected = claims if each == platform else None
-        for line in _write(_built(each, settings, selected), each, out / each, keys):
+        for line in _write(_built(each, settings, selected), each, out / each, stores):
             typer.echo(json.dumps(line))
 
 
@@ -173,13 +189,14 @@ def deploy_bundles(
     settings: Settings = None,
     claims: Claims = None,
     keys: Keys = None,
+    revoked: Revoked = None,
     terraform: Annotated[bool, typer.Option(help="Print a Terraform module instead.")] = False,
     out: Out = Path("build/edge"),
 ) -> None:
     """Build, and print the commands of the platform's own tools; nothing is sent (dry run)."""
     bundles = _built(platform, settings, claims)
     folder = out / platform
-    _write(bundles, platform, folder, keys, name)
+    _write(bundles, platform, folder, _stores(keys, revoked), name)
     if terraform:
         typer.echo(module(platform, name, bundles, str(folder)))
         return

@@ -8,8 +8,8 @@
 import answers from './answers.js';
 import blackouts from './blackout.js';
 import legacy from './legacy.js';
+import revoked from './revoked.js';
 import table from './claims.generated.js';
-import text from './text.js';
 import transport from './transport.js';
 import uris from './uri.js';
 import verify from './verify.js';
@@ -104,7 +104,7 @@ async function furthest(request, config, host, found, outcome) {
         const opened = verify.open(tokens[i].token, keys, request.now, profile, signed);
         let verdict = opened;
         if (!opened.reason) {
-            context.revoked = await revokedBy(opened, host);
+            context.revoked = await revoked.by(opened, request.now, host);
             verdict = verify.judge(opened, context, profile, host);
         }
         if (verdict.accept) {
@@ -122,18 +122,6 @@ function withoutToken(headers, cookie) {
     delete rest[transport.NAME];
     delete rest.cookie;
     return cookie ? Object.assign(rest, { cookie: cookie }) : rest;
-}
-
-// The name of the claim by which a token is revoked, else null (E-50).
-async function revokedBy(opened, host) {
-    const cti = opened.cti, sub = opened.sub;
-    if (cti !== undefined && await host.get('revoked:' + (typeof cti === 'string' ? cti : text.toHex(cti))) !== null) {
-        return 'cti';
-    }
-    if (sub !== undefined && await host.get('revoked-sub:' + text.toHex(host.sha256(text.toUtf8(sub))).slice(0, 32)) !== null) {
-        return 'sub';
-    }
-    return await host.get('revoked-kid:' + opened.key.kid) === null ? null : 'kid';
 }
 
 export default { decide: decide, furthest: furthest };

@@ -3,16 +3,19 @@ the form that each script reads.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cat.keys import KeySet
+from cat.revocation import Snapshot
 from cat.text import to_text
 from headwater.edge.build import Bundle
+from headwater.edge.errors import BuildError
 from headwater.edge.package import FILE
 
+FILTER_BYTES: Final = 256 << 10  # of a value in EdgeKV (E-50)
 PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi"})
 
 
@@ -27,6 +30,18 @@ def edge_keys(members: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
             public["spki"] = to_text(spki)
         kept.append(public)
     return kept
+
+
+def edge_filter(snapshot: bytes) -> str:
+    """A snapshot of revocations as the scripts' store item `revoked-filter`. BuildError where
+    EdgeKV has no room for it: `Revocations.snapshot` takes more false positives, and each costs
+    one exact read only.
+    """
+    text = to_text(snapshot)
+    if (over := len(text) - FILTER_BYTES) > 0:
+        raise BuildError(f"the filter is {over} bytes over the limit of {FILTER_BYTES}")
+    Snapshot(snapshot)
+    return text
 
 
 def commands(platform: str, name: str, bundles: Iterable[Bundle], folder: str) -> list[list[str]]:

@@ -42,6 +42,7 @@ PLATFORMS: Final = {
                 {
                     "core/verify.js": "cloudfront/verify.js",
                     "core/challenge.js": "cloudfront/challenge.js",
+                    "core/revoked.js": "cloudfront/revoked.js",
                     "core/text.js": "cloudfront/text.js",
                 }
             ),
