@@ -13,7 +13,7 @@ from typing import Final
 from headwater.edge.errors import BuildError
 
 LIMIT_BYTES: Final = 100 << 20  # edge.md section 1
-GZIP_LEVEL: Final = 6
+GZIP_LEVEL: Final = 1
 FILE: Final = "package.tar.gz"
 STORES: Final = ("config_stores", "secret_stores", "kv_stores")
 
