@@ -51,7 +51,8 @@ class LiveProtection(BaseModel):
     )
     short_periods: bool = Field(False, description="allow periods under 300 s, for tests")
     mode: Literal["init", "inband"] = Field(
-        "init", description="how keys change: with a header each, or in the fragments (PR-51, PR-52)"
+        "init",
+        description="how keys change: with a header each, or in the fragments (PR-51, PR-52)",
     )
     overlap_s: Annotated[int, Field(ge=0)] = Field(
         60, description="keys are made and told of so long before their period (PR-53)"
@@ -120,6 +121,7 @@ class Speke(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     url: str = ""
+    version: Literal["2.0", "2.1"] = Field("2.0", description="2.1: CPIX 2.4, periods with times")
     video: Literal["V1", "V2", "V3", "V4", "V5", "V6", "V7", "V8", "SHARED", "UNENCRYPTED"] = "V3"
     audio: Literal["A1", "A2", "A3", "SHARED", "UNENCRYPTED"] = "A1"
     systems: list[Name] = Field([], description="asked about; default: protection.systems")

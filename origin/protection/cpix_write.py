@@ -6,6 +6,8 @@ What `keys` holds beside a KID is written: a value in the clear for export, none
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
 from uuid import UUID
 
 from lxml import etree
@@ -17,7 +19,7 @@ from origin.protection.secret import Secret
 from origin.systems import SYSTEM_IDS, Name
 
 _SIGNALS = ("PSSH", "ContentProtectionData")
-_PLAYLISTS = {"2.3": ("media", "master"), "2.4": ("media", "multiVariant")}
+CpixVersion = Literal["2.3", "2.4"]
 _ATTRIBUTES = {  # of Filter's bounds
     "VideoFilter": ("minPixels", "maxPixels"),
     "AudioFilter": ("minChannels", "maxChannels"),
@@ -41,13 +43,15 @@ def document(
     slots: Sequence[Slot],
     *,
     systems: Sequence[Name] = (),
-    playlists: bool = True,
+    playlists: Sequence[str] = (),
     period: int | None = None,
+    ends: int = 0,
     certificate: str = "",
-    version: str = "2.3",
+    version: CpixVersion = "2.3",
 ) -> bytes:
-    """A CPIX document. `systems` are asked for per key, with lines for `playlists` or without;
-    `period` names a crypto period; `certificate` (base64) asks for encrypted values (PR-103).
+    """A CPIX document. `systems` are asked for per key, with lines for `playlists`; `period` names
+    a crypto period by its begin, and `ends` tells its time too (seconds since 1970); `certificate`
+    (base64) asks for encrypted values (PR-103).
     """
     root = etree.Element(_name("cpix", "CPIX"), nsmap=NAMESPACES)
     root.set("contentId", content_id)
@@ -68,11 +72,14 @@ def document(
             text = base64.b64encode(slot.value.reveal()).decode()
             _put(secret, "pskc", "PlainValue").text = text
     if systems:
-        _systems(root, slots, systems, _PLAYLISTS[version] if playlists else ())
+        _systems(root, slots, systems, playlists)
     if period is not None:
         found = _put(_put(root, "cpix", "ContentKeyPeriodList"), "cpix", "ContentKeyPeriod")
         found.set("id", _period_id(period))
         found.set("index", str(period % (1 << 32)))
+        if ends:
+            found.set("start", _moment(period))
+            found.set("end", _moment(ends))
     rules = _put(root, "cpix", "ContentKeyUsageRuleList")
     for slot in slots:
         rule = _put(rules, "cpix", "ContentKeyUsageRule")
@@ -101,6 +108,11 @@ def _systems(
                 _put(system, "cpix", signal)
             for playlist in playlists:
                 _put(system, "cpix", "HLSSignalingData").set("playlist", playlist)
+
+
+def _moment(seconds: int) -> str:
+    """xs:dateTime"""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _period_id(period: int) -> str:

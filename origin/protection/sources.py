@@ -23,18 +23,28 @@ def key_sources(settings: Settings, data_dir: Path) -> Mapping[str, KeySource]:
     if not asked:
         return {}
     file = KeyFile.open(settings.protection, data_dir, create=True)
+    rotations = {
+        c.protection.content_id or name: c.protection.rotation_s
+        for name, c in settings.channels.items()
+        if c.protection is not None
+    }
     return {"file": FileSource(file)} | {
-        name: outside(name, settings.protection, file) for name in sorted(asked - {"file"})
+        name: outside(name, settings.protection, file, rotations)
+        for name in sorted(asked - {"file"})
     }
 
 
-def outside(name: str, settings: Protection, file: KeyFile) -> "SpekeSource | CpixSource":
-    """A source that is not ours by its name; what it takes to read it is imported here."""
+def outside(
+    name: str, settings: Protection, file: KeyFile, rotations: Mapping[str, int] | None = None
+) -> "SpekeSource | CpixSource":
+    """A source that is not ours by its name; what it takes to read it is imported here.
+    `rotations`: how long the crypto periods of content ids are, in seconds.
+    """
     kind, _, path = name.partition(":")
     if kind == "speke" and not path and settings.speke.url:
         from origin.protection.speke_source import SpekeSource
 
-        return SpekeSource(settings.speke, file, settings.systems)
+        return SpekeSource(settings.speke, file, settings.systems, rotations)
     if kind == "cpix" and path:
         from origin.protection.cpix_source import CpixSource
 

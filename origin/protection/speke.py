@@ -1,11 +1,15 @@
-"""SPEKE v2.0: what is asked of a key server, and what it must answer (AWS SPEKE v2; PR-100..104).
+"""SPEKE v2.0 and v2.1: what is asked of a key server, and what it must answer (AWS SPEKE v2;
+PR-100..104).
 
-Pure: bodies and headers in and out. `speke_source` sends them.
+Pure: bodies and headers in and out. `speke_source` sends them. v2.1 is CPIX 2.4, whose periods have
+their times; its "standard payload components" go on calling the multivariant playlist "master",
+where CPIX 2.4 says "multiVariant": it is asked for as SPEKE says, and read under both names.
 """
 
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from lxml import etree
 
@@ -13,18 +17,18 @@ from origin.protection import cpix
 from origin.protection.contract import Contract, Rule
 from origin.protection.cpix_keys import Recipient
 from origin.protection.cpix_signals import systems_of
-from origin.protection.cpix_write import Slot, document
+from origin.protection.cpix_write import CpixVersion, Slot, document
 from origin.protection.errors import ProtectionError
 from origin.protection.keys import Scheme, kid_of
-from origin.protection.markup import every, find, parse
+from origin.protection.markup import every, find, local, parse
 from origin.protection.source import Grant
 from origin.systems import SYSTEM_IDS, Name
 from runtime import logs
 
-VERSION = "2.0"
-CPIX_VERSION = "2.3"
+Version = Literal["2.0", "2.1"]
+CPIX_VERSIONS: Mapping[Version, CpixVersion] = {"2.0": "2.3", "2.1": "2.4"}
+PLAYLISTS = ("media", "master")
 VERSION_HEADER, AGENT_HEADER = "X-Speke-Version", "X-Speke-User-Agent"
-HEADERS = {"Content-Type": "application/xml", VERSION_HEADER: VERSION}
 ASKED: frozenset[Name] = frozenset(["widevine", "playready", "fairplay"])  # ClearKey is ours
 # PR-102: what a server that keeps to the standard refuses with, status 422
 REFUSALS = (
@@ -49,6 +53,8 @@ class Request:
     contract: Contract
     systems: tuple[Name, ...] = ()
     certificate: str = ""  # base64 of ours: keys come encrypted (PR-103)
+    version: Version = "2.0"
+    ends: int = 0  # when the period is over, seconds since 1970; 0: not known
 
     def __post_init__(self) -> None:
         if not self.content_id:
@@ -57,6 +63,10 @@ class Request:
     @property
     def rules(self) -> tuple[Rule, ...]:
         return self.contract.rules
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Content-Type": "application/xml", VERSION_HEADER: self.version}
 
     def kid(self, rule: Rule) -> uuid.UUID:
         """PR-42: the same question, the same KIDs."""
@@ -69,10 +79,11 @@ class Request:
             self.scheme,
             [Slot(self.kid(rule), rule) for rule in self.rules],
             systems=[name for name in self.systems if name in ASKED],
-            playlists=self.scheme == "cbcs",
+            playlists=PLAYLISTS if self.scheme == "cbcs" else (),
             period=self.period or None,
+            ends=self.ends if self.version != "2.0" else 0,
             certificate=self.certificate,
-            version=CPIX_VERSION,
+            version=CPIX_VERSIONS[self.version],
         )
 
 
@@ -87,7 +98,8 @@ def read(
         if name.lower() not in headers:
             log.warning("speke_header_missing", header=name)
     root = parse(body)
-    for name, sent in (("contentId", request.content_id), ("version", CPIX_VERSION)):
+    version = CPIX_VERSIONS[request.version]
+    for name, sent in (("contentId", request.content_id), ("version", version)):
         if root.get(name) != sent:
             raise ProtectionError("key_server", f"the answer has another CPIX@{name} (PR-101)")
     found = cpix.read(body, request.scheme, recipient)
@@ -117,7 +129,7 @@ def read(
 def _whole(request: Request, root: etree._Element, kid: uuid.UUID) -> None:
     """Every element that was asked for has a value (PR-101)."""
     signals = {
-        (uuid.UUID(s.get("systemId") or ""), each.get("playlist") or etree.QName(each).localname)
+        (uuid.UUID(s.get("systemId") or ""), _signal(each))
         for s in every(root, "cpix:DRMSystemList/cpix:DRMSystem")
         if (s.get("kid") or "").lower() == str(kid)
         for each in s
@@ -135,6 +147,12 @@ def _whole(request: Request, root: etree._Element, kid: uuid.UUID) -> None:
         path = f"cpix:ContentKeyList/cpix:ContentKey[@kid='{kid}']//pskc:PlainValue"
         if find(root, path) is not None:
             raise ProtectionError("key_server", f"the key {kid} came in the clear (PR-103)")
+
+
+def _signal(element: etree._Element) -> str:
+    """Which signal an element of a DRMSystem is, playlists as they are asked for."""
+    name = element.get("playlist") or local(element)
+    return PLAYLISTS[1] if name in cpix.MAIN else name
 
 
 def reason(body: bytes) -> str:

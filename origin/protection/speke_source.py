@@ -30,18 +30,22 @@ log = logs.get("keys")
 
 
 class SpekeSource:
-    """One server. `systems` are what it is asked about; `pause` waits between tries."""
+    """One server. `systems` are what it is asked about; `rotations` how long the periods of a
+    content id are, in seconds; `pause` waits between tries.
+    """
 
     def __init__(
         self,
         settings: Speke,
         file: KeyFile,
         systems: Sequence[Name],
+        rotations: Mapping[str, int] | None = None,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._settings = settings
         self._file = file
         self._systems = tuple(settings.systems or systems)
+        self._rotations = rotations or {}
         self._pause = pause
         self._contract = Contract(settings.video, settings.audio)
         self._recipient, self._certificate = _recipient(settings)
@@ -52,8 +56,16 @@ class SpekeSource:
         """As KeySource; roles may be track types of the contract in lower case too."""
         shared = SHARED_ROLE in roles
         contract = Contract("SHARED", "SHARED") if shared else self._contract
+        lasts = self._rotations.get(content_id, 0) if period else 0
         request = speke.Request(
-            content_id, scheme, period, contract, self._systems, self._certificate
+            content_id,
+            scheme,
+            period,
+            contract,
+            self._systems,
+            self._certificate,
+            self._settings.version,
+            period + lasts if lasts else 0,
         )
         grants = await asyncio.to_thread(self._held, request)
         if grants is None:
@@ -87,20 +99,20 @@ class SpekeSource:
             max_bytes=LONGEST_BYTES,
             tls=tls(self._settings),
         ) as fetcher:
-            answer = await self._tried(fetcher, body)
+            answer = await self._tried(fetcher, body, request.headers)
         if answer.status != 200:
             raise ProtectionError(
                 "key_server", f"status {answer.status}: {speke.reason(answer.body)}"
             )
         return speke.read(request, answer.body, answer.headers, self._recipient)
 
-    async def _tried(self, fetcher: Fetcher, body: bytes) -> Fetched:
+    async def _tried(self, fetcher: Fetcher, body: bytes, headers: Mapping[str, str]) -> Fetched:
         """An answer that another try would not change, or ProtectionError `unreachable`."""
         detail = ""
         for attempt in range(TRIES):
             if attempt:
                 await self._pause(PAUSE_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
-            signed = speke.HEADERS | authorization(self._settings, body, speke.HEADERS)
+            signed = {**headers, **authorization(self._settings, body, headers)}
             try:
                 answer = await fetcher.post(self._settings.url, body, signed)
             except FetchError as error:

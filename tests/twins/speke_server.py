@@ -30,6 +30,7 @@ C, P = "{urn:dashif:org:cpix}", "{urn:ietf:params:xml:ns:keyprov:pskc}"
 D, E = "{http://www.w3.org/2000/09/xmldsig#}", "{http://www.w3.org/2001/04/xmlenc#}"
 OAEP = "http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p"
 SCHEMES = ("cenc", "cens", "cbc1", "cbcs")
+CPIX = {"2.0": "2.3", "2.1": "2.4"}  # by X-Speke-Version
 AWS = Credentials("AKIDEXAMPLE", "speke-secret-key")
 asked: Counter[str] = Counter()
 
@@ -58,13 +59,13 @@ def sealed(parent: etree._Element, data: bytes, public) -> None:
 
 def checked(root: etree._Element, version: str | None) -> None:
     """The refusals of MediaPackage's page."""
-    if version != "2.0":
+    if version not in CPIX:
         raise Refused("Unsupported SPEKE version")
     if not root.get("contentId"):
         raise Refused("Missing CPIX@contentId")
     if not root.get("version"):
         raise Refused("Missing CPIX@version")
-    if root.get("version") != "2.3":
+    if root.get("version") != CPIX[version]:
         raise Refused("Unsupported CPIX@version")
     found = set()
     for key in root.iter(C + "ContentKey"):
@@ -195,7 +196,8 @@ async def answer(request: web.Request) -> web.StreamResponse:
         root.set("contentId", "another")
     headers = {"Content-Type": "application/xml"}
     if kind != "quiet":
-        headers |= {"X-Speke-Version": "2.0", "X-Speke-User-Agent": "twin"}
+        version = request.headers["X-Speke-Version"]
+        headers |= {"X-Speke-Version": version, "X-Speke-User-Agent": "twin"}
     return web.Response(body=etree.tostring(root), headers=headers)
 
 
