@@ -6,6 +6,7 @@ leaves with RELOAD-URI. Whatever is wrong with a poll, the answer is a usable ma
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 from urllib.parse import quote
 
 from . import polls, steering
@@ -46,8 +47,7 @@ class Site:
     probe_ms: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A steering manifest, for whom, and what was wrong with the poll (ST-31)."""
 
     body: bytes
@@ -208,16 +208,16 @@ class Router:
 
     def ttl_s(self, choice: Choice, now_ms: int) -> int:
         """By plan and rule; short where something is wrong (ST-51)."""
-        ttl_s = choice.ttl_s or self.plans.current.ttl_s or self.bounds.ttl_s
-        well = all(site.health.state is HealthState.UP for site in self.sites.values())
-        return ttl_s if well and not self.stale(now_ms) else min(ttl_s, self.bounds.risk_ttl_s)
+        ttl_s = choice.ttl_s or self.decider.plan.ttl_s or self.bounds.ttl_s
+        well = self.decider.well and not self.stale(now_ms)
+        return ttl_s if well else min(ttl_s, self.bounds.risk_ttl_s)
 
     def start(self, session_id: str, viewer: Viewer, now_ms: int) -> tuple[Session, Choice]:
         """The first decision of a session; the manifest is written in this order (ST-5)."""
         session = self.sessions.seen(session_id or self._new_id(), now_ms)
-        session.viewer = viewer
+        session.known(viewer)
         lot, seed = steering.drawn(session.id, 0)
-        question = Question(viewer.who(), lot, "", 0.0, seed, self.stale(now_ms))
+        question = Question(session.who, lot, "", 0.0, seed, self.stale(now_ms))
         choice = self.decider.decide(question)
         if self.record is not None:
             self.record(now_ms, session.id, self.decider, question, choice)
@@ -235,7 +235,7 @@ class Router:
             session.declared,
             polls,
             expires_s,
-            session.viewer.who(),
+            session.who,
             lead,
             session.moved_ms // 1000,
         )
@@ -260,7 +260,7 @@ class Router:
         mold = self._mold(choice.ids, session.declared, decider)
         session.decided(choice, mold.order, now_ms)
         body = mold.fill(
-            steering.jittered(self.ttl_s(choice, now_ms), session.id, count),
+            steering.jittered(self.ttl_s(choice, now_ms), question.seed),
             self.steering_url(proto, session, count + 1, now_ms),
         )
         return Answer(body, session, issues)
@@ -273,7 +273,7 @@ class Router:
         current = told if told in self.sites else lead
         dwell_s = max(0, now_ms - session.moved_ms) / 1000
         lot, seed = steering.drawn(session.id, count + 1)
-        return Question(session.viewer.who(), lot, current, dwell_s, seed, self.stale(now_ms))
+        return Question(session.who, lot, current, dwell_s, seed, self.stale(now_ms))
 
     def _mold(self, ids: tuple[str, ...], declared: tuple[str, ...], decider: Decider) -> Mold:
         """The manifest of an order for players of a manifest: what that names, and its clones."""

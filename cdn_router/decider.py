@@ -12,7 +12,6 @@ Rules of the file
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from . import policy as static
@@ -39,13 +38,12 @@ class Question(NamedTuple):
     stale: bool = False  # the snapshot is older than its bound
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """An order of pathway ids, why, and all that is needed to replay it."""
 
     ids: tuple[str, ...]
     reason: str
-    sentence: str
+    said: str  # the sentence, where it is not the reason's own
     policy: str
     policy_version: int
     snapshot_version: int
@@ -55,6 +53,14 @@ class Choice:
     ttl_s: int | None = None
     cell: Cell | None = None
     table: Table | None = None
+
+    @property
+    def sentence(self) -> str:
+        """The reason in words."""
+        if self.said:
+            return self.said
+        reason = Reason(f"policy_{self.reason}") if self.table is not None else Reason(self.reason)
+        return SENTENCES[reason].format(pathway=self.ids[0])
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -81,6 +87,7 @@ class Decider:
         self._chooser: Chooser | None = None
         if chosen is not None and picture is not None and not plan.fallback:
             self._chooser = Chooser(chosen, picture)
+        self.well = all(each.state is State.UP for each in conditions.values())
         self._static: dict[tuple[int, bool, str], Choice] = {}
         self._killed = self._book.mask(
             [i for i in self._ids if conditions[i].admin is Admin.KILLED]
@@ -108,7 +115,7 @@ class Decider:
         return Choice(
             decision.order + self._after(allowed & ~known),
             decision.reason,
-            SENTENCES[Reason(f"policy_{decision.reason}")].format(pathway=decision.order[0]),
+            "",
             decision.policy,
             decision.policy_version,
             decision.snapshot_version,
@@ -142,7 +149,7 @@ class Decider:
             found = self._static[key] = Choice(
                 made.ids,
                 reason,
-                SENTENCES[reason] if stale else made.sentence,
+                "" if stale else made.sentence,
                 static.NAME,
                 static.VERSION,
                 self.version,
@@ -159,7 +166,7 @@ class Decider:
         return Choice(
             (first, *(i for i in base.ids if i != first)),
             reason,
-            SENTENCES[reason].format(pathway=first),
+            "",
             base.policy,
             base.policy_version,
             base.snapshot_version,

@@ -14,6 +14,7 @@ from .quality import Quality
 from .report import Report
 from .rules.rule import MAX_TEXT_CHARS, Who
 from .state import State
+from .verdict import Verdict, judge
 
 KEPT_ISSUES = 8
 KEPT_MOVES = 16
@@ -45,11 +46,16 @@ class Viewer:
         return Who(*(text[:MAX_TEXT_CHARS] for text in texts))
 
 
+NOBODY = Viewer()
+NO_WHO = NOBODY.who()
+
+
 @dataclass(slots=True)
 class Session:
     id: str
     created_ms: int
-    viewer: Viewer = field(default_factory=Viewer)
+    viewer: Viewer = NOBODY
+    who: Who = NO_WHO
     declared: tuple[str, ...] = ()  # what its manifest names
     order: tuple[str, ...] = ()
     choice: Choice | None = None
@@ -65,15 +71,19 @@ class Session:
     issues: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_ISSUES))
     quality: Quality | None = None  # once its player reports
 
+    def known(self, viewer: Viewer) -> None:
+        """Note who watches."""
+        self.viewer, self.who = viewer, viewer.who()
+
     def recalled(self, state: State) -> None:
         """What the session brought along; it may be news to this node."""
         self.declared = state.declared or self.declared
         if not self.order and state.lead:
             self.order, self.moved_ms = (state.lead,), state.moved_s * 1000
-        if self.viewer == Viewer() and any(state.who):
+        if self.viewer is NOBODY and any(state.who):
             content, tenant, region, device, isp = state.who
             asn = int(isp[2:]) if isp[2:].isdecimal() else None
-            self.viewer = Viewer(content, region, device, asn, tenant)
+            self.known(Viewer(content, region, device, asn, tenant))
 
     def decided(self, choice: Choice, order: tuple[str, ...], now_ms: int) -> None:
         """Note what the session was told."""
@@ -102,7 +112,15 @@ class Session:
         while len(self.throughput_bps) > KEPT_ISSUES:
             del self.throughput_bps[next(iter(self.throughput_bps))]
 
-    def to_json(self) -> dict[str, object]:
+    def verdict(self, now_ms: int) -> Verdict:
+        """Whether the client obeyed, by the clock of its own reports."""
+        ledger = self.quality.ledger if self.quality is not None else None
+        return judge(
+            list(self.told), ledger.used_at if ledger is not None else None, self.followed, now_ms
+        )
+
+    def to_json(self, now_ms: int) -> dict[str, object]:
+        """Everything that is known of it."""
         return {
             "session_id": self.id,
             "created_ms": self.created_ms,
@@ -115,6 +133,7 @@ class Session:
             "reported": list(self.reported),
             "throughput_bps": self.throughput_bps,
             "followed": self.followed,
+            "verdict": self.verdict(now_ms)._asdict(),
             "moves": self.moves,
             "issues": list(self.issues),
             "quality": self.quality.to_json() if self.quality else None,

@@ -70,8 +70,7 @@ def drawn(session_id: str, poll: int) -> tuple[int, int]:
     return lot, int.from_bytes(digest, "big")
 
 
-def jittered(ttl_s: int, session_id: str, poll: int) -> int:
-    """The TTL of one answer: within 10 %, by session and poll, the same when repeated."""
-    digest = hashlib.blake2b(f"{session_id}/{poll}".encode(), digest_size=4).digest()
-    share = int.from_bytes(digest, "big") / 0xFFFF_FFFF
+def jittered(ttl_s: int, seed: int) -> int:
+    """The TTL of one answer: within 10 %, by the seed of its decision (ST-52)."""
+    share = (seed & 0xFFFF_FFFF) / 0xFFFF_FFFF
     return max(1, round(ttl_s * (1 - JITTER + 2 * JITTER * share)))

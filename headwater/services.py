@@ -203,7 +203,7 @@ def _control(loaded: Loaded, _: str, shared: bool) -> Built:
         folder=folder,
         token_signer=server.signer(settings, keys_file(loaded)),
         demo=demo.enabled,
-        pages=_page(loaded, demo, story).mount if story else None,
+        pages=_pages(loaded, demo, story),
         key_routes=key_routes(content_keys),
         store=store,
         reuse_port=shared,
@@ -269,6 +269,22 @@ def _around(loaded: Loaded, demo: Demo) -> "page.Around":
         router=section(loaded, "control", control_api.settings.Settings).router_url,
         edges={each.name: f"http://127.0.0.1:{each.admin_port}" for each in demo.edges},
     )
+
+
+def _pages(loaded: Loaded, demo: Demo, story: "Story | None") -> Callable[[web.Application], None]:
+    """The console, and the demo page at its root if there is a demo."""
+    from headwater.console.pages import RouterPage
+
+    router = section(loaded, "router", cdn_router.settings.Settings)
+    mounts = [RouterPage(router.public_url).mount]
+    if story is not None:
+        mounts.append(_page(loaded, demo, story).mount)
+
+    def mount(app: web.Application) -> None:
+        for each in mounts:
+            each(app)
+
+    return mount
 
 
 def _page(loaded: Loaded, demo: Demo, story: "Story") -> "page.Page":

@@ -4,6 +4,7 @@
     PUT  /v1/plan           a newer plan; 409 `stale_generation` for one that is not
     POST /v1/plan/dry-run   what a plan would decide, for asks and for sessions; changes nothing
     GET  /v1/audit          who changed what, newest first
+    GET  /v1/screen         what the console's page shows
 
 Source: routing RT-9, RT-14.
 """
@@ -28,6 +29,7 @@ from ..rules.rule import Text, Who
 from ..sessions import Viewer, explained
 from ..steering import drawn
 from .plan import Plan
+from .screen import Screen
 
 MAX_PLAN_BYTES = 1 << 20
 MAX_ASKS = 100
@@ -62,6 +64,7 @@ class AdminRoutes:
     ) -> None:
         """`keep` is told each plan that was accepted."""
         self._router, self._clock, self._token, self._keep = router, clock, token, keep
+        self.screen = Screen(router)
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -69,6 +72,7 @@ class AdminRoutes:
             web.put("/v1/plan", self.replace),
             web.post("/v1/plan/dry-run", self.dry_run),
             web.get("/v1/audit", self.audit),
+            web.get("/v1/screen", self.show),
         ]
 
     def admit(self, request: web.Request) -> None:
@@ -100,6 +104,9 @@ class AdminRoutes:
         log.info("plan_accepted", generation=plan.generation, author=plan.author, note=plan.note)
         return _json({"current": self._router.plans.current})
 
+    async def show(self, _: web.Request) -> web.Response:
+        return _json(self.screen.to_json(self._clock.now_ms()))
+
     async def audit(self, _: web.Request) -> web.Response:
         return _json({"audit": self._router.plans.audit()})
 
@@ -129,7 +136,7 @@ def _moved(router: Router, before: Decider, after: Decider) -> dict[str, object]
     judged = list(islice(router.sessions.latest(), MAX_SESSIONS))
     for session in judged:
         current = session.order[0] if session.order else ""
-        question = _question(session.viewer.who(), session.id, current)
+        question = _question(session.who, session.id, current)
         leads = [decider.decide(question).ids[0] for decider in (before, after)]
         told_else += leads[0] != leads[1]
         for share, lead in zip(shares, leads, strict=True):

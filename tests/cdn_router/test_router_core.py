@@ -136,7 +136,7 @@ def test_a_dash_report_is_not_taken_as_obedience() -> None:
     session, _ = subject.start("ses_1", Viewer(), NOW_MS)
     subject.poll("dash", "sid=ses_1&_DASH_pathway=CDN-A,CDN-B&_DASH_throughput=2,3", NOW_MS)
     assert session.followed is None and session.reported == ("CDN-A", "CDN-B")
-    assert session.to_json()["throughput_bps"] == {"CDN-A": 2, "CDN-B": 3}
+    assert session.to_json(NOW_MS)["throughput_bps"] == {"CDN-A": 2, "CDN-B": 3}
 
 
 def test_memory_is_bounded() -> None:

@@ -8,7 +8,7 @@ from cdn_router import report
 from cdn_router.clones import Clone, check
 from cdn_router.errors import EmitError
 from cdn_router.pathways import is_pathway_id
-from cdn_router.steering import emit, jittered
+from cdn_router.steering import drawn, emit, jittered
 
 DECLARED = ("A", "B")
 
@@ -66,12 +66,13 @@ def test_clone_parameters_replace_and_are_sorted() -> None:
 
 def test_jitter_is_bounded_repeatable_and_spreads() -> None:
     """ST-52: sessions that start together drift apart."""
-    ttls = [jittered(100, f"s{n}", poll) for n in range(2000) for poll in range(2)]
+    seeds = [drawn(f"s{n}", poll)[1] for n in range(2000) for poll in range(2)]
+    ttls = [jittered(100, seed) for seed in seeds]
     assert min(ttls) == 90 and max(ttls) == 110
     assert max(ttls.count(ttl) for ttl in set(ttls)) < len(ttls) / 10
-    assert jittered(100, "s1", 3) == jittered(100, "s1", 3)
-    assert {jittered(10, f"s{n}", 0) for n in range(100)} == {9, 10, 11}
-    assert jittered(1, "s", 0) == 1
+    assert drawn("s1", 3) == drawn("s1", 3) != drawn("s1", 4)
+    assert {jittered(10, seed) for seed in seeds} == {9, 10, 11}
+    assert jittered(1, 0) == 1
 
 
 @pytest.mark.parametrize(
