@@ -5,7 +5,10 @@ VENV := .venv
 PY := $(VENV)/bin/python
 KERNELS := $(shell find native -name '*.pyx' -o -name '*.pxd')
 PYTEST := $(PY) -m pytest
-NPM := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+QUIET := --ignore-scripts --no-audit --no-fund --loglevel=error
+NPM := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" npm
+# not in the lock: their optional parts for other platforms are not in every registry
+TOOLS := @fastly/js-compute@3.46.0 @eyevinn/cat@0.16.4
 
 .PHONY: help install kernels demo test test-fast test-long lint bench bench-kernels clean
 
@@ -54,12 +57,13 @@ $(VENV)/.python: pyproject.toml constraints.txt setup.py
 	touch $@
 
 $(VENV)/.node: package.json package-lock.json $(VENV)/.python
-	$(NPM) --omit=dev
+	$(NPM) ci $(QUIET) --omit=dev
 	touch $@
 
 # what only tests and edge builds need: compilers, foreign peers
 $(VENV)/.tools: $(VENV)/.node
-	$(NPM)
+	$(NPM) ci $(QUIET)
+	$(NPM) install $(QUIET) --no-save --no-package-lock $(TOOLS)
 	touch $@
 
 $(VENV)/.system:
