@@ -37,7 +37,7 @@ def judge(
 ) -> Verdict:
     """`used_at` tells the CDN in use at a time, "" when unknown; `followed` is what polls said."""
     off_ms = on_ms = 0
-    if used_at is not None:
+    if used_at is not None and told:
         since_ms = until_ms - LOOKED_MS
         ends_ms = [each.at_ms for each in told[1:]] + [until_ms]
         for each, end_ms in zip(told, ends_ms, strict=True):
