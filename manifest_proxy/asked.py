@@ -11,10 +11,10 @@ from urllib.parse import parse_qs, quote
 import cat
 from native.http import Request
 
-from .errors import ProxyError, SessionError
+from .errors import BlackoutError, ProxyError, SessionError
 from .manifest import Format, format_of
 from .policy import PATHWAY_ID, Pathway, read_cohort
-from .rulebook import Ruleset, pick
+from .rulebook import Blackout, Clip, Ruleset, pick
 from .session import MARK, Chosen, Sessions, canonical, narrowed, overlay
 from .urls import without_dots
 
@@ -39,6 +39,7 @@ class Asked(NamedTuple):
     rules: Ruleset | None
     found: cat.Found
     chosen: Chosen
+    replaced: bool = False
 
     @property
     def opens(self) -> bool:
@@ -68,8 +69,18 @@ class Asked(NamedTuple):
         numbers of a playlist may not start anew (HLS-M10).
         """
         slate = self.rules and self.rules.slate
-        leaf = slate.leaf(self.path) if slate else ""
-        return f"{slate.folder}/{leaf}" if slate and leaf and "/" not in leaf else ""
+        return self._stand_in(slate) if slate else ""
+
+    def _stand_in(self, clip: Clip) -> str:
+        leaf = clip.leaf(self.path)
+        return f"{clip.folder}/{leaf}" if leaf and "/" not in leaf else ""
+
+    def shut(self, blackout: Blackout) -> "Asked":
+        """The replacement's master or MPD; BlackoutError for the rest, and where there is none."""
+        target = self._stand_in(blackout.replacement) if blackout.replacement else ""
+        if not target:
+            raise BlackoutError("blackout", "not to be watched here and now")
+        return self._replace(path=target, target=target, rules=None, replaced=True)
 
     @property
     def key(self) -> Hashable:

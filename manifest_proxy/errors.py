@@ -6,6 +6,7 @@ ProxyError
 ├── CohortError     404  the URL names a pathway that is not configured
 ├── FilterError     404  a filter that fits nothing, 400 when it cannot be read
 ├── SessionError    403  a session in a URL that this proxy did not sign
+├── BlackoutError   403  rules shut this here and now
 └── RulesError      400  a rule file that cannot be used
 """
 
@@ -44,4 +45,8 @@ class FilterError(ProxyError):
 
 
 class SessionError(ProxyError):
+    status = 403
+
+
+class BlackoutError(ProxyError):
     status = 403

@@ -6,6 +6,7 @@ Source: manifest-proxy MP-1..MP-6.
 
 import hashlib
 from collections.abc import Iterable
+from datetime import datetime
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Annotated, Literal
@@ -51,6 +52,22 @@ class Watermark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return any(fnmatchcase(path, pattern) for pattern in self.playlists)
 
 
+class Blackout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A time in which something may not be watched: anywhere, or in the `countries` (ISO 3166-1),
+    to which viewers of unknown place count. `replacement` is shown to those who start meanwhile.
+    """
+
+    start: Annotated[datetime, msgspec.Meta(tz=True)]
+    end: Annotated[datetime, msgspec.Meta(tz=True)]
+    countries: tuple[Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}$")], ...] = ()
+    replacement: Clip | None = None
+
+    def covers(self, now_s: float, country: str) -> bool:
+        if not self.start.timestamp() <= now_s < self.end.timestamp():
+            return False
+        return not self.countries or not country or country.upper() in self.countries
+
+
 class SessionData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An EXT-X-SESSION-DATA tag (HLS 4.4.6.4)."""
 
@@ -79,6 +96,7 @@ class Ruleset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     bumper: Clip | None = None  # before a title
     slate: Clip | None = None  # in place of a title or channel whose origin is down
     watermark: Watermark | None = None
+    blackouts: tuple[Blackout, ...] = ()
     session_data: tuple[SessionData, ...] = ()
 
     @cached_property
@@ -90,7 +108,8 @@ class Ruleset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     @property
     def through(self) -> bool:
         """Whether media playlists come through the proxy, because something is done to them."""
-        return self.playlists == "proxy" or self.carrier == "define" or self.edits_media
+        asked_here = self.playlists == "proxy" or self.carrier == "define"
+        return asked_here or self.edits_media or bool(self.blackouts)
 
     @property
     def edits_media(self) -> bool:
@@ -106,6 +125,10 @@ class Ruleset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     def filters(self) -> bool:
         """Whether anything of a ladder may go."""
         return bool(self.video or self.audio or self.subtitles or not self.captions)
+
+    def blackout(self, now_s: float, country: str) -> Blackout | None:
+        """The one that holds at a time (since 1970) and place."""
+        return next((one for one in self.blackouts if one.covers(now_s, country)), None)
 
     def covers(self, path: str, cohort: str) -> bool:
         return (not self.cohorts or cohort in self.cohorts) and any(

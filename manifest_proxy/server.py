@@ -154,6 +154,7 @@ def parts(
         keys=keys if settings.require_token else None,
         options=cat.Options(issuers=issuers, require=("exp",)),
         clock=clock,
+        country_header=settings.country_header,
     )
     desk = service.viewers if clock is SYSTEM else None  # it reads the machine's clocks
     listener = Listener(service, desk, settings.host, settings.port, reuse_port=reuse_port)

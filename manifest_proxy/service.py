@@ -71,8 +71,11 @@ class Service:
         keys: cat.KeySet | None,
         options: cat.Options,
         clock: Clock,
+        country_header: str = "",
     ) -> None:
-        """Without `keys` no token is asked for and none is written."""
+        """Without `keys` no token is asked for and none is written. `country_header` is where the
+        CDN tells the viewer's country.
+        """
         self._upstream = upstream
         self._asking = asking
         self._origin = Origin(origin_url)
@@ -80,6 +83,7 @@ class Service:
         self._steering_url = steering_url
         self._verifier = None if keys is None else cat.Verifier(keys, options)
         self._clock = clock
+        self._country_header = country_header.lower()
         self._counted: Counter[tuple[str, str]] = Counter()
         self.viewers: Viewers | None = None
         if self._verifier is not None:
@@ -171,8 +175,11 @@ class Service:
         asked, life_s = wanted.asked, version.fresh_until_s - self._clock.monotonic_s()
         if self.viewers is None or life_s <= 0 or len(asked.found.tokens) != 1:
             return
-        if asked.clip[0] or asked.opens or (asked.rules and asked.rules.watermark):
+        rules = asked.rules
+        if asked.clip[0] or asked.opens or asked.replaced:
             return  # a bumper has a life of its own, and viewers join where they come
+        if rules is not None and (rules.watermark or rules.blackouts):
+            return
         copies = self._copies(wanted, version)
         self.viewers.hold(
             request.path,
@@ -193,6 +200,11 @@ class Service:
         if asked is None:
             return None
         token, sid = self._admitted(request, asked.found, asked.path)
+        if asked.rules is not None and asked.rules.blackouts:
+            country = request.header(self._country_header) if self._country_header else None
+            now_s = self._clock.now_ms() / 1000
+            if (blackout := asked.rules.blackout(now_s, country or "")) is not None:
+                asked = asked.shut(blackout)
         return Wanted(self._asking.marked(asked, sid), token.encode(), sid.encode())
 
     def _admitted(self, request: Request, found: cat.Found, path: str) -> tuple[str, str]:

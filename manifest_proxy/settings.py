@@ -51,6 +51,8 @@ class Settings(Section):
     )
     require_token: bool = True
     rules_file: Path | None = None  # TOML or JSON; read again when it changes
+    # Where the CDN in front tells the viewer's country, such as CloudFront-Viewer-Country.
+    country_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]*$")] = ""
     session_secret: SecretStr = SecretStr("")  # the same on all nodes; none: viewers choose nothing
     fetch_timeout_s: Annotated[float, Field(gt=0, le=30)] = 2.0  # MP-31
     blocking_timeout_s: Annotated[float, Field(gt=0, le=60)] = 14.0  # a held playlist (HLS-29)

@@ -1,0 +1,126 @@
+"""Blackouts by schedule and place, with a replacement (MP-20)."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from manifest_proxy.errors import RulesError
+from manifest_proxy.rules import read_rules
+from manifest_proxy.server import Listener, parts
+from manifest_proxy.settings import Settings
+from native.http import Answer, Entity, Refusal, Request, serve
+from runtime.clock import SystemClock
+
+MASTER = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv1/media.m3u8\n"
+MEDIA = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n1.m4s\n"
+MPD = b'<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><Period id="%b"/></MPD>'
+PAGES = {
+    "/live/c/master.m3u8": MASTER,
+    "/live/c/v1/media.m3u8": MEDIA,
+    "/live/c/x.mpd": MPD % b"live",
+    "/vod/no/master.m3u8": MASTER,
+    "/vod/no/x.mpd": MPD % b"no",
+}
+RULES = """[[rules]]
+name = "r"
+[[rules.blackouts]]
+start = 2026-06-01T18:00:00Z
+end = 2026-06-01T22:00:00+02:00
+countries = ["DE"]
+replacement = { folder = "/vod/no" }
+[[rules.blackouts]]
+start = 2026-06-01T21:00:00Z
+end = 2026-06-01T22:00:00Z
+"""
+
+
+class Told(SystemClock):
+    """A clock that tests set."""
+
+    hour = 0.0
+
+    def now_ms(self) -> int:
+        return int((datetime(2026, 6, 1, tzinfo=UTC).timestamp() + 3600 * self.hour) * 1000)
+
+
+@pytest.fixture
+async def ask(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[tuple[int, str]]]]:
+    def origin(request: Request) -> Answer:
+        body = PAGES.get(request.path)
+        if body is None:
+            return Refusal(404, "not_found")
+        return Entity(body, content_type="text/plain", cache_control="max-age=60")
+
+    (tmp_path / "r.toml").write_text(RULES)
+    clock = Told()
+    async with AsyncExitStack() as stack:
+        server = await serve(origin, host="127.0.0.1", port=0)
+        stack.push_async_callback(server.close)
+        settings = Settings(
+            port=0,
+            origin_url=f"http://127.0.0.1:{server.port}",
+            steering_url="",
+            require_token=False,
+            rules_file=tmp_path / "r.toml",
+            country_header="CloudFront-Viewer-Country",
+        )
+        running = parts(settings, None, clock=clock)
+        for part in running:
+            await part.start()
+            stack.push_async_callback(part.stop)
+        listener = running[-1]
+        assert isinstance(listener, Listener)
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+
+        async def get(leaf: str, hour: float, country: str = "") -> tuple[int, str]:
+            clock.hour = hour
+            headers = {"CloudFront-Viewer-Country": country} if country else {}
+            url = f"http://127.0.0.1:{listener.port}/p/CDN-A/live/c/{leaf}"
+            async with session.get(url, headers=headers) as answer:
+                return answer.status, await answer.text()
+
+        yield get
+
+
+@pytest.mark.parametrize(
+    "hour, country, shut",
+    [
+        (17.99, "DE", False),
+        (18, "DE", True),
+        (18, "de", True),
+        (18, "", True),
+        (18, "FR", False),
+        (19.99, "DE", True),
+        (20, "DE", False),
+    ],
+)
+async def test_a_blackout_holds_in_its_time_and_place(
+    ask: Any, hour: float, country: str, shut: bool
+) -> None:
+    status, text = await ask("v1/media.m3u8", hour, country)
+    assert status == (403 if shut else 200) and ("blackout" in text) == shut
+    status, text = await ask("master.m3u8", hour, country)
+    assert status == 200 and ("/vod/no/v1/" in text) == shut and ("/live/c/v1/" in text) != shut
+    assert ('id="no"' in (await ask("x.mpd", hour, country))[1]) == shut
+
+
+async def test_without_a_replacement_nothing_starts(ask: Any) -> None:
+    assert [(await ask(leaf, 21.5, "FR"))[0] for leaf in ("master.m3u8", "x.mpd")] == [403, 403]
+
+
+async def test_media_playlists_come_through_the_proxy(ask: Any) -> None:
+    """Or a player that has begun would never meet the blackout."""
+    _, text = await ask("master.m3u8", 1)
+    assert "\nhttp://localhost:8003/p/CDN-A/live/c/v1/media.m3u8\n" in text
+
+
+@pytest.mark.parametrize("fault", ["18:00:00Z", '"DE"'])
+def test_a_time_without_a_zone_or_a_country_of_three_letters_is_refused(fault: str) -> None:
+    broken = RULES.replace(fault, {"18:00:00Z": "18:00:00"}.get(fault, '"DEU"'), 1)
+    with pytest.raises(RulesError, match=r"line [46]"):
+        read_rules(broken.encode(), toml=True, tokenised=False)
