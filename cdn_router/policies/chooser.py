@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
-from native.router.shares import DRAWN, REFUSED, STARTED, STAYED
+from native.router.shares import REFUSED, STARTED, STAYED, URGENT
 
 from .face import Ask, Cell, Decision, Policy, Reason, Snapshot, Stand, Table
 
+Orders = dict[int, tuple[str, ...]]  # by mask and lead
 HOW = {STARTED: Reason.STARTED, STAYED: Reason.STAYED, REFUSED: Reason.REFUSED}
 
 
@@ -16,8 +17,7 @@ class Chooser:
         self.policy = policy
         self.snapshot = snapshot
         self._regions: dict[str, Mapping[Cell, Table]] = {}
-        self._found: dict[Cell, tuple[Cell, Table]] = {}
-        self._orders: dict[tuple[int, int, int], tuple[str, ...]] = {}
+        self._found: dict[Cell, tuple[Cell, Table, Orders]] = {}
         self._dwell_s = policy.dwell_s
         self._tail = (policy.name, policy.version, snapshot.version)
 
@@ -36,24 +36,24 @@ class Chooser:
 
         ValueError for a current CDN that the snapshot does not have.
         """
-        found = self._found.get(ask.cell)
+        asked, current, dwell_s, allowed = ask
+        found = self._found.get(asked)
         if found is None:
-            found = self.table(ask.cell)
+            found = (*self.table(asked), {})
             if len(self._found) <= len(self.snapshot.cells):  # made-up cells cost no memory
-                self._found[ask.cell] = found
-        cell, table = found
-        current = ask.current
-        settled = ask.dwell_s >= self._dwell_s
-        lead, how = table.shares.lead(current, settled, ask.allowed, seed)
-        if how == DRAWN:
-            reason = table.because
-        else:
-            reason = HOW.get(how) or table.urgent[current] or Reason.BREAKER
-        key = (id(table), lead, ask.allowed)
-        order = self._orders.get(key)
+                self._found[asked] = found
+        cell, table, orders = found
+        lead, how = table.shares.lead(current, dwell_s >= self._dwell_s, allowed, seed)
+        reason = HOW.get(how)
+        if reason is None:
+            must = table.urgent[current] if how == URGENT else None
+            reason = must or table.because
+        key = allowed << 6 | lead
+        order = orders.get(key)
         if order is None:
-            order = self._orders[key] = self._listed(table, lead, ask.allowed)
-        return Decision(order, reason, cell, table, *self._tail, seed)
+            order = orders[key] = self._listed(table, lead, allowed)
+        name, version, picture = self._tail
+        return Decision(order, reason, cell, table, name, version, picture, seed)
 
     def _listed(self, table: Table, lead: int, allowed: int) -> tuple[str, ...]:
         """The lead, then the others by rank: players fail over along this list (ST-17)."""

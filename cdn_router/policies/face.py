@@ -164,8 +164,7 @@ class Ask(NamedTuple):
     allowed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """An order of CDN ids, best first, never empty, with all that is needed to replay it."""
 
     order: tuple[str, ...]

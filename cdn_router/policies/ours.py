@@ -2,8 +2,8 @@
 
 Theory of operation, for one region of a snapshot
 1. Belief. The mean of a cell on a CDN is shrunk to the region's mean on that CDN by a pseudo-count,
-   the region's to the whole (RT-2). A recent mean that fell far below it takes its place: a
-   brown-out is believed within seconds, a recovery only as the past is forgotten (RT-18).
+   the region's to the whole (RT-2). The more the last seconds deviate from it, in terms of what
+   chance would explain, the more they are believed instead: a brown-out counts within seconds.
 2. Value. Belief less price; the price of a CDN below its commit is nothing, what is committed is
    paid anyway (RT-5).
 3. Shares. Sessions prefer CDNs by a soft maximum of value, and each CDN has a toll that rises until
@@ -39,7 +39,8 @@ class Headwater:
     width: float = 1.5  # points of value that make a share e times as large
     gain: float = 3.0  # points below which nobody moves
     pace: float = 0.05  # of what is above its share moves at a poll, for each point beyond `gain`
-    fall: float = 20.0  # points below belief that are a collapse
+    fall: float = 20.0  # points below the best that are left at once
+    alarm: float = 4.0  # deviations at which the last seconds are all that is believed
     doubt: float = 20.0  # points by which one report may be off
     heard: float = 2.0  # recent reports that are believed
     full: float = 0.85  # of a capacity that is planned with
@@ -82,8 +83,9 @@ class Headwater:
             belief = (each.qoe + self.pseudo * prior) / (each.n + self.pseudo)
             if each.recent_n >= self.heard:
                 recent = each.recent_qoe / each.recent_n
-                collapse = self.fall + self.doubt / math.sqrt(each.recent_n)
-                belief = recent if recent < belief - collapse else belief
+                sigmas = abs(recent - belief) * math.sqrt(each.recent_n) / self.doubt
+                trust = min(1.0, max(0.0, 2 * sigmas / self.alarm - 1.0))
+                belief += trust * (recent - belief)
             found.append(belief)
         return found
 

@@ -26,8 +26,8 @@ lists the families; `--schema` prints the JSON Schema of worlds, `--family NAME`
 
 ## How to read the tables
 
-This page is printed by `headwater router report --seeds {seeds} --hours {hours:g}`. Each figure is a
-mean over {seeds} seeds with its 95 % interval (Student's t); a seed is the same weather for every
+This page is printed by `headwater router report --seeds {seeds} --hours {hours:g}`. Each figure is
+a mean over {seeds} seeds with its 95 % interval (Student's t); a seed is the same weather for every
 policy, and policies are compared pair by pair. Polls come every 20 s (+-10 %), players never fail
 over by themselves, ticks are 10 s.
 
@@ -35,12 +35,12 @@ over by themselves, ticks are 10 s.
   at once after a failure, a stall or a fall to a lower rung.
 - Regret: points below the greedy oracle, which knows every path and capacity of the coming tick.
 - Gap: the part of the way from round robin with probes to that oracle.
-- Cost: $ per TB over that of the cheapest flow-oracle mix whose QoE is within {allowed} points of the
-  greedy oracle.
+- Cost: $ per TB over that of the cheapest flow-oracle mix whose QoE is within {allowed} points of
+  the greedy oracle.
 - drain90: median time until a dead CDN holds less than a tenth of its sessions, in steps of 10 s.
 
-The policy `headwater` was tuned on the families of the first table, on seeds that are not used here.
-The second table's families were never used for tuning.
+The policy `headwater` was tuned on the families of the first table, with seeds that are not used
+here. The families of the second table were never used for tuning.
 """
 
 
@@ -64,7 +64,7 @@ def _of(found: Sequence[Outcome], world: str, policy: str) -> list[Outcome]:
 
 
 def cheapest(found: Sequence[Outcome], world: str, seed: int) -> float:
-    """$ per TB of the cheapest flow-oracle mix within the allowed regret; of the best, if none is."""
+    """$ per TB of the cheapest flow-oracle mix within the allowed regret, or else of the best."""
     there = [o for o in found if o.world == world and o.seed == seed]
     floor = max(o.qoe for o in there if o.policy == ORACLE) - ALLOWED
     mixes = [o for o in there if o.policy in FLOWS]
