@@ -83,7 +83,7 @@ function item(reader, depth) {
 }
 
 function integer(count, negative) {
-    if (count.high >= 0x200000) {
+    if (count.high >= 0x200000 && (negative || count.high > 0x200000 || count.low > 0)) {
         return { big: (negative ? '-' : '') + count.high + ':' + count.low };
     }
     const value = count.high * 0x100000000 + count.low;
