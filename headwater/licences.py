@@ -6,12 +6,14 @@ file, which is opened when first asked for (specs/protection.md PR-53, PR-120..P
 
 import time
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 from aiohttp import web
 
 import origin.settings
 from control_api.licences import Gate
+from origin.live.holds import Holds
 from origin.protection.keyfile import KeyFile
 from origin.protection.keys import ContentKey
 from origin.protection.licence import Verdict, routes
@@ -34,6 +36,7 @@ class Keys:
         self._file: KeyFile | None = None
         live = {n: c.protection for n, c in settings.channels.items() if c.protection is not None}
         self._channels = {asked.content_id or name: name for name, asked in live.items()}
+        self._holds = Holds(data_dir / "origin" / "holds", settings.range_s)
         self._overlap_s = max((asked.overlap_s for asked in live.values()), default=OVERLAP_S)
 
     def find(self, kid: bytes) -> ContentKey | None:
@@ -43,18 +46,25 @@ class Keys:
         return self._file.by_kid(kid)
 
     def current(self, key: ContentKey) -> bool:
-        """Whether its period is near: from before it begins until all of it has left the window."""
+        """Whether its period is near, from before it begins until all of it has left the window, or
+        a recording holds media of it (PR-53, PR-54).
+        """
         if not key.period or self._file is None:
             return True
         now_s = self._clock()
         ends = self._file.vault().next_period(key)
-        kept = ends is None or now_s < ends + self._settings.keep_s + self._overlap_s
-        return key.period - self._overlap_s <= now_s and kept
+        if now_s < key.period - self._overlap_s:
+            return False
+        if ends is None or now_s < ends + self._settings.keep_s + self._overlap_s:
+            return True
+        return self._holds.keeps(self._channel(key), Fraction(key.period), Fraction(ends))
 
     def paths(self, key: ContentKey) -> tuple[str, ...]:
         """Where the origin serves what a key is for: a film, or the channel that names its id."""
-        channel = self._channels.get(key.content_id, key.content_id)
-        return f"/vod/{key.content_id}/", f"/live/{channel}/"
+        return f"/vod/{key.content_id}/", f"/live/{self._channel(key)}/"
+
+    def _channel(self, key: ContentKey) -> str:
+        return self._channels.get(key.content_id, key.content_id)
 
 
 def key_routes(keys: Keys) -> Callable[[Gate], Sequence[web.RouteDef]]:

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from aiohttp import web
 
 import origin.settings
 from headwater.licences import Keys, key_routes, public_urls
+from origin.live.holds import Hold, Holds
+from origin.live.ranges import Range
 from origin.protection.keyfile import KeyFile
 from origin.protection.keys import ContentKey
 
@@ -77,6 +80,23 @@ async def test_a_licence_has_the_keys_of_the_content_and_of_this_time(
     assert status == (200 if given else 403)
     bare = await client.get(f"/v1/licence/key/{keys[0].kid.hex()}")
     assert bare.status == 401
+
+
+async def test_a_recording_keeps_the_keys_of_what_it_holds(
+    aiohttp_client: Any, tmp_path: Path, keys: list[ContentKey]
+) -> None:
+    """PR-54: of the periods that it touches, as long as it is there."""
+    holds = Holds(tmp_path / "origin" / "holds", SETTINGS.range_s)
+    late = Range(Fraction(CHANNEL_S + 700), Fraction(CHANNEL_S + 900))
+    holds.put(Hold("evening", "demo", late))
+    holds.put(Hold("other", "cinema", Range(Fraction(CHANNEL_S), Fraction(CHANNEL_S + 900))))
+    app = web.Application()
+    gate = FixedGate("/live/demo/")
+    app.add_routes(key_routes(Keys(SETTINGS, tmp_path, lambda: CHANNEL_S + 90_000))(gate))  # type: ignore[arg-type]
+    client = await aiohttp_client(app)
+    assert await kids_given(client, keys) == (200, [2, 3])
+    holds.remove("evening")
+    assert await kids_given(client, keys) == (200, [3])
 
 
 async def test_without_a_key_file_licences_are_unavailable(
