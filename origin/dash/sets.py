@@ -14,8 +14,9 @@ from origin.tracks import Kind, Rendition
 
 ROLE = "urn:mpeg:dash:role:2011"
 CICP = "urn:mpeg:mpegB:cicp:"
-# TR-72: channel count -> ISO/IEC 23091-3 ChannelConfiguration index
+# TR-72: channel count -> the usual ChannelConfiguration index (ISO/IEC 23091-3)
 CHANNEL_CONFIGURATION = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 7: 11, 8: 12}
+DOLBY_CHANNELS = "tag:dolby.com,2014:dash:audio_channel_configuration:2011"
 COLOUR = {"PQ": 16, "HLG": 18}  # TR-73: transfer characteristics of HDR sets
 SWITCHING = "urn:mpeg:dash:adaptation-set-switching:2016"
 TRICK_MODE = "http://dashif.org/guidelines/trickmode"
@@ -167,10 +168,16 @@ def representation_opening(r: Rendition) -> str:
             ("scte214:supplementalProfiles", brand or None),
         ],
     )
-    if r.kind == "audio" and r.channels in CHANNEL_CONFIGURATION:
-        index = CHANNEL_CONFIGURATION[r.channels]
-        text += _property("AudioChannelConfiguration", CICP + "ChannelConfiguration", index)
-    return text
+    return text + (_channels(r) if r.kind == "audio" else "")
+
+
+def _channels(r: Rendition) -> str:
+    """TR-72; nothing for a layout that has no name."""
+    name = "AudioChannelConfiguration"
+    if r.dolby_mask:
+        return _property(name, DOLBY_CHANNELS, f"{r.dolby_mask:04X}")
+    index = r.channel_index or CHANNEL_CONFIGURATION.get(r.channels)
+    return _property(name, CICP + "ChannelConfiguration", index) if index else ""
 
 
 def _property(name: str, scheme: str, value: object) -> str:

@@ -1,5 +1,6 @@
 """From headers to what players are told: known answers of specs/tracks.md section 5."""
 
+import re
 from dataclasses import replace
 from fractions import Fraction
 
@@ -15,10 +16,12 @@ from native.bmff.model import Colour, Kind, SampleEntry, Track
 from native.bmff.write import box
 from origin import hls
 from origin.codecs import codec_string
-from origin.describe import channels, describe
+from origin.dash.sets import _channels
+from origin.describe import describe
 from origin.errors import OriginError, UnsupportedMedia
 from origin.hls.groups import audio_groups, member
 from origin.languages import tag
+from origin.layouts import layout
 from origin.tracks import Rendition
 
 VISUAL = bytes(78)
@@ -81,7 +84,32 @@ CHANNELS = [  # TR-55, TR-65, TR-72
 
 @pytest.mark.parametrize(("given_entry", "count"), CHANNELS)
 def test_channels(given_entry: SampleEntry, count: tuple[int, int]) -> None:
-    assert channels(track(given_entry)) == count
+    assert layout(track(given_entry))[:2] == count
+
+
+@pytest.mark.parametrize(
+    ("given_entry", "told"),
+    [
+        (entry("mp4a", object_type=0x40, setup=b"\x11\xb8"), (8, "7")),  # wide front
+        (entry("mp4a", object_type=0x40, setup=b"\x11\xe0"), (8, "12")),  # back
+        (entry("mp4a", object_type=0x40, setup=b"\x11\x80", channels=2), (2, "2")),  # by the count
+        (entry("ac-3", "103dc0"), (6, "6")),
+        (entry("ac-3", "100000"), (2, "2")),
+        (entry("ec-3", "0600200f0202"), (8, "12")),
+        (entry("ec-3", "0600200f0201"), (8, "7")),
+        (entry("ec-3", "0600200f0204"), (7, "11")),
+        (entry("ec-3", "0600200f0240"), (8, "F811")),  # 5.1.2: no index, Dolby's own mask
+        (entry("ec-3", "0600200f0220"), (8, "F821")),
+        (entry("Opus", "000401380000bb80000001"), (4, "10")),
+    ],
+)
+def test_channel_layouts(given_entry: SampleEntry, told: tuple[int, str]) -> None:
+    """TR-72: a place each, not only a count."""
+    r = replace(describe("a", track(given_entry, "soun")), bandwidth=64_000)
+    text = _channels(r)
+    value = re.findall('value="([^"]+)"', text)
+    assert (r.channels, *value) == told
+    assert (":audio_channel_configuration:2011" in text) == (len(told[1]) == 4)
 
 
 def test_dolby_vision_stands_beside_its_base() -> None:
