@@ -71,6 +71,12 @@ class Asked(NamedTuple):
         slate = self.rules and self.rules.slate
         return self._stand_in(slate) if slate else ""
 
+    @property
+    def delay_s(self) -> float:
+        """How late the answer is to be, where rules ask for faults."""
+        rules = self.rules.chaos if self.rules else ()
+        return max((one.delay_s for one in rules if one.covers(self.found.path)), default=0.0)
+
     def _stand_in(self, clip: Clip) -> str:
         leaf = clip.leaf(self.path)
         return f"{clip.folder}/{leaf}" if leaf and "/" not in leaf else ""

@@ -9,6 +9,7 @@ from native.holes import Template
 from native.mpd import SpanError
 
 from .errors import ManifestError
+from .hls_chaos import spoiled
 from .hls_edit import compile_hls
 from .hls_join import Joints
 from .hls_splice import filler, with_bumper
@@ -78,6 +79,8 @@ def compile_manifest(
     try:
         if pattern and rules is not None and rules.watermark is not None and is_media(data):
             data = marked(data, rules.watermark.folders, pattern)
+        if rules is not None and rules.chaos and policy is not None and kind is Format.HLS:
+            data = _with_chaos(data, url, rules, policy)
         if bumper is not None:
             data = _spliced(kind, data, bumper)
         if rules is not None:
@@ -120,6 +123,12 @@ def _joints(data: bytes, spot: Spot) -> Joints:
 
 def _clip(spot: Spot) -> bytes:
     return filler(spot.body) if spot.is_reference else spot.body
+
+
+def _with_chaos(data: bytes, url: Url, rules: Ruleset, policy: Policy) -> bytes:
+    path = url.path.decode("utf-8", "replace")
+    chaos = [one for one in rules.chaos if one.covers(path)]
+    return spoiled(data, chaos, policy.chaos_url) if chaos and is_media(data) else data
 
 
 def _patch_as_it_is(data: bytes, rules: Ruleset) -> bytes:

@@ -45,6 +45,7 @@ class Policy:
     playlists_url: str = ""
     session: str = ""  # a path segment with its slash, or nothing
     carrier: Carrier = "path"
+    chaos_url: str = ""  # what stands before status and number of a segment that is to fail
     patches: bool = False  # whether the origin's MPD patches still fit
 
     @property

@@ -14,9 +14,10 @@ from typing import Annotated, Literal
 import msgspec
 
 from .policy import Carrier
-from .selection import AudioRule, TextRule, VideoRule
+from .selection import ANY, AudioRule, Span, TextRule, VideoRule
 
 Folder = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
+ChaosStatus = Literal[403, 404, 410, 429, 500, 502, 503, 504]
 DrmSystem = Literal["widevine", "playready", "fairplay", "clearkey"]
 
 
@@ -68,6 +69,22 @@ class Blackout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return not self.countries or not country or country.upper() in self.countries
 
 
+class Chaos(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Faults on purpose (MP-22), in the playlists that match: a rung by its path. HLS segments of
+    these `numbers` answer with `status`, a `share` of them drawn by `seed`; manifests come late.
+    """
+
+    playlists: tuple[str, ...] = ("*",)  # shell patterns over the path at the origin
+    numbers: Span = ANY
+    share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
+    seed: int = 0
+    status: ChaosStatus | None = None
+    delay_s: Annotated[float, msgspec.Meta(ge=0, le=30)] = 0.0
+
+    def covers(self, path: str) -> bool:
+        return any(fnmatchcase(path, pattern) for pattern in self.playlists)
+
+
 class SessionData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An EXT-X-SESSION-DATA tag (HLS 4.4.6.4)."""
 
@@ -97,6 +114,7 @@ class Ruleset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     slate: Clip | None = None  # in place of a title or channel whose origin is down
     watermark: Watermark | None = None
     blackouts: tuple[Blackout, ...] = ()
+    chaos: tuple[Chaos, ...] = ()
     session_data: tuple[SessionData, ...] = ()
 
     @cached_property
@@ -114,7 +132,9 @@ class Ruleset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     @property
     def edits_media(self) -> bool:
         """Whether lines of media playlists come or go, so that deltas would not fit (HLS-M22)."""
-        return bool(self.drm or self.bumper or self.watermark or self.window_s is not None)
+        return bool(
+            self.drm or self.bumper or self.watermark or self.chaos or self.window_s is not None
+        )
 
     @property
     def edits_sets(self) -> bool:

@@ -7,11 +7,12 @@ An answer from memory needs no task; only a miss awaits the origin. A refusal ca
 explicit lifetime. Source: manifest-proxy MP-40..MP-45, CAT-90..CAT-92, CAT-110.
 """
 
+import asyncio
 import re
 from collections import Counter
 from collections.abc import Awaitable
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import cat
 from native.hls import PlaylistError
@@ -28,10 +29,12 @@ from .hls_join import first_playlist, place_to_join
 from .manifest import CONTENT_TYPES, Format, Spot, compile_manifest
 from .mpd_join import place_to_join_mpd
 from .policy import Policy
+from .rulebook import ChaosStatus
 from .upstream import Upstream, Version
 from .urls import Origin
 
 CLOCK_PATH = "/time"
+CHAOS_PATH = "/chaos"
 PLACES = {Format.HLS: place_to_join, Format.DASH: place_to_join_mpd}
 STEERED = {Format.HLS: "hls", Format.DASH: "dash", Format.PATCH: "dash"}
 CTI = 7  # label of the token's id (RFC 8392 section 3.1.7)
@@ -98,12 +101,15 @@ class Service:
     def __call__(self, request: Request) -> Answer | Awaitable[Answer]:
         if request.path == CLOCK_PATH:
             return self._time()
+        if request.path.startswith(CHAOS_PATH):
+            return _chaotic(request.path)
         try:
             wanted = self._understood(request)
             if wanted is None:
                 return Refusal(404, "not_found")
             version = self._upstream.fresh(wanted.asked.target)
-            if version is None or wanted.asked.clip[0] or self._asking.joins(wanted.asked):
+            late = wanted.asked.clip[0] or self._asking.joins(wanted.asked) or wanted.asked.delay_s
+            if version is None or late:
                 return self._after_fetch(wanted, request)
             answer = self._rendered(wanted, version, request)
             self._hold(wanted, version, request)
@@ -116,6 +122,8 @@ class Service:
 
     async def _after_fetch(self, wanted: Wanted, request: Request) -> Answer:
         asked = wanted.asked
+        if asked.delay_s:
+            await asyncio.sleep(asked.delay_s)
         try:
             version = await self._upstream.get(asked.target)
             if self._asking.joins(asked):
@@ -178,7 +186,7 @@ class Service:
         rules = asked.rules
         if asked.clip[0] or asked.opens or asked.replaced:
             return  # a bumper has a life of its own, and viewers join where they come
-        if rules is not None and (rules.watermark or rules.blackouts):
+        if rules is not None and (rules.watermark or rules.blackouts or rules.chaos):
             return
         copies = self._copies(wanted, version)
         self.viewers.hold(
@@ -270,6 +278,7 @@ class Service:
             playlists_url=f"{self._public_url}/p" if rules and rules.through else "",
             session=asked.session,
             carrier=rules.carrier if rules else "path",
+            chaos_url=f"{self._public_url}{CHAOS_PATH}",
             patches=rules is None or not rules.edits_sets,
         )
 
@@ -286,6 +295,13 @@ class Service:
         self._counted[kind or "unknown", error.code] += 1
         retry = [("Retry-After", "1")] if error.status == 503 else []
         return Refusal(error.status, error.code, headers=retry)
+
+
+def _chaotic(path: str) -> Answer:
+    """The status that a rule gave a segment, as a URL of this proxy says it."""
+    status = path.removeprefix(CHAOS_PATH + "/").partition("/")[0]
+    known = {str(one): one for one in get_args(ChaosStatus)}
+    return Refusal(known[status], "chaos") if status in known else Refusal(404, "not_found")
 
 
 def _session(verdict: cat.Verdict) -> bytes:
