@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections import Counter
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -14,11 +15,13 @@ import cat
 from runtime import logs, metrics
 from runtime.clock import SYSTEM, Clock
 from runtime.fetch import Fetcher
+from runtime.objects import ObjectStore
 from runtime.service import Background, Part, Web
 from runtime.store import Store
 
 from .admin.plan import Plan
 from .admin.routes import AdminRoutes
+from .archive.opening import opened
 from .catalog import POLICIES
 from .cells.feed import Feed
 from .cells.keeper import Keeper
@@ -347,16 +350,20 @@ def parts(
     clock: Clock = SYSTEM,
     reuse_port: bool = False,
     store: Store | None = None,
+    kept: tuple[ObjectStore, Path] | None = None,
 ) -> list[Part]:
-    """What `headwater router` runs: probes, cells and listener.
+    """What `headwater router` runs: probes, cells, archive and listener.
 
     With `keys` probes carry a token. Through `store`, which is started here, nodes share what they
-    know; requests never wait for it.
+    know; requests never wait for it. `kept` is where Parquet goes, and the folder of its journal.
     """
     router = build(settings, clock)
     cells = CellState([cdn(each) for each in settings.pathways], clock.now_ms() / 1000)
-    intake = build_intake(settings, router, cells)
-    keeper = Keeper(cells, secrets.token_hex(8), clock, store)
+    node = secrets.token_hex(8)
+    archive = opened(*kept, node, settings.archive_max_bytes, clock) if kept else ()
+    keep = archive[1].append if archive else None
+    intake = build_intake(settings, router, cells, keep)
+    keeper = Keeper(cells, node, clock, store)
     upkeep = Upkeep(router, cells, clock, settings.plan_file, settings.decision_log)
     token = settings.admin_token.get_secret_value()
     admin = AdminRoutes(router, clock, token, upkeep.keep)
@@ -372,7 +379,7 @@ def parts(
     )
     targets = [Target(p.id, p.probe_url) for p in settings.pathways if p.probe_url]
     if not targets:
-        return [keeper, upkeep, listener]
+        return [*archive, keeper, upkeep, listener]
     fetcher = Fetcher(
         [target.url for target in targets],
         name="probe-client",
@@ -386,4 +393,4 @@ def parts(
             await prober.round()
             await asyncio.sleep(settings.probe_interval_s)
 
-    return [fetcher, Background("probes", forever), keeper, upkeep, listener]
+    return [*archive, fetcher, Background("probes", forever), keeper, upkeep, listener]

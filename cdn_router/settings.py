@@ -56,8 +56,10 @@ class Settings(Section):
     out_s: Annotated[float, Field(ge=0)] = 10.0
     max_sessions: Annotated[int, Field(ge=1)] = 20_000
     cmcd_per_peer: Annotated[int, Field(ge=1)] = 2_000  # records a second, ten times at once
-    geoip: Annotated[list[str], Field(max_length=8)] = Field(default_factory=list)  # mmdb files
     cmcd_per_session: Annotated[int, Field(ge=1)] = 2  # likewise, thirty times at once
+    geoip: Annotated[list[str], Field(max_length=8)] = Field(default_factory=list)  # mmdb files
+    archive: bool = True  # events as Parquet in the object store
+    archive_max_bytes: Annotated[int, Field(ge=1 << 20)] = 1 << 30  # that wait to be stored
 
     @field_validator("pathways")
     @classmethod

@@ -180,7 +180,12 @@ def _router(loaded: Loaded, _: str, shared: bool) -> Built:
     sharing = section(loaded, "store", Store)
     several = bool(sharing.url.get_secret_value())
     store = shared_store.choose(sharing, processes=1)[0] if several else None
-    parts = server.parts(settings, _keys(loaded), issuer=issuer, reuse_port=shared, store=store)
+    folder = section(loaded, "data", Data).dir
+    chosen = objects.choose(section(loaded, "objects", Objects), folder)
+    kept = (chosen, folder / "router" / "journal") if settings.archive else None
+    parts = server.parts(
+        settings, _keys(loaded), issuer=issuer, reuse_port=shared, store=store, kept=kept
+    )
     return parts, None
 
 

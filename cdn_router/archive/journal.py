@@ -1,0 +1,125 @@
+"""The journal of bodies: written before a body is acknowledged, read when it becomes Parquet.
+
+A frame is length, CRC-32, time of arrival in epoch ms and the length of the network's name, then
+the name and the body; numbers are little-endian. Each goes out in one write to a file opened for
+appending, so what was acknowledged survives a kill -9 of the process. `sync` brings it to the disk;
+what a power failure may take is what came since the last one. A torn frame ends a file.
+
+Bodies hold URLs as players sent them, queries and all: files are for their owner only and go when
+their table is stored.
+"""
+
+import fcntl
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+from zlib import crc32
+
+from ..cells.place import network_of
+from ..errors import Busy
+
+HEAD = struct.Struct("<IIqH")
+SUFFIX = ".cmcd"
+MAX_FILE_BYTES = 64 << 20
+MAX_BODY_BYTES = 1 << 20
+
+
+class Frame(NamedTuple):
+    """A body, when it came (epoch ms) and from which network."""
+
+    at_ms: int
+    network: str
+    body: bytes
+
+
+class Journal:
+    """Files of one node in a folder; a new one by size, by `turn` and at each start."""
+
+    def __init__(self, folder: Path, node: str, max_bytes: int) -> None:
+        self._folder = folder
+        self._node = node
+        self._max_bytes = max_bytes
+        self._file = -1
+        self._size = 0
+        self._number = 0
+        folder.mkdir(parents=True, exist_ok=True)
+        self._waiting = sum(path.stat().st_size for path in folder.glob(f"*{SUFFIX}"))
+
+    def append(self, body: bytes, peer: str, now_ms: int) -> None:
+        """Write a frame; Busy when more waits than may, or the disk takes no more."""
+        network = network_of(peer).encode()
+        head = HEAD.pack(len(body), crc32(body), now_ms, len(network))
+        frame = b"".join((head, network, body))
+        if self._waiting + len(frame) > self._max_bytes:
+            raise Busy("archive_full", "what came before has yet to be stored")
+        try:
+            if self._file < 0:
+                self._open(now_ms)
+            written = os.write(self._file, frame)
+        except OSError:
+            written = -1
+        if written != len(frame):
+            self.turn()  # what is torn ends its file
+            raise Busy("archive_full", "the disk takes no more")
+        self._size += len(frame)
+        self._waiting += len(frame)
+        if self._size >= MAX_FILE_BYTES:
+            self.turn()
+
+    def turn(self) -> None:
+        """End the file; the next frame begins another."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file, self._size = -1, 0
+
+    def sync(self) -> None:
+        """Bring what is written to the disk."""
+        if self._file >= 0:
+            os.fdatasync(self._file)
+
+    def ended(self) -> list[Path]:
+        """Files that nobody writes any more, oldest first: a writer holds a lock on its own."""
+        return [path for path in sorted(self._folder.glob(f"*{SUFFIX}")) if _idle(path)]
+
+    def stored(self, path: Path) -> None:
+        """The content of a file is safe elsewhere."""
+        with suppress(FileNotFoundError):  # another process of this folder was as quick
+            self._waiting = max(0, self._waiting - path.stat().st_size)
+            path.unlink()
+
+    def _open(self, now_ms: int) -> None:
+        self._number += 1
+        path = self._folder / f"{now_ms:013d}-{self._node}-{self._number}{SUFFIX}"
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+
+
+def _idle(path: Path) -> bool:
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(file)
+
+
+def frames(content: bytes) -> Iterator[Frame]:
+    """The frames of a file, up to the first that is torn."""
+    at = 0
+    while at + HEAD.size <= len(content):
+        length, check, at_ms, named = HEAD.unpack_from(content, at)
+        begin = at + HEAD.size + named
+        body = content[begin : begin + length]
+        if length > MAX_BODY_BYTES or len(body) != length or crc32(body) != check:
+            return
+        yield Frame(at_ms, content[at + HEAD.size : begin].decode(errors="replace"), body)
+        at = begin + length
