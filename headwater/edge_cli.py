@@ -22,6 +22,8 @@ from headwater.edge.platforms import PLATFORMS
 from headwater.edge.stand_ins import node, run
 from headwater.edge.terraform import module
 from headwater.edge.translate import wasm_of
+from headwater.edge.vcl import FILE as VCL_FILE
+from headwater.edge.vcl import vcl
 
 FAILURE = 3  # CONTRACT: exit codes
 SOURCES = Path(__file__).parents[1] / "edge_scripts"
@@ -117,7 +119,8 @@ def _write_package(bundle: Bundle, name: str, path: Path) -> dict[str, object]:
     except BuildError as error:
         _fail(error)
     path.write_bytes(packed)
-    return manifest(packed, wasm)
+    (path.parent / VCL_FILE).write_text(vcl())
+    return {**manifest(packed, wasm), "vcl": VCL_FILE}
 
 
 def _write_secret(path: Path, data: bytes) -> None:

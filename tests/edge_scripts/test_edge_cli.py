@@ -19,6 +19,7 @@ from headwater.edge import BuildError, Bundle
 from headwater.edge.archive import archive
 from headwater.edge.package import STORES, package
 from headwater.edge.scan import scan
+from headwater.edge.vcl import vcl
 from headwater.edge_cli import edge_app
 
 PLATFORMS = ("cloudfront", "akamai", "lambda", "fastly")
@@ -169,6 +170,7 @@ def test_fastly_takes_the_package(tmp_path, monkeypatch):
     assert all(settings["setup"][kind]["headwater"] for kind in STORES)
     (line,) = json.loads((path.parent / "manifest.json").read_bytes())
     assert line["package_sha256"] == hashlib.sha256(packed).hexdigest()
+    assert (path.parent / line["vcl"]).read_text() == vcl()
     assert line["wasm_sha256"] == hashlib.sha256(wasm).hexdigest()
     assert line["package_bytes"] + line["package_left_bytes"] == 100 << 20
     monkeypatch.setattr("headwater.edge.package.LIMIT_BYTES", len(packed) - 1)

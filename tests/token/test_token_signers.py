@@ -334,7 +334,7 @@ def test_fastly_forms():
     for arguments in (("a", 1), ("/a", 0)):
         with pytest.raises(SignError):
             fastly.sign(key, *arguments)
-    for text in ("", "*", "é"):
+    for text in ("", "*", "é", "YQBi"):
         with pytest.raises(SignError):
             fastly.key_from_base64(text)
 

@@ -19,6 +19,11 @@ VCL: Final = """\
 declare local var.token STRING;
 declare local var.expires STRING;
 declare local var.seal STRING;
+declare local var.key STRING;
+set var.key = digest.base64_decode(table.lookup(headwater_keys, "token", ""));
+if (std.strlen(var.key) == 0) {
+  error 503 "store";
+}
 set var.token = subfield(req.url.qs, "token", "&");
 if (var.token !~ "^([1-9][0-9]{0,14})_([0-9a-f]{40})$") {
   error 401 "malformed";
@@ -29,10 +34,7 @@ if (!time.is_after(std.integer2time(std.atoi(var.expires)), now)) {
   error 401 "expired";
 }
 set req.url = querystring.filter(req.url, "token");
-if (!digest.secure_is_equal(
-    digest.hmac_sha1(
-      digest.base64_decode(table.lookup(headwater_keys, "token")), req.url.path var.expires),
-    var.seal)) {
+if (!digest.secure_is_equal(digest.hmac_sha1(var.key, req.url.path var.expires), var.seal)) {
   error 401 "signature";
 }
 """
@@ -44,8 +46,8 @@ def key_from_base64(text: str) -> bytes:
         key = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise SignError("a Fastly token key is written in base64") from None
-    if not key:
-        raise SignError("the key is empty")
+    if not key or 0 in key:
+        raise SignError("a Fastly token key has bytes, none of them 0: texts in VCL end there")
     return key
 
 
