@@ -18,6 +18,9 @@ def verifier(
     issuer: Annotated[list[str] | None, typer.Option(help="Issuer of ours, repeatable.")] = None,
     audience: Annotated[list[str] | None, typer.Option(help="Name of ours, repeatable.")] = None,
     redis: Annotated[str | None, typer.Option(help="Store for uses and revocations.")] = None,
+    revoked_within: Annotated[
+        float, typer.Option(min=0, help="Seconds until a revocation in the store takes effect.")
+    ] = 1.0,
     header_name: Annotated[list[str] | None, typer.Option(help="Header with tokens too.")] = None,
     query_name: Annotated[list[str] | None, typer.Option(help="Parameter with tokens too.")] = None,
     cookie_name: Annotated[list[str] | None, typer.Option(help="Cookie with tokens too.")] = None,
@@ -60,7 +63,9 @@ def verifier(
         if store is None:
             porter.use(standing)
             return standing.verify_any
-        return cat.Guard(standing, store, away=StoreError).verify_any
+        cleared = cat.Cleared(revoked_within)
+        porter.use(cat.Verifier(known, options, mint=mint, revoked=cleared))
+        return cat.Guard(standing, store, away=StoreError, cleared=cleared).verify_any
 
     try:
         ring = Keyring(keys, judge)

@@ -7,6 +7,7 @@ renew tokens. `candidates` takes tokens out of a request, `refusal` is
 the HTTP answer of a verdict that does not accept. Nothing here touches a socket or a clock.
 """
 
+from cat.cleared import Cleared
 from cat.context import Context, Options
 from cat.errors import CatError, IssueError, KeyFileError, Refused
 from cat.guard import Guard, Store
@@ -22,6 +23,7 @@ from cat.verify import Verdict, verify, verify_any
 
 __all__ = [
     "CatError",
+    "Cleared",
     "Context",
     "Found",
     "Guard",

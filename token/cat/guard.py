@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Protocol
 
+from cat.cleared import Cleared
 from cat.context import Context
 from cat.due import Due, Portion, Proof, Use
 from cat.revocation import name_of, names_of
@@ -37,7 +38,8 @@ class Store(Protocol):
 
 class Guard:
     """`verify` is `Verifier.verify` with everything settled. The verifier's options say `settled`;
-    `away` is what the store raises when it cannot be reached.
+    `away` is what the store raises when it cannot be reached; `cleared` hears of tokens that no
+    list names.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Guard:
         *,
         away: type[Exception] | tuple[type[Exception], ...] = OSError,
         entropy: Callable[[int], bytes] = secrets.token_bytes,
+        cleared: Cleared | None = None,
     ) -> None:
         if not verifier.options.settled:
             raise ValueError("the verifier's options must say settled")
@@ -54,6 +57,7 @@ class Guard:
         self._store = store
         self._away = away
         self._entropy = entropy
+        self._cleared = cleared
 
     async def verify(self, token: str, context: Context) -> Verdict:
         """The verdict on one token."""
@@ -61,7 +65,7 @@ class Guard:
         if verdict.step < REVOCATION_STEP or verdict.reason == "revoked":
             return verdict
         try:
-            return await self._settled(verdict)
+            return await self._settled(verdict, context.now)
         except self._away:
             return _refused(verdict, "store", None)
 
@@ -86,10 +90,12 @@ class Guard:
             _listed(name_of("iss", issuer)), repr(float(before)).encode(), _ms(ttl_s)
         )
 
-    async def _settled(self, verdict: Verdict) -> Verdict:
+    async def _settled(self, verdict: Verdict, now: float) -> Verdict:
         revoked = await self._listed(verdict)
         if revoked is not None:
             return revoked
+        if self._cleared is not None:
+            self._cleared.note(verdict.claims, verdict.kid, now)
         pending = verdict.pending
         if pending is None:
             return verdict

@@ -87,8 +87,17 @@ Envoy's `ext_authz` over HTTP takes the prefix `/ext_authz` (`path_prefix: /ext_
 `cta-common-access-token`, `cookie`, `dpop` and `x-forwarded-proto` through; 200 lets the viewer in,
 anything else is the viewer's answer, redirects of renewal included.
 
+Envoy asks with the viewer's own method. Ours answers GET and HEAD; OPTIONS gets 204, which a
+preflight may see, and every other method 405, so that Envoy lets no upload through: switch the
+filter off (`ExtAuthzPerRoute`) where uploads go. nginx tells the method in `X-Original-Method`.
+
 With `--redis URL` uses (catreplay), draws (catpor), proofs and revocations are shared by all
-verifiers. The key file is read again when it changes. `headwater token inspect` explains one token.
+verifiers. The store is asked of each token once in `--revoked-within` seconds (1), in which a
+revocation takes effect, and each time of tokens with uses, draws or proofs. `--header-name`,
+`--query-name` and `--cookie-name` are further places for tokens. `--keys` may be
+`vault:MOUNT/PATH` (`VAULT_ADDR`, `VAULT_TOKEN`), read once; a key file is read again when it
+changes. `headwater token inspect` explains one token; `headwater token issue --transit KEY` seals
+with a key that stays in Vault, and by the key of `--keys` for 15 minutes when Vault is away.
 
 ## Over the API
 
