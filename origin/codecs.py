@@ -107,6 +107,7 @@ def audio_object_type(asc: bytes) -> int:
     return 29 if left >= 12 and take(11) == 0x548 and take(1) else 5
 
 
+AAC_CORE = frozenset(["mp4a.40.2", "mp4a.40.5", "mp4a.40.29"])
 VISUAL_BYTES = 86  # a visual sample entry before its boxes (ISO/IEC 14496-12, 12.1.3)
 # TR-66: (base codec, bl_signal_compatibility_id) -> codec, brand
 DOLBY: dict[tuple[str, int], tuple[str, str]] = {
@@ -141,6 +142,19 @@ def supplemental(entry: SampleEntry) -> str:
     profile, level, compatibility = found
     codec, brand = DOLBY.get((entry.fourcc, compatibility), ("", ""))
     return f"{codec}.{profile:02d}.{level:02d}/{brand}" if codec else ""
+
+
+def brands(entry: SampleEntry, channels: int = 0, sample_rate: int = 0) -> tuple[str, ...]:
+    """What a header's ftyp names beside CMAF's structure: Dolby Vision (TR-58), and CMAF's AAC Core
+    (ISO/IEC 23000-19, 10.4; TR-52).
+    """
+    found = dolby_vision(entry)
+    if found is not None:
+        _, brand = DOLBY.get((entry.fourcc, found[2]), ("", ""))
+        brand = "dby1" if found[0] == 5 else brand
+        return (brand,) if brand else ()
+    core = entry.fourcc == "mp4a" and 0 < channels <= 2 and 0 < sample_rate <= 48_000
+    return ("caac",) if core and codec_string(entry) in AAC_CORE else ()
 
 
 def _dolby(entry: SampleEntry) -> str:

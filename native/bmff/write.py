@@ -40,9 +40,9 @@ def _brands(kind: str, brands: Sequence[str]) -> bytes:
     return box(kind, names[0], bytes(4), *names)
 
 
-def header(track: Track) -> bytes:
+def header(track: Track, brands: Sequence[str] = ()) -> bytes:
     """The CMAF header of one track, renumbered to track 1 with media timescale everywhere and no
-    edit list (TR-29).
+    edit list (TR-29). `brands` are those of what is in it, beside CMAF's own.
     """
     moov = box(
         "moov",
@@ -50,7 +50,7 @@ def header(track: Track) -> bytes:
         box("trak", _track_header(track), _media(track), _roles(track)),
         box("mvex", full("trex", 0, 0, struct.pack(">5I", 1, 1, 0, 0, 0))),
     )
-    return _brands("ftyp", ("cmf2", "cmf2", "cmfc", "iso6", "mp41")) + moov  # TR-52
+    return _brands("ftyp", ("cmf2", "cmf2", "cmfc", "iso6", "mp41", *brands)) + moov  # TR-52
 
 
 def _movie_header(timescale: int) -> bytes:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from native.bmff import Track
 from native.bmff.write import gapless, header
+from origin.codecs import brands
 from origin.describe import describe
 from origin.errors import OriginError
 from origin.tracks import Rendition, Segment, average_bps, frame_rate, peak_bps
@@ -213,7 +214,7 @@ def _cut(source: Source, placed: Placed, cuts: Sequence[Fraction], taken: set[st
         replace(rendition, default=is_first_audio),
         placed,
         first_samples(placed, cuts),
-        header(track),
+        header(track, brands(track.entry, rendition.channels, rendition.sample_rate)),
         note,
     )
 

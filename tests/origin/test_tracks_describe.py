@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from origin_rigs.events_rig import EVTE, URIM, event_header
 from origin_rigs.text_rig import STPP, STPP_HEADER, WVTT_HEADER, text_header
 
-from native.bmff import parse_init
+from native.bmff import parse_init, write
 from native.bmff.model import Colour, Kind, SampleEntry, Track
 from native.bmff.write import box
 from origin import hls
-from origin.codecs import codec_string
+from origin.codecs import brands, codec_string
 from origin.dash.sets import _channels
 from origin.describe import describe
 from origin.errors import OriginError, UnsupportedMedia
@@ -236,3 +236,29 @@ def test_forced_and_described_text() -> None:
     assert "transcribes-spoken-dialog" in rows["c"].characteristics
     (variant,) = m3u8.loads(master).playlists
     assert variant.stream_info.codecs == "avc1.64000a,stpp.ttml.im1t"
+
+
+@pytest.mark.parametrize(
+    ("given_entry", "told"),
+    [
+        (dolby("dvh1", "dvcC", 5, 6, 0), ("dby1",)),
+        (dolby("hvc1", "dvvC", 8, 6, 1), ("db1p",)),
+        (dolby("hvc1", "dvvC", 8, 6, 2), ("db2g",)),
+        (dolby("av01", "dvvC", 10, 6, 4), ("db4h",)),
+        (dolby("hvc1", "dvvC", 8, 6, 9), ()),
+        (entry("avc1", "0164000a"), ()),
+        (entry("mp4a", object_type=0x40, setup=b"\x11\x90", sample_rate=48_000), ("caac",)),
+        (entry("mp4a", object_type=0x40, setup=b"\x10\x10", sample_rate=96_000), ()),
+        (entry("mp4a", object_type=0x40, setup=b"\x11\xb0", sample_rate=48_000), ()),  # 5.1
+        (entry("mp4a", object_type=0x40, setup=b"\x09\x90", sample_rate=48_000), ()),  # AAC Main
+        (entry("ac-3", "100000", sample_rate=48_000), ()),
+    ],
+)
+def test_a_header_names_what_is_in_it(given_entry: SampleEntry, told: tuple[str, ...]) -> None:
+    """TR-52, TR-58: behind CMAF's own brands."""
+    found = brands(given_entry, layout(track(given_entry)).channels, given_entry.sample_rate)
+    assert found == told
+    sample = replace(given_entry, data=box(given_entry.fourcc))
+    data = write.header(Track(1, "soun", 48_000, 0, "und", (sample,)), found)
+    named = data[16 : int.from_bytes(data[:4], "big")].decode()
+    assert named == "cmf2cmf2cmfciso6mp41" + "".join(told)
