@@ -14,7 +14,7 @@ from .errors import ManifestError
 from .mpd import Document
 
 DURATION = re.compile(
-    r"P(?:(\d{1,6})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9}(?:\.\d{1,9})?)S)?)?", re.ASCII
+    r"P(?:(\d{1,6})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,12}(?:\.\d{1,9})?)S)?)?", re.ASCII
 )
 INTEGER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 UNITS_S = (86_400, 3_600, 60, 1)

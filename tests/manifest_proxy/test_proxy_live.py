@@ -1,6 +1,7 @@
 """Low latency through the proxy, in front of our own live origin (HLS-M21..M25, DASH-M15)."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ from lxml import etree
 from origin_rigs.dash_rules import applied, canonical
 from origin_rigs.hls_rig import FIRST, Rig, merged, read
 
+from manifest_proxy.hls_join import Joints, place_to_join
+from manifest_proxy.mpd_join import place_to_join_mpd, with_join_mpd
 from manifest_proxy.server import Listener, parts
 from manifest_proxy.settings import Settings
 from native.http import serve
@@ -198,3 +201,45 @@ async def test_catch_up_passes_on(chain: Any) -> None:
         assert status == 200 and "#EXT-X-ENDLIST" in text
         status, mpd = await live.get(f"manifest.mpd?{window}")
         assert status == 200 and 'type="static"' in mpd
+
+
+CLIP = b"""#EXTM3U
+#EXT-X-TARGETDURATION:2
+#EXT-X-MAP:URI="i.mp4"
+#EXTINF:2,
+1.m4s
+#EXT-X-ENDLIST
+"""
+CLIP_MPD = b"""<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" mediaPresentationDuration="PT2S">
+<Period id="1"><AdaptationSet id="c"/></Period></MPD>"""
+
+
+async def test_a_bumper_stands_in_what_our_origin_writes(chain: Any) -> None:
+    """HLS-M8, M16, DASH-M1: sound and pictures are cut alike, and nothing moves when more comes."""
+    async with chain() as live:
+        _, text = await live.get("v/media.m3u8", direct=True)
+        joined_ms = place_to_join(text.encode())
+        _, mpd = await live.get("manifest.mpd", direct=True)
+        joined_mpd_ms = place_to_join_mpd(mpd.encode())
+        assert joined_ms is not None and joined_mpd_ms is not None
+        firsts, starts = set(), set()
+        for more in (0, 1, 1):
+            live.rig.play(read(text).last + 1, more)
+            for track in "va":
+                _, text = await live.get(f"{track}/media.m3u8", direct=True)
+                out = Joints(text.encode(), CLIP, lambda uri: b"/b/" + uri).at(joined_ms).decode()
+                head, _, content = out.partition("/b/1.m4s\n")
+                firsts.add(head.partition("MEDIA-SEQUENCE:")[2].partition("\n")[0])
+                numbers = [int(n) for n in re.findall(r"\n(\d+)\.m4s", content)]
+                assert numbers == list(range(int(max(firsts)) + 1, read(text).last + 1))
+            _, mpd = await live.get("manifest.mpd", direct=True)
+            tree = etree.fromstring(with_join_mpd(mpd.encode(), CLIP_MPD, b"/b/", joined_mpd_ms))
+            starts.add(tuple(period.get("start") for period in tree.iter(f"{NS}Period")))
+            for template in tree.iter(f"{NS}SegmentTemplate"):
+                if (first := template.find(f"{NS}SegmentTimeline/{NS}S")) is None:
+                    continue
+                late = int(template.get("presentationTimeOffset")) - int(first.get("t"))
+                assert 0 <= late <= int(first.get("d"))
+        assert len(firsts) == 1
+        (bumper, content), *_ = starts
+        assert len(starts) == 1 and float(content[2:-1]) - float(bumper[2:-1]) == 2
