@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import median
 
 import msgspec
+from pydantic import SecretStr
 
 from bench import harness
 from cdn_router import server
@@ -62,7 +63,7 @@ def settings(port: int, plan: Path) -> Settings:
         port=port,
         host="127.0.0.1",
         plan_file=plan,
-        state_key=KEY,
+        state_key=SecretStr(KEY),
         pathways=[
             PathwaySettings(id=f"CDN-{at}", base_url=f"http://c{at}.example", priority=at)
             for at in range(CDNS)

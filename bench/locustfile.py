@@ -37,6 +37,7 @@ shielded: Counter[str] = Counter()
 def _arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--live", default="/live/demo/master.m3u8", help="paths, comma between")
     parser.add_argument("--vod", default="/vod/film/master.m3u8", help="paths, comma between")
+    parser.add_argument("--steered", default="/live/demo/master.m3u8", help="path on the CDNs")
     parser.add_argument("--seed", type=int, default=1, help="of the users' random choices")
     parser.add_argument("--viewers", type=int, default=20, help="virtual clients of a CdnShield")
     parser.add_argument("--report", default="", help="file for the result, as JSON")
@@ -146,6 +147,34 @@ class CdnShield(Viewer):
             shielded.update(shield.counts)
             self.on_stop()
         gevent.sleep(1)
+
+
+class SteeredPlayer(Viewer):
+    """Obeys the router at --host: decision, polls, segments from where it is told, CMCD."""
+
+    @task
+    def watch(self) -> None:
+        session_id = f"locust-{self.number}-{self.random.getrandbits(48):012x}"
+        router = (self.host or "").rstrip("/")
+        player = players.SteeredPlayer(
+            self.send, time.time, gevent.sleep, router, self.option("steered"), session_id
+        )
+        player.watch(FOREVER_S)
+        gevent.sleep(1)
+
+    def send(
+        self, method: str, url: str, body: bytes, headers: Mapping[str, str], name: str
+    ) -> tuple[int, bytes, float]:
+        begun_s = time.time()
+        with self.client.request(
+            method, url, name=name, data=body or None, headers=dict(headers), catch_response=True
+        ) as response:
+            status = response.status_code or 0
+            if why := cause(status):
+                response.failure(why)
+            else:
+                response.success()
+            return status, response.content or b"", time.time() - begun_s
 
 
 def tell(environment: Environment, report: Report) -> None:

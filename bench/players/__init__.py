@@ -9,6 +9,7 @@ from bench.players.ladder import Throughput, Variant, choose
 from bench.players.live import LivePlayer, LowLatencyPlayer
 from bench.players.report import Answer, Report
 from bench.players.shield import Shield
+from bench.players.steered import SteeredPlayer
 from bench.players.vod import VodPlayer
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "LowLatencyPlayer",
     "Report",
     "Shield",
+    "SteeredPlayer",
     "Throughput",
     "Variant",
     "VodPlayer",
