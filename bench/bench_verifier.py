@@ -3,15 +3,18 @@
     python -m bench.bench_verifier --json
 
 Ours is asked as Envoy asks (`/ext_authz`), so that both see one request line; a token with method
-and path is judged on each request. 32 keep-alive connections on loopback.
+and path is judged on each request. 32 keep-alive connections on loopback; `endpoint_cpu`: requests
+per second of processor time.
 """
 
 import argparse
 import json
+import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
 import cat
@@ -40,7 +43,7 @@ def serve(port: int, keys: Path) -> None:
 
 
 def measure() -> list[str]:
-    """One line: requests per second of both."""
+    """Two lines: requests of both, per second and per second of processor time."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)  # nginx's worker is another user
@@ -62,16 +65,28 @@ def measure() -> list[str]:
         ]
         path = f"/ext_authz/live/ch1/video/1234.m4s?CAT={token}"
 
-        def rate(port: int) -> float:
-            url = f"http://127.0.0.1:{port}{path}"
-            return harness.wrk(url, connections=CONNECTIONS, seconds=SECONDS).per_s
+        def measured(port: int, server: Popen[bytes]) -> tuple[float, float]:
+            """Requests per second, and per second of the server's processor time."""
+            url, used_s = f"http://127.0.0.1:{port}{path}", harness.cpu_s(server)
+            per_s = harness.wrk(url, connections=CONNECTIONS, seconds=SECONDS).per_s
+            return per_s, per_s * SECONDS / (harness.cpu_s(server) - used_s)
 
         try:
-            ours, peer = harness.alternate(lambda: rate(mine), lambda: rate(its))
+            rounds = harness.in_turn(
+                lambda: measured(mine, running[0]),
+                lambda: measured(its, running[1]),
+                harness.ROUNDS,
+            )
         finally:
             for process in running:
                 harness.stop(process)
-    return [harness.line("cat", "endpoint", ours, "req/s", "nginx 204", peer)]
+    lines = []
+    for at, case in enumerate(("endpoint", "endpoint_cpu")):
+        ours, peer = (
+            statistics.median([side[at] for side in sides]) for sides in zip(*rounds, strict=True)
+        )
+        lines.append(harness.line("cat", case, ours, "req/s", "nginx 204", peer))
+    return lines
 
 
 def main() -> None:
