@@ -19,7 +19,7 @@ from headwater.edge.errors import BuildError
 
 MARK: Final = "ANSWER "
 TIMEOUT_S: Final = 120
-BATCH: Final = 1_000  # cases a process: njs keeps what it allocates
+BATCH: Final = 100  # cases a process: njs keeps what it allocates, and grows slow by it
 # CloudFront's functions call `require` beside `import`; modules of Node have it on request only.
 _REQUIRE: Final = (
     b"import { createRequire } from 'node:module';\n"
