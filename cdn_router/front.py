@@ -1,17 +1,23 @@
-"""The short way for steering polls: plain GETs answered before aiohttp sees them.
+"""The short way for steering polls and reports: answered before aiohttp sees them.
 
 Rules of the file
 1. Only a whole, well-formed HTTP/1.1 GET of a steering URL without a body is answered here (RFC
-   9112 section 2.1). With the first octets that are anything else the connection is aiohttp's for
-   good, and those octets with it: one public port, and one judge of everything unusual.
+   9112 section 2.1), or a plain report (`inlet`), whose body may come in pieces. With the first
+   octets that are anything else the connection is aiohttp's for good, and those octets with it: one
+   public port, and one judge of everything unusual.
 2. A connection that sends nothing for `IDLE_S`, or takes no answers, is closed.
 """
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from email.utils import formatdate
+from types import MappingProxyType
 from typing import cast
+
+from . import inlet
+from .errors import RouterError
+from .intake import MAX_BODY_BYTES
 
 IDLE_S = 75.0
 MAX_HEAD_BYTES = 8192
@@ -35,6 +41,15 @@ HEAD = (
     b"Date: %s\r\n"
     b"Content-Length: %d\r\n\r\n%s"
 )
+TAKEN = b"HTTP/1.1 204 No Content\r\nServer: headwater\r\n%sDate: %s\r\n\r\n"
+REFUSED = (
+    b"HTTP/1.1 %d %s\r\n"
+    b"Content-Type: application/json; charset=utf-8\r\n"
+    b"Server: headwater\r\n"
+    b"%s%s"
+    b"Date: %s\r\n"
+    b"Content-Length: %d\r\n\r\n%s"
+)
 
 Answerer = Callable[[str, str], bytes]  # protocol and raw query to a steering manifest
 Factory = Callable[[], asyncio.Protocol]
@@ -44,12 +59,21 @@ class Front:
     """What the connections of one listener share."""
 
     def __init__(
-        self, answer: Answerer, headers: dict[str, str], seconds: Callable[[], int]
+        self,
+        answer: Answerer,
+        headers: dict[str, str],
+        seconds: Callable[[], int],
+        take: inlet.Take | None = None,
+        report_headers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.connections: set[Polling] = set()
         self.server: Factory = asyncio.Protocol
         self._answer = answer
-        self._fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
+        self.take = take
+        self._fields, self._report_fields = (
+            "".join(f"{name}: {value}\r\n" for name, value in each.items()).encode()
+            for each in (headers, report_headers)
+        )
         self._seconds = seconds
         self._second, self._date = -1, b""
 
@@ -61,10 +85,23 @@ class Front:
     def reply(self, protocol: bytes, query: bytes) -> bytes:
         """Head and body of one answer."""
         body = self._answer(protocol.decode(), query.decode())
+        return HEAD % (self._fields, self._now(), len(body), body)
+
+    def taken(self, take: inlet.Take, body: bytes, peer: str) -> bytes:
+        """The answer to a report (CM-31)."""
+        try:
+            take(body, peer)
+        except RouterError as error:
+            status, more, said = inlet.refusal(error)
+            phrase, fields = status.phrase.encode(), self._report_fields
+            return REFUSED % (status, phrase, fields, more, self._now(), len(said), said)
+        return TAKEN % (self._report_fields, self._now())
+
+    def _now(self) -> bytes:
         second = self._seconds()
         if second != self._second:
             self._second, self._date = second, formatdate(second, usegmt=True).encode()
-        return HEAD % (self._fields, self._date, len(body), body)
+        return self._date
 
     def close(self) -> None:
         """Every answer has left for the transport when this is called: nothing is lost."""
@@ -80,6 +117,8 @@ class Polling(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._heard = False
         self._timer: asyncio.TimerHandle | None = None
+        self._parts: list[bytes] = []  # of a report that has not come whole
+        self._missing = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -88,8 +127,25 @@ class Polling(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
+        if self._missing:
+            self._parts.append(data)
+            self._missing = max(0, self._missing - len(data))
+            if self._missing:
+                return
+            data = b"".join(self._parts)
+            self._parts.clear()
         at, replies = 0, []
         while at < len(data):
+            report = inlet.read(data, at, MAX_HEAD_BYTES, MAX_BODY_BYTES)
+            if report is not None and self._front.take is not None:
+                if report.end > len(data):
+                    self._parts, self._missing = [data[at:]], report.end - len(data)
+                    at = len(data)
+                    break
+                body = data[report.start : report.end]
+                replies.append(self._front.taken(self._front.take, body, self._peer()))
+                at = report.end
+                continue
             head = POLL.match(data, at, at + MAX_HEAD_BYTES)
             if head is None or UNUSUAL.search(head[3]) or len(HOST.findall(head[3])) != 1:
                 break
@@ -100,6 +156,10 @@ class Polling(asyncio.Protocol):
             self._transport.write(b"".join(replies))
         if at < len(data):
             self._hand_over(data[at:])
+
+    def _peer(self) -> str:
+        address = self._transport.get_extra_info("peername") if self._transport else None
+        return str(address[0]) if isinstance(address, tuple) else ""
 
     def _hand_over(self, rest: bytes) -> None:
         transport = self._transport

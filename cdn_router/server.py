@@ -31,6 +31,7 @@ from .core import Router, Site, is_session_id
 from .errors import Busy, NotFound, RequestError, RouterError, TooLarge, Unsupported
 from .front import Front
 from .health import Limits
+from .inlet import CMCD_HEADERS, CMCD_TYPES
 from .intake import MAX_BODY_BYTES, Hosts, Intake, Keep
 from .pathways import Admin, Pathway
 from .policies.face import Cdn
@@ -67,15 +68,6 @@ STEER_HEADERS = {
 PREFLIGHT_HEADERS = STEER_HEADERS | {
     "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
     "Access-Control-Allow-Headers": "*",
-    "Access-Control-Max-Age": "86400",
-}
-
-CMCD_TYPES = frozenset({"application/cmcd", "text/cmcd"})  # CM-12: the latter by CTA-5004-A
-CMCD_HEADERS = {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, CMCD-Request, CMCD-Object, "
-    "CMCD-Status, CMCD-Session",  # CM-15
     "Access-Control-Max-Age": "86400",
 }
 GUESTS = 4  # a quarter of the records is for sessions we did not start
@@ -375,7 +367,13 @@ def parts(
         port=settings.port,
         admin_routes=True,
         reuse_port=reuse_port,
-        front=Front(endpoints.answer, STEER_HEADERS, lambda: clock.now_ms() // 1000),
+        front=Front(
+            endpoints.answer,
+            STEER_HEADERS,
+            lambda: clock.now_ms() // 1000,
+            lambda body, peer: intake.take(body, peer, clock.now_ms()),
+            CMCD_HEADERS,
+        ),
     )
     targets = [Target(p.id, p.probe_url) for p in settings.pathways if p.probe_url]
     if not targets:
