@@ -11,6 +11,8 @@ from typing import Annotated
 import typer
 
 from cdn_router.cli import cmcd_app
+from cdn_router.replay_cli import replay
+from cdn_router.simulate_cli import report, simulate, world
 from control_api.cli import epg_app
 from headwater.edge_cli import edge_app
 from headwater.keys_cli import app as keys_app
@@ -47,6 +49,10 @@ app.add_typer(edge_app, name="edge")
 app.add_typer(keys_app, name="keys")
 for command in (probe, protect, verifier):
     app.command()(command)
+router_app = typer.Typer(invoke_without_command=True)
+for each in (simulate, world, report, replay):
+    router_app.command()(each)
+app.add_typer(router_app, name="router")
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="Settings file; default: headwater.toml if there.")
@@ -96,10 +102,13 @@ def proxy(config: Config = None, data: Data = None, workers: Workers = 1) -> Non
     _service("proxy", config, data, workers)
 
 
-@app.command()
-def router(config: Config = None, data: Data = None, workers: Workers = 1) -> None:
+@router_app.callback()
+def router(
+    context: typer.Context, config: Config = None, data: Data = None, workers: Workers = 1
+) -> None:
     """Decide on CDNs and steer sessions. Example: headwater router"""
-    _service("router", config, data, workers)
+    if context.invoked_subcommand is None:
+        _service("router", config, data, workers)
 
 
 @app.command()

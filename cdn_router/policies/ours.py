@@ -33,19 +33,19 @@ class Headwater:
 
     name: str = "headwater"
     version: int = 1
-    half_life_s: float = 120.0
+    half_life_s: float = 240.0
     dwell_s: float = 60.0
-    pseudo: float = 4.0  # reports that the wider group weighs in a narrower
-    width: float = 1.5  # points of value that make a share e times as large
-    gain: float = 3.0  # points below which nobody moves
-    pace: float = 0.05  # of what is above its share moves at a poll, for each point beyond `gain`
-    fall: float = 20.0  # points below the best that are left at once
+    pseudo: float = 12.0  # reports that the wider group weighs in a narrower
+    width: float = 1.0  # points of value that make a share e times as large
+    gain: float = 0.5  # points below which nobody moves
+    pace: float = 0.06  # of what is above its share moves at a poll, for each point beyond `gain`
+    fall: float = 15.0  # points below the best that are left at once
     alarm: float = 4.0  # deviations at which the last seconds are all that is believed
     doubt: float = 20.0  # points by which one report may be off
-    heard: float = 2.0  # recent reports that are believed
+    heard: float = 6.0  # recent reports that are believed
     full: float = 0.85  # of a capacity that is planned with
-    price: float = 0.1  # points for each $ per TB
-    exploring: float = 0.02
+    price: float = 0.4  # points for each $ per TB
+    exploring: float = 0.01
 
     def plan(self, region: str, snapshot: Snapshot) -> Mapping[Cell, Table]:
         cells = cells_of(region, snapshot)

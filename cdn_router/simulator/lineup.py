@@ -6,8 +6,8 @@ from ..policies.classics import Ewma
 from ..policies.face import Policy
 from .oracles import Floor, Flow, Greedy
 
-# Of the flow oracle: points that a $ per TB is worth, from QoE alone to nearly price alone.
-POINTS = (0.0, 0.5, 1.0, 2.0)
+# Of the flow oracle: points that a $ per TB is worth, from a little to a lot.
+POINTS = (0.5, 1.0, 2.0)
 REFERENCES = ("oracle", "flow-oracle", "floor")  # A9, A10, A11
 GLOBAL = Ewma(name="ewma-global", grouped=False)  # A4 for all cells alike: shows herding
 FALLBACK, ORACLE, FLOOR = "round-robin-probes", "oracle", "floor"  # A3, A9, A11

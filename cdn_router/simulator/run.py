@@ -1,5 +1,6 @@
 """One policy in one weather, and what became of it (specs routing.md section 4)."""
 
+import math
 from array import array
 from collections import deque
 from collections.abc import Sequence
@@ -150,10 +151,11 @@ class Watch:
         at = len(self._weather.cells) + (names.index(fault.region) if fault.region else len(names))
         there = rows[at * count + cdn][5]
         now_s = (tick + 1) * TICK_S
-        if now_s <= fault.at_s:
+        begun_s = math.ceil(fault.at_s / TICK_S) * TICK_S  # faults begin with a tick
+        if now_s <= begun_s:
             self._held[number] = there
         elif number not in self._drained and there < 0.1 * self._held.get(number, 0.0):
-            self._drained[number] = now_s - fault.at_s
+            self._drained[number] = now_s - begun_s
         elif number not in self._drained and now_s - TICK_S >= fault.at_s + fault.for_s:
             self._drained[number] = fault.for_s  # not before it was over
 

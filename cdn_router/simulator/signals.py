@@ -1,8 +1,9 @@
 """What a router would know in the simulator: snapshots, circuits, probes, the commit so far (SW-6).
 
 Circuits (RT-8, RT-22): a CDN opens in a region when in one tick at least five sessions of at least
-three cells failed there (of all cells, where there are fewer), and at least a third of those on it;
-it stays open for 30 s, then one probe closes it or opens it again. Probes: every 30 s, three
+three cells failed there (of all that use it, but two, where there are fewer), and at least a third
+of those on it; it stays open for 30 s, then one probe closes it or opens it again. Open in most
+regions that have sessions enough to tell, it is open wherever it fails. Probes: every 30 s, three
 failures in a row are "down" until one succeeds.
 """
 
@@ -102,13 +103,33 @@ class Signals:
                 alive = paths[cells[0] * count + cdn] > 0.0
                 if now_s % PROBE_S == 0:
                     line.failed_probes = 0 if alive else line.failed_probes + 1
-                enough = failing >= SESSIONS and networks >= min(NETWORKS, len(cells))
+                present = sum(row[5] > 0 for row in on)
+                needed = max(min(2, len(cells)), min(NETWORKS, present))
+                enough = failing >= SESSIONS and networks >= needed
                 if line.circuit is Circuit.OPEN:
                     if now_s - line.since_s >= OPEN_S:
                         line.circuit = Circuit.CLOSED if alive else Circuit.OPEN
                         line.since_s = now_s
                 elif enough and failing >= PART * there:
                     line.circuit, line.since_s = Circuit.OPEN, now_s
+        for cdn in range(count):
+            self._quorum(rows, cdn, now_s)
+
+    def _quorum(self, rows: Sequence[tuple[float, ...]], cdn: int, now_s: float) -> None:
+        """What is open in most regions that can tell is open wherever it fails."""
+        count, cells = len(self.cdns), len(self._weather.cells)
+        lines = [self._lines[region * count + cdn] for region in range(len(self._of))]
+        wide = [rows[(cells + region) * count + cdn] for region in range(len(self._of))]
+        tells = [
+            line.circuit is Circuit.OPEN
+            for line, row in zip(lines, wide, strict=True)
+            if row[5] >= SESSIONS or line.circuit is Circuit.OPEN
+        ]
+        if sum(tells) < 2 or 2 * sum(tells) <= len(tells):
+            return
+        for line, row in zip(lines, wide, strict=True):
+            if row[6] > 0 and line.circuit is not Circuit.OPEN:
+                line.circuit, line.since_s = Circuit.OPEN, now_s
 
     def _bill(self, carried: list[float]) -> None:
         for index, kbps in enumerate(carried):

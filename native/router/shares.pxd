@@ -3,7 +3,11 @@ from libc.stdint cimport uint64_t
 cdef enum:
     CDNS_MAX = 64
 
-cdef uint64_t mix(uint64_t seed) noexcept nogil
+cdef inline uint64_t mix(uint64_t seed) noexcept nogil:
+    cdef uint64_t z = seed + <uint64_t>0x9E3779B97F4A7C15
+    z = (z ^ (z >> 30)) * <uint64_t>0xBF58476D1CE4E5B9
+    z = (z ^ (z >> 27)) * <uint64_t>0x94D049BB133111EB
+    return z ^ (z >> 31)
 
 
 cdef class Shares:

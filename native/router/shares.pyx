@@ -13,13 +13,6 @@ cdef double UNIT = 1.0 / 4294967296.0
 STARTED, STAYED, DRAWN, URGENT, REFUSED = range(5)
 
 
-cdef uint64_t mix(uint64_t seed) noexcept nogil:
-    cdef uint64_t z = seed + <uint64_t>0x9E3779B97F4A7C15
-    z = (z ^ (z >> 30)) * <uint64_t>0xBF58476D1CE4E5B9
-    z = (z ^ (z >> 27)) * <uint64_t>0x94D049BB133111EB
-    return z ^ (z >> 31)
-
-
 cdef class Shares:
     def __init__(self, share, leave, urgent, ranked):
         cdef int index
