@@ -11,7 +11,7 @@ import hashlib
 import math
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final, Literal, NamedTuple, Protocol
+from typing import ClassVar, Final, Literal, NamedTuple, Protocol
 
 from cat import cbor
 from cat.cbor import CborError, Value
@@ -93,6 +93,11 @@ class Revocations:
         self._before[issuer] = max(before, self._before.get(issuer, -math.inf))
         self.epoch.move()
 
+    @property
+    def before(self) -> Mapping[str, float]:
+        """The lines of issuers."""
+        return self._before
+
     def forget(self, now: float) -> None:
         """Drop entries whose time is over."""
         self._until = {name: until for name, until in self._until.items() if until > now}
@@ -110,18 +115,24 @@ class Revocations:
         """The filter of what is revoked now, as a file's bytes (Bloom 1970; optimal bits and
         hashes).
         """
-        names = [name for name, until in self._until.items() if until > now]
-        bits = max(64, math.ceil(-len(names) * math.log(false_positives) / math.log(2) ** 2))
-        hashes = min(max(1, round(bits / max(len(names), 1) * math.log(2))), 30)
+        names = self.names(now)
+        hashes, bits = shape(len(names), false_positives)
         table = bytearray((bits + 7) // 8)
         for name in names:
-            for place in _places(name, hashes, bits):
+            for place in places(name, hashes, bits):
                 table[place >> 3] |= 1 << (place & 7)
-        return _HEAD.pack(MAGIC, hashes, now, bits) + bytes(table) + cbor.encode(dict(self._before))
+        return packed(MAGIC, hashes, now, bits, bytes(table), self._before)
+
+    def names(self, now: float) -> list[bytes]:
+        """The entries that count now."""
+        return [name for name, until in self._until.items() if until > now]
 
 
 class Snapshot:
     """A snapshot as an edge holds it; `exact` confirms what the filter only suspects."""
+
+    _magic: ClassVar[bytes] = MAGIC
+    _cell_bits: ClassVar[int] = 1
 
     def __init__(
         self,
@@ -133,10 +144,10 @@ class Snapshot:
     ) -> None:
         if len(data) < _HEAD.size:
             raise SnapshotError("too short")
-        magic, self._hashes, made_at, self._bits = _HEAD.unpack_from(data)
+        magic, self._hashes, made_at, self._cells = _HEAD.unpack_from(data)
         self.made_at: float = made_at
-        size = (self._bits + 7) // 8
-        if magic != MAGIC or not 1 <= self._hashes <= 30 or not 0 < self._bits <= MAX_BITS:
+        size = (self._cells * self._cell_bits + 7) // 8
+        if magic != self._magic or not 1 <= self._hashes <= 30 or not 0 < self._cells <= MAX_BITS:
             raise SnapshotError("not a snapshot of this version")
         if len(data) < _HEAD.size + size or not math.isfinite(self.made_at):
             raise SnapshotError("cut short")
@@ -150,7 +161,7 @@ class Snapshot:
     def __contains__(self, name: bytes) -> bool:
         return all(
             self._table[place >> 3] & 1 << (place & 7)
-            for place in _places(name, self._hashes, self._bits)
+            for place in places(name, self._hashes, self._cells)
         )
 
     def is_stale(self, now: float) -> bool:
@@ -167,7 +178,20 @@ class Snapshot:
         return Finding("store", None) if closed and self.is_stale(now) else None
 
 
-def _places(name: bytes, hashes: int, bits: int) -> Iterator[int]:
+def shape(entries: int, false_positives: float) -> tuple[int, int]:
+    """Hashes and cells of the smallest filter for so many entries (Bloom 1970)."""
+    cells = max(64, math.ceil(-entries * math.log(false_positives) / math.log(2) ** 2))
+    return min(max(1, round(cells / max(entries, 1) * math.log(2))), 30), cells
+
+
+def packed(
+    magic: bytes, hashes: int, now: float, cells: int, table: bytes, before: Mapping[str, float]
+) -> bytes:
+    """A snapshot's file."""
+    return _HEAD.pack(magic, hashes, now, cells) + table + cbor.encode(dict(before))
+
+
+def places(name: bytes, hashes: int, bits: int) -> Iterator[int]:
     """Kirsch and Mitzenmacher 2006: two halves of the name make all hashes."""
     first, step = int.from_bytes(name[:8], "big"), int.from_bytes(name[8:], "big") | 1
     for number in range(hashes):
