@@ -19,7 +19,8 @@ from headwater.edge.errors import BuildError
 
 MARK: Final = "ANSWER "
 TIMEOUT_S: Final = 120
-BATCH: Final = 100  # cases a process: njs keeps what it allocates, and grows slow by it
+BATCH: Final = {"cloudfront": 100}  # cases a process: njs keeps what it allocates, and slows down
+BATCH_OTHERWISE: Final = 1_000
 # CloudFront's functions call `require` beside `import`; modules of Node have it on request only.
 _REQUIRE: Final = (
     b"import { createRequire } from 'node:module';\n"
@@ -38,8 +39,9 @@ def run(
     with tempfile.TemporaryDirectory() as folder:
         room = Path(folder)
         command = _prepare(platform, bundle, sources, room)
-        for start in range(0, len(lines), BATCH):
-            (room / "cases").write_text("".join(lines[start : start + BATCH]))
+        batch = BATCH.get(platform, BATCH_OTHERWISE)
+        for start in range(0, len(lines), batch):
+            (room / "cases").write_text("".join(lines[start : start + batch]))
             answers += _answers(platform, command, room)
     return answers
 
