@@ -4,6 +4,8 @@ from dataclasses import replace
 from fractions import Fraction
 
 from native.bmff.model import SampleEntry, Track
+from native.cenc.avc import interlaced
+from native.cenc.errors import SampleError
 from origin.codecs import codec_string, dolby_vision, supplemental
 from origin.errors import UnsupportedMedia
 from origin.languages import tag
@@ -53,6 +55,7 @@ def describe(name: str, track: Track, *, frame_rate: Fraction | None = None) -> 
             frame_rate=frame_rate,
             video_range=video_range(entry),
             supplemental=supplemental(entry),
+            interlaced=_interlaced(entry),
         )
     if kind == "audio":
         told = layout(track)
@@ -65,6 +68,14 @@ def describe(name: str, track: Track, *, frame_rate: Fraction | None = None) -> 
             sample_rate=entry.sample_rate,
         )
     return rendition
+
+
+def _interlaced(entry: SampleEntry) -> bool:
+    """A record that cannot be read says nothing here; what needs its sets refuses it."""
+    try:
+        return entry.config_kind == "avcC" and interlaced(entry.config)
+    except SampleError:
+        return False
 
 
 def video_range(entry: SampleEntry) -> VideoRange:

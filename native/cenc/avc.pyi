@@ -6,3 +6,6 @@ from native.cenc.nal import Sets
 
 @final
 class AvcSets(Sets): ...
+
+def interlaced(record: bytes) -> bool:
+    """Whether an avcC allows fields (frame_mbs_only_flag 0); SampleError when it cannot be read."""

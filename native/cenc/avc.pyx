@@ -311,3 +311,14 @@ cdef class AvcSets(Sets):
         elif kind == PPS:
             _read_pps(&b, self.pps)
         return -1
+
+
+def interlaced(bytes record not None):
+    """Whether an avcC allows fields (frame_mbs_only_flag 0); SampleError when it cannot be read."""
+    cdef AvcSets sets = AvcSets.__new__(AvcSets)
+    cdef _Sps sps
+    sets.configure(record, len(record))
+    for sps in sets.sps:
+        if sps is not None and not sps.frames_only:
+            return True
+    return False

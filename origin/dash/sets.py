@@ -161,6 +161,7 @@ def representation_opening(r: Rendition) -> str:
             ("height", r.height if video else None),
             ("sar", f"{sar.numerator}:{sar.denominator}" if video else None),
             ("frameRate", r.frame_rate if video and r.frame_rate else None),
+            ("scanType", "interlaced" if r.interlaced else None),
             ("audioSamplingRate", r.sample_rate or None),
             ("maxPlayoutRate", 16 if r.trick_of else None),
             ("codingDependency", "false" if r.trick_of else None),

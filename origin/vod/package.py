@@ -200,6 +200,8 @@ def _cut(source: Source, placed: Placed, cuts: Sequence[Fraction], taken: set[st
         rendition = describe(name, track, frame_rate=_rate(placed))
     except OriginError as error:
         raise VodError("unsupported_codec", source.name, error.detail) from error
+    if rendition.interlaced:
+        source.notes.append(f"{source.name}: {name} may be interlaced; browsers show combs")
     is_first_audio = track.handler == "soun" and not any(n.startswith("a") for n in taken - {name})
     durations = placed.edited.samples.duration
     if track.handler == "soun" and durations[placed.stop - 1] < durations[placed.first]:

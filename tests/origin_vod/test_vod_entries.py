@@ -11,6 +11,8 @@ from native.bmff import parse_init, walk
 from native.bmff.model import SampleEntry, Track
 from native.bmff.tables import Samples
 from native.bmff.write import box, full
+from native.cenc.avc import interlaced
+from native.cenc.errors import SampleError
 from origin.vod import Library, entries, register
 
 X264 = ["-f", "lavfi", "-i", "testsrc2=s=128x72:r=24:d=4", "-c:v", "libx264", "-g", "48",
@@ -104,3 +106,23 @@ def test_what_browsers_cannot_show_is_noted(tmp_path: Path) -> None:
     tens = [*X264[:-1], "yuv420p10le"]
     (note,) = register(tmp_path, [made("tens", tens)], "film").notes
     assert "v72 is AVC of 10 bits" in note
+
+
+def test_interlaced_pictures_are_told_of(tmp_path: Path) -> None:
+    """TR-74: to who packages and to players of DASH, as the parameter sets have it."""
+    told = register(tmp_path, [recipe("interlaced")], "film")
+    assert "interlaced.mp4: v96 may be interlaced; browsers show combs" in told.notes
+    mpd = Title(Library(tmp_path)).get("manifest.mpd").decode()
+    assert 'scanType="interlaced"' in mpd
+    assert not any("interlaced" in n for n in register(tmp_path, [recipe("base")], "film").notes)
+    assert "scanType" not in Title(Library(tmp_path)).get("manifest.mpd").decode()
+
+
+def test_parameter_sets_that_cannot_be_read_say_nothing_of_fields() -> None:
+    record = parse_init(recipe("interlaced").read_bytes()).tracks[0].entry.config
+    assert interlaced(record)
+    for size in range(len(record) - 1):
+        try:
+            interlaced(record[:size])
+        except SampleError as error:
+            assert error.code in ("config", "slice_header")
