@@ -79,7 +79,7 @@ def compile_manifest(
     try:
         if pattern and rules is not None and rules.watermark is not None and is_media(data):
             data = marked(data, rules.watermark.folders, pattern)
-        if rules is not None and rules.chaos and policy is not None and kind is Format.HLS:
+        if rules is not None and policy is not None and policy.chaos_url and kind is Format.HLS:
             data = _with_chaos(data, url, rules, policy)
         if bumper is not None:
             data = _spliced(kind, data, bumper)
