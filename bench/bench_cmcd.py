@@ -8,8 +8,10 @@ holds each key to its type. HTTP: wrk posts batches to the router's own listener
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -22,6 +24,7 @@ BATCH = 20
 SESSIONS = 500
 SECONDS = 2.0
 CONNECTIONS = 8
+NUMBER = re.compile(r"sn=[0-9]+,")
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "node_modules/@svta/cml-cmcd"
 
@@ -60,6 +63,39 @@ def records() -> list[str]:
     ]
 
 
+def own_batches(lines: list[str]) -> list[bytes]:
+    """Batches as players send them: 19 responses and an interval of one session each."""
+    bodies = []
+    for number in range(len(lines) // BATCH):
+        at_ms = 1764000000000 + number * 140
+        sid = f"session-{number % SESSIONS}"
+        rows = [
+            f'br=(5000;v),e=rr,ot=v,rc=200,sid="{sid}",ts={at_ms + n * 300},ttfb=20,'
+            f'ttlb=180,url="http://localhost:8011/live/a/v/{n}.m4s?x=1",v=2'
+            for n in range(BATCH - 1)
+        ]
+        rows.append(
+            f'bl=(12000;v),br=(5000;v),cid="film",e=t,h="localhost:8011",mtp=(4000),pt=1000,sf=h,'
+            f'sid="{sid}",st=v,sta=p,ts={at_ms + 6000},v=2'
+        )
+        bodies.append("\n".join(rows).encode())
+    return bodies
+
+
+def columns(bodies: list[bytes], seconds: float) -> float:
+    """Records per second from bodies into Arrow's columns."""
+    from cdn_router.archive.table import NAMES
+    from cdn_router.cmcd.decode import ORDERLY
+    from native.cmcd import columns as kernel
+
+    body, ends = b"".join(bodies), list(itertools.accumulate(map(len, bodies)))
+    begun, count = time.perf_counter(), 0
+    while (took := time.perf_counter() - begun) < seconds:
+        kernel.read(ORDERLY, NAMES, body, ends)
+        count += len(bodies) * BATCH
+    return count / took
+
+
 def decode(lines: list[str], seconds: float) -> float:
     """Records per second through `cdn_router.cmcd.decode`."""
     from cdn_router.cmcd.decode import decode_line
@@ -72,13 +108,12 @@ def decode(lines: list[str], seconds: float) -> float:
     return count / took
 
 
-def intake(lines: list[str], seconds: float) -> float:
+def intake(bodies: list[bytes], seconds: float) -> float:
     """Records per second from batches of 20 into session records."""
     from cdn_router.server import build, build_intake
 
     settings = _settings(0)
     target = build_intake(settings, build(settings))
-    bodies = _bodies(lines)
     begun, count = time.perf_counter(), 0
     while (took := time.perf_counter() - begun) < seconds:
         for body in bodies:
@@ -98,11 +133,19 @@ def node(program: Path) -> float:
     return float(done.stdout)
 
 
-def http(script: Path, seconds: float) -> float:
-    """Records per second over HTTP; server and load on a core each."""
+def _script(path: Path, bodies: list[bytes]) -> Path:
+    words = ", ".join(json.dumps(body.decode()) for body in bodies[:100])
+    return harness.write(path, WRK.format(bodies=words))
+
+
+def http(script: Path, seconds: float) -> tuple[float, float]:
+    """Records per second over HTTP, and per second of the server's processor time; server and load
+    on a core each.
+    """
     port = harness.free_port()
     server = harness.start([sys.executable, "-m", "bench.bench_cmcd", "--serve", str(port)], port)
     try:
+        before_s = harness.cpu_s(server)
         done = subprocess.run(
             [
                 *(*harness.PINNED_LOAD, harness.tool("wrk"), "-t1", f"-c{CONNECTIONS}"),
@@ -112,12 +155,14 @@ def http(script: Path, seconds: float) -> float:
             text=True,
             check=True,
         )
+        used_s = harness.cpu_s(server) - before_s
     finally:
         harness.stop(server)
     if "Non-2xx" in done.stdout:
         raise SystemExit(done.stdout)
     rate = next(row for row in done.stdout.splitlines() if row.startswith("Requests/sec"))
-    return float(rate.split()[1]) * BATCH
+    total = next(row for row in done.stdout.splitlines() if "requests in" in row)
+    return float(rate.split()[1]) * BATCH, int(total.split()[0]) * BATCH / used_s
 
 
 def serve(port: int) -> None:
@@ -126,14 +171,17 @@ def serve(port: int) -> None:
 
     from cdn_router.server import parts
     from runtime import logs
+    from runtime.objects import FolderStore
 
-    async def run() -> None:
-        for part in parts(_settings(port)):
+    async def run(folder: Path) -> None:
+        store = FolderStore(folder / "objects")
+        for part in parts(_settings(port), kept=(store, folder / "journal")):
             await part.start()
         await asyncio.Event().wait()
 
     logs.setup("router", "warning")
-    uvloop.run(run())
+    with tempfile.TemporaryDirectory() as name:
+        uvloop.run(run(Path(name)))
 
 
 def _settings(port: int):  # type: ignore[no-untyped-def]
@@ -143,8 +191,10 @@ def _settings(port: int):  # type: ignore[no-untyped-def]
 
 
 def _bodies(lines: list[str]) -> list[bytes]:
+    """Batches without sequence numbers: they come again and again, and none shall be a double."""
+    rows = [NUMBER.sub("", line) for line in lines]
     return [
-        "\n".join(lines[at : at + BATCH]).encode() for at in range(0, len(lines) - BATCH + 1, BATCH)
+        "\n".join(rows[at : at + BATCH]).encode() for at in range(0, len(rows) - BATCH + 1, BATCH)
     ]
 
 
@@ -157,13 +207,22 @@ def measure(seconds: float) -> list[str]:
         program = harness.write(
             folder / "peer.mjs", NODE.format(package=PACKAGE, records=wire, seconds=seconds)
         )
-        bodies = ", ".join(json.dumps(body.decode()) for body in _bodies(lines)[:100])
-        script = harness.write(folder / "batches.lua", WRK.format(bodies=bodies))
+        mixed, players = _bodies(lines), own_batches(lines)
+        scripts = [
+            _script(folder / "mixed.lua", mixed),
+            _script(folder / "players.lua", players),
+        ]
         own, peer = harness.alternate(lambda: decode(lines, seconds), lambda: node(program), 2)
         return [
             harness.line("cmcd", "decode", own, "rec/s", "cml-cmcd", peer),
-            harness.line("cmcd", "intake", intake(lines, seconds), "rec/s", None, None),
-            harness.line("cmcd", "http-20", http(script, max(1, seconds)), "rec/s", None, None),
+            harness.line("cmcd", "columns", columns(players, seconds), "rec/s", None, None),
+            harness.line("cmcd", "intake-20", intake(players, seconds), "rec/s", None, None),
+            harness.line("cmcd", "intake-mixed", intake(mixed, seconds), "rec/s", None, None),
+            *(
+                harness.line("cmcd", f"{case}{suffix}", value, "rec/s", None, None)
+                for case, script in zip(("http-mixed", "http-20"), scripts, strict=True)
+                for suffix, value in zip(("", "-cpu"), http(script, max(1, seconds)), strict=True)
+            ),
         ]
 
 
