@@ -44,7 +44,7 @@ def place_to_join(data: bytes) -> int | None:
     durations before the end (6.3.3); None where all is there already, or no clock is told.
     """
     media = read_media(data)
-    if media.ended or not media.segments:
+    if media.ended or not media.segments or not media.target_s:
         return None
     at, held_s = len(media.segments), 0.0
     while at and held_s < MIN_TARGETS * media.target_s:

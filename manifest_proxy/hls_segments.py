@@ -123,7 +123,7 @@ def _follow(segments: Iterable[Segment]) -> None:
                 segment.duration_s = _seconds(line.value.partition(b",")[0].strip())
         keys = tuple(fresh) or keys
         segment.keys, segment.standing, segment.clock = keys, standing, clock
-        clock = clock and clock + timedelta(microseconds=round(segment.duration_s * 10**6))
+        clock = clock and _later(clock, segment.duration_s)
         _ranges(segment, ends)
 
 
@@ -150,6 +150,14 @@ def _instant(text: bytes) -> datetime | None:
     try:
         return datetime.fromisoformat(text.decode("latin-1"))
     except ValueError:
+        return None
+
+
+def _later(clock: datetime, duration_s: Fraction) -> datetime | None:
+    """None behind the last year that a clock can tell."""
+    try:
+        return clock + timedelta(microseconds=round(duration_s * 10**6))
+    except OverflowError:
         return None
 
 

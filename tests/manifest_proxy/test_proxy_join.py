@@ -68,6 +68,16 @@ def test_a_viewer_joins_three_targets_before_the_end() -> None:
     assert place_to_join(data.replace(b"PROGRAM-DATE", b"NO-DATE")) is None
 
 
+@pytest.mark.parametrize(
+    "odd", [(b"#EXT-X-TARGETDURATION:2\n", b""), (b"2026-01-01T", b"9999-12-31T"), (b"+00:00", b"")]
+)
+def test_odd_playlists_are_no_fault_of_ours(odd: tuple[bytes, bytes]) -> None:
+    """Without a target duration, at the end of all clocks, without a zone."""
+    data = live(100, 10).replace(*odd).replace(b"T00:", b"T23:")
+    place = place_to_join(data)
+    assert spliced(data, place or at(107))
+
+
 def test_the_bytes_of_a_join() -> None:
     out = spliced(live(100, 10), at(107)).decode()
     assert out == (
