@@ -19,6 +19,8 @@ from origin.live.silence import Silence
 from origin.live.sources import Source
 from origin.live.spares import Budget
 from origin.live.track import LiveTrack
+from origin.protection.keys import role_of
+from origin.protection.periods import countable
 from origin.settings import Settings
 
 SANE_S = (Fraction(1, 5), Fraction(30))  # segment durations that are believed
@@ -67,11 +69,22 @@ class Writer:
             raise BadMedia("this channel has too many tracks", code="too_many_tracks")
         track = channel.open_track(name, data)
         try:
+            self._countable(track)
             track.log.put_header(data)
-        except DiskFull:
+        except (DiskFull, BadMedia):
             del channel.tracks[name]
             raise
         return track
+
+    def _countable(self, track: LiveTrack) -> None:
+        """BadMedia for a timescale with which no sample could be protected (PR-16)."""
+        configured = self._settings.channels.get(self.channel.name)
+        asked = configured.protection if configured is not None else None
+        if asked is None or asked.scheme != "cenc" or not role_of(track.rendition):
+            return
+        if not countable(track.timescale, asked.rotation_s):
+            what = f"cenc cannot count {track.timescale} ticks a second; use fewer, or cbcs"
+            raise BadMedia(what, code="timescale")
 
     def chunk(self, track: LiveTrack, data: bytes, now_s: float, source: Source) -> Record | None:
         """Store one chunk; None when it was here already, came too late, or is kept aside for the

@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
-from origin.protection.keys import Scheme
+from origin.protection.keys import SAMPLE_BITS, Scheme
 
 Mode = Literal["init", "inband"]
+COUNTED_S = 1 << 31  # times since 1970, of a key that never changes: until 2038
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,13 @@ class Slot:
 def period_of(number: int, segment_s: Fraction, rotation_s: int) -> int:
     """The period of a segment: the last that begins no later than it."""
     return int(number * segment_s // rotation_s) * rotation_s if rotation_s else 0
+
+
+def countable(timescale: int, rotation_s: int) -> bool:
+    """Whether the IVs of cenc can name samples by their decode times (PR-16), also those of a key
+    that stays for the period behind its own (PR-43).
+    """
+    return timescale * (2 * rotation_s or COUNTED_S) < 1 << SAMPLE_BITS
 
 
 def first_of(period: int, segment_s: Fraction) -> int:
