@@ -243,7 +243,7 @@ import cat
 from runtime.store import RedisStore, StoreError
 
 async def main(url, keys, token):
-    store = RedisStore(url)
+    store = RedisStore(url, timeout_ms=30_000)
     await store.start()
     verifier = cat.Verifier(cat.KeySet.from_json(keys), cat.Options(settled=True))
     guard = cat.Guard(verifier, store, away=StoreError)
