@@ -10,9 +10,10 @@ from hashlib import blake2b
 
 from ..policies.face import Cdn, Cell, Circuit, Evidence, Site, Snapshot, Stand
 from .circuits import Circuits, Second, Seconds, Where
-from .sums import COLUMNS, HALF_LIFE_S, SECONDS_AT_REST, Row, Sample, Sums
+from .sums import COLUMNS, HALF_LIFE_S, SECONDS_AT_REST, Row, Sample, Sums, weights
 
 SILENT_S = 10.0  # a peer not heard of for so long is gone
+SECONDS = [column.name for column in COLUMNS].index("seconds")
 NONE = (0.0,) * len(COLUMNS)
 KEPT_S = 45  # seconds of outcomes: the open time and a window
 
@@ -63,12 +64,7 @@ class State:
         parts = [self.own, *self.peers.values()]
         for part in parts:
             part.forget(now_s - KEPT_S)
-        there = {
-            (cell.region, cdn): row[5] / SECONDS_AT_REST
-            for (cell, cdn), row in self._totals(now_s).items()
-            if cell == Cell(cell.region)
-        }
-        return self.circuits.look([part.seconds for part in parts], there, now_s)
+        return self.circuits.look([part.seconds for part in parts], self._there(now_s), now_s)
 
     def snapshot(
         self,
@@ -113,6 +109,16 @@ class State:
     def peers_age_ms(self, now_ms: int) -> int:
         """Age of the peer that was not heard of for longest; 0 alone."""
         return max((now_ms - int(p.heard_s * 1000) for p in self.peers.values()), default=0)
+
+    def _there(self, now_s: float) -> Mapping[Where, float]:
+        """Sessions by region and CDN."""
+        there: dict[Where, float] = {}
+        for part in (self.own, *self.peers.values()):
+            fade = weights(now_s, part.sums.landmark_s)[SECONDS] / SECONDS_AT_REST
+            for (cell, cdn), row in part.sums.rows.items():
+                where = cell.region, cdn
+                there[where] = there.get(where, 0.0) + row[SECONDS] * fade
+        return there
 
     def _capped(self) -> set[str]:
         return {region for cdn in self.cdns for region in cdn.capacity_mbps}
