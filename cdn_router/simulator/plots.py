@@ -6,7 +6,7 @@ from html import escape
 from .figures import Estimate, Row, rows
 from .run import Outcome
 
-WIDE, BAR, LEFT, RIGHT = 520, 18, 120, 90
+WIDE, BAR, LEFT, RIGHT = 540, 18, 140, 90
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#000000")
 Pick = Callable[[Row], Estimate | None]
 SHOWN = ("round-robin-probes", "d-ucb", "d-thompson", "headwater", "oracle")
