@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Request
 
-pytestmark = [pytest.mark.browser, pytest.mark.serial, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.serial, pytest.mark.timeout(300)]
 
 PLAYERS = ("hls.js", "dash.js", "Shaka")
 HEADER = "cta-common-access-token"
@@ -32,7 +32,7 @@ def wait(page: Page, condition: str) -> None:
     page.wait_for_function(
         f"() => {{ const video = document.getElementById('video'), hw = window.headwater;"
         f" return {condition}; }}",
-        timeout=60_000,
+        timeout=90_000,
         polling=100,
     )
 
@@ -72,7 +72,7 @@ def test_three_players_get_their_key_and_show_the_film(demo: Any, page: Page) ->
         page.evaluate("document.getElementById('video').currentTime = 70")
         wait(page, "!video.seeking && video.currentTime >= 71 && video.readyState >= 3")
         state = page.evaluate("({errors: headwater.errors, token: headwater.session.token})")
-        assert state["errors"] == [], player
+        assert [e for e in state["errors"] if e["fatal"]] == [], player
         assert page.evaluate("document.getElementById('video').mediaKeys !== null"), player
         sent = [r for r in asked if r.method == "POST"]
         assert sent, player
