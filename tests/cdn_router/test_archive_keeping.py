@@ -39,6 +39,8 @@ def test_rows_are_what_the_records_say() -> None:
     assert found["s2", 9]["su"] is False and found["s3", 9]["ec"] == "x"
     assert found["old", None]["br"] == 300
     assert "secret" not in str(rows.to_pylist())
+    [odd] = table([Frame(0, "", b" " + LINES[2])]).to_pylist()
+    assert odd["url"] == "https://a.example/1.m4s", "cut on the slow way too"
 
 
 def test_the_kernel_and_the_reader_tell_the_same() -> None:
