@@ -21,6 +21,7 @@ P256_ORDER = (
     0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # FIPS 186-4, D.1.2.3
 )
 MAC_BYTES = 32
+_ECDSA = ec.ECDSA(SHA256())
 _PSS = padding.PSS(mgf=padding.MGF1(SHA256()), salt_length=32)
 
 Secret = bytes | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -48,7 +49,7 @@ def _hs256_holds(key: Public, data: bytes, seal: bytes) -> bool:
 def _es256(key: Secret, data: bytes) -> bytes:
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise TypeError("ES256 takes a P-256 private key")
-    r, s = decode_dss_signature(key.sign(data, ec.ECDSA(SHA256())))
+    r, s = decode_dss_signature(key.sign(data, _ECDSA))
     s = min(s, P256_ORDER - s)  # low-S (CAT-25)
     return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
@@ -60,7 +61,7 @@ def _es256_holds(key: Public, data: bytes, seal: bytes) -> bool:
     if not (0 < r < P256_ORDER and 0 < s < P256_ORDER):
         return False
     try:
-        key.verify(encode_dss_signature(r, s), data, ec.ECDSA(SHA256()))
+        key.verify(encode_dss_signature(r, s), data, _ECDSA)
     except InvalidSignature:
         return False
     return True
