@@ -97,6 +97,7 @@ class Router:
         self._version = 1
         self._molds: dict[tuple[tuple[str, ...], tuple[str, ...]], Mold] = {}
         self._restood(now_ms)
+        self._last: Decider | None = None
         self.decider = self._made()
 
     def snapshot(self) -> Snapshot:
@@ -174,8 +175,9 @@ class Router:
             self.moves.add(move)
 
     def _made(self) -> Decider:
-        plan = self.plans.current
-        return self._decider(plan, {name: site.admin for name, site in self.sites.items()})
+        stands = {name: site.admin for name, site in self.sites.items()}
+        self._last = self._decider(self.plans.current, stands)
+        return self._last
 
     def made(self, plan: Plan, now_ms: int) -> Decider:
         """What would decide if this plan held."""
@@ -197,6 +199,7 @@ class Router:
             self._version,
             self.policies.get(plan.policy),
             picture,
+            self._last,
         )
 
     # -- what reads it -----------------------------------------------------------------------------

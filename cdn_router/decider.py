@@ -78,12 +78,17 @@ class Decider:
         version: int,
         chosen: Policy | None = None,
         picture: Picture | None = None,
+        before: "Decider | None" = None,
     ) -> None:
+        """`before` lends what it knows of rules that still hold."""
         self.plan, self.version, self.picture = plan, version, picture
         self._ids = tuple(pathway.id for pathway in pathways)
         self.pathways = tuple(pathways)
         self.conditions = conditions
-        self._book = Book(() if plan.fallback else plan.rules, self._ids)
+        if before is not None and before.plan is plan and before._ids == self._ids:
+            self._book = before._book
+        else:
+            self._book = Book(() if plan.fallback else plan.rules, self._ids)
         self._chooser: Chooser | None = None
         if chosen is not None and picture is not None and not plan.fallback:
             self._chooser = Chooser(chosen, picture)
