@@ -85,10 +85,12 @@ class Decider:
         self._ids = tuple(pathway.id for pathway in pathways)
         self.pathways = tuple(pathways)
         self.conditions = conditions
-        if before is not None and before.plan is plan and before._ids == self._ids:
-            self._book = before._book
-        else:
-            self._book = Book(() if plan.fallback else plan.rules, self._ids)
+        lent = before is not None and before.plan is plan and before._ids == self._ids
+        self._book: Book = (
+            before._book
+            if before is not None and lent
+            else Book(() if plan.fallback else plan.rules, self._ids)
+        )
         self._chooser: Chooser | None = None
         if chosen is not None and picture is not None and not plan.fallback:
             self._chooser = Chooser(chosen, picture)
