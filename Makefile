@@ -32,6 +32,10 @@ test-long: install $(VENV)/.tools $(VENV)/.system ## what is too long for every 
 	HEADWATER_SOAK_S=7200 $(PYTEST) tests/soak -s --timeout 10000
 	HEADWATER_KILLS=200 $(PYTEST) tests/origin/test_store_kill.py -s --timeout 3000
 	HEADWATER_FUZZ=1000000 $(PYTEST) tests/origin_vod/test_vod_limits.py -k damaged_films -s --timeout 60000
+	HEADWATER_PROTECTION_LONG=1 $(PYTEST) tests/protection/test_protection_live_browser.py tests/protection/test_protection_periods.py
+	HEADWATER_RENEWAL_S=600 $(PYTEST) tests/e2e/test_renewal_players.py --timeout 3000
+	HEADWATER_DIVERGENCE=full $(PYTEST) tests/edge_scripts/test_divergence_edges.py --timeout 3000
+	HEADWATER_FUZZ_COUNT=10000000 $(PYTEST) tests/token -k fuzz --timeout 10000
 
 lint: install ## ruff, mypy strict, stubs against kernels
 	$(VENV)/bin/ruff check .

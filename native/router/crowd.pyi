@@ -74,6 +74,6 @@ class Crowd:
     def prospects(
         self, path_kbps: array[float]
     ) -> tuple[Sequence[int], Sequence[float], Sequence[Sequence[float]]]:
-        """For oracles: by cell, how many play, what they ask of an unbounded path in kbit/s, and the
+        """For oracles: by cell, how many play, what they ask of an unbounded path in kbit/s, the
         mean score each CDN's path would give them alone.
         """
