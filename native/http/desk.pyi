@@ -2,8 +2,6 @@
 
 from typing_extensions import disjoint_base
 
-__pyx_capi__: dict[str, object]  # what other kernels call
-
 @disjoint_base
 class Desk:
     """Asked about every GET and HEAD that no hot object answers, before a Request is cut of it."""

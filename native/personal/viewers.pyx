@@ -8,6 +8,7 @@ Rules of the file
    beside it: the handler's.
 """
 
+cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t
 from libc.string cimport memchr, memcmp
@@ -65,6 +66,7 @@ cdef bint alone(const uint8_t* data, Head* head) noexcept:
     return True
 
 
+@cython.internal
 cdef class Held:
     cdef object copy
     cdef str uri
