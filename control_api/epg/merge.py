@@ -110,7 +110,8 @@ def _own(
     _, rest = _match_starts(ended, wanted)
     going_on, rest = _match_starts(running, rest)
     if not going_on:
-        going_on = _match_moved(running, [event for event in rest if event.start_ms <= now_ms])
+        on = [event for event in rest if event.start_ms <= now_ms < event.end_ms]
+        going_on = _match_moved(running, on)
         rest = _without(rest, going_on)
     found = {old.id: event for old, event in going_on}
     finals = [(old, old.event) for old in ended]

@@ -102,6 +102,16 @@ def test_the_past_stays_and_the_present_keeps_its_start() -> None:
     assert channel.shape[2][1:] == (2.75, 3.75, "X")
 
 
+def test_what_the_file_says_is_over_is_not_what_is_running() -> None:
+    """CTL-64 (b): two events of one id; the running one is the one that runs."""
+    channel = Channel()
+    channel.bring([event(0, 1, "A")])
+    wanted = [event(0.25, 0.5, "A", ext_id="x"), event(0.75, 1.25, "B", ext_id="x")]
+    for _ in range(2):
+        channel.bring(wanted, now=1)
+        assert channel.shape == [("e1", 0, 1, "A"), ("e2", 1, 1.25, "B")]
+
+
 def test_a_second_source_fills_holes_in_either_order() -> None:
     """CTL-66: five minutes at least, ending where the better source goes on."""
     good = [event(1, 2, "g1"), event(3, 4, "g3"), event(4.05, 5, "g4")]
