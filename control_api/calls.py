@@ -1,6 +1,6 @@
 """What a handler is given and what it may give back."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -11,6 +11,7 @@ from control_api.issuer import Issuer, Passwords
 from control_api.playback import Playback
 from control_api.settings import Settings
 from runtime.sql import Database
+from runtime.store import Store
 
 Body = TypeVar("Body")
 
@@ -25,12 +26,16 @@ class Services:
     passwords: Passwords
     playback: Playback
     secret: bytes = field(repr=False)
+    store: Store
     token_signer: CatSigner | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[Body]):
-    """One request, checked: `caller` if the route has a scope, `query` and `body` of its types."""
+    """One request, checked: `caller` if the route has a scope, `query` and `body` of its types.
+
+    `headers` are the request's own, whatever their case; `address` is the client's (CTL-10).
+    """
 
     services: Services
     now_ms: int
@@ -38,11 +43,22 @@ class Call(Generic[Body]):
     path: Mapping[str, str]
     query: Any
     body: Body
+    headers: Mapping[str, str] = field(default_factory=dict)
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer with headers of its own; a value of None is 204."""
+    """An answer with headers of its own; a value of None is 204, `status` None is the route's."""
 
     value: Struct | None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An answer that comes piece by piece, for as long as the client listens."""
+
+    pieces: AsyncGenerator[bytes]
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from control_api import ids, problems, types
-from control_api.routes import Route
+from control_api.route import Route
 
 API_VERSION = "1.0.0"
 REF = "#/components/schemas/{name}"
@@ -18,7 +18,7 @@ def document(routes: Sequence[Route], server_url: str) -> dict[str, Any]:
     """The whole document; serve it as JSON."""
     shapes: list[Any] = [types.Problem]
     for route in routes:
-        shapes += [shape for shape in (route.answer, route.body, route.query) if shape]
+        shapes += [shape for shape in (route.answer, route.body, route.query) if _named(shape)]
     schemas, components = msgspec.json.schema_components(shapes, ref_template=REF)
     named = dict(zip(shapes, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
@@ -47,12 +47,18 @@ def _operation(route: Route, named: dict[Any, Any], components: dict[str, Any]) 
         "responses": _responses(route, named),
     }
     if route.body is not None:
-        content = {"application/json": {"schema": named[route.body]}}
+        schema = {} if route.body is bytes else named[route.body]
+        content = {media: {"schema": schema} for media in route.media}
         operation["requestBody"] = {"required": True, "content": content}
     if route.scope is not None:
         operation["security"] = [{"bearer": []}]
         operation["description"] = f"Scope: `{route.scope}`."
     return operation
+
+
+def _named(shape: Any) -> bool:
+    """Has the type a schema of its own?"""
+    return shape not in (None, bytes)
 
 
 def _parameters(
@@ -76,8 +82,8 @@ def _parameters(
 def _responses(route: Route, named: dict[Any, Any]) -> dict[str, Any]:
     success: dict[str, Any] = {"description": "Done"}
     if route.answer is not None:
-        success["content"] = {"application/json": {"schema": named[route.answer]}}
-    responses = {str(route.status): success}
+        success["content"] = {route.produces: {"schema": named[route.answer]}}
+    responses = {str(status): success for status in (route.status, *route.also)}
     if route.cache_s is not None:
         responses["304"] = {"description": "Not modified"}
     by_status: dict[int, list[str]] = {}

@@ -1,53 +1,10 @@
 """Every operation, once: routing, validation, sign-in and the OpenAPI document read this table."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
-
 from msgspec import Struct
 
 from control_api import handlers, tokens, types
-from control_api.calls import Call, Reply
+from control_api.route import DENIALS, Handler, Route, public
 
-Handler = Callable[[Call[Any]], Awaitable[Struct | Reply | None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One row. A scope asks for sign-in, `cache_s` makes an answer public, `errors` come on top of
-    those that a body, a query, an id or a scope bring along.
-    """
-
-    method: str
-    path: str
-    handler: Handler
-    answer: type[Struct] | None
-    errors: tuple[str, ...] = ()
-    scope: str | None = None
-    query: type[Struct] | None = None
-    body: type[Struct] | None = None
-    status: int = 200
-    cache_s: int | None = None
-    decides_access: bool = False
-
-    @property
-    def summary(self) -> str:
-        return (self.handler.__doc__ or "").partition("\n")[0]
-
-
-DENIALS = (  # CTL-71..79
-    "account_suspended",
-    "device_revoked",
-    "device_limit",
-    "content_not_found",
-    "outside_window",
-    "geo_blocked",
-    "geo_unknown",
-    "not_entitled",
-    "rental_expired",
-    "uses_exhausted",
-    "entitlement_unavailable",
-)
 STARTS = (*DENIALS, "stream_limit", "token_unavailable")
 ENDED = ("session_not_found", "session_terminated", "stream_limit")
 
@@ -79,14 +36,10 @@ def _stop(method: str, path: str) -> Route:
 
 
 def _listing(path: str, handler: Handler, answer: type[Struct]) -> Route:
-    return _public(path, handler, answer, 30, query=types.Page, errors=("bad_cursor",))
+    return public(path, handler, answer, 30, query=types.Page, errors=("bad_cursor",))
 
 
-def _public(path: str, handler: Handler, answer: type[Struct], cache_s: int, **more: Any) -> Route:
-    return Route("GET", path, handler, answer, cache_s=cache_s, **more)
-
-
-ROUTES: tuple[Route, ...] = (
+CORE: tuple[Route, ...] = (
     Route(
         "POST",
         "/v1/auth/token",
@@ -95,7 +48,7 @@ ROUTES: tuple[Route, ...] = (
         ("bad_credentials",),
         body=types.TokenRequest,
     ),
-    _public("/.well-known/jwks.json", tokens.key_set, types.KeySet, 300),
+    public("/.well-known/jwks.json", tokens.key_set, types.KeySet, 300),
     Route(
         "POST",
         "/v1/tokens",
@@ -117,15 +70,15 @@ ROUTES: tuple[Route, ...] = (
     ),
     _listing("/v1/channels", handlers.list_channels, types.ChannelList),
     _listing("/v1/catalog/contents", handlers.list_contents, types.ContentList),
-    _public(
+    public(
         "/v1/catalog/contents/{id}",
         handlers.get_content,
         types.Content,
         30,
         errors=("content_not_found",),
     ),
-    _public("/v1/epg", handlers.epg_grid, types.Grid, 60, query=types.GridQuery),
-    _public("/v1/epg/now", handlers.epg_now, types.NowList, 10, query=types.NowQuery),
+    public("/v1/epg", handlers.epg_grid, types.Grid, 60, query=types.GridQuery),
+    public("/v1/epg/now", handlers.epg_now, types.NowList, 10, query=types.NowQuery),
     Route(
         "POST",
         "/v1/entitlements/check",
@@ -152,3 +105,6 @@ ROUTES: tuple[Route, ...] = (
     _stop("POST", "/v1/sessions/{id}/stop"),  # a page that unloads can only POST
     _stop("DELETE", "/v1/sessions/{id}"),
 )
+
+# One line a folder of the room, each with its own table.
+ROUTES: tuple[Route, ...] = (*CORE,)

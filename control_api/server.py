@@ -30,6 +30,10 @@ from runtime.store import MemoryStore, Store
 
 Pages = Callable[[web.Application], None]
 KeyRoutes = Callable[[Gate], Sequence[web.RouteDef]]
+Work = Callable[[Services], Sequence[Part]]
+
+# One line a folder of the room that does something on its own; started in this order.
+WORK: tuple[Work, ...] = ()
 
 
 class Schema:
@@ -83,7 +87,7 @@ def parts(
     `database` is started by the composition, earlier; `folder` keeps the issuer's keys; `router`
     None asks `settings.router_url` over HTTP; `demo` plants the demo household; `pages` mounts the
     console on the listener's application; `key_routes` gives out content keys to whom the gate lets
-    pass; `store`, started by the composition, counts licence requests.
+    pass; `store`, started by the composition, is what the processes of the API share.
     """
     found: list[Part] = []
     if router is None:
@@ -93,11 +97,21 @@ def parts(
     passwords = Passwords()
     demo_password = settings.demo_password.get_secret_value() if demo else None
     found.append(Schema(database, passwords, demo_password))
-    app, gate = application(
-        settings, database, folder, token_signer, router, passwords, clearkey=key_routes is not None
+    store = store or MemoryStore()
+    app, gate, services = application(
+        settings,
+        database,
+        folder,
+        token_signer,
+        router,
+        passwords,
+        store,
+        clearkey=key_routes is not None,
     )
+    for work in WORK:
+        found += work(services)
     if gate is not None:
-        fetchers, found_proxies = proxies(settings.licences, gate, store or MemoryStore())
+        fetchers, found_proxies = proxies(settings.licences, gate, store)
         found += fetchers
         for proxy in found_proxies:
             app.add_routes(proxy.routes())
@@ -125,9 +139,10 @@ def application(
     token_signer: Signer,
     router: Router,
     passwords: Passwords,
+    store: Store,
     *,
     clearkey: bool = False,
-) -> tuple[web.Application, Gate | None]:
+) -> tuple[web.Application, Gate | None, Services]:
     """The API's routes and its OpenAPI document; and who may have licences."""
     secret = keys.sealing_secret(
         keys.load_or_create(folder / "sealing-key.json", keys.sealing_keys)
@@ -142,7 +157,8 @@ def application(
     playback = Playback(settings, database, router, token_signer, secret, clearkey=clearkey)
     app = web.Application(client_max_size=settings.max_body_bytes)
     desk = token_signer if isinstance(token_signer, CatSigner) else None
-    mount(app, Services(settings, database, issuer, passwords, playback, secret, desk), ROUTES)
+    services = Services(settings, database, issuer, passwords, playback, secret, store, desk)
+    mount(app, services, ROUTES)
     described = openapi.document(ROUTES, settings.public_url)
     document = msgspec.json.encode(described)
 
@@ -154,4 +170,4 @@ def application(
         settings.session_ttl_s, settings.terminated_kept_s, settings.termination_code_s
     )
     gate = Gate(database, playback, desk.keys, desk.issuer, times) if desk is not None else None
-    return app, gate
+    return app, gate, services

@@ -4,6 +4,7 @@ Nothing that a client sends makes a 5xx (CTL-4); every error has a code of `prob
 """
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +15,10 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from control_api import ids, problems
-from control_api.calls import Call, Reply, Services
+from control_api.calls import Call, Reply, Services, Stream
 from control_api.issuer import BadToken, Caller
 from control_api.problems import Problem
-from control_api.routes import Route
+from control_api.route import EVENT_STREAM, Route
 from control_api.times import now_ms
 from runtime import logs, metrics
 from runtime.sql import SqlError
@@ -29,8 +30,8 @@ PROBLEMS = metrics.counter("control_problems", "answers that were problems", ("c
 CHUNK_BYTES = 16_384
 STATUS_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 400: "invalid"}
 ALLOW_HEADERS = (
-    "Authorization, Content-Type, CTA-Common-Access-Token, Idempotency-Key, If-None-Match,"
-    " SOAPAction, X-Request-Timeout-Ms"
+    "Authorization, Content-Type, CTA-Common-Access-Token, Idempotency-Key, If-Match,"
+    " If-None-Match, Last-Event-ID, SOAPAction, traceparent, tracestate, X-Request-Timeout-Ms"
 )
 EXPOSE_HEADERS = "ETag, Location, Retry-After, X-Request-Id"
 
@@ -52,14 +53,16 @@ class _Endpoint:
     route: Route
     services: Services
 
-    async def handle(self, request: web.Request) -> web.Response:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
         call = Call(
             services=self.services,
             now_ms=now_ms(),
-            caller=self._caller(request),
+            caller=await self._caller(request),
             path=_path(request),
             query=_query(request, self.route.query),
             body=await self._body(request),
+            headers=request.headers,
+            address=request.remote or "",
         )
         try:
             async with asyncio.timeout(self._budget_s(request)):
@@ -68,7 +71,21 @@ class _Endpoint:
             code = "entitlement_unavailable" if self.route.decides_access else "unavailable"
             log.warning("late", path=self.route.path, error=str(error) or "request timeout")
             raise Problem(code, headers={"Retry-After": "1"}) from None
+        if isinstance(result, Stream):
+            return await self._stream(request, result)
         return self._answer(request, result)
+
+    async def _stream(self, request: web.Request, stream: Stream) -> web.StreamResponse:
+        """Piece by piece; what a client that left behind is closed at once."""
+        response = web.StreamResponse(headers={"Cache-Control": "no-store", **stream.headers})
+        response.content_type = self.route.produces
+        if self.route.produces == EVENT_STREAM:
+            response.headers["X-Accel-Buffering"] = "no"
+        await response.prepare(request)
+        async with contextlib.aclosing(stream.pieces) as pieces:
+            async for piece in pieces:
+                await response.write(piece)
+        return response
 
     def _budget_s(self, request: web.Request) -> float:
         """The setting, or less if the caller has less time (CTL-188)."""
@@ -78,7 +95,7 @@ class _Endpoint:
             limit_ms = min(limit_ms, max(int(text), 1))
         return limit_ms / 1_000
 
-    def _caller(self, request: web.Request) -> Caller | None:
+    async def _caller(self, request: web.Request) -> Caller | None:
         if self.route.scope is None:
             return None
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -98,9 +115,12 @@ class _Endpoint:
     async def _body(self, request: web.Request) -> Any:
         if self.route.body is None:
             return None
-        if request.content_type != "application/json":
+        if request.content_type not in self.route.media:
             raise Problem("unsupported_media_type")
-        raw = await _read(request, self.services.settings.max_body_bytes)
+        limit_bytes = self.route.max_bytes or self.services.settings.max_body_bytes
+        raw = await _read(request, limit_bytes)
+        if self.route.body is bytes:
+            return raw
         try:
             return msgspec.json.decode(raw, type=self.route.body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -122,8 +142,9 @@ class _Endpoint:
             }
             if headers["ETag"] in _tags(request):
                 return web.Response(status=304, headers=headers)
+        status = reply.status or self.route.status
         return web.Response(
-            body=raw, status=self.route.status, content_type="application/json", headers=headers
+            body=raw, status=status, content_type="application/json", headers=headers
         )
 
 
@@ -211,7 +232,7 @@ def _cors(origins: Sequence[str]) -> Any:
         response.headers["Access-Control-Allow-Origin"] = "*" if "*" in origins else origin
         response.headers["Access-Control-Expose-Headers"] = EXPOSE_HEADERS
         if preflight:
-            response.headers["Access-Control-Allow-Methods"] = "GET, POST, DELETE"
+            response.headers["Access-Control-Allow-Methods"] = "GET, POST, PUT, PATCH, DELETE"
             response.headers["Access-Control-Allow-Headers"] = ALLOW_HEADERS
             response.headers["Access-Control-Max-Age"] = "7200"
         return response

@@ -1,0 +1,69 @@
+"""One operation as a row: routing, validation, sign-in and the OpenAPI document read it.
+
+A folder of the room exports its rows as `ROUTES`; `routes.py` puts them all into one table.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec import Struct
+
+from control_api.calls import Call, Reply, Stream
+
+Handler = Callable[[Call[Any]], Awaitable[Struct | Reply | Stream | None]]
+
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"  # RFC 7396
+EVENT_STREAM = "text/event-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One row. A scope asks for sign-in, `cache_s` makes an answer public, `errors` come on top of
+    those that a body, a query, an id or a scope bring along.
+
+    `body` is the type that the body is read as; `bytes` leaves it as it is. `media` are the types a
+    body may have. `max_bytes` None is the setting's. `also` are further good statuses that a
+    `Reply` may have. `produces` is the media type of a `Stream`, which no time limit ends.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    answer: type[Struct] | None
+    errors: tuple[str, ...] = ()
+    scope: str | None = None
+    query: type[Struct] | None = None
+    body: type[Struct] | type[bytes] | None = None
+    status: int = 200
+    cache_s: int | None = None
+    decides_access: bool = False
+    media: tuple[str, ...] = (JSON,)
+    max_bytes: int | None = None
+    also: tuple[int, ...] = ()
+    produces: str = JSON
+
+    @property
+    def summary(self) -> str:
+        return (self.handler.__doc__ or "").partition("\n")[0]
+
+
+def public(path: str, handler: Handler, answer: type[Struct], cache_s: int, **more: Any) -> Route:
+    """A GET whose answer anybody may keep for `cache_s`, with an ETag (CTL-7)."""
+    return Route("GET", path, handler, answer, cache_s=cache_s, **more)
+
+
+DENIALS = (  # CTL-71..79
+    "account_suspended",
+    "device_revoked",
+    "device_limit",
+    "content_not_found",
+    "outside_window",
+    "geo_blocked",
+    "geo_unknown",
+    "not_entitled",
+    "rental_expired",
+    "uses_exhausted",
+    "entitlement_unavailable",
+)
