@@ -51,9 +51,18 @@ class Call(Generic[Body]):
 class Reply:
     """An answer with headers of its own; a value of None is 204, `status` None is the route's."""
 
-    value: Struct | None
+    value: "Struct | Rendered | None"
     headers: Mapping[str, str] = field(default_factory=dict)
     status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """JSON made once for many callers; `tag` tells it from any other bytes (CTL-7)."""
+
+    raw: bytes
+    gzipped: bytes
+    tag: str
 
 
 @dataclass(frozen=True, slots=True)

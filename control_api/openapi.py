@@ -73,7 +73,12 @@ def _parameters(
     if route.query is not None:
         shape = components[named[route.query]["$ref"].rpartition("/")[2]]
         found += [
-            {"name": name, "in": "query", "required": False, "schema": schema}
+            {
+                "name": name,
+                "in": "query",
+                "required": name in shape.get("required", ()),
+                "schema": schema,
+            }
             for name, schema in shape["properties"].items()
         ]
     return found

@@ -15,7 +15,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from control_api import ids, problems
-from control_api.calls import Call, Reply, Services, Stream
+from control_api.calls import Call, Rendered, Reply, Services, Stream
 from control_api.issuer import BadToken, Caller
 from control_api.problems import Problem
 from control_api.route import EVENT_STREAM, Route
@@ -131,14 +131,14 @@ class _Endpoint:
         headers = dict(reply.headers)
         if reply.value is None:
             return web.Response(status=204, headers=headers | {"Cache-Control": "no-store"})
-        raw = msgspec.json.encode(reply.value)
+        raw, tag = _rendered(request, reply.value, headers)
         if self.route.cache_s is None:
             headers["Cache-Control"] = "private, no-store"  # CTL-7
         else:
             headers |= {
                 "Cache-Control": f"public, max-age={self.route.cache_s}",
                 "Vary": "Accept-Encoding, Accept-Language",
-                "ETag": f'"{hashlib.blake2b(raw, digest_size=12).hexdigest()}"',
+                "ETag": f'"{tag or hashlib.blake2b(raw, digest_size=12).hexdigest()}"',
             }
             if headers["ETag"] in _tags(request):
                 return web.Response(status=304, headers=headers)
@@ -146,6 +146,16 @@ class _Endpoint:
         return web.Response(
             body=raw, status=status, content_type="application/json", headers=headers
         )
+
+
+def _rendered(request: web.Request, value: Any, headers: dict[str, str]) -> tuple[bytes, str]:
+    """The body, and its tag where it is known: each coding has one (RFC 9110 section 8.8.3.3)."""
+    if not isinstance(value, Rendered):
+        return msgspec.json.encode(value), ""
+    if "gzip" not in request.headers.get("Accept-Encoding", ""):
+        return value.raw, value.tag
+    headers["Content-Encoding"] = "gzip"
+    return value.gzipped, f"{value.tag}-gzip"
 
 
 def _path(request: web.Request) -> Mapping[str, str]:
