@@ -55,7 +55,9 @@ class References:
         )
 
     def public_path(self, reference: bytes) -> bytes | None:
-        """The origin path that a reference means; None: foreign, opaque or not resolvable."""
+        """The origin path that a reference means; None: none, foreign, opaque or not resolvable."""
+        if not reference:
+            return None  # KEY:METHOD=NONE,URI="" is in use, and may have no other
         if b"{$" in reference:
             reference = VARIABLE.sub(lambda m: self.variables.get(m[1], m[0]), reference)
             if reference.startswith(b"{$"):

@@ -88,6 +88,12 @@ def test_a_key_of_a_drm_scheme_stays() -> None:
     assert media(line) == line
 
 
+def test_an_empty_uri_stays_empty() -> None:
+    """METHOD=NONE allows no URI (4.4.4.4), so a strict reader refuses any but this."""
+    line = b'#EXT-X-KEY:METHOD=NONE,URI=""\n'
+    assert media(line) == line
+
+
 def test_rendition_reports_stay_relative() -> None:
     """HLS-M23: also when the origin wrote them absolute."""
     plain = b'#EXT-X-RENDITION-REPORT:URI="../a/media.m3u8",LAST-MSN=4\n'
