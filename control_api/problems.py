@@ -27,13 +27,13 @@ TABLE: Mapping[str, Kind] = {
     "outside_window":          Kind(403, "Not available at this time"),                 # CTL-74
     "geo_blocked":             Kind(403, "Not available in this country"),              # CTL-75
     "geo_unknown":             Kind(403, "The country could not be told"),              # CTL-75
-    "blackout":                Kind(403, "Not shown here now"),                     # CTL-76
-    "pin_required":            Kind(403, "The parental PIN is needed"),             # CTL-77
-    "pin_wrong":               Kind(403, "Wrong PIN"),                              # CTL-77
-    "pin_locked":              Kind(403, "Too many wrong PINs"),                    # CTL-77
-    "catchup_not_allowed":     Kind(403, "No catch-up for this programme"),         # CTL-78
-    "startover_not_allowed":   Kind(403, "No start-over for this programme"),       # CTL-78
-    "outside_catchup_window":  Kind(403, "Too late for catch-up"),                  # CTL-78
+    "blackout":                Kind(403, "Not shown here now"),                         # CTL-76
+    "pin_required":            Kind(403, "The parental PIN is needed"),                 # CTL-77
+    "pin_wrong":               Kind(403, "Wrong PIN"),                                  # CTL-77
+    "pin_locked":              Kind(403, "Too many wrong PINs"),                        # CTL-77
+    "catchup_not_allowed":     Kind(403, "No catch-up for this programme"),             # CTL-78
+    "startover_not_allowed":   Kind(403, "No start-over for this programme"),           # CTL-78
+    "outside_catchup_window":  Kind(403, "Too late for catch-up"),                      # CTL-78
     "not_entitled":            Kind(403, "Not part of the subscription"),               # CTL-79
     "rental_expired":          Kind(403, "The rental is over"),                         # CTL-79
     "uses_exhausted":          Kind(403, "All plays are used up"),                      # CTL-79
@@ -41,17 +41,17 @@ TABLE: Mapping[str, Kind] = {
     "content_not_found":       Kind(404, "No such title or channel"),                   # CTL-73
     "session_not_found":       Kind(404, "No such session"),                            # CTL-106
     "method_not_allowed":      Kind(405, "The method is not allowed here"),             # CTL-4
-    "bad_state":               Kind(409, "Not possible in this state"),             # CTL-120
-    "in_use":                  Kind(409, "Something else depends on it"),           # CTL-31
-    "exists":                  Kind(409, "There is one already"),                   # CTL-8
+    "bad_state":               Kind(409, "Not possible in this state"),                 # CTL-120
+    "in_use":                  Kind(409, "Something else depends on it"),               # CTL-31
+    "exists":                  Kind(409, "There is one already"),                       # CTL-8
     "stream_limit":            Kind(409, "Too many streams at once"),                   # CTL-103
     "session_terminated":      Kind(410, "The session was ended"),                      # CTL-105
-    "precondition_failed":     Kind(412, "It was changed meanwhile"),               # CTL-8
+    "precondition_failed":     Kind(412, "It was changed meanwhile"),                   # CTL-8
     "too_large":               Kind(413, "The body is too large"),                      # CTL-4
     "unsupported_media_type":  Kind(415, "The body must be application/json"),          # CTL-4
-    "bad_identifier":          Kind(422, "The identifier is not well formed"),      # CTL-34
-    "unknown_reference":       Kind(422, "It names what does not exist"),           # CTL-34
-    "precondition_required":   Kind(428, "If-Match is needed"),                     # CTL-8
+    "bad_identifier":          Kind(422, "The identifier is not well formed"),          # CTL-34
+    "unknown_reference":       Kind(422, "It names what does not exist"),               # CTL-34
+    "precondition_required":   Kind(428, "If-Match is needed"),                         # CTL-8
     "rate_limited":            Kind(429, "Too many requests"),                          # CTL-164
     "internal":                Kind(500, "The server failed"),                          # CTL-5
     "entitlement_unavailable": Kind(503, "Rights cannot be checked now"),               # CTL-84
