@@ -23,6 +23,16 @@ PREFIXES = {
     "event": "evt_",
     "import": "imp_",
     "request": "req_",
+    "recording": "rec_",
+    "recording_asset": "ras_",
+    "recording_rule": "rul_",
+    "profile": "prf_",
+    "api_key": "key_",
+    "audit": "aud_",
+    "message": "msg_",
+    "dead": "dlq_",
+    "endpoint": "whk_",
+    "delivery": "whd_",
 }
 PATTERN = r"^[A-Za-z0-9_.:-]{1,64}$"
 VALID = re.compile(PATTERN)
