@@ -17,6 +17,7 @@ from control_api.issuer import Issuer, Passwords
 from control_api.licence_proxy import proxies
 from control_api.licences import Gate
 from control_api.migrations import LOCATION
+from control_api.outbox import work as outbox
 from control_api.playback import Playback
 from control_api.routerclient import HttpRouter, Router
 from control_api.routes import ROUTES
@@ -33,7 +34,7 @@ KeyRoutes = Callable[[Gate], Sequence[web.RouteDef]]
 Work = Callable[[Services], Sequence[Part]]
 
 # One line a folder of the room that does something on its own; started in this order.
-WORK: tuple[Work, ...] = ()
+WORK: tuple[Work, ...] = (outbox.work,)
 
 
 class Schema:

@@ -1,0 +1,5 @@
+"""The way of an event: outbox row, relay, stream, consumer, dead letter (control-api, 11)."""
+
+from control_api.outbox.record import emit
+
+__all__ = ["emit"]

@@ -1,0 +1,49 @@
+"""Telling of a change: one row in the transaction that makes it (CTL-170).
+
+    async with database.write() as connection:
+        ...                                              # the change
+        await emit(connection, "catalog.content.created", {...}, now_ms)
+
+Whoever rolls back told nothing; whoever commits will be heard, whatever dies afterwards.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from control_api import events, ids
+from control_api.outbox.tables import outbox
+from runtime import trace
+
+
+async def emit(
+    connection: AsyncConnection,
+    event_type: str,
+    data: Mapping[str, Any],
+    now_ms: int,
+    *,
+    event_id: str | None = None,
+) -> str:
+    """Put an event of `control_api.events.table` into the open transaction; answers its id.
+
+    Raises EventError for data that the table does not describe.
+    """
+    event = events.make(
+        event_type,
+        data,
+        now_ms,
+        event_id=event_id or ids.new("message"),
+        traceparent=trace.outgoing().get(trace.TRACEPARENT),
+    )
+    await connection.execute(
+        insert(outbox).values(
+            id=event.id,
+            topic=event.type,
+            key=event.subject,
+            payload=events.encode(event).decode(),
+            created_ms=now_ms,
+        )
+    )
+    return event.id
