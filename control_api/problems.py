@@ -20,7 +20,7 @@ TABLE: Mapping[str, Kind] = {
     "bad_cursor":              Kind(400, "The cursor is not of this list"),             # CTL-6
     "unauthenticated":         Kind(401, "Sign in first"),                              # CTL-70
     "bad_credentials":         Kind(401, "Unknown user or wrong password"),             # CTL-161
-    "refresh_reused":          Kind(401, "The sign-in was ended, sign in again"),   # CTL-161
+    "refresh_reused":          Kind(401, "The sign-in was ended, sign in again"),       # CTL-161
     "forbidden_scope":         Kind(403, "The token does not allow this operation"),    # CTL-70
     "account_suspended":       Kind(403, "The account is suspended"),                   # CTL-71
     "device_revoked":          Kind(403, "The device was signed out"),                  # CTL-72
@@ -38,30 +38,30 @@ TABLE: Mapping[str, Kind] = {
     "not_entitled":            Kind(403, "Not part of the subscription"),               # CTL-79
     "rental_expired":          Kind(403, "The rental is over"),                         # CTL-79
     "uses_exhausted":          Kind(403, "All plays are used up"),                      # CTL-79
-    "recording_not_allowed":   Kind(403, "This may not be recorded"),               # CTL-121
+    "recording_not_allowed":   Kind(403, "This may not be recorded"),                   # CTL-121
     "not_found":               Kind(404, "No such resource"),                           # CTL-8
     "content_not_found":       Kind(404, "No such title or channel"),                   # CTL-73
     "session_not_found":       Kind(404, "No such session"),                            # CTL-106
-    "recording_not_found":     Kind(404, "No such recording"),                      # CTL-8
-    "rule_not_found":          Kind(404, "No such rule"),                           # CTL-8
-    "profile_not_found":       Kind(404, "No such profile"),                        # CTL-8
+    "recording_not_found":     Kind(404, "No such recording"),                          # CTL-8
+    "rule_not_found":          Kind(404, "No such rule"),                               # CTL-8
+    "profile_not_found":       Kind(404, "No such profile"),                            # CTL-8
     "method_not_allowed":      Kind(405, "The method is not allowed here"),             # CTL-4
     "bad_state":               Kind(409, "Not possible in this state"),                 # CTL-120
     "in_use":                  Kind(409, "Something else depends on it"),               # CTL-31
     "exists":                  Kind(409, "There is one already"),                       # CTL-8
     "stream_limit":            Kind(409, "Too many streams at once"),                   # CTL-103
-    "quota_exceeded":          Kind(409, "The recording quota is used up"),         # CTL-121
-    "parallel_limit":          Kind(409, "Too many recordings at once"),            # CTL-121
-    "protected_limit":         Kind(409, "Too much is protected"),                  # CTL-130
-    "profile_limit":           Kind(409, "Too many profiles"),                      # section 3
+    "quota_exceeded":          Kind(409, "The recording quota is used up"),             # CTL-121
+    "parallel_limit":          Kind(409, "Too many recordings at once"),                # CTL-121
+    "protected_limit":         Kind(409, "Too much is protected"),                      # CTL-130
+    "profile_limit":           Kind(409, "Too many profiles"),                          # section 3
     "session_terminated":      Kind(410, "The session was ended"),                      # CTL-105
     "precondition_failed":     Kind(412, "It was changed meanwhile"),                   # CTL-8
     "too_large":               Kind(413, "The body is too large"),                      # CTL-4
     "unsupported_media_type":  Kind(415, "The body must be application/json"),          # CTL-4
     "bad_identifier":          Kind(422, "The identifier is not well formed"),          # CTL-34
-    "event_not_found":         Kind(422, "No such programme"),                      # CTL-121
-    "outside_dvr_window":      Kind(422, "It began too long ago"),                  # CTL-121
-    "bad_position":            Kind(422, "The position is behind the end"),         # CTL-140
+    "event_not_found":         Kind(422, "No such programme"),                          # CTL-121
+    "outside_dvr_window":      Kind(422, "It began too long ago"),                      # CTL-121
+    "bad_position":            Kind(422, "The position is behind the end"),             # CTL-140
     "unknown_reference":       Kind(422, "It names what does not exist"),               # CTL-34
     "precondition_required":   Kind(428, "If-Match is needed"),                         # CTL-8
     "rate_limited":            Kind(429, "Too many requests"),                          # CTL-164
