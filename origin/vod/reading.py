@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Iterator
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
@@ -19,6 +20,7 @@ from typing import Protocol, Self
 
 from native.bmff import BoxError
 from native.bmff.gather import read_runs, same_file
+from native.bmff.window import Window
 from origin.vod.errors import VodError
 from origin.vod.spans import Key, Spans
 from runtime.objects import ObjectError, ObjectInfo, ObjectStore
@@ -29,6 +31,7 @@ TAIL_BYTES = 32 << 20  # TR-45: what is left of an object is read at once up to 
 MERGED_GAP = 524_288  # TR-45: what lies between two runs of one read
 PART_BYTES = 16 << 20  # TR-45: a larger plan is read in parallel
 SPAN_BYTES = 64 << 20  # of stretches that are kept, of all objects
+SCATTERED = 8  # runs of a file from which on they are copied from its pages (TR-44)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +103,18 @@ class FileReader:
 
     def __init__(self, path: Path) -> None:
         self._fd = -1
+        self._window: Window | None = None
         try:
             self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise VodError("unreadable", path.name, error.strerror or "cannot be opened") from error
         self._path = os.fsencode(path)
         self.location = str(path.resolve())
-        self.identity = Identity.of(os.fstat(self._fd))
+        status = os.fstat(self._fd)
+        self.identity = Identity.of(status)
+        with suppress(OSError, ValueError):  # without a mapping every run is read
+            if status.st_uid == os.geteuid() or os.access(path, os.W_OK):
+                self._window = Window(self._fd, status.st_size)
 
     def read(self, at: int, size: int) -> bytes:
         return os.pread(self._fd, size, at)
@@ -114,6 +122,9 @@ class FileReader:
     def runs(
         self, out: bytes, at: int, starts: "array[int]", lengths: "array[int]", wait: bool
     ) -> bytes | None:
+        window = self._window if not wait and len(starts) >= SCATTERED else None
+        if window is not None and window.take(out, at, starts, lengths):
+            return out
         return out if read_runs(self._fd, out, at, starts, lengths, wait) else None
 
     def ahead(self, starts: "array[int]", lengths: "array[int]") -> None:
