@@ -110,9 +110,10 @@ class Joints:
             return self._data
         place = self._place(joined_ms)
         if place is None:
-            body = self._data[self._ends[0] :]
+            opening = [line.raw for line in content.segments[0].lines]
             numbers = self._numbers(content.sequence, content.breaks + self._rise)
-            return b"".join([self._top, numbers, self._rest, body])
+            rest = self._data[self._ends[1] :]
+            return b"".join([self._top, numbers, self._rest, *opening, rest])
         segment = content.segments[place]
         first = opened(replace(segment, lines=[*segment.lines]), ending)
         numbers = self._numbers(segment.number - self._count, self._breaks[place])

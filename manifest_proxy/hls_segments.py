@@ -21,9 +21,15 @@ BYTERANGE, PART, SKIP = b"EXT-X-BYTERANGE", b"EXT-X-PART", b"EXT-X-SKIP"
 SEQUENCE, BREAKS = b"EXT-X-MEDIA-SEQUENCE", b"EXT-X-DISCONTINUITY-SEQUENCE"
 TARGET, ENDLIST, TYPE = b"EXT-X-TARGETDURATION", b"EXT-X-ENDLIST", b"EXT-X-PLAYLIST-TYPE"
 
-# Tags that belong to the segment behind them (4.4.4); every other one before it is the head's.
+# Tags that belong to the segment behind them (4.4.4); what stands before them is the head's.
 OF_SEGMENT = frozenset(
     {EXTINF, KEY, MAP, BITRATE, CLOCK, DISCONTINUITY, BYTERANGE, PART, b"EXT-X-GAP"}
+)
+# Tags that speak for the playlist wherever they stand (4.4.1.2, 4.4.2, 4.4.3).
+OF_PLAYLIST = frozenset(
+    {b"EXT-X-VERSION", b"EXT-X-INDEPENDENT-SEGMENTS", b"EXT-X-START", b"EXT-X-DEFINE"}
+    | {TARGET, SEQUENCE, BREAKS, ENDLIST, TYPE, b"EXT-X-I-FRAMES-ONLY", b"EXT-X-PART-INF"}
+    | {b"EXT-X-SERVER-CONTROL"}
 )
 STANDING = (MAP, BITRATE)  # in force until replaced, besides the keys
 RANGE = re.compile(rb"([0-9]{1,18})(?:@([0-9]{1,18}))?")
@@ -90,12 +96,17 @@ def read_media(data: bytes) -> Media:
     uris = [at for at, line in enumerate(lines) if line.kind is Kind.URI]
     first = _first_of_segment(lines, uris[0]) if uris else len(lines)
     head, tail = lines[:first], lines[uris[-1] + 1 :] if uris else []
+    opening = lines[first : uris[0] + 1] if uris else []
+    late = [line for line in opening if line.name in OF_PLAYLIST]
+    head += late
     told = {line.name: line for line in reversed(head)}
     sequence, breaks = number_of(told.get(SEQUENCE)), number_of(told.get(BREAKS))
     segments = []
     for count, at in enumerate(uris):
         begin = uris[count - 1] + 1 if count else first
         segments.append(Segment(lines[begin : at + 1], sequence + count))
+    if late:
+        segments[0].lines = [line for line in opening if line.name not in OF_PLAYLIST]
     _follow(segments)
     return Media(head, segments, tail, sequence, breaks, lines[0].ending or b"\n")
 

@@ -15,6 +15,7 @@ from .hls_segments import (
     CLOCK,
     DISCONTINUITY,
     KEY,
+    OF_PLAYLIST,
     PART,
     SEQUENCE,
     TYPE,
@@ -26,6 +27,7 @@ from .hls_segments import (
 MIN_TARGETS = 3  # HLS-M18
 DATERANGE = b"EXT-X-DATERANGE"
 CONTROL = b"EXT-X-SERVER-CONTROL"
+STAYING = OF_PLAYLIST | {DATERANGE}  # when the segment they stand before goes
 SKIPPING: dict[bytes, bytes | None] = {b"CAN-SKIP-UNTIL": None, b"CAN-SKIP-DATERANGES": None}
 
 
@@ -49,7 +51,7 @@ def cut(media: Media, first: int) -> Media:
     gone, kept = media.segments[:first], media.segments[first:]
     if not gone:
         return media
-    ranges = [line for one in gone for line in one.lines if line.name == DATERANGE]
+    ranges = [line for one in gone for line in one.lines if line.name in STAYING]
     if kept:
         kept = [opened(kept[0], media.ending), *kept[1:]]
     return Media(

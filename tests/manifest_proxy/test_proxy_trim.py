@@ -70,6 +70,16 @@ def test_state_in_force_is_written_again() -> None:
     assert out.endswith('#EXT-X-PRELOAD-HINT:TYPE=PART,URI="r2.mp4"\r\n')
 
 
+def test_tags_of_the_playlist_stay_wherever_they_stand() -> None:
+    """Encoders write KEY before TARGETDURATION and MEDIA-SEQUENCE; the segment goes, they stay."""
+    late = b"#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:7\n"
+    out = at(1, b"#EXTM3U\n#EXT-X-KEY:METHOD=NONE\n%b#EXTINF:4,\n1\n#EXTINF:4,\n2\n" % late)
+    assert out == (
+        "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:8\n"
+        "#EXT-X-KEY:METHOD=NONE\n#EXTINF:4,\n2\n"
+    )
+
+
 def test_a_discontinuity_counts_once_it_is_gone() -> None:
     before, out = at(2), at(3)
     assert "#EXT-X-DISCONTINUITY-SEQUENCE:3\r\n" in before
