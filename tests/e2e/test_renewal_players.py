@@ -22,7 +22,7 @@ PLAYERS = ("hls.js", "dash.js", "Shaka")
 PLAY_S = int(os.environ.get("HEADWATER_RENEWAL_S", "14"))
 IS_LONG = PLAY_S >= 60
 TOKEN_S, DEADLINE_S = (30, 20) if IS_LONG else (6, 4)
-START_S = 20
+START_S, PATIENCE_S = 20, 90
 # catr type, and the CDN whose script renews: CloudFront's bundle has no room for redirects.
 WAYS = {
     "automatic": (0, "cloudfront"),
@@ -66,10 +66,10 @@ def test_players_outlive_their_tokens(media: Path, page: Page, way: str) -> None
             "([way, tokens]) => play(way, tokens)",
             [way, {player: token(number) for player in PLAYERS}],
         )
-        page.wait_for_function("Object.values(seen).every((one) => one.begun)", timeout=30_000)
+        page.wait_for_function("Object.values(seen).every((one) => one.filled)", timeout=60_000)
         page.wait_for_function(
             f"Object.values(seen).every((one) => one.errors.length || one.at() > {PLAY_S})",
-            timeout=(PLAY_S + START_S) * 1000,
+            timeout=(PLAY_S + PATIENCE_S) * 1000,
         )
         told: dict[str, Any] = page.evaluate("told()")
         verdicts = dict(edge.state.verdicts)
