@@ -201,8 +201,8 @@ _ROWS: Final[tuple[tuple[str, int, str, tuple[str, str], OnDeath], ...]] = (
     ("webhook.endpoint_disabled",      1, "endpoint_id",  ("reason", "attempts"), "log"),
     ("webhook.delivery_failed",        1, "endpoint_id",  ("delivery_id message_id error attempts",
                                                            "event_type"), "log"),
-    ("dlq.message_added",              1, "topic",        ("dead_id message_id consumer attempts",
-                                                           "event_type error"), "log"),
+    ("dlq.message_added",              1, "topic",        ("dead_id consumer attempts error",
+                                                           "message_id event_type"), "log"),
     ("audit.action",                   1, "actor",        ("action target at", "reason"), "log"),
 )
 # fmt: on

@@ -7,7 +7,7 @@
 Whoever rolls back told nothing; whoever commits will be heard, whatever dies afterwards.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import insert
@@ -30,20 +30,37 @@ async def emit(
 
     Raises EventError for data that the table does not describe.
     """
-    event = events.make(
+    event = _made(event_type, data, now_ms, event_id)
+    await connection.execute(insert(outbox).values(_row(event, now_ms)))
+    return event.id
+
+
+async def emit_all(
+    connection: AsyncConnection, event_type: str, many: Sequence[Mapping[str, Any]], now_ms: int
+) -> None:
+    """Events of one type about many subjects, in one statement."""
+    rows = [_row(_made(event_type, data, now_ms, None), now_ms) for data in many]
+    if rows:
+        await connection.execute(insert(outbox), rows)
+
+
+def _made(
+    event_type: str, data: Mapping[str, Any], now_ms: int, event_id: str | None
+) -> events.Event:
+    return events.make(
         event_type,
         data,
         now_ms,
         event_id=event_id or ids.new("message"),
         traceparent=trace.outgoing().get(trace.TRACEPARENT),
     )
-    await connection.execute(
-        insert(outbox).values(
-            id=event.id,
-            topic=event.type,
-            key=event.subject,
-            payload=events.encode(event).decode(),
-            created_ms=now_ms,
-        )
-    )
-    return event.id
+
+
+def _row(event: events.Event, now_ms: int) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "topic": event.type,
+        "key": event.subject,
+        "payload": events.encode(event).decode(),
+        "created_ms": now_ms,
+    }

@@ -159,6 +159,9 @@ class Store(Protocol):
     async def pending(self, stream: str, group: str) -> int:
         """Delivered but unacknowledged entries of the group."""
 
+    async def lag(self, stream: str, group: str) -> int:
+        """Entries that the group has not done with: pending ones and those not yet delivered."""
+
     # -- playback sessions
     async def admit(
         self,

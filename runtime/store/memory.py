@@ -216,6 +216,11 @@ class MemoryStore(MemorySessions):
     async def pending(self, stream: str, group: str) -> int:
         return len(self._streams[stream].groups[group].pending)
 
+    async def lag(self, stream: str, group: str) -> int:
+        log = self._streams[stream]
+        readers = log.groups[group]
+        return len(readers.pending) + sum(id_ > readers.at for id_, _ in log.entries)
+
 
 def _text(id_: tuple[int, int]) -> str:
     return f"{id_[0]}-{id_[1]}"

@@ -232,6 +232,18 @@ class RedisStore:
                 return 0
             raise
 
+    async def lag(self, stream: str, group: str) -> int:
+        try:
+            groups = await self._ask(self._quick.xinfo_groups(stream))
+        except ResponseError as error:
+            if str(error).startswith("no such key"):
+                return 0
+            raise
+        for known in groups:
+            if known["name"] == group.encode() and known["lag"] is not None:
+                return int(known["pending"]) + int(known["lag"])
+        return int(await self._ask(self._quick.xlen(stream)))
+
     # -- playback sessions
 
     async def _sessions(self, script: str, account: str, *own: Any) -> Any:

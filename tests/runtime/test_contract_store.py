@@ -194,6 +194,16 @@ async def test_the_dead_consumers_work_is_claimed_with_its_count(pair: list[Stor
     assert await pair[0].pending("evt:none", "g") == 0
 
 
+async def test_lag_counts_what_a_group_has_not_done_with(store: Store) -> None:
+    assert await store.lag("evt:none", "g") == 0
+    for n in range(5):
+        await store.append("evt:l", b"%d" % n)
+    assert await store.lag("evt:l", "g") == 5
+    first, *_ = await store.read("evt:l", "g", "a", count=2)
+    await store.ack("evt:l", "g", [first.id])
+    assert await store.lag("evt:l", "g") == 4
+
+
 async def test_a_stream_is_capped(store: Store) -> None:
     for n in range(20):
         await store.append("evt:m", b"%d" % n, max_len=5)
