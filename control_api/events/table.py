@@ -53,7 +53,6 @@ FIELDS: Final[dict[str, Field]] = {
     "at":                Field("time",  "when it happened"),
     "attempts":          Field("int",   "how often it was tried"),
     "blackout_id":       Field("id",    "the blackout"),
-    "bytes":             Field("int",   "size in bytes"),
     "catchup":           Field("bool",  "may be watched after it was shown"),
     "cdn_id":            Field("id",    "the CDN"),
     "channel_id":        Field("id",    "the channel"),
