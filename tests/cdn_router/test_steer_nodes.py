@@ -4,8 +4,9 @@ import asyncio
 import json
 import signal
 import subprocess
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pydantic import SecretStr
 from twins.process import needs
 
 from cdn_router import upkeep
+from cdn_router.cells import keeper, state
 from cdn_router.server import parts
 from cdn_router.settings import Settings
 from runtime.service import Part, Web
@@ -101,6 +103,118 @@ async def test_sessions_survive_nodes_redis_and_partitions(tmp_path: Path) -> No
                 for viewer in viewers:
                     await viewer.poll(one)
                 assert [viewer.order[0] for viewer in viewers] == leads
+    finally:
+        redis.kill()
+        redis.wait()
+
+
+class Link:
+    """A way to Redis that can be cut: connections stay, what is sent over them is lost."""
+
+    def __init__(self, redis: Path) -> None:
+        self.cut = False
+        self._redis = redis
+        self._ends: list[asyncio.StreamWriter] = []
+
+    async def joined(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there_writer = await asyncio.open_unix_connection(self._redis)
+        self._ends += [writer, there_writer]
+        await asyncio.gather(self._pass(reader, there_writer), self._pass(there_reader, writer))
+
+    async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while data := await source.read(1 << 16):
+                if not self.cut:
+                    sink.write(data)
+        sink.close()
+
+    @asynccontextmanager
+    async def store(self) -> AsyncIterator[RedisStore]:
+        server = await asyncio.start_server(self.joined, "127.0.0.1", 0)
+        try:
+            yield RedisStore(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        finally:
+            server.close()
+            for end in self._ends:
+                end.close()
+
+
+async def failing(url: str, country: str, http: aiohttp.ClientSession) -> None:
+    """Four viewers in four networks of a country tell a node that CDN-A fails them."""
+    for number in range(4):
+        session_id = f"{country}{number}"
+        await http.post(f"{url}/v1/decisions", json={"session_id": session_id, "country": country})
+        lines = [
+            f'e=rr,rc=503,sid="{session_id}",sn={at},ts=1700000000000,'
+            f'url="http://localhost:8011/{at}.m4s",v=2'
+            for at in range(3)
+        ]
+        network = aiohttp.TCPConnector(local_addr=(f"127.0.{number + 1}.1", 0))
+        async with aiohttp.ClientSession(connector=network) as player:
+            headers = {"Content-Type": "application/cmcd"}
+            report = player.post(f"{url}/cmcd", data="\n".join(lines), headers=headers)
+            async with report as answer:
+                assert answer.status == 204
+
+
+async def until(
+    http: aiohttp.ClientSession, url: str, holds: Callable[[dict[str, Any]], bool]
+) -> float:
+    """Seconds until a node's screen says so; what it decides upon is never beyond its bound."""
+    begun_s = time.monotonic()
+    while time.monotonic() - begun_s < 60:
+        async with http.get(f"{url}/v1/screen") as answer:
+            screen = json.loads(await answer.text())
+        assert screen["snapshot"]["age_ms"] <= screen["snapshot"]["bound_ms"]
+        if holds(screen):
+            return time.monotonic() - begun_s
+        await asyncio.sleep(0.05)
+    pytest.fail("not within 60 s")
+
+
+def knows(country: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda screen: country in {row["region"] for row in screen["heat"]}
+
+
+def opened(country: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda screen: (
+        (country, "CDN-A", "open") in {tuple(b.values()) for b in screen["breakers"]}
+    )
+
+
+@pytest.mark.twin
+@pytest.mark.serial
+async def test_a_cut_node_forgets_the_others_and_finds_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RT-15: what a silent peer knew counts for `SILENT_S`, here two seconds, and then no more."""
+    monkeypatch.setattr(state, "SILENT_S", 2.0)
+    monkeypatch.setattr(keeper, "DEAF_S", 1.0)
+    socket = tmp_path / "r.sock"
+    command = [needs("redis-server"), "--port", "0", "--unixsocket", str(socket), "--save", ""]
+    redis = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
+    link = Link(socket)
+    try:
+        async with (
+            aiohttp.ClientSession() as http,
+            link.store() as away,
+            node(RedisStore(f"unix://{socket}")) as one,
+            node(away) as two,
+        ):
+            viewer = Viewer(http, "seen")
+            await failing(one, "DE", http)
+            agreed_s = await until(http, two, opened("DE"))
+            link.cut = True
+            forgot_s = await until(http, two, lambda screen: not knows("DE")(screen))
+            await viewer.poll(two)
+            await failing(one, "FR", http)
+            await until(http, one, opened("FR"))
+            await viewer.poll(one)
+            await until(http, two, lambda screen: not knows("FR")(screen))
+            link.cut = False
+            back_s = await until(http, two, knows("FR"))
+            await viewer.poll(two)
+            print(f"\nagreed {agreed_s:.1f} s, forgot {forgot_s:.1f} s, back {back_s:.1f} s")
     finally:
         redis.kill()
         redis.wait()
