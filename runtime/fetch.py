@@ -11,15 +11,21 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
+from aiohttp.helpers import is_ip_address
 from yarl import URL
 
 from runtime import redact, trace
+from runtime.guard import AddressRefused, GuardedResolver, Network, permitted
 
 MAX_BYTES = 16 << 20
+DNS_TTL_S = 30
 
 
 class FetchError(Exception):
-    """`code`: bad_url, not_allowed, refused (nothing sent), unreachable, timeout, too_large."""
+    """`code`: bad_url, not_allowed, address_refused, refused (nothing sent), unreachable, timeout,
+    too_large.
+    """
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(f"{code}: {detail}")
@@ -49,6 +55,8 @@ class Fetcher:
     """A part: start it before use (or `async with`).
 
     `bases` is the allow-list, each an origin and optional path prefix; None allows any http(s) URL.
+    With `private` names resolve to public addresses and to those of its networks only; an address
+    written in a URL of the allow-list is itself configured, any other is judged alike.
     """
 
     def __init__(
@@ -61,6 +69,8 @@ class Fetcher:
         max_bytes: int = MAX_BYTES,
         max_connections: int = 256,
         tls: ssl.SSLContext | None = None,
+        private: Iterable[Network] | None = None,
+        resolver: AbstractResolver | None = None,
     ) -> None:
         self.name = name
         self._bases = None if bases is None else [URL(base) for base in bases]
@@ -69,12 +79,22 @@ class Fetcher:
         self._max_bytes = max_bytes
         self._max_connections = max_connections
         self._tls = tls
+        self._private = None if private is None else tuple(private)
+        self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
+        resolver = self._resolver
+        if self._private is not None:
+            asked = resolver or aiohttp.ThreadedResolver()
+            configured = self._bases is not None
+            resolver = GuardedResolver(asked, self._private, localhost=configured)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=self._max_connections, ttl_dns_cache=30, ssl=self._tls or True
+                limit=self._max_connections,
+                ttl_dns_cache=DNS_TTL_S,
+                ssl=self._tls or True,
+                resolver=resolver,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=True,
@@ -98,7 +118,7 @@ class Fetcher:
         await self.stop()
 
     def allowed(self, url: str) -> URL:
-        """The parsed URL. Raises `bad_url` or `not_allowed`."""
+        """The parsed URL. Raises `bad_url`, `not_allowed` or `address_refused`."""
         try:
             parsed = URL(url)
             parts = parsed.scheme, parsed.host, parsed.port
@@ -110,6 +130,9 @@ class Fetcher:
             raise FetchError(
                 "not_allowed", f"{parts[0]}://{parts[1]}:{parts[2]} is not on the list"
             )
+        judged = self._bases is None and is_ip_address(parts[1])
+        if judged and self._private is not None and not permitted(parts[1], self._private):
+            raise FetchError("address_refused", "a private address")
         return parsed
 
     async def get(
@@ -193,6 +216,8 @@ class Fetcher:
         except TimeoutError:
             raise FetchError("timeout", where) from None
         except aiohttp.ClientConnectorError as error:
+            if isinstance(error.os_error, AddressRefused):
+                raise FetchError("address_refused", "a private address") from None
             raise FetchError("refused", f"{where} ({error.os_error.strerror})") from None
         except aiohttp.ClientError as error:
             raise FetchError("unreachable", f"{where} ({type(error).__name__})") from None

@@ -8,11 +8,11 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from manifest_proxy.errors import UpstreamError
 from manifest_proxy.fetching import GuardedFetcher
-from manifest_proxy.guard import permitted
 from manifest_proxy.upstream import Upstream
 from native.http import Answer, Entity, Refusal, Request, serve
 from runtime.clock import ManualClock
 from runtime.fetch import FetchError
+from runtime.guard import permitted
 
 
 @pytest.mark.parametrize(

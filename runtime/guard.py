@@ -1,12 +1,15 @@
-"""Addresses that this proxy may connect to: public ones, and private ones only where configured.
+"""Addresses that may be connected to: public ones, and private ones only where configured.
 
 What a name resolves to is judged when the connection is made, and the connection goes to the judged
-address, so a name that changes its mind meanwhile gains nothing. Source: MP-80..MP-83;
+address, so a name that changes its mind meanwhile gains nothing. Source: MP-80..MP-83, CTL-154;
 RFC 6890; RFC 6052 (NAT64), RFC 3056 (6to4), RFC 4380 (Teredo).
 """
 
+import socket
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
@@ -18,6 +21,32 @@ LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
 class AddressRefused(OSError):
     """A name resolved to an address that must not be reached."""
+
+
+class GuardedResolver(AbstractResolver):
+    """Answers with judged addresses only; one that is refused refuses the name. `localhost` may
+    mean this machine where the caller's URLs are configured ones.
+    """
+
+    def __init__(
+        self, resolver: AbstractResolver, private: Iterable[Network], *, localhost: bool
+    ) -> None:
+        self._resolver = resolver
+        self._private = tuple(private)
+        self._local = (*self._private, *LOOPBACK) if localhost else self._private
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        allowed = self._local if host == "localhost" else self._private
+        found = await self._resolver.resolve(host, port, family)
+        for one in found:
+            if not permitted(one["host"], allowed):
+                raise AddressRefused(f"{host} is {one['host']}, which is not configured")
+        return found
+
+    async def close(self) -> None:
+        await self._resolver.close()
 
 
 def permitted(text: str, private: Iterable[Network]) -> bool:
