@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from control_api import catalog, credentials, types
+from control_api import credentials, types
 from control_api.calls import Call, Reply
 from control_api.epg import grid
 from control_api.issuer import VIEWER_SCOPES
@@ -19,24 +19,6 @@ async def issue_token(call: Call[types.TokenRequest]) -> types.TokenAnswer:
     token = services.issuer.issue(found.account_id, VIEWER_SCOPES, call.now_ms // 1_000)
     scope = " ".join(sorted(VIEWER_SCOPES))
     return types.TokenAnswer(token, "Bearer", services.issuer.life_s, scope)
-
-
-async def list_channels(call: Call[None]) -> types.ChannelList:
-    """Channels by number."""
-    async with call.services.database.read() as connection:
-        return await catalog.channels(connection, call.services.secret, call.query)
-
-
-async def list_contents(call: Call[None]) -> types.ContentList:
-    """Titles, the newest first."""
-    async with call.services.database.read() as connection:
-        return await catalog.contents(connection, call.services.secret, call.query)
-
-
-async def get_content(call: Call[None]) -> types.Content:
-    """One title."""
-    async with call.services.database.read() as connection:
-        return await catalog.one_content(connection, call.path["id"])
 
 
 async def epg_grid(call: Call[None]) -> types.Grid:

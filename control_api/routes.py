@@ -1,9 +1,9 @@
 """Every operation, once: routing, validation, sign-in and the OpenAPI document read this table."""
 
-from msgspec import Struct
-
 from control_api import handlers, tokens, types
-from control_api.route import DENIALS, Handler, Route, public
+from control_api.catalogue.routes import ROUTES as CATALOGUE
+from control_api.recordings.routes import ROUTES as RECORDINGS
+from control_api.route import DENIALS, Route, public
 
 STARTS = (*DENIALS, "stream_limit", "token_unavailable")
 ENDED = ("session_not_found", "session_terminated", "stream_limit")
@@ -35,10 +35,6 @@ def _stop(method: str, path: str) -> Route:
     )
 
 
-def _listing(path: str, handler: Handler, answer: type[Struct]) -> Route:
-    return public(path, handler, answer, 30, query=types.Page, errors=("bad_cursor",))
-
-
 CORE: tuple[Route, ...] = (
     Route(
         "POST",
@@ -67,15 +63,6 @@ CORE: tuple[Route, ...] = (
         ("token_unavailable",),
         scope=tokens.INTROSPECT,
         body=tokens.IntrospectRequest,
-    ),
-    _listing("/v1/channels", handlers.list_channels, types.ChannelList),
-    _listing("/v1/catalog/contents", handlers.list_contents, types.ContentList),
-    public(
-        "/v1/catalog/contents/{id}",
-        handlers.get_content,
-        types.Content,
-        30,
-        errors=("content_not_found",),
     ),
     public("/v1/epg", handlers.epg_grid, types.Grid, 60, query=types.GridQuery),
     public("/v1/epg/now", handlers.epg_now, types.NowList, 10, query=types.NowQuery),
@@ -107,4 +94,4 @@ CORE: tuple[Route, ...] = (
 )
 
 # One line a folder of the room, each with its own table.
-ROUTES: tuple[Route, ...] = (*CORE,)
+ROUTES: tuple[Route, ...] = (*CORE, *CATALOGUE, *RECORDINGS)

@@ -32,6 +32,7 @@ metadata = MetaData(
     }
 )
 
+WORKFLOW = ("draft", "review", "approved", "published", "archived")
 Json = JSON().with_variant(JSONB(), "postgresql")
 
 
@@ -99,6 +100,7 @@ content = Table(
     Column("duration_ms", BigInteger),
     Column("year", BigInteger),
     Column("rating", String(16)),
+    Column("min_age", BigInteger),
     Column("orig_lang", String(35)),
     Column("popularity", BigInteger, nullable=False, server_default=text("0")),
     Column("version", BigInteger, nullable=False, server_default=text("1")),
@@ -106,7 +108,7 @@ content = Table(
     CheckConstraint(
         "kind in ('movie', 'series', 'season', 'episode', 'clip', 'event')", name="kind"
     ),
-    CheckConstraint("status in ('draft', 'published', 'withdrawn')", name="status"),
+    CheckConstraint(f"status in {WORKFLOW}", name="status"),
     UniqueConstraint("parent_id", "season_no", "episode_no"),
     Index(None, "kind", "status", "updated_ms", "id"),
 )
@@ -131,7 +133,9 @@ asset = Table(
     Column("duration_ms", BigInteger),
     Column("drm_policy", String(32)),
     Column("tracks", Json),
+    Column("state", String(16), nullable=False, server_default=text("'ready'")),
     CheckConstraint("kind in ('vod', 'trailer')", name="kind"),
+    CheckConstraint("state in ('pending', 'ready', 'failed')", name="state"),
     Index(None, "content_id"),
 )
 
@@ -141,6 +145,8 @@ channel = Table(
     _id(),
     Column("slug", String(64), nullable=False),
     Column("number", BigInteger, nullable=False),
+    Column("name", Text),
+    Column("logo_url", Text),
     Column("status", String(16), nullable=False),
     Column("dvr_window_s", BigInteger, nullable=False, server_default=text("0")),
     Column("allow_startover", Boolean, nullable=False, server_default=false()),
@@ -148,7 +154,9 @@ channel = Table(
     Column("allow_npvr", Boolean, nullable=False, server_default=false()),
     Column("copy_mode", String(16), nullable=False, server_default=text("'shared'")),
     Column("popularity", BigInteger, nullable=False, server_default=text("0")),
-    CheckConstraint("status in ('draft', 'published', 'withdrawn')", name="status"),
+    Column("version", BigInteger, nullable=False, server_default=text("1")),
+    Column("updated_ms", BigInteger, nullable=False, server_default=text("0")),
+    CheckConstraint(f"status in {WORKFLOW}", name="status"),
     CheckConstraint("copy_mode in ('shared', 'private')", name="copy_mode"),
     UniqueConstraint("slug"),
     Index(None, "number"),

@@ -74,36 +74,6 @@ class Page(Request):
     cursor: Annotated[str, Meta(max_length=512)] | None = None
 
 
-class Channel(Answer):
-    id: str
-    slug: str
-    number: int
-    dvr_window_s: int
-
-
-class ChannelList(Answer):
-    items: list[Channel]
-    next_cursor: str | None
-
-
-class Content(Answer):
-    id: str
-    kind: str
-    title: str
-    synopsis: str | None
-    duration_ms: int | None
-    year: int | None
-    rating: str | None
-    orig_lang: str | None
-    version: int
-    updated_at: datetime
-
-
-class ContentList(Answer):
-    items: list[Content]
-    next_cursor: str | None
-
-
 # -- guide -----------------------------------------------------------------------------
 
 Instant = Annotated[datetime, Meta(tz=True)]

@@ -13,7 +13,7 @@ from yarl import URL
 
 from control_api import openapi, problems, sealed, seed, server
 from control_api.routes import ROUTES
-from control_api.schema import asset, content
+from control_api.schema import asset, content, rights_window
 from control_api.settings import Settings
 
 START = "/v1/playback/start"
@@ -141,6 +141,8 @@ async def test_pages_walk_every_row_once(api: Any) -> None:
                 "origin_path": "/x/",
             }
             await connection.execute(insert(asset).values(film))
+            window = seed._window(f"m{n}", 1, content_id=f"cnt_m{n}")
+            await connection.execute(insert(rights_window).values(window))
     seen: list[str] = []
     cursor = ""
     while True:

@@ -1,0 +1,57 @@
+"""What was changed, by whom, with before and after (CTL-163); secrets never come here."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import insert, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from control_api import ids, sealed
+from control_api.catalogue import types
+from control_api.catalogue.tables import audit_log
+from control_api.times import utc
+
+Change = tuple[str, str, Mapping[str, Any] | None, Mapping[str, Any] | None]
+
+
+async def record(connection: AsyncConnection, actor: str, now_ms: int, *changes: Change) -> None:
+    """In the transaction of the changes themselves; each is (action, target, before, after)."""
+    rows = [
+        {
+            "id": ids.new("audit"),
+            "actor": actor,
+            "action": action,
+            "target": target,
+            "before": before,
+            "after": after,
+            "at_ms": now_ms,
+        }
+        for action, target, before, after in changes
+    ]
+    if rows:
+        await connection.execute(insert(audit_log), rows)
+
+
+async def page(
+    connection: AsyncConnection, secret: bytes, query: types.AuditPage
+) -> types.AuditList:
+    """Lines of all or of one target, the newest first."""
+    listing = f"audit:{query.target}"
+    wanted = select(audit_log)
+    if query.target is not None:
+        wanted = wanted.where(audit_log.c.target == query.target)
+    after = sealed.position(secret, listing, query.cursor)
+    if after is not None:
+        wanted = wanted.where(tuple_(audit_log.c.at_ms, audit_log.c.id) < tuple_(*after))
+    wanted = wanted.order_by(audit_log.c.at_ms.desc(), audit_log.c.id.desc())
+    rows = (await connection.execute(wanted.limit(query.limit + 1))).all()
+    shown = rows[: query.limit]
+    items = [
+        types.AuditEntry(
+            row.id, row.actor, row.action, row.target, row.before, row.after, utc(row.at_ms)
+        )
+        for row in shown
+    ]
+    more = len(rows) > len(shown)
+    last: list[str | int] = [shown[-1].at_ms, shown[-1].id] if more else []
+    return types.AuditList(items, sealed.seal(secret, listing, last) if more else None)

@@ -1,0 +1,242 @@
+"""Operations of the catalogue: who looks or edits, then over to the noun's file."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+
+from control_api import audit, ids
+from control_api.calls import Call, Reply
+from control_api.catalogue import (
+    assets,
+    channels,
+    editor,
+    imports,
+    lists,
+    merge_patch,
+    rails,
+    shown,
+    types,
+)
+from control_api.catalogue.editor import Edit
+from control_api.problems import Problem
+
+IMPORT_TIMEOUT_MS = 30_000  # CTL-188
+
+
+def viewer(call: Call[Any]) -> shown.Viewer:
+    """The place a public answer is for: what the query says, else the setting's country."""
+    query: types.Place = call.query
+    return shown.Viewer(
+        territory=query.territory or call.services.settings.default_country,
+        platform=query.platform,
+        lang=shown.spoken(query.lang, call.headers),
+        now_ms=call.now_ms,
+    )
+
+
+async def list_titles(call: Call[None]) -> types.TitleList:
+    """Titles, the newest first, or by popularity or name."""
+    async with call.services.database.read() as connection:
+        return await shown.page(connection, call.services.secret, call.query, viewer(call))
+
+
+async def get_title(call: Call[None]) -> types.Title:
+    """One title."""
+    async with call.services.database.read() as connection:
+        return await shown.one(connection, call.path["id"], call.query.fields, viewer(call))
+
+
+async def list_children(call: Call[None]) -> types.TitleList:
+    """Seasons of a series, episodes of a season."""
+    secret, parent = call.services.secret, call.path["id"]
+    async with call.services.database.read() as connection:
+        return await shown.children(connection, secret, parent, call.query, viewer(call))
+
+
+async def list_related(call: Call[None]) -> types.Rail:
+    """Titles like this one."""
+    async with call.services.database.read() as connection:
+        return await rails.related(connection, call.path["id"], call.query.fields, viewer(call))
+
+
+async def list_genres(call: Call[None]) -> types.GenreList:
+    """Genres and how many titles they have."""
+    async with call.services.database.read() as connection:
+        return await shown.genres(connection, viewer(call))
+
+
+async def list_rails(call: Call[None]) -> types.RailList:
+    """Rows of titles for a front page."""
+    async with call.services.database.read() as connection:
+        return await rails.page(connection, call.query.fields, viewer(call))
+
+
+async def get_rail(call: Call[None]) -> types.Rail:
+    """One row of titles."""
+    async with call.services.database.read() as connection:
+        return await rails.one(connection, call.path["id"], call.query.fields, viewer(call))
+
+
+async def list_channels(call: Call[None]) -> types.ChannelList:
+    """Channels by number."""
+    async with call.services.database.read() as connection:
+        return await channels.shown(connection, call.services.secret, call.query)
+
+
+# -- editors ---------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _editing(call: Call[Any], timeout_ms: int | None = None) -> AsyncIterator[Edit]:
+    async with call.services.database.write(timeout_ms=timeout_ms) as connection:
+        yield Edit(connection, call.caller.account_id, call.now_ms)
+
+
+def tagged(value: types.Entry | types.ChannelEntry) -> Reply:
+    """An entry under the tag that If-Match names."""
+    return Reply(value, {"ETag": _tag(value)})
+
+
+def _tag(value: types.Entry | types.ChannelEntry) -> str:
+    return f'"v{value.version}"'
+
+
+def unchanged(call: Call[Any], value: types.Entry | types.ChannelEntry) -> None:
+    """Changes need If-Match: 428 without, 412 for another version (CTL-8)."""
+    asked = call.headers.get("If-Match")
+    if asked is None:
+        raise Problem("precondition_required")
+    if _tag(value) not in [tag.strip() for tag in asked.split(",")]:
+        raise Problem("precondition_failed", version=value.version)
+
+
+def _patched(document: msgspec.Struct, patch: Any) -> Any:
+    try:
+        told = msgspec.json.decode(patch)
+        merged = merge_patch.apply(msgspec.to_builtins(document), told)
+        return msgspec.convert(merged, type(document))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Problem("invalid", str(error)) from None
+
+
+async def create(call: Call[types.Document]) -> Reply:
+    """A new title, as a draft."""
+    key = ids.new("content")
+    async with _editing(call) as edit:
+        made = (await editor.save(edit, {key: call.body}, {}))[key]
+        if isinstance(made, Problem):
+            raise made
+    reply = tagged(made)
+    return Reply(made, {**reply.headers, "Location": f"/v1/admin/contents/{key}"})
+
+
+async def get_entry(call: Call[None]) -> Reply:
+    """A title as editors see it."""
+    async with call.services.database.read() as connection:
+        return tagged(await editor.existing(connection, call.path["id"]))
+
+
+async def patch(call: Call[bytes]) -> Reply:
+    """Change a title by merge patch."""
+    key = call.path["id"]
+    async with _editing(call) as edit:
+        old = await editor.existing(edit.connection, key)
+        unchanged(call, old)
+        wanted = _patched(old.document, call.body)
+        made = (await editor.save(edit, {key: wanted}, {key: old}))[key]
+        if isinstance(made, Problem):
+            raise made
+    return tagged(made)
+
+
+async def remove(call: Call[None]) -> None:
+    """Delete a title that nothing depends on."""
+    async with _editing(call) as edit:
+        await editor.remove(edit, await editor.existing(edit.connection, call.path["id"]))
+
+
+async def move(call: Call[types.Move]) -> Reply:
+    """Move a title along draft, review, approved, published, archived."""
+    async with _editing(call) as edit:
+        old = await editor.existing(edit.connection, call.path["id"])
+        return tagged(await editor.transit(edit, old, call.body.to))
+
+
+async def import_rows(call: Call[bytes]) -> types.ImportReport:
+    """Create or replace many titles."""
+    media = call.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    async with _editing(call, IMPORT_TIMEOUT_MS) as edit:
+        return await imports.run(edit, call.body, media)
+
+
+async def list_entries(call: Call[None]) -> types.EntryList:
+    """Titles in any state, the last changed first."""
+    async with call.services.database.read() as connection:
+        return await lists.entries(connection, call.services.secret, call.query)
+
+
+async def list_versions(call: Call[None]) -> types.VersionList:
+    """Versions of a title, the newest first."""
+    secret, key = call.services.secret, call.path["id"]
+    async with call.services.database.read() as connection:
+        return await lists.versions(connection, secret, key, call.query)
+
+
+async def list_audit(call: Call[None]) -> types.AuditList:
+    """What was changed by whom, the newest first."""
+    async with call.services.database.read() as connection:
+        return await audit.page(connection, call.services.secret, call.query)
+
+
+async def list_assets(call: Call[None]) -> types.AssetList:
+    """What the origin holds of a title."""
+    async with call.services.database.read() as connection:
+        return await assets.listed(connection, call.path["id"])
+
+
+async def put_asset(call: Call[types.AssetRequest]) -> types.Asset:
+    """Link a title to what the origin holds."""
+    async with _editing(call) as edit:
+        return await assets.put(edit, call.path["id"], call.path["asset"], call.body)
+
+
+async def drop_asset(call: Call[None]) -> None:
+    """Unlink a title from what the origin holds."""
+    async with _editing(call) as edit:
+        await assets.drop(edit, call.path["id"], call.path["asset"])
+
+
+async def list_channel_entries(call: Call[None]) -> types.ChannelEntryList:
+    """Channels in any state, by number."""
+    async with call.services.database.read() as connection:
+        return await channels.entries(connection, call.services.secret, call.query)
+
+
+async def create_channel(call: Call[types.ChannelRequest]) -> Reply:
+    """A new channel, as a draft."""
+    async with _editing(call) as edit:
+        made = await channels.create(edit, call.body)
+    return Reply(made, {"ETag": _tag(made), "Location": f"/v1/admin/channels/{made.id}"})
+
+
+async def get_channel_entry(call: Call[None]) -> Reply:
+    """A channel as editors see it."""
+    async with call.services.database.read() as connection:
+        return tagged(await channels.existing(connection, call.path["id"]))
+
+
+async def patch_channel(call: Call[bytes]) -> Reply:
+    """Change a channel by merge patch."""
+    async with _editing(call) as edit:
+        old = await channels.existing(edit.connection, call.path["id"])
+        unchanged(call, old)
+        return tagged(await channels.change(edit, old, _patched(old.document, call.body)))
+
+
+async def move_channel(call: Call[types.Move]) -> Reply:
+    """Move a channel along draft, review, approved, published, archived."""
+    async with _editing(call) as edit:
+        old = await channels.existing(edit.connection, call.path["id"])
+        return tagged(await channels.transit(edit, old, call.body.to))

@@ -1,0 +1,249 @@
+"""Titles as anybody may see them: published, with a window of the caller's place (CTL-32)."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from control_api import sealed
+from control_api.catalogue import documents, types
+from control_api.catalogue.tables import content_genre, content_language
+from control_api.problems import Problem
+from control_api.schema import asset, content, content_text, rights_window
+from control_api.times import epoch_ms, utc
+
+WITHOUT_ASSET = ("series", "season")
+ALWAYS = "id"
+# What a list leaves out unless `fields` asks for it.
+DETAIL = frozenset({"credits", "artwork", "subtitle_langs", "audio_langs", "lang", "sort_title"})
+NAMES = frozenset(types.Title.__struct_fields__)
+
+
+class Viewer(msgspec.Struct, frozen=True):
+    """The place that a public answer is made for."""
+
+    territory: str
+    platform: str
+    lang: str | None
+    now_ms: int
+
+
+def visible(viewer: Viewer) -> ColumnElement[bool]:
+    """Published, with a window of the place that is open or announced (CTL-32)."""
+    return and_(content.c.status == "published", exists().where(_window(viewer)))
+
+
+async def page(
+    connection: AsyncConnection, secret: bytes, query: types.TitlePage, viewer: Viewer
+) -> types.TitleList:
+    """Titles that can be played, and series."""
+    playable = exists().where(
+        asset.c.content_id == content.c.id, asset.c.kind == "vod", asset.c.state == "ready"
+    )
+    wanted = select(content.c.id).where(
+        visible(viewer), or_(content.c.kind.in_(WITHOUT_ASSET), playable)
+    )
+    if query.kind is not None:
+        wanted = wanted.where(content.c.kind == query.kind)
+    if query.genre is not None:
+        tagged = content_genre.c.content_id == content.c.id
+        wanted = wanted.where(exists().where(tagged, content_genre.c.genre == query.genre))
+    if query.audio is not None:
+        spoken = exists().where(
+            content_language.c.content_id == content.c.id,
+            content_language.c.kind == "audio",
+            content_language.c.lang == query.audio,
+        )
+        wanted = wanted.where(spoken)
+    if query.max_age is not None:
+        wanted = wanted.where(func.coalesce(content.c.min_age, 0) <= query.max_age)
+    filters = msgspec.structs.replace(query, limit=1, cursor=None, fields=None)
+    key, descending, wanted = _sorted(query.sort, wanted)
+    purpose = _purpose("contents", filters, viewer)
+    return await _walk(connection, secret, purpose, wanted, key, descending, query, viewer)
+
+
+async def children(
+    connection: AsyncConnection,
+    secret: bytes,
+    parent_id: str,
+    query: types.ChildPage,
+    viewer: Viewer,
+) -> types.TitleList:
+    """Seasons of a series, episodes of a season, by their numbers (CTL-31)."""
+    parent = select(content.c.id).where(content.c.id == parent_id, visible(viewer))
+    if (await connection.execute(parent)).first() is None:
+        raise Problem("content_not_found")
+    key = (
+        func.coalesce(content.c.season_no, 0),
+        func.coalesce(content.c.episode_no, 0),
+        content.c.id,
+    )
+    wanted = select(content.c.id, *key[:2]).where(content.c.parent_id == parent_id, visible(viewer))
+    filters = msgspec.structs.replace(query, limit=1, cursor=None, fields=None)
+    purpose = _purpose(parent_id, filters, viewer)
+    return await _walk(connection, secret, purpose, wanted, key, False, query, viewer)
+
+
+async def one(
+    connection: AsyncConnection, content_id: str, fields: str | None, viewer: Viewer
+) -> types.Title:
+    """A title with everything there is to see; else 404 `content_not_found`."""
+    query = select(content.c.id).where(content.c.id == content_id, visible(viewer))
+    if (await connection.execute(query)).first() is None:
+        raise Problem("content_not_found")
+    names = _names(fields) if fields is not None else NAMES
+    return (await titles(connection, [content_id], names, viewer))[0]
+
+
+async def titles(
+    connection: AsyncConnection, wanted: Sequence[str], names: frozenset[str], viewer: Viewer
+) -> list[types.Title]:
+    """Titles in the order of their ids, with the named fields; who may see them is checked."""
+    entries = await documents.load(connection, wanted)
+    query = select(content.c.id, content.c.popularity).where(content.c.id.in_(wanted))
+    popularity = {row.id: row.popularity for row in await connection.execute(query)}
+    dropped = dict.fromkeys(NAMES - names - {ALWAYS}, UNSET)
+    return [
+        msgspec.structs.replace(_title(entries[key], popularity[key], viewer), **dropped)
+        for key in wanted
+        if key in entries
+    ]
+
+
+async def genres(connection: AsyncConnection, viewer: Viewer) -> types.GenreList:
+    """Genres of visible titles with how many they have, the fullest first."""
+    query = (
+        select(content_genre.c.genre, func.count().label("titles"))
+        .join(content, content.c.id == content_genre.c.content_id)
+        .where(visible(viewer))
+        .group_by(content_genre.c.genre)
+        .order_by(func.count().desc(), content_genre.c.genre)
+    )
+    rows = (await connection.execute(query)).all()
+    return types.GenreList([types.Genre(row.genre, row.titles) for row in rows])
+
+
+def listed(fields: str | None) -> frozenset[str]:
+    """The fields of titles in a list."""
+    return NAMES - DETAIL if fields is None else _names(fields)
+
+
+def _names(fields: str) -> frozenset[str]:
+    names = frozenset(fields.split(","))
+    if not names <= NAMES:
+        raise Problem("invalid", "fields names what a title does not have")
+    return names
+
+
+def _window(viewer: Viewer) -> ColumnElement[bool]:
+    matches = and_(
+        rights_window.c.content_id == content.c.id,
+        rights_window.c.territory.in_(("**", viewer.territory)),
+        rights_window.c.end_ms > viewer.now_ms,
+    )
+    if viewer.platform == "*":
+        return matches
+    return and_(matches, rights_window.c.platform.in_(("*", viewer.platform)))
+
+
+def _sorted(sort: str, wanted: Select[Any]) -> tuple[tuple[Any, ...], bool, Select[Any]]:
+    """Columns to sort by, whether downwards, and the query that has them."""
+    if sort == "title":
+        named = func.coalesce(content_text.c.sort_title, content.c.id)
+        in_original = and_(
+            content_text.c.content_id == content.c.id, content_text.c.lang == content.c.orig_lang
+        )
+        return (
+            (named, content.c.id),
+            False,
+            wanted.add_columns(named).outerjoin(content_text, in_original),
+        )
+    column = content.c.popularity if sort == "popular" else content.c.updated_ms
+    return (column, content.c.id), True, wanted.add_columns(column)
+
+
+def _purpose(listing: str, filters: msgspec.Struct, viewer: Viewer) -> str:
+    """What a cursor is bound to: the list and all that filters it (CTL-6)."""
+    told = msgspec.json.encode([msgspec.to_builtins(filters), viewer.territory])
+    return f"{listing}:{hashlib.blake2s(told, digest_size=8).hexdigest()}"
+
+
+async def _walk(
+    connection: AsyncConnection,
+    secret: bytes,
+    purpose: str,
+    wanted: Select[Any],
+    key: tuple[Any, ...],
+    descending: bool,
+    query: types.TitlePage | types.ChildPage,
+    viewer: Viewer,
+) -> types.TitleList:
+    after = sealed.position(secret, purpose, query.cursor)
+    if after is not None:
+        mark, here = tuple_(*after), tuple_(*key)
+        wanted = wanted.where(here < mark if descending else here > mark)
+    order = [column.desc() if descending else column for column in key]
+    rows = (await connection.execute(wanted.order_by(*order).limit(query.limit + 1))).all()
+    shown = rows[: query.limit]
+    items = await titles(connection, [row[0] for row in shown], listed(query.fields), viewer)
+    more = len(rows) > query.limit
+    last = [*shown[-1][1:], shown[-1][0]] if more else []
+    return types.TitleList(items, sealed.seal(secret, purpose, last) if more else None)
+
+
+def _title(entry: types.Entry, popularity: int, viewer: Viewer) -> types.Title:
+    told = entry.document
+    text = documents.title(told, viewer.lang)
+    open_from, open_until = availability(told, viewer)
+    return types.Title(
+        id=entry.id,
+        kind=told.kind,
+        title=text.title,
+        synopsis=text.synopsis,
+        lang=text.lang,
+        parent_id=told.parent_id,
+        season_no=told.season_no,
+        episode_no=told.episode_no,
+        duration_ms=told.duration_ms,
+        year=told.year,
+        rating=told.rating,
+        min_age=told.min_age,
+        orig_lang=told.orig_lang,
+        genres=told.genres,
+        audio_langs=told.audio_langs,
+        subtitle_langs=told.subtitle_langs,
+        artwork=[art for art in told.artwork if art.lang in (None, text.lang)],
+        credits=told.credits,
+        available_from=utc(open_from) if open_from is not None else None,
+        available_until=utc(open_until) if open_until is not None else None,
+        popularity=popularity,
+        version=entry.version,
+        updated_at=entry.updated_at,
+    )
+
+
+def availability(told: types.Document, viewer: Viewer) -> tuple[int | None, int | None]:
+    """From when until when some window of the place has it, in epoch milliseconds."""
+    here = [
+        window
+        for window in told.windows
+        if window.territory in ("**", viewer.territory)
+        and (viewer.platform == "*" or window.platform in ("*", viewer.platform))
+        and epoch_ms(window.end_at) > viewer.now_ms
+    ]
+    starts = [epoch_ms(window.start_at) for window in here]
+    ends = [epoch_ms(window.end_at) for window in here]
+    return min(starts, default=None), max(ends, default=None)
+
+
+def spoken(lang: str | None, headers: Mapping[str, str]) -> str | None:
+    """The language asked for: the parameter, else the first of Accept-Language."""
+    if lang is not None:
+        return lang
+    first = headers.get("Accept-Language", "").partition(",")[0].partition(";")[0].strip()
+    return first if first and first != "*" and len(first) <= 35 else None
