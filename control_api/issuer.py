@@ -19,7 +19,7 @@ from joserfc.jwk import ECKey, KeySet
 from control_api.keys import Jwk
 
 ALGORITHMS = ["ES256"]
-VIEWER_SCOPES = frozenset({"playback", "entitlement:check"})
+VIEWER_SCOPES = frozenset({"playback", "entitlement:check", "recording"})
 MAX_TOKEN_CHARS = 4_096
 HASHES_AT_ONCE = 2  # each takes 64 MiB and a core
 

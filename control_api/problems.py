@@ -52,6 +52,7 @@ TABLE: Mapping[str, Kind] = {
     "stream_limit":            Kind(409, "Too many streams at once"),                   # CTL-103
     "quota_exceeded":          Kind(409, "The recording quota is used up"),             # CTL-121
     "parallel_limit":          Kind(409, "Too many recordings at once"),                # CTL-121
+    "rule_limit":              Kind(409, "Too many rules"),                             # CTL-129
     "protected_limit":         Kind(409, "Too much is protected"),                      # CTL-130
     "profile_limit":           Kind(409, "Too many profiles"),                          # section 3
     "session_terminated":      Kind(410, "The session was ended"),                      # CTL-105

@@ -19,6 +19,7 @@ from control_api.licences import Gate
 from control_api.migrations import LOCATION
 from control_api.outbox import work as outbox
 from control_api.playback import Playback
+from control_api.recordings import work as recordings
 from control_api.routerclient import HttpRouter, Router
 from control_api.routes import ROUTES
 from control_api.sessions import Clockwork
@@ -34,7 +35,7 @@ KeyRoutes = Callable[[Gate], Sequence[web.RouteDef]]
 Work = Callable[[Services], Sequence[Part]]
 
 # One line a folder of the room that does something on its own; started in this order.
-WORK: tuple[Work, ...] = (outbox.work,)
+WORK: tuple[Work, ...] = (outbox.work, recordings.work)
 
 
 class Schema:

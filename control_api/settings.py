@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
+from control_api.recordings.settings import Recordings
 from runtime.settings import Section
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -120,5 +121,6 @@ class Settings(Section):
     max_body_bytes: int = Field(default=65_536, gt=0)
     timeouts: Timeouts = Field(default_factory=Timeouts)
     licences: Licences = Field(default_factory=Licences)
+    recordings: Recordings = Field(default_factory=Recordings)
 
     demo_password: SecretStr = SecretStr("headwater-demo")

@@ -10,14 +10,16 @@ import pytest
 from sqlalchemy import insert
 
 import cat
-from control_api import keys, seed, server
-from control_api.issuer import Issuer
+from control_api import keys, seed, server, web
+from control_api.issuer import VIEWER_SCOPES, Issuer
 from control_api.migrations import LOCATION
 from control_api.routerclient import Choice, Decision, Question, SteeringUrls
 from control_api.schema import account, entitlement
 from control_api.settings import Settings
 from control_api.times import now_ms
+from runtime.clock import ManualClock
 from runtime.sql import Database
+from runtime.store import MemoryStore
 
 PASSWORD = "headwater-demo"
 
@@ -48,7 +50,7 @@ class Api:
 
     def bearer(self, account_id: str = seed.ACCOUNT, **claims: Any) -> dict[str, str]:
         """A header with a token of the built-in issuer's own key."""
-        scopes = claims.pop("scopes", frozenset({"playback", "entitlement:check"}))
+        scopes = claims.pop("scopes", VIEWER_SCOPES)
         now_s = claims.pop("now_s", now_ms() // 1_000)
         token = self.issuer(**claims).issue(account_id, scopes, now_s)
         return {"Authorization": f"Bearer {token}"}
@@ -163,9 +165,42 @@ async def api(database: Database, make_api: Any) -> Api:
     return started
 
 
+class Wheel(ManualClock):
+    """The clock of an API and of its store, turned by hand."""
+
+    def __init__(self) -> None:
+        super().__init__(now_ms())
+
+
+@pytest.fixture
+def wheel(monkeypatch: pytest.MonkeyPatch) -> Wheel:
+    """Turn it after the API was made; access tokens live for 900 s of it."""
+    clock = Wheel()
+    monkeypatch.setattr(web, "now_ms", clock.now_ms)
+    return clock
+
+
+@pytest.fixture
+async def turned(database: Database, make_api: Any, wheel: Wheel) -> Api:
+    """An API, and its in-process store, on the `wheel`'s time."""
+    started: Api = await make_api(database, store=MemoryStore(clock=wheel))
+    return started
+
+
 @pytest.fixture
 async def neighbour(api: Api) -> str:
     """Another household with the same package."""
+    return await add_neighbour(api)
+
+
+@pytest.fixture
+async def turned_neighbour(turned: Api) -> str:
+    """The same on turned time."""
+    return await add_neighbour(turned)
+
+
+async def add_neighbour(api: Api) -> str:
+    """`acc_neighbour`: two streams, the demo's package."""
     row = dict(seed.ROWS[0][1]) | {"id": "acc_neighbour", "max_streams": 2}
     grant = dict(seed.ROWS[-1][1]) | {
         "id": "ent_n",
