@@ -15,6 +15,7 @@ from control_api.epg.merge import merge
 from control_api.epg.normalise import Schedules, normalise
 from control_api.epg.report import Report
 from control_api.epg.xmltv import Progress, Reader
+from control_api.recordings import follow
 from control_api.schema import epg_import_run, epg_source
 from runtime.sql import Database
 
@@ -121,6 +122,8 @@ async def _apply(
             stored = await store.near(connection, channel_id, first_ms, last_ms, rank)
             plan = merge(stored, wanted, now_ms, source_id, rank)
             await store.write(connection, channel_id, source_id, plan)
+            if plan.create or plan.update or plan.remove:
+                await follow.note(connection, channel_id)
         report.created += len(plan.create)
         report.updated += len(plan.update)
         report.removed += len(plan.remove)

@@ -1,5 +1,6 @@
 """A control API on a real listener over each database, with hand-made routers and a real signer."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -7,14 +8,15 @@ from typing import Any
 
 import aiohttp
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import delete, insert
+from twins.plugin import empty_database
 
 import cat
 from control_api import keys, seed, server, web
 from control_api.issuer import VIEWER_SCOPES, Issuer
 from control_api.migrations import LOCATION
 from control_api.routerclient import Choice, Decision, Question, SteeringUrls
-from control_api.schema import account, entitlement
+from control_api.schema import account, entitlement, metadata
 from control_api.settings import Settings
 from control_api.times import now_ms
 from runtime.clock import ManualClock
@@ -117,6 +119,34 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 async def migrated(database: Database) -> Database:
     await database.upgrade(LOCATION)
     return database
+
+
+@pytest.fixture(
+    scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.twin)]
+)
+def kept_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database of each engine at our revision, for all tests of a file."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('kept') / 'control.sqlite'}"
+    server = request.getfixturevalue("postgresql_server") if request.param != "sqlite" else None
+
+    async def prepare() -> str:
+        kept = url if server is None else await empty_database(server)
+        async with Database(kept, timeout_ms=10_000) as opened:
+            await opened.upgrade(LOCATION)
+        return kept
+
+    with asyncio.Runner() as runner:
+        return runner.run(prepare())
+
+
+@pytest.fixture
+async def kept(kept_url: str) -> AsyncIterator[Database]:
+    """The file's database with its tables empty."""
+    async with Database(kept_url, timeout_ms=10_000) as opened:
+        async with opened.write() as connection:
+            for table in reversed(metadata.sorted_tables):
+                await connection.execute(delete(table))
+        yield opened
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ DAY = 24 * HOUR
 
 
 @pytest.fixture
-async def recorder(migrated: Any) -> Recorder:
-    made = Recorder(migrated)
+async def recorder(kept: Any) -> Recorder:
+    made = Recorder(kept)
     await made.begin("acc_b", "acc_c")
     return made
 
@@ -223,8 +223,8 @@ async def test_many_of_one_asset_move_in_batches(recorder: Recorder, monkeypatch
     assert told.count("recording.started") == told.count("recording.completed") == 5
 
 
-async def test_no_retention_notice_shorter_than_the_life(migrated: Any) -> None:
-    recorder = Recorder(migrated, Recordings(retention_s=3_600, notice_s=7 * 86_400))
+async def test_no_retention_notice_shorter_than_the_life(kept: Any) -> None:
+    recorder = Recorder(kept, Recordings(retention_s=3_600, notice_s=7 * 86_400))
     await recorder.begin()
     recording_id, _ = await ordered(recorder)
     for at_ms in (FROM, TO, TO + 2_000, TO + 2_000 + HOUR):

@@ -6,7 +6,6 @@ from typing import Any
 from sqlalchemy import insert, select, update
 
 from control_api import ids, seed
-from control_api.issuer import Passwords
 from control_api.outbox.tables import outbox
 from control_api.problems import Problem
 from control_api.recordings import admission, look, programmes, store
@@ -80,8 +79,9 @@ class Recorder:
         return Planner(self.database, self.origin, self.desk, lambda: self.now_ms)
 
     async def begin(self, *accounts: str, quota_s: int = 151_200, dvr_s: int = 1_800) -> None:
-        await seed.plant(self.database, Passwords(), "one")
         async with self.database.write() as connection:
+            for table, row in seed.ROWS:
+                await connection.execute(insert(table).values(row))
             demo = update(channel).where(channel.c.id == "ch_demo")
             await connection.execute(demo.values(allow_npvr=True, dvr_window_s=dvr_s))
             await connection.execute(update(account).values(npvr_quota_s=quota_s))

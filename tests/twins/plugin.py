@@ -103,13 +103,18 @@ def _embedded_postgresql(home: Path) -> Iterator[str]:
 @pytest.fixture
 async def postgresql_url(postgresql_server: str) -> str:
     """An empty database of its own."""
+    return await empty_database(postgresql_server)
+
+
+async def empty_database(server: str) -> str:
+    """A new database of a `postgresql_server`."""
     import asyncpg
 
     name = f"t{uuid.uuid4().hex}"
-    connection = await asyncpg.connect(postgresql_server.format(database="postgres"))
+    connection = await asyncpg.connect(server.format(database="postgres"))
     await connection.execute(f'CREATE DATABASE "{name}"')
     await connection.close()
-    return postgresql_server.format(database=name)
+    return server.format(database=name)
 
 
 def _http_ready(url: str) -> bool:
