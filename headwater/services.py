@@ -79,9 +79,12 @@ def package(
 ) -> int:
     """Register a title; 0, or 1 with the reasons when its files do not fit."""
     from origin import vod
+    from origin.errors import OriginError
+    from origin.protection.inputs import InputKeys
 
     loaded = effective(config, data)
     folder = section(loaded, "data", Data).dir
+    keys = InputKeys(section(loaded, "origin", origin.settings.Settings).protection)
     remote = section(loaded, "objects", Objects)
     ffmpeg = _ffmpeg() if thumbnails else ""
     if thumbnails and not ffmpeg:
@@ -98,13 +101,14 @@ def package(
                     remote.bucket,
                     ffmpeg=ffmpeg,
                     drop_misaligned=drop_misaligned,
+                    keys=keys,
                 )
             )
         else:
             report = vod.register(
-                folder, inputs, title, ffmpeg=ffmpeg, drop_misaligned=drop_misaligned
+                folder, inputs, title, ffmpeg=ffmpeg, drop_misaligned=drop_misaligned, keys=keys
             )
-    except (vod.VodError, objects.ObjectError) as error:
+    except (OriginError, objects.ObjectError) as error:
         print(f"headwater package: {error}", file=sys.stderr)
         return 1
     kinds = ", ".join(f"{each.name} ({each.codecs})" for each in report.renditions)
@@ -164,10 +168,14 @@ def _origin(loaded: Loaded, _: str, shared: bool) -> Built:
 
 def _proxy(loaded: Loaded, _: str, shared: bool) -> Built:
     from manifest_proxy import server
+    from runtime import store as shared_store
 
     settings = section(loaded, "proxy", manifest_proxy.settings.Settings)
     issuers = (_issuer(loaded),)
-    parts = server.parts(settings, _keys(loaded), issuers=issuers, reuse_port=shared)
+    sharing = section(loaded, "store", Store)
+    several = bool(sharing.url.get_secret_value())
+    store = shared_store.choose(sharing, processes=1)[0] if several else None
+    parts = server.parts(settings, _keys(loaded), issuers=issuers, reuse_port=shared, store=store)
     return parts, (settings.host, settings.admin_port)
 
 

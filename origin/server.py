@@ -23,6 +23,7 @@ from origin.live.archive import Archive
 from origin.live.channels import Channels
 from origin.live.disk import Disk, free_bytes
 from origin.live.shared import SharedChannels
+from origin.protection.inputs import InputKeys
 from origin.protection.ring import Ring
 from origin.protection.sources import key_sources
 from origin.protection.titles import Guards
@@ -57,6 +58,7 @@ def parts(
         kept_bytes=settings.vod_bytes,
         caching=Caching(settings.caching),
         guards=Guards(data_dir, settings.protection),
+        keys=InputKeys(settings.protection),
     )
     ring = Ring(key_sources(settings, data_dir), monotonic)
     if reuse_port or settings.replica.enabled:

@@ -151,6 +151,16 @@ class Cpix(BaseModel):
     signed: bool = Field(False, description="refuse documents without a signature of theirs")
 
 
+class Inputs(BaseModel):
+    """Films that come protected (PR-150)."""
+
+    model_config = ConfigDict(extra="forbid")
+    documents: list[str] = Field([], description="CPIX files with their keys")
+    leftover: bool = Field(
+        False, description="whole blocks left over at a range's end are encrypted too (PR-17)"
+    )
+
+
 class Protection(BaseModel):
     """Content keys and what players are told of them (specs/protection.md)."""
 
@@ -169,6 +179,7 @@ class Protection(BaseModel):
     )
     speke: Speke = Field(default_factory=lambda: Speke.model_validate({}))
     cpix: Cpix = Field(default_factory=lambda: Cpix.model_validate({}))
+    inputs: Inputs = Field(default_factory=lambda: Inputs.model_validate({}))
 
 
 class Settings(BaseModel):

@@ -99,7 +99,7 @@ cdef struct Fallback:
 cdef Fallback _tfhd(const uint8_t* data, Span box, dict tracks, list out) except *:
     """8.8.7; `out` gets the track's columns, or None for a track that moov does not have."""
     cdef Reader r = reader(data, box.body, box.end)
-    cdef uint32_t flags = u32(&r) & 0xFFFFFF, track_id = u32(&r)
+    cdef uint32_t flags = u32(&r) & 0xFFFFFF, track_id = u32(&r), description = 1
     cdef Fallback d
     cdef _Growing growing = tracks.get(track_id)
     d.duration = d.size = d.flags = 0
@@ -110,10 +110,13 @@ cdef Fallback _tfhd(const uint8_t* data, Span box, dict tracks, list out) except
             growing.track.defaults.size,
             growing.track.defaults.flags,
         )
+        description = growing.track.defaults.description
     d.based = flags & BASE_DATA_OFFSET != 0
     d.on_moof = flags & BASE_IS_MOOF != 0
     d.base = u64(&r) if d.based else 0
-    if flags & DESCRIPTION and u32(&r) != 1:
+    if flags & DESCRIPTION:
+        description = u32(&r)
+    if description != 1 and growing is not None and not growing.track.goes_on(description):
         raise BoxError("resolution_change", box.start, "a fragment changes the description")
     if flags & DURATION:
         d.duration = u32(&r)

@@ -1,8 +1,8 @@
 """The nouns of ISO BMFF as the kernels hand them out (ISO/IEC 14496-12:2022, clause 8)."""
 
 import struct
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NamedTuple
 
 
 class Box(NamedTuple):
@@ -78,6 +78,13 @@ class SampleEntry:
     avg_bitrate: int = 0
     protection: Protection | None = None
 
+    def alike(self, other: "SampleEntry") -> bool:
+        """Whether samples of both are decoded alike, protected or not."""
+        bare: dict[str, Any] = {
+            "data": b"", "max_bitrate": 0, "avg_bitrate": 0, "protection": None,
+        }  # fmt: skip
+        return replace(self, **bare) == replace(other, **bare)
+
 
 @dataclass(frozen=True, slots=True)
 class Track:
@@ -103,6 +110,12 @@ class Track:
     @property
     def entry(self) -> SampleEntry:
         return self.entries[0]
+
+    def goes_on(self, description: int) -> bool:
+        """Whether samples of a description, numbered from 1, go on as those of the first do."""
+        return 0 < description <= len(self.entries) and self.entry.alike(
+            self.entries[description - 1]
+        )
 
     @property
     def turned(self) -> bool:

@@ -201,17 +201,20 @@ cdef class _Holes:
 
 
 cdef int _fill_offsets(
-    Table* stsc, Table* chunks, int width, _Holes mdats, const uint32_t[::1] size, int64_t[::1] out
+    Table* stsc, Table* chunks, int width, _Holes mdats, const uint32_t[::1] size, int64_t[::1] out,
+    track,
 ) except -1:
     """Chunk offsets and stsc runs (8.7.4, 8.7.5) to one offset a sample."""
     cdef Py_ssize_t at = 0, total = out.shape[0]
     cdef uint32_t run = 0, chunk, per_chunk = 0, next_first = 1, first, previous = 0, i
+    cdef uint32_t description
     cdef uint64_t start, end
     for chunk in range(1, chunks.count + 1):
         if chunk == next_first:
             first = load32(stsc.rows + 12 * <size_t>run)
             per_chunk = load32(stsc.rows + 12 * <size_t>run + 4)
-            if load32(stsc.rows + 12 * <size_t>run + 8) != 1:
+            description = load32(stsc.rows + 12 * <size_t>run + 8)
+            if description != 1 and not track.goes_on(description):
                 raise BoxError(
                     "resolution_change", stsc.box.start, f"chunk {chunk} changes the description"
                 )
@@ -284,5 +287,5 @@ def read_samples(const uint8_t[::1] data not None, track not None, mdats, uint64
         _fill_times(&stts, samples.dts, samples.duration)
         _fill_cto(&ctts, samples.cto)
         _fill_sync(&stss, synced, samples.sync)
-        _fill_offsets(&stsc, &chunks, width, _Holes(mdats), samples.size, samples.offset)
+        _fill_offsets(&stsc, &chunks, width, _Holes(mdats), samples.size, samples.offset, track)
     return samples

@@ -62,3 +62,18 @@ def cbcs_fresh(
     skip: int,
 ) -> None:
     """`cbcs` in place on bytes that were just made, and that nobody has seen."""
+
+def cbcs_open(
+    key: Aes,
+    data: Buffer,
+    sizes: bytes,
+    counts: bytes,
+    ranges: bytes,
+    iv: bytes,
+    crypt: int,
+    skip: int,
+    leftover: bool = False,
+) -> bytes:
+    """What `cbcs_copy` was given. `leftover`: of another hand, which encrypted also the whole
+    blocks that a range's end leaves over (PR-17).
+    """

@@ -4,7 +4,7 @@
 Rules of the file
 1. Everything is checked before the first octet changes.
    `cenc` and `cbcs` work in place, their `_copy` on a copy that they answer, their `_fresh` on
-   bytes that nobody has seen yet.
+   bytes that nobody has seen yet. CTR opens what it sealed; `cbcs_open` works on a copy.
 2. One call of the library per range (cbcs) or per protected run (cenc), never per block: the blocks
    that a pattern protects are gathered, encrypted and put back.
 3. The work is done without the interpreter's lock, under a twin of the key.
@@ -23,6 +23,12 @@ from native.cenc.errors import RangeError
 cdef enum:
     BLOCK = 16
     PATTERN_MAX = 15  # blocks; the fields of tenc have four bits
+
+
+cdef enum Way:
+    SEAL
+    OPEN
+    LEFTOVER  # open, blocks left over at a range's end too (PR-17)
 
 
 cdef struct Table:
@@ -224,6 +230,24 @@ def cbcs_fresh(
     _cbcs(key, at, PyBytes_GET_SIZE(data), sizes, counts, ranges, iv, crypt, skip)
 
 
+def cbcs_open(
+    Aes key not None,
+    const uint8_t[::1] data not None,
+    bytes sizes not None,
+    bytes counts not None,
+    bytes ranges not None,
+    bytes iv not None,
+    int crypt,
+    int skip,
+    bint leftover=False,
+):
+    cdef bytes copy = copied(data)
+    cdef uint8_t* at = <uint8_t*>PyBytes_AS_STRING(copy)
+    cdef Way way = LEFTOVER if leftover else OPEN
+    _cbcs(key, at, data.shape[0], sizes, counts, ranges, iv, crypt, skip, way)
+    return copy
+
+
 cdef int _cbcs(
     Aes key,
     uint8_t* data,
@@ -234,13 +258,14 @@ cdef int _cbcs(
     bytes iv,
     int crypt,
     int skip,
+    Way way=SEAL,
 ) except -1:
     cdef Table given = table(data, size, sizes, counts, ranges)
     cdef const uint8_t* first = <const uint8_t*>PyBytes_AS_STRING(iv)
     cdef uint8_t* scratch
     cdef uint32_t most = 0
     cdef Py_ssize_t i
-    cdef Aes own = key.twin()
+    cdef Aes own = key.twin() if way == SEAL else key.opener()
     if PyBytes_GET_SIZE(iv) != BLOCK:
         raise RangeError("a constant IV has 16 bytes")
     if not (0 <= crypt <= PATTERN_MAX and 0 <= skip <= PATTERN_MAX) or (skip and not crypt):
@@ -252,13 +277,13 @@ cdef int _cbcs(
         raise MemoryError
     try:
         with nogil:
-            return _chains(own, &given, first, crypt, skip, scratch)
+            return _chains(own, &given, first, crypt, skip, way, scratch)
     finally:
         free(scratch)
 
 
 cdef int _chains(
-    Aes key, Table* given, const uint8_t* iv, int crypt, int skip, uint8_t* scratch
+    Aes key, Table* given, const uint8_t* iv, int crypt, int skip, Way way, uint8_t* scratch
 ) except -1 nogil:
     """One chain a range."""
     cdef uint8_t* at = given.data
@@ -267,10 +292,10 @@ cdef int _chains(
     cdef int j
     for i in range(given.samples):
         if given.counts[i] == 0:
-            protect(key, iv, at, given.sizes[i], crypt, skip, scratch)
+            protect(key, iv, at, given.sizes[i], crypt, skip, way, scratch)
             at += given.sizes[i]
         for j in range(given.counts[i]):
-            protect(key, iv, at + pair[0], pair[1], crypt, skip, scratch)
+            protect(key, iv, at + pair[0], pair[1], crypt, skip, way, scratch)
             at += <Py_ssize_t>pair[0] + pair[1]
             pair += 2
     return 0
@@ -290,24 +315,36 @@ cdef int protect(
     Py_ssize_t size,
     int crypt,
     int skip,
+    Way way,
     uint8_t* scratch,
 ) except -1 nogil:
     """One range: its protected blocks as one chain."""
     cdef Py_ssize_t step = BLOCK * (crypt + skip), run = BLOCK * crypt, at = 0, held = 0
+    cdef int rest = 0
     if size < BLOCK:
         return 0
     if skip == 0:
-        return key.cbc(iv, data, size - size % BLOCK)
+        return chain(key, iv, data, size - size % BLOCK, way)
     while size - at >= run:
         blocks(scratch + held, data + at, crypt)
         held += run
         at += step
-    if held == 0:
+    if way == LEFTOVER and at < size:
+        rest = <int>((size - at) // BLOCK)
+        blocks(scratch + held, data + at, rest)
+    if held == 0 and rest == 0:
         return 0
-    key.cbc(iv, scratch, held)
+    chain(key, iv, scratch, held + BLOCK * rest, way)
     at = held = 0
     while size - at >= run:
         blocks(data + at, scratch + held, crypt)
         held += run
         at += step
+    blocks(data + at, scratch + held, rest)
     return 0
+
+
+cdef inline int chain(
+    Aes key, const uint8_t* iv, uint8_t* data, Py_ssize_t size, Way way
+) except -1 nogil:
+    return key.cbc(iv, data, size) if way == SEAL else key.cbc_open(iv, data, size)

@@ -23,12 +23,15 @@ cdef free_t context_free = <free_t>symbol(b"EVP_CIPHER_CTX_free")
 cdef init_t encrypt_init = <init_t>symbol(b"EVP_EncryptInit_ex")
 cdef copy_t context_copy = <copy_t>symbol(b"EVP_CIPHER_CTX_copy")
 cdef update_t encrypt_update = <update_t>symbol(b"EVP_EncryptUpdate")
+cdef init_t decrypt_init = <init_t>symbol(b"EVP_DecryptInit_ex")
+cdef update_t decrypt_update = <update_t>symbol(b"EVP_DecryptUpdate")
 cdef padding_t set_padding = <padding_t>symbol(b"EVP_CIPHER_CTX_set_padding")
 cdef new_t aes_128_ctr = <new_t>symbol(b"EVP_aes_128_ctr")
 cdef new_t aes_128_cbc = <new_t>symbol(b"EVP_aes_128_cbc")
 cdef bint present = (
     context_new != NULL and context_free != NULL and encrypt_init != NULL and encrypt_update != NULL
     and set_padding != NULL and context_copy != NULL and aes_128_ctr != NULL and aes_128_cbc != NULL
+    and decrypt_init != NULL and decrypt_update != NULL
 )
 
 
@@ -93,7 +96,7 @@ cdef class Aes:
     cdef int run_ctr(self, uint8_t* data, Py_ssize_t size) except -1 nogil:
         """Go on with the key stream over these octets."""
         if self.ctr_context != NULL:
-            return update(self.ctr_context, data, size)
+            return update(encrypt_update, self.ctr_context, data, size)
         with gil:
             replace(data, size, self.stream.encrypt(PyBytes_FromStringAndSize(<char*>data, size)))
         return 0
@@ -107,7 +110,27 @@ cdef class Aes:
         if not encrypt_init(self.cbc_context, NULL, NULL, NULL, iv):
             with gil:
                 raise ValueError("libcrypto refused the IV")
-        return update(self.cbc_context, data, size)
+        return update(encrypt_update, self.cbc_context, data, size)
+
+    cdef Aes opener(self):
+        """The same key, to open what CBC sealed, and for nothing else."""
+        cdef Aes made = self.twin()
+        if made.cbc_context != NULL and not decrypt_init(
+            made.cbc_context, NULL, NULL, <const uint8_t*>PyBytes_AS_STRING(self.key), NULL
+        ):
+            raise ValueError("libcrypto takes no such key")
+        return made
+
+    cdef int cbc_open(self, const uint8_t* iv, uint8_t* data, Py_ssize_t size) except -1 nogil:
+        """Decrypt whole blocks, chained from `iv`; of an opener."""
+        if self.cbc_context == NULL:
+            with gil:
+                replace(data, size, plain_open(self.key, iv, PyBytes_FromStringAndSize(<char*>data, size)))
+            return 0
+        if not decrypt_init(self.cbc_context, NULL, NULL, NULL, iv):
+            with gil:
+                raise ValueError("libcrypto refused the IV")
+        return update(decrypt_update, self.cbc_context, data, size)
 
     def ctr_bytes(self, bytes block not None, bytes data not None):
         cdef bytes made = PyBytes_FromStringAndSize(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
@@ -129,14 +152,14 @@ cdef class Aes:
         return made
 
 
-cdef int update(void* context, uint8_t* data, Py_ssize_t size) except -1 nogil:
-    """Encrypt in place."""
+cdef int update(update_t work, void* context, uint8_t* data, Py_ssize_t size) except -1 nogil:
+    """Work in place."""
     cdef int made = 0, piece
     while size:
         piece = <int>(size if size < PIECE_MAX else PIECE_MAX)
-        if not encrypt_update(context, data, &made, data, piece) or made != piece:
+        if not work(context, data, &made, data, piece) or made != piece:
             with gil:
-                raise ValueError("libcrypto refused to encrypt")
+                raise ValueError("libcrypto refused its work")
         data += piece
         size -= piece
     return 0
@@ -159,3 +182,9 @@ cdef bytes plain_cbc(bytes key, const uint8_t* iv, bytes data):
     from Crypto.Cipher import AES
 
     return AES.new(key, AES.MODE_CBC, PyBytes_FromStringAndSize(<const char*>iv, BLOCK)).encrypt(data)
+
+
+cdef bytes plain_open(bytes key, const uint8_t* iv, bytes data):
+    from Crypto.Cipher import AES
+
+    return AES.new(key, AES.MODE_CBC, PyBytes_FromStringAndSize(<const char*>iv, BLOCK)).decrypt(data)

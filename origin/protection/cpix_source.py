@@ -91,17 +91,22 @@ class CpixSource:
             status = self._path.stat()
             seen = status.st_mtime_ns, status.st_size, scheme
             if self._read is None or self._read[0] != seen:
-                if status.st_size > LONGEST:
-                    raise ProtectionError("bad_document", f"{self._path.name} is too long")
-                recipient, signers = _parties(self._settings)
-                document = cpix.read(
-                    self._path.read_bytes(), scheme, recipient,
-                    signers=signers, signature=self._settings.signed,
-                )  # fmt: skip
-                self._read = seen, document
+                self._read = seen, document(self._path, scheme, self._settings)
         except OSError as error:
             raise ProtectionError("no_key", f"{self._path.name}: {error.strerror}") from None
         return self._read[1]
+
+
+def document(path: Path, scheme: Scheme, settings: Cpix) -> cpix.Document:
+    """A document on disk, opened and checked as the settings say."""
+    try:
+        if path.stat().st_size > LONGEST:
+            raise ProtectionError("bad_document", f"{path.name} is too long")
+        data = path.read_bytes()
+        recipient, signers = _parties(settings)
+    except OSError as error:
+        raise ProtectionError("no_key", f"{path.name}: {error.strerror}") from None
+    return cpix.read(data, scheme, recipient, signers=signers, signature=settings.signed)
 
 
 def _parties(settings: Cpix) -> tuple[Recipient | None, list[x509.Certificate]]:

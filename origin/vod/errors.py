@@ -4,7 +4,7 @@ from native.bmff import BoxError
 from origin.errors import OriginError
 
 # TR-28, and our own: subtitles that cannot be read, thumbnails that cannot be
-# drawn, a title name that is no name, no keys
+# drawn, a title name that is no name, no keys, boxes of protection that disagree (PR-151)
 CODES: dict[str, int] = {
     "bad_box": 415,
     "bad_table": 415,
@@ -12,6 +12,7 @@ CODES: dict[str, int] = {
     "truncated": 415,
     "no_moov": 415,
     "encrypted": 415,
+    "aux_info": 415,
     "unsupported_codec": 415,
     "unsupported_edit": 415,
     "resolution_change": 415,

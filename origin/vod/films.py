@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from origin.vod.library import Library
+from origin.vod.opened import InputKeys
 from origin.vod.package import Report, register
 from origin.vod.reading import Objects
 from runtime.objects import ObjectStore
@@ -44,6 +45,7 @@ async def register_objects(
     *,
     ffmpeg: str = "",
     drop_misaligned: bool = False,
+    keys: InputKeys | None = None,
 ) -> Report:
     """`register` for inputs of which some are s3://BUCKET/NAME. VodError, ObjectError."""
     await store.start()
@@ -57,6 +59,7 @@ async def register_objects(
             objects=objects,
             ffmpeg=ffmpeg,
             drop_misaligned=drop_misaligned,
+            keys=keys,
         )
     finally:
         await store.stop()

@@ -27,6 +27,7 @@ from native.bmff.fragment import head_sizes
 from native.bmff.runs import find_runs
 from origin.tracks import Rendition
 from origin.vod.errors import VodError
+from origin.vod.opened import Seals
 from origin.vod.reading import Identity
 from origin.vod.source import Source
 from origin.vod.timeline import Placed
@@ -125,7 +126,15 @@ def write(path: Path, source: Source, cuts: list[Cut]) -> None:
                 "columns": columns,
             }
         )
-    about = {"source": source.reader.location, "digest": source.digest, "tracks": tracks}
+    about: dict[str, Any] = {"source": source.reader.location, "digest": source.digest}
+    about["tracks"] = tracks
+    if source.seals is not None:
+        rules, packed = source.seals.save()
+        places = {}
+        for name, data in packed.items():
+            places[name] = len(body)
+            body += data
+        about["seals"] = {"rules": rules, "columns": places}
     text = json.dumps(about, default=str, separators=(",", ":")).encode()
     i = source.identity
     text += b" " * (-(_HEAD.size + len(text)) % 8)
@@ -170,6 +179,7 @@ class Index:
     digest: str
     identity: Identity
     tracks: list[TrackIndex]
+    seals: Seals | None = None  # of a source that came protected
 
 
 def load(path: Path) -> Index:
@@ -187,10 +197,16 @@ def load(path: Path) -> Index:
         about = json.loads(bytes(view[_HEAD.size : _HEAD.size + length]))
         base = _HEAD.size + length
         tracks = [_track(view, base, item) for item in about["tracks"]]
+        seals = _seals(view, base, about["seals"]) if "seals" in about else None
     except (struct.error, ValueError, KeyError, TypeError, BoxError) as error:
         raise VodError("unreadable", path.name, f"the index is unusable: {error}") from error
     identity = Identity(size, mtime_ns, inode)
-    return Index(about["source"], about["digest"], identity, tracks)
+    return Index(about["source"], about["digest"], identity, tracks, seals)
+
+
+def _seals(view: memoryview, base: int, item: dict[str, Any]) -> Seals:
+    columns = {name: Column(view, base + at) for name, at in item["columns"].items()}
+    return Seals.load(item["rules"], columns)
 
 
 def _track(view: memoryview, base: int, item: dict[str, Any]) -> TrackIndex:

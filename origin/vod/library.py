@@ -16,6 +16,7 @@ from origin.vod.catalog import POLICY, RECORD, Record, folder, load_record
 from origin.vod.errors import VodError
 from origin.vod.index import load
 from origin.vod.kept import Kept
+from origin.vod.opened import InputKeys
 from origin.vod.package import register
 from origin.vod.reading import Identity, Objects
 from origin.vod.served import Guard, Guarding
@@ -49,7 +50,8 @@ class Library:
     or store holds up nobody else. `objects` opens titles in S3.
 
     `guards` protects titles; without it a title with a policy is not served (PR-43). The schemes
-    of a title beside its first are folders: {title}/cenc/... (PR-170).
+    of a title beside its first are folders: {title}/cenc/... (PR-170). `keys` open sources that
+    came protected (PR-150).
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Library:
         kept_bytes: int = KEPT_BYTES,
         caching: Caching | None = None,
         guards: Guarding | None = None,
+        keys: InputKeys | None = None,
     ) -> None:
         self._data_dir = data_dir
         self._limit = open_titles
@@ -70,6 +73,7 @@ class Library:
         self._indexing: dict[str, asyncio.Future[_Held]] = {}
         self.objects: Objects | None = None
         self._guards = guards
+        self._keys = keys
 
     def answer(
         self, title: str, leaf: str, query: str = "", request: Request | None = None
@@ -196,7 +200,12 @@ class Library:
     def _indexed(self, home: Path, record: Record, scheme: str) -> _Held:
         segment_s = Fraction(record.segment_s)
         register(
-            self._data_dir, record.inputs, record.title, segment_s=segment_s, objects=self.objects
+            self._data_dir,
+            record.inputs,
+            record.title,
+            segment_s=segment_s,
+            objects=self.objects,
+            keys=self._keys,
         )
         return self._opened(home, scheme)
 
@@ -216,6 +225,7 @@ class Library:
             objects=self.objects,
             guard=guard,
             home=home,
+            keys=self._keys,
         )
         return _Held(title, path, seen)
 

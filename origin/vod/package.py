@@ -18,6 +18,7 @@ from origin.vod.catalog import Record, folder, load_record, save_record, title_n
 from origin.vod.cutting import boundaries_s, first_samples
 from origin.vod.errors import VodError
 from origin.vod.ladder import Rung, common_raps, fitting
+from origin.vod.opened import InputKeys
 from origin.vod.rates import shown_rate
 from origin.vod.reading import Objects
 from origin.vod.served import Served
@@ -48,11 +49,13 @@ def register(
     objects: Objects | None = None,
     ffmpeg: str = "",
     drop_misaligned: bool = False,
+    keys: InputKeys | None = None,
 ) -> Report:
     """Make a title of one file or of a ladder of files; media stays where it is. An input is a path
     or, with `objects`, s3://BUCKET/NAME; objects are read from another thread than their loop's.
 
     `drop_misaligned` leaves out rungs that do not fit the first one, with a note each (TR-39).
+    `keys` open files that come protected (PR-150).
     `ffmpeg` draws thumbnails; without it a title keeps those that it has of the same file.
 
     Writes {data_dir}/origin/vod/{title}/. Raises VodError with TR-28's code; then nothing is
@@ -63,7 +66,7 @@ def register(
     try:
         for path in inputs:
             if not sidecars.is_text(str(path)):
-                sources.append(Source.open(str(path), objects))
+                sources.append(Source.open(str(path), objects, keys))
         if not sources:
             raise VodError("unreadable", title, "no input file was given")
         beside = [sidecars.read(str(p), objects) for p in inputs if sidecars.is_text(str(p))]

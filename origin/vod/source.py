@@ -1,13 +1,15 @@
 """One MP4 input: its boxes found by header alone, its tables and fragments read once (TR-1..26)."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Self
 
 from native.bmff import BoxError, Movie, Track, parse_init
 from native.bmff.fragments import read_fragments
 from native.bmff.tables import Samples, read_samples
+from origin.vod.encrypted import plain, rows_of
 from origin.vod.errors import VodError
+from origin.vod.opened import InputKeys, OpenedReader, Seals
 from origin.vod.reading import Identity, Objects, Reader, name_of, open_reader
 
 MAX_BOXES = 1 << 21  # at the top level: two a fragment
@@ -42,10 +44,15 @@ class Source:
     _layout: _Layout
     _fragments: dict[int, Samples] | None = None
     notes: list[str] = field(default_factory=list)
+    seals: Seals | None = None  # of an input that came protected
 
     @classmethod
-    def open(cls, location: str, objects: Objects | None = None) -> Self:
-        """Open and read everything but the media; VodError says what is wrong with the input."""
+    def open(
+        cls, location: str, objects: Objects | None = None, keys: InputKeys | None = None
+    ) -> Self:
+        """Open and read everything but the media; VodError says what is wrong with the input.
+        `keys` open what is protected.
+        """
         reader = open_reader(location, objects)
         name = name_of(location)
         try:
@@ -61,7 +68,28 @@ class Source:
         digest = hashlib.sha256(layout.tables)
         for _, moof in layout.moofs:
             digest.update(moof)
-        return cls(reader, identity, movie, digest.hexdigest(), layout)
+        found = cls(reader, identity, movie, digest.hexdigest(), layout)
+        if keys is not None:
+            found._open(keys)
+        return found
+
+    def _open(self, keys: InputKeys) -> None:
+        """Read protected tracks as clear ones from now on (PR-150)."""
+        layout, told, tracks = self._layout, [], []
+        for track in self.movie.tracks:
+            if track.handler in ("vide", "soun") and any(e.protection for e in track.entries):
+                samples = self.samples(track)
+                rows = rows_of(track, layout.tables, layout.moofs, samples.size, self.reader.read)
+                told.append((samples, rows))
+                track = replace(track, entries=tuple(map(plain, track.entries)))
+            tracks.append(track)
+        if told:
+            self.seals = Seals.of(told)
+            try:
+                self.reader = OpenedReader(self.reader, self.seals, keys)
+            except VodError as error:
+                raise VodError("encrypted", self.name, error.detail) from error
+            self.movie = replace(self.movie, tracks=tuple(tracks))
 
     def close(self) -> None:
         self.reader.close()
@@ -95,13 +123,12 @@ class Source:
                 what = f"{track.handler} {track.entry.fourcc}"
                 self.notes.append(f"{self.name}: track {track.id} ({what}) is left out")
                 continue
-            if track.entry.protection:
-                p = track.entry.protection
+            for p in [e.protection for e in track.entries if e.protection]:
                 raise VodError(
                     "encrypted",
                     self.name,
-                    f"track {track.id} is encrypted ({p.scheme}, KID {p.kid.hex()}); "
-                    "give the clear file",
+                    f"track {track.id} is encrypted ({p.scheme}, KID {p.kid.hex()}); give the "
+                    "clear file, or its key (origin.protection.inputs)",
                 )
             chosen.append(track)
         return chosen
@@ -188,7 +215,7 @@ class Source:
 
 
 def _is_text(track: Track) -> bool:
-    return bool(track.entries) and track.entry.fourcc in TEXT_FORMATS
+    return track.entry.fourcc in TEXT_FORMATS and track.entry.protection is None  # PR-153
 
 
 class _Nals(NamedTuple):

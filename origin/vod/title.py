@@ -21,6 +21,7 @@ from origin.vod.errors import VodError
 from origin.vod.forms import Form, Read
 from origin.vod.index import Index
 from origin.vod.manifests import Scene, Shown
+from origin.vod.opened import InputKeys, OpenedReader
 from origin.vod.reading import ObjectReader, Objects, Reader, open_reader
 from origin.vod.served import Guard, Served
 from origin.vod.sheets import Sheets
@@ -105,8 +106,11 @@ class Title:
         objects: Objects | None = None,
         guard: Guard | None = None,
         home: Path | None = None,
+        keys: InputKeys | None = None,
     ) -> "Title":
-        """VodError when a source is gone or has changed. Thumbnails lie in `home`."""
+        """VodError when a source is gone or has changed, or came protected and `keys` do not open
+        it. Thumbnails lie in `home`.
+        """
         tracks: dict[str, Served] = {}
         for index in indexes:
             reader = open_reader(index.source, objects)
@@ -114,6 +118,10 @@ class Title:
                 reader.expect(index.identity)
             elif reader.identity != index.identity:
                 raise VodError("unreadable", record.title, f"{index.source} has changed")
+            if index.seals is not None:
+                if keys is None:
+                    raise VodError("no_key", record.title, "it came protected, and has no keys")
+                reader = OpenedReader(reader, index.seals, keys)
             modified = max(index.identity.mtime_ns // 10**9, 1)
             for track in index.tracks:
                 if guard is not None:

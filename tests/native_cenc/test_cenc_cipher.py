@@ -7,7 +7,7 @@ from Crypto.Cipher import AES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from native.cenc import RangeError, cbcs, cenc
+from native.cenc import RangeError, cbcs, cbcs_copy, cbcs_open, cenc
 from native.crypto import Aes
 
 KEY = bytes(range(16))
@@ -97,6 +97,34 @@ def test_cbcs_chains_the_protected_blocks_of_each_range(fragment, iv, pattern):
     made = bytearray(b"".join(samples))
     cbcs(Aes(KEY), made, *pack(samples, tables), iv, *pattern)
     assert bytes(made) == oracle_cbcs(samples, tables, iv, *pattern)
+
+
+@given(
+    fragments(),
+    st.binary(min_size=16, max_size=16),
+    st.sampled_from([(1, 9), (0, 0), (5, 5), (2, 1), (15, 15), (1, 0)]),
+)
+def test_what_was_sealed_opens_again(fragment, iv, pattern):
+    """PR-150, against the oracle; a key that opened still seals."""
+    samples, tables = fragment
+    key, clear = Aes(KEY), b"".join(samples)
+    sealed = oracle_cbcs(samples, tables, iv, *pattern)
+    assert cbcs_open(key, sealed, *pack(samples, tables), iv, *pattern) == clear
+    assert cbcs_copy(key, clear, *pack(samples, tables), iv, *pattern) == sealed
+
+
+@given(st.integers(0, 400), st.sampled_from([(5, 5), (2, 1), (15, 15), (1, 9)]))
+def test_blocks_left_over_can_be_opened_too(size, pattern):
+    """PR-17: a writer whose last crypt run is of fewer blocks."""
+    crypt, skip = pattern
+    clear = bytes(n % 251 for n in range(size))
+    places = [n for n in range(size // 16) if n % (crypt + skip) < crypt]
+    chain = AES.new(KEY, AES.MODE_CBC, iv=bytes(16))
+    sealed = bytearray(clear)
+    for n in places:
+        sealed[16 * n : 16 * n + 16] = chain.encrypt(clear[16 * n : 16 * n + 16])
+    tables = pack([clear], [[]])
+    assert cbcs_open(Aes(KEY), bytes(sealed), *tables, bytes(16), *pattern, True) == clear
 
 
 @pytest.mark.parametrize(
