@@ -18,7 +18,7 @@ T = TypeVar("T")
 SERVER_CORE, LOAD_CORE = 0, 1
 PINNED_LOAD = ("taskset", "-c", str(LOAD_CORE))
 ROUNDS = 3
-START_S = 10.0
+START_S = 60.0
 
 
 def free_port() -> int:

@@ -10,20 +10,25 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from control_api import devices, rights, sessions, types
+from control_api import ids, rights, sessions, types
 from control_api.content_tokens import CTI_BYTES, HEADER, Signer, native_signers
 from control_api.entitlement import Allowed, Ask, Denied, check
+from control_api.guarded import Shelf
 from control_api.issuer import Caller
+from control_api.ledger import Ledger
 from control_api.problems import Problem
 from control_api.routerclient import Decision, Question, Router
 from control_api.settings import Settings
+from control_api.streams import Arrival, Known, Streams
 from control_api.times import utc
 from runtime import logs
-from runtime.sql import Database
+from runtime.sql import Database, SqlError
+from runtime.store import MemoryStore, Store
 
 log = logs.get("control")
 
 LEAVES = {"hls": "master.m3u8", "dash": "manifest.mpd"}
+STRETCH = 2  # of interval and TTL while the store is away (CTL-188)
 JITTER = 0.1  # of the heartbeat interval, either way (CTL-106)
 KEY_SYSTEMS: dict[types.DrmName, str] = {  # Encrypted Media Extensions' names
     "clearkey": "org.w3.clearkey",
@@ -42,6 +47,7 @@ class Cleared:
     allowed: Allowed
     device_id: str
     device_class: types.DeviceClass
+    device_known: bool
     max_streams: int
 
 
@@ -56,6 +62,7 @@ class Playback:
         signer: Signer,
         secret: bytes,
         *,
+        store: Store | None = None,
         clearkey: bool = False,
     ) -> None:
         self._settings = settings
@@ -68,6 +75,9 @@ class Playback:
         self._times = sessions.Clockwork(
             settings.session_ttl_s, settings.terminated_kept_s, settings.termination_code_s
         )
+        self.shelf = Shelf(store or MemoryStore())
+        self.ledger = Ledger(database, flush_s=settings.flush_s)
+        self.streams = Streams(database, self.shelf, self.ledger, secret, self._times)
 
     async def check(
         self, caller: Caller, body: types.CheckRequest, now_ms: int
@@ -109,6 +119,7 @@ class Playback:
             raise Problem("invalid", f"a {cleared.target.kind} is played in mode {mode}")
         cti = secrets.token_bytes(CTI_BYTES)
         newcomer = sessions.Newcomer(
+            id=ids.new("session"),
             account_id=caller.account_id,
             device_id=cleared.device_id,
             kind=mode,
@@ -117,23 +128,32 @@ class Playback:
             limit=cleared.max_streams,
             spends=cleared.allowed.spends,
         )
-        async with self._database.write() as connection:
-            owner = await sessions.lock(connection, caller.account_id)
-            await devices.see(
-                connection, owner, cleared.device_id, body.device, cleared.device_class, now_ms
-            )
-            session_id, in_use = await sessions.admit(
-                connection, newcomer, body.terminate, self._secret, self._times, now_ms
-            )
+        session_id = newcomer.id
+        arrival = Arrival(
+            newcomer, body.device, cleared.device_class, cleared.device_known, cleared.target.title
+        )
+        counted = await self.streams.admit(arrival, body.terminate, now_ms)
         with logs.bound(session_id=session_id):
             try:
-                decision, (token, expires_ms) = await asyncio.gather(
-                    self._decide(cti, cleared),
-                    self._token(cleared.target, cti, cleared.allowed.expires_ms, now_ms),
-                )
+                async with asyncio.TaskGroup() as group:
+                    recorded = group.create_task(
+                        self.streams.record(arrival, body.terminate, counted, now_ms)
+                    )
+                    decided = group.create_task(self._decide(cti, cleared))
+                    signed = group.create_task(
+                        self._token(cleared.target, cti, cleared.allowed.expires_ms, now_ms)
+                    )
+            except BaseExceptionGroup as failed:
+                await self.streams.withdraw(caller.account_id, session_id, now_ms)
+                raise failed.exceptions[0] from None
             except BaseException:
-                await self._undo(caller, session_id, now_ms)
+                await self.streams.withdraw(caller.account_id, session_id, now_ms)
                 raise
+            in_use, decision, (token, expires_ms) = (
+                recorded.result(),
+                decided.result(),
+                signed.result(),
+            )
             log.info(
                 "playback_started",
                 account=caller.account_id,
@@ -170,21 +190,23 @@ class Playback:
         self, caller: Caller, session_id: str, told: types.HeartbeatRequest, now_ms: int
     ) -> types.HeartbeatAnswer:
         """Keeps a session alive, and its token while the account may still watch (CTL-106)."""
-        async with self._database.write() as connection:
-            row = await sessions.beat(
-                connection, caller.account_id, session_id, told, self._times, now_ms
-            )
+        stored = await self.streams.beat(caller.account_id, session_id, told, now_ms)
+        stretch = 1 if stored else STRETCH
+        interval_s = stretch * self._settings.heartbeat_s
         commands: list[types.RenewToken | types.Stop] = []
-        if self._renewal_due(row, now_ms):
-            commands.append(await self._renew(caller, row, now_ms))
+        try:
+            known = await self.streams.known(caller.account_id, session_id)
+            if self._renewal_due(known, now_ms):
+                commands.append(await self._renew(session_id, known, now_ms))
+        except SqlError as error:
+            log.warning("renewal_waits", error=str(error))
         jitter = random.uniform(1 - JITTER, 1 + JITTER)
-        next_in_s = max(1, round(self._settings.heartbeat_s * jitter))
-        return types.HeartbeatAnswer(next_in_s, self._settings.session_ttl_s, commands)
+        next_in_s = max(1, round(interval_s * jitter))
+        return types.HeartbeatAnswer(next_in_s, stretch * self._settings.session_ttl_s, commands)
 
     async def stop(self, caller: Caller, session_id: str, now_ms: int) -> None:
         """Ends a session and frees its slot at once; twice is as good as once (CTL-109)."""
-        async with self._database.write() as connection:
-            await sessions.stop(connection, caller.account_id, session_id, "stopped", now_ms)
+        await self.streams.end(caller.account_id, session_id, "stopped", now_ms)
 
     async def review(self, row: Any, now_ms: int) -> tuple[rights.Case, Allowed | Denied]:
         """CheckAccess again, for a session that runs."""
@@ -215,7 +237,8 @@ class Playback:
             )
             raise Problem(verdict.code, rule=verdict.rule, **verdict.members)
         assert case.target is not None, "CTL-73 refuses what does not exist"
-        return Cleared(case.target, verdict, device_id, device_class, case.max_streams)
+        known = case.facts.device is not None
+        return Cleared(case.target, verdict, device_id, device_class, known, case.max_streams)
 
     async def _judge(
         self,
@@ -255,11 +278,6 @@ class Playback:
             log.error("token_failed", error=type(error).__name__)
             raise Problem("token_unavailable", headers={"Retry-After": "1"}) from None
         return token, 1_000 * expires_s
-
-    async def _undo(self, caller: Caller, session_id: str, now_ms: int) -> None:
-        """A session whose start failed must not hold a slot."""
-        async with self._database.write() as connection:
-            await sessions.stop(connection, caller.account_id, session_id, "failed", now_ms)
 
     def _manifests(self, target: rights.Target, decision: Decision, token: str) -> types.Manifests:
         base = f"{self._settings.proxy_public_url}/p/{decision.cohort}{target.origin_path}"
@@ -301,24 +319,29 @@ class Playback:
             for name in offered
         ]
 
-    def _renewal_due(self, row: Any, now_ms: int) -> bool:
-        """Once per half life of the token, at the first heartbeat after it."""
+    def _renewal_due(self, known: Known, now_ms: int) -> bool:
+        """At half the token's life; at once where another process knows when it was made."""
         half_ms = 500 * self._settings.content_token_s
-        before, after = row.last_seen_ms - row.started_ms, now_ms - row.started_ms
-        return bool(after // half_ms > before // half_ms)
+        return known.renewed_ms is None or now_ms - known.renewed_ms >= half_ms
 
-    async def _renew(self, caller: Caller, row: Any, now_ms: int) -> types.RenewToken | types.Stop:
+    async def _renew(
+        self, session_id: str, known: Known, now_ms: int
+    ) -> types.RenewToken | types.Stop:
         """A fresh token for the same session, or the word to stop when access is gone."""
-        case, verdict = await self.review(row, now_ms)
+        case, verdict = await self._judge(
+            known.account_id, known.device_id, None, known.target_kind, known.target_id, now_ms
+        )
         if isinstance(verdict, Denied) or case.target is None:
             reason = verdict.code if isinstance(verdict, Denied) else "content_not_found"
-            log.info("playback_cut", account=caller.account_id, target=row.target_id, reason=reason)
-            async with self._database.write() as connection:
-                await sessions.stop(connection, caller.account_id, row.id, reason, now_ms)
+            log.info(
+                "playback_cut", account=known.account_id, target=known.target_id, reason=reason
+            )
+            await self.streams.end(known.account_id, session_id, reason, now_ms)
             return types.Stop(reason)
         token, expires_ms = await self._token(
-            case.target, bytes.fromhex(row.cti), verdict.expires_ms, now_ms
+            case.target, bytes.fromhex(known.cti), verdict.expires_ms, now_ms
         )
+        known.renewed_ms = now_ms
         return types.RenewToken(token, utc(expires_ms))
 
 

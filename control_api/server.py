@@ -10,9 +10,10 @@ import msgspec
 from aiohttp import web
 
 import cat
-from control_api import keys, openapi, seed
+from control_api import keys, openapi, seed, upkeep
 from control_api.calls import Services
 from control_api.content_tokens import CatSigner, Signer
+from control_api.guarded import guarded
 from control_api.issuer import Issuer, Passwords
 from control_api.licence_proxy import proxies
 from control_api.licences import Gate
@@ -25,6 +26,7 @@ from control_api.routes import ROUTES
 from control_api.sessions import Clockwork
 from control_api.settings import Settings
 from control_api.web import mount
+from control_api.webhooks import work as webhooks
 from runtime.fetch import Fetcher
 from runtime.service import Part, Web
 from runtime.sql import Database
@@ -35,7 +37,7 @@ KeyRoutes = Callable[[Gate], Sequence[web.RouteDef]]
 Work = Callable[[Services], Sequence[Part]]
 
 # One line a folder of the room that does something on its own; started in this order.
-WORK: tuple[Work, ...] = (outbox.work, recordings.work)
+WORK: tuple[Work, ...] = (upkeep.work, outbox.work, recordings.work, webhooks.work)
 
 
 class Schema:
@@ -100,6 +102,7 @@ def parts(
     demo_password = settings.demo_password.get_secret_value() if demo else None
     found.append(Schema(database, passwords, demo_password))
     store = store or MemoryStore()
+    database = guarded(database)
     app, gate, services = application(
         settings,
         database,
@@ -156,7 +159,9 @@ def application(
         life_s=settings.access_token_s,
         leeway_s=settings.jwt_leeway_s,
     )
-    playback = Playback(settings, database, router, token_signer, secret, clearkey=clearkey)
+    playback = Playback(
+        settings, database, router, token_signer, secret, store=store, clearkey=clearkey
+    )
     app = web.Application(client_max_size=settings.max_body_bytes)
     desk = token_signer if isinstance(token_signer, CatSigner) else None
     services = Services(settings, database, issuer, passwords, playback, secret, store, desk)

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import and_, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from control_api import ids, sealed, types
+from control_api import ledger, sealed, types
 from control_api.problems import Problem
 from control_api.rights import Kind, find_target
 from control_api.schema import account, device, entitlement, playback_session
@@ -31,6 +31,7 @@ session = playback_session.c
 class Newcomer:
     """A session that asks to be admitted; `spends` is the entitlement it uses up, if any."""
 
+    id: str
     account_id: str
     device_id: str
     kind: str
@@ -38,6 +39,19 @@ class Newcomer:
     cti: str
     limit: int
     spends: str | None = None
+
+    def row(self, now_ms: int) -> dict[str, Any]:
+        """As it begins."""
+        return {
+            "id": self.id,
+            "account_id": self.account_id,
+            "device_id": self.device_id,
+            "kind": self.kind,
+            "target_id": self.target_id,
+            "cti": self.cti,
+            "started_ms": now_ms,
+            "last_seen_ms": now_ms,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,36 +70,32 @@ async def admit(
     secret: bytes,
     times: Clockwork,
     now_ms: int,
-) -> tuple[str, int]:
-    """The new session's id and how many are in use now; else 409 `stream_limit` with the list.
+) -> int:
+    """How many are in use with the new session; else 409 `stream_limit` with the list.
 
     The caller holds the account's `lock`.
     """
     mine = and_(session.account_id == newcomer.account_id, session.ended_ms.is_(None))
     unseen = session.last_seen_ms <= now_ms - 1_000 * times.ttl_s
     await _end(connection, and_(mine, unseen), "expired", now_ms)
-    for session_id in _named_by(codes, secret, newcomer.account_id, now_ms):
+    for session_id in named_by(codes, secret, newcomer.account_id, now_ms):
         await _end(connection, and_(mine, session.id == session_id), "terminated", now_ms)
     await _end(connection, and_(mine, session.device_id == newcomer.device_id), "replaced", now_ms)
     in_use = await count(connection, newcomer.account_id, times, now_ms)
     if in_use >= newcomer.limit:
-        active = await _active(connection, newcomer.account_id, secret, times, now_ms)
-        raise Problem("stream_limit", limit=newcomer.limit, active_devices=active)
+        listed = await active(connection, newcomer.account_id, secret, times, now_ms)
+        raise Problem("stream_limit", limit=newcomer.limit, active_devices=listed)
+    await enter(connection, newcomer, now_ms)
+    return in_use + 1
+
+
+async def enter(connection: AsyncConnection, newcomer: Newcomer, now_ms: int) -> None:
+    """The row of a session that was admitted, and the use that it costs."""
     if newcomer.spends is not None:
         await _spend(connection, newcomer.spends, now_ms)
-    session_id = ids.new("session")
-    row = {
-        "id": session_id,
-        "account_id": newcomer.account_id,
-        "device_id": newcomer.device_id,
-        "kind": newcomer.kind,
-        "target_id": newcomer.target_id,
-        "cti": newcomer.cti,
-        "started_ms": now_ms,
-        "last_seen_ms": now_ms,
-    }
+    row = newcomer.row(now_ms)
     await connection.execute(insert(playback_session).values(row))
-    return session_id, in_use + 1
+    await ledger.told(connection, "started", row, now_ms)
 
 
 async def lock(connection: AsyncConnection, account_id: str) -> Any:
@@ -97,6 +107,12 @@ async def lock(connection: AsyncConnection, account_id: str) -> Any:
 async def count(connection: AsyncConnection, account_id: str, times: Clockwork, now_ms: int) -> int:
     """Live sessions of an account."""
     query = select(func.count()).where(_live(account_id, times, now_ms))
+    return int((await connection.execute(query)).scalar_one())
+
+
+async def limit_of(connection: AsyncConnection, account_id: str) -> int:
+    """How many streams the account may have at once."""
+    query = select(account.c.max_streams).where(account.c.id == account_id)
     return int((await connection.execute(query)).scalar_one())
 
 
@@ -155,13 +171,13 @@ def refuse_ended(row: Any, times: Clockwork, now_ms: int) -> None:
         return
     if now_ms - row.ended_ms > 1_000 * times.terminated_kept_s:
         raise Problem("session_not_found")
+    raise gone(row.end_reason, row.ended_ms)
+
+
+def gone(reason: str, at_ms: int) -> Problem:
+    """What the heartbeat of an ended session is told (CTL-105)."""
     by = {"terminated": "account", "replaced": "device", "stopped": "device"}
-    raise Problem(
-        "session_terminated",
-        by=by.get(row.end_reason, "service"),
-        at=utc(row.ended_ms),
-        reason=row.end_reason,
-    )
+    return Problem("session_terminated", by=by.get(reason, "service"), at=utc(at_ms), reason=reason)
 
 
 async def stop(
@@ -175,9 +191,9 @@ async def stop(
 
 
 async def _end(connection: AsyncConnection, which: Any, reason: str, now_ms: int) -> None:
-    await connection.execute(
-        update(playback_session).where(which).values(ended_ms=now_ms, end_reason=reason)
-    )
+    going = select(session.account_id, session.id).where(which)
+    for row in (await connection.execute(going)).all():
+        await ledger.close(connection, ledger.End(row.account_id, row.id, reason, now_ms))
 
 
 def _live(account_id: str, times: Clockwork, now_ms: int) -> Any:
@@ -188,7 +204,7 @@ def _live(account_id: str, times: Clockwork, now_ms: int) -> Any:
     )
 
 
-async def _active(
+async def active(
     connection: AsyncConnection, account_id: str, secret: bytes, times: Clockwork, now_ms: int
 ) -> list[types.ActiveDevice]:
     query = (
@@ -197,11 +213,10 @@ async def _active(
         .where(_live(account_id, times, now_ms))
         .order_by(session.started_ms, session.id)
     )
-    active = []
+    found = []
     for row in (await connection.execute(query)).all():
         target = await find_target(connection, TARGETS[row.kind], row.target_id)
-        value: list[str | int] = [row.id, now_ms + 1_000 * times.code_s]
-        active.append(
+        found.append(
             types.ActiveDevice(
                 session_id=row.id,
                 device_name=row.name or "",
@@ -209,17 +224,22 @@ async def _active(
                 content_title=target.title if target else row.target_id,
                 started_at=utc(row.started_ms),
                 last_seen=utc(row.last_seen_ms),
-                termination_code=sealed.seal(secret, _purpose(account_id), value),
+                termination_code=code_for(row.id, secret, account_id, times, now_ms),
             )
         )
-    return active
+    return found
+
+
+def code_for(session_id: str, secret: bytes, account_id: str, times: Clockwork, now_ms: int) -> str:
+    """What ends this session when a start of the same account brings it along (CTL-103)."""
+    return sealed.seal(secret, _purpose(account_id), [session_id, now_ms + 1_000 * times.code_s])
 
 
 def _purpose(account_id: str) -> str:
     return f"terminate:{account_id}"
 
 
-def _named_by(codes: Sequence[str], secret: bytes, account_id: str, now_ms: int) -> Sequence[str]:
+def named_by(codes: Sequence[str], secret: bytes, account_id: str, now_ms: int) -> Sequence[str]:
     """The sessions that unexpired codes of this account name.
 
     CTL-103 wants codes random and of single use: ours are unguessable by their seal, and a second

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator
 
 from control_api.recordings.settings import Recordings
+from control_api.webhooks.settings import Webhooks
 from runtime.settings import Section
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -112,6 +113,9 @@ class Settings(Section):
     session_ttl_s: int = Field(
         default=90, gt=0, description="a session unseen so long is over (CTL-102)"
     )
+    flush_s: float = Field(
+        default=15, gt=0, description="how long positions may wait to be written (CTL-107)"
+    )
     terminated_kept_s: int = Field(
         default=86_400, gt=0, description="how long 410 is answered (CTL-105)"
     )
@@ -122,5 +126,6 @@ class Settings(Section):
     timeouts: Timeouts = Field(default_factory=Timeouts)
     licences: Licences = Field(default_factory=Licences)
     recordings: Recordings = Field(default_factory=Recordings)
+    webhooks: Webhooks = Field(default_factory=Webhooks)
 
     demo_password: SecretStr = SecretStr("headwater-demo")

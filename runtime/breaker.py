@@ -10,7 +10,8 @@ lets all waiting calls through in half-open, CMP-30.) A call that is cancelled s
 the dependency; a cancelled probe leaves the next call to probe.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal, TypeVar
 
 from runtime import clock, logs, metrics
@@ -64,9 +65,15 @@ class Breaker:
 
     async def call(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do the work, or raise `BreakerOpen` without doing it."""
+        with self.guard():
+            return await work()
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """The same around a block."""
         probe = self._enter()
         try:
-            result = await work()
+            yield
         except self._counts:
             self._failure(probe)
             raise
@@ -78,7 +85,6 @@ class Breaker:
             self._failed = 0
         if probe:
             self._change("closed")
-        return result
 
     def _enter(self) -> bool:
         """Is this call the probe? An answer to a call from before the break changes nothing."""

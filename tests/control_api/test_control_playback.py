@@ -183,8 +183,11 @@ async def test_signer_down_is_503_and_holds_no_slot(api: Any, monkeypatch: Any) 
     status, problem = await api.start()
     assert (status, problem["code"]) == (503, "token_unavailable")
     async with api.database.read() as connection:
-        [row] = (await connection.execute(select(playback_session))).all()
-    assert row.end_reason == "failed"
+        rows = (await connection.execute(select(playback_session))).all()
+    assert all(row.end_reason == "failed" for row in rows)
+    monkeypatch.undo()
+    status, answer = await api.start("another")
+    assert (status, answer["limits"]["in_use"]) == (201, 1)
 
 
 async def test_heartbeat_and_stop(api: Any) -> None:
@@ -259,74 +262,55 @@ async def test_parallel_starts_never_exceed_the_limit(api: Any, neighbour: str) 
     assert sorted(status for status, _ in started) == [201] * 2 + [409] * 10
 
 
-async def age(api: Any, session_id: str, seconds: int) -> None:
-    """Make a session as if it had begun and been seen last so long ago."""
-    row = playback_session.c
-    async with api.database.write() as connection:
-        await connection.execute(
-            update(playback_session)
-            .where(row.id == session_id)
-            .values(
-                started_ms=row.started_ms - 1_000 * seconds,
-                last_seen_ms=row.last_seen_ms - 1_000 * seconds,
-            )
-        )
-
-
-async def test_unseen_sessions_free_their_slot(api: Any, neighbour: str) -> None:
+async def test_unseen_sessions_free_their_slot(
+    turned: Any, wheel: Any, turned_neighbour: str
+) -> None:
     """CTL-108: late ones come back while there is room, very late ones are gone."""
+    neighbour = turned_neighbour
     ids = []
     for device in "ab":
-        _, answer = await api.start(device, account_id=neighbour, channel_id="ch_demo")
+        _, answer = await turned.start(device, account_id=neighbour, channel_id="ch_demo")
         ids.append(answer["session_id"])
-        await age(api, ids[-1], 91)
-    status, answer = await api.start("c", account_id=neighbour, channel_id="ch_demo")
+    wheel.advance(91)
+    status, answer = await turned.start("c", account_id=neighbour, channel_id="ch_demo")
     assert (status, answer["limits"]["in_use"]) == (201, 1)
-    beats = [
-        await api.send("POST", f"/v1/sessions/{i}/heartbeat", {}, account_id=neighbour) for i in ids
-    ]
+    beats = [await beat(turned, each, neighbour) for each in ids]
     assert [status for status, _ in beats] == [200, 409]
-    await age(api, ids[1], 600)
-    status, _ = await api.send("POST", f"/v1/sessions/{ids[1]}/heartbeat", {}, account_id=neighbour)
-    assert status == 404
+    wheel.advance(601)
+    assert (await beat(turned, ids[1], neighbour))[0] == 404
 
 
-async def test_token_is_renewed_once_per_half_life(api: Any) -> None:
+async def beat(api: Any, session_id: str, account_id: str = seed.ACCOUNT) -> tuple[int, Any]:
+    path = f"/v1/sessions/{session_id}/heartbeat"
+    answer: tuple[int, Any] = await api.send("POST", path, {}, account_id=account_id)
+    return answer
+
+
+async def test_token_is_renewed_once_per_half_life(turned: Any, wheel: Any) -> None:
     """CTL-112: same session, same cti, a later end."""
-    _, answer = await api.start()
-    path = f"/v1/sessions/{answer['session_id']}/heartbeat"
-    row = playback_session.c
-    async with api.database.write() as connection:
-        await connection.execute(
-            update(playback_session).values(
-                started_ms=row.started_ms - 301_000, last_seen_ms=row.last_seen_ms - 30_000
-            )
-        )
-    _, beat = await api.send("POST", path, {})
-    [command] = beat["commands"]
-    assert command["type"] == "renew_token"
-    again = verdict(api, command["token"], "/live/demo/x", 0).claims
-    first = verdict(api, answer["token"], "/live/demo/x", 0).claims
-    assert again and first and again[CTI] == first[CTI]
-    _, beat = await api.send("POST", path, {})
-    assert beat["commands"] == []
+    _, answer = await turned.start()
+    commands = []
+    for _ in range(11):
+        wheel.advance(30)
+        _, told = await beat(turned, answer["session_id"])
+        commands.append(told["commands"])
+    [command] = commands[9]
+    assert command["type"] == "renew_token" and sum(map(len, commands)) == 1
+    again = verdict(turned, command["token"], "/live/demo/x", 0).claims
+    first = verdict(turned, answer["token"], "/live/demo/x", 0).claims
+    assert again and first and again[CTI] == first[CTI] and again[EXP] >= first[EXP] + 300
 
 
-async def test_lost_access_stops_at_renewal(api: Any) -> None:
+async def test_lost_access_stops_at_renewal(turned: Any, wheel: Any) -> None:
     """CTL-132: rights that went cut a running session."""
-    _, answer = await api.start()
-    path = f"/v1/sessions/{answer['session_id']}/heartbeat"
-    async with api.database.write() as connection:
+    _, answer = await turned.start()
+    async with turned.database.write() as connection:
         await connection.execute(update(account).values(status="suspended"))
-        row = playback_session.c
-        await connection.execute(
-            update(playback_session).values(
-                started_ms=row.started_ms - 301_000, last_seen_ms=row.last_seen_ms - 30_000
-            )
-        )
-    _, beat = await api.send("POST", path, {})
-    assert beat["commands"] == [{"type": "stop", "reason": "account_suspended"}]
-    status, problem = await api.send("POST", path, {})
+    for _ in range(10):
+        wheel.advance(30)
+        _, told = await beat(turned, answer["session_id"])
+    assert told["commands"] == [{"type": "stop", "reason": "account_suspended"}]
+    status, problem = await beat(turned, answer["session_id"])
     assert (status, problem["by"]) == (410, "service")
 
 

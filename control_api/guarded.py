@@ -1,0 +1,67 @@
+"""The engines behind their breakers: one that keeps failing is left alone for a while (CTL-187).
+
+SQLite is a file of ours and has none.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from runtime.breaker import Breaker, BreakerOpen
+from runtime.sql import Database, Dialect, SqlError
+from runtime.store import Store, StoreError
+
+T = TypeVar("T")
+
+
+class GuardedDatabase(Database):
+    """The same database; refuses at once while its breaker is open."""
+
+    def __init__(self, inner: Database, breaker: Breaker | None = None) -> None:
+        self.name = inner.name
+        self._inner = inner
+        self._breaker = breaker or Breaker("sql", counts=(SqlError,))
+
+    @property
+    def dialect(self) -> Dialect:
+        return self._inner.dialect
+
+    @asynccontextmanager
+    async def read(self, *, timeout_ms: int | None = None) -> AsyncIterator[AsyncConnection]:
+        try:
+            with self._breaker.guard():
+                async with self._inner.read(timeout_ms=timeout_ms) as connection:
+                    yield connection
+        except BreakerOpen as error:
+            raise SqlError("unavailable", str(error)) from None
+
+    @asynccontextmanager
+    async def write(self, *, timeout_ms: int | None = None) -> AsyncIterator[AsyncConnection]:
+        try:
+            with self._breaker.guard():
+                async with self._inner.write(timeout_ms=timeout_ms) as connection:
+                    yield connection
+        except BreakerOpen as error:
+            raise SqlError("unavailable", str(error)) from None
+
+
+def guarded(database: Database) -> Database:
+    """The database behind a breaker, where one is of use."""
+    return database if database.dialect == "sqlite" else GuardedDatabase(database)
+
+
+class Shelf:
+    """Calls to the store through one breaker; `StoreError` is all that a caller sees."""
+
+    def __init__(self, store: Store, breaker: Breaker | None = None) -> None:
+        self.store = store
+        self._breaker = breaker or Breaker("store", counts=(StoreError,))
+
+    async def ask(self, work: Callable[[Store], Awaitable[T]]) -> T:
+        """What the store answers."""
+        try:
+            return await self._breaker.call(lambda: work(self.store))
+        except BreakerOpen as error:
+            raise StoreError("unavailable", str(error)) from None

@@ -1,0 +1,357 @@
+"""Live sessions, counted in the store and kept in the database (CTL-102..109, CTL-188).
+
+Rules of the file
+1. The store admits: one script for each start, one for each heartbeat. The database has the row,
+   and is what remains when the store is away: then it admits too, under the account's row lock.
+2. A store that lost its memory must not admit beyond the limit: until it has been up for as long as
+   a session may be silent it is *cold*, and both of them count.
+3. What the database cannot take is owed (`ledger`), save where the start itself must be written: a
+   new device, a use that is spent, a cold store.
+"""
+
+import contextlib
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from control_api import devices, sessions, types
+from control_api.guarded import Shelf
+from control_api.ledger import End, Ledger, Sign, close
+from control_api.problems import Problem
+from control_api.rights import Kind
+from control_api.schema import playback_session
+from control_api.sessions import Clockwork, Newcomer
+from control_api.times import utc
+from runtime import logs, metrics
+from runtime.sql import Database, SqlError
+from runtime.store import Session, Store, StoreError
+
+log = logs.get("control")
+DEGRADED = metrics.counter("control_degraded", "answers without an engine", ("engine", "operation"))
+
+SINCE = "live:since"  # when this store began to count
+SINCE_KEPT_MS = 10 * 365 * 86_400_000
+WARM_CHECK_MS = 1_000
+MAX_KNOWN = 200_000
+
+
+class Detail(msgspec.Struct, array_like=True):
+    """What the store keeps of a session beside its times, for the list of a 409 (CTL-103)."""
+
+    name: str
+    device_class: str
+    title: str
+    started_ms: int
+
+
+@dataclass(slots=True)
+class Known:
+    """What a process remembers of a session that it started or heard of."""
+
+    account_id: str
+    device_id: str
+    kind: str
+    target_id: str
+    cti: str
+    limit: int
+    started_ms: int
+    renewed_ms: int | None = None
+    reviewed: int = -1  # the account's epoch when its access was last looked at
+
+    @property
+    def target_kind(self) -> Kind:
+        return sessions.TARGETS[self.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A start that CheckAccess allowed."""
+
+    newcomer: Newcomer
+    device: types.DeviceInfo
+    device_class: types.DeviceClass
+    device_known: bool
+    title: str
+
+
+class Streams:
+    """Admission, heartbeat and end over both engines."""
+
+    def __init__(
+        self,
+        database: Database,
+        shelf: Shelf,
+        ledger: Ledger,
+        secret: bytes,
+        times: Clockwork,
+    ) -> None:
+        self._database = database
+        self._shelf = shelf
+        self._ledger = ledger
+        self._secret = secret
+        self._times = times
+        self._known: OrderedDict[str, Known] = OrderedDict()
+        self._since_ms: int | None = None
+        self._looked_ms = 0
+        self._doubt_until_ms = 0
+
+    async def admit(self, arrival: Arrival, codes: list[str], now_ms: int) -> int | None:
+        """How many are in use with this one; 409 beyond the limit. None: the store is away."""
+        one = arrival.newcomer
+        detail = Detail(arrival.device.name, arrival.device_class, arrival.title, now_ms)
+        victims = sessions.named_by(codes, self._secret, one.account_id, now_ms)
+        try:
+            done = await self._shelf.ask(
+                lambda store: store.admit(
+                    one.account_id,
+                    one.id,
+                    device=one.device_id,
+                    detail=msgspec.msgpack.encode(detail),
+                    limit=one.limit,
+                    terminate=victims,
+                )
+            )
+        except StoreError as error:
+            self._without_store("start", error, now_ms)
+            return None
+        for ended in done.ended:
+            self._ledger.end(End(ended.account, ended.id, ended.reason, now_ms))
+        if not done.admitted:
+            listed = [self._listed(one.account_id, each, now_ms) for each in done.live]
+            raise Problem("stream_limit", limit=one.limit, active_devices=listed)
+        return len(done.live)
+
+    def _listed(self, account_id: str, live: Session, now_ms: int) -> types.ActiveDevice:
+        detail = msgspec.msgpack.decode(live.detail, type=Detail)
+        return types.ActiveDevice(
+            session_id=live.id,
+            device_name=detail.name,
+            device_class=detail.device_class,
+            content_title=detail.title,
+            started_at=utc(detail.started_ms),
+            last_seen=utc(live.last_seen_ms),
+            termination_code=sessions.code_for(
+                live.id, self._secret, account_id, self._times, now_ms
+            ),
+        )
+
+    async def record(
+        self, arrival: Arrival, codes: list[str], in_use: int | None, now_ms: int
+    ) -> int:
+        """The database's part of a start; how many are in use."""
+        one = arrival.newcomer
+        cold = in_use is None or await self._cold(now_ms)
+        try:
+            async with self._database.write() as connection:
+                if not arrival.device_known or cold or one.spends is not None:
+                    await self._noted(connection, arrival, now_ms)
+                if cold:
+                    counted = await sessions.admit(
+                        connection, one, codes, self._secret, self._times, now_ms
+                    )
+                    in_use = max(counted, in_use or 0)
+                else:
+                    await sessions.enter(connection, one, now_ms)
+        except SqlError as error:
+            if cold or one.spends is not None or not arrival.device_known:
+                raise
+            _without("sql", "start", error)
+            self._ledger.start(one.row(now_ms))
+        assert in_use is not None, "the store counted, or the database did"
+        self._remember(
+            one.id,
+            Known(
+                one.account_id,
+                one.device_id,
+                one.kind,
+                one.target_id,
+                one.cti,
+                one.limit,
+                now_ms,
+                renewed_ms=now_ms,
+            ),
+        )
+        return in_use
+
+    async def _noted(self, connection: AsyncConnection, arrival: Arrival, now_ms: int) -> None:
+        one = arrival.newcomer
+        owner = await sessions.lock(connection, one.account_id)
+        await devices.see(
+            connection, owner, one.device_id, arrival.device, arrival.device_class, now_ms
+        )
+
+    async def _cold(self, now_ms: int) -> bool:
+        """Has the store not counted for long enough to have heard of every live session?"""
+        if now_ms < self._doubt_until_ms:
+            return True
+        if self._since_ms is None or now_ms - self._looked_ms > WARM_CHECK_MS:
+            try:
+                self._since_ms = await self._shelf.ask(lambda store: _since(store, now_ms))
+            except StoreError as error:
+                self._without_store("start", error, now_ms)
+                return True
+            self._looked_ms = now_ms
+        return now_ms - self._since_ms < 1_000 * self._times.ttl_s
+
+    async def known(self, account_id: str, session_id: str) -> Known:
+        """The session; 404 when it is unknown or another account's."""
+        found = self._known.get(session_id)
+        if found is None:
+            async with self._database.read() as connection:
+                query = select(playback_session).where(
+                    playback_session.c.id == session_id,
+                    playback_session.c.account_id == account_id,
+                )
+                row = (await connection.execute(query)).first()
+                if row is not None:
+                    limit = await sessions.limit_of(connection, account_id)
+                    found = Known(
+                        row.account_id,
+                        row.device_id,
+                        row.kind,
+                        row.target_id,
+                        row.cti,
+                        limit,
+                        row.started_ms,
+                    )
+                    self._remember(session_id, found)
+        if found is None or found.account_id != account_id:
+            raise Problem("session_not_found")
+        return found
+
+    def _remember(self, session_id: str, known: Known) -> None:
+        self._known[session_id] = known
+        if len(self._known) > MAX_KNOWN:
+            self._known.popitem(last=False)
+
+    async def beat(
+        self, account_id: str, session_id: str, told: types.HeartbeatRequest, now_ms: int
+    ) -> bool:
+        """Seen now, by the store alone; false: not by the store (CTL-105..108)."""
+        limit = await self._limit(account_id, session_id)
+        try:
+            pulse = await self._shelf.ask(
+                lambda store: store.heartbeat(account_id, session_id, limit=limit)
+            )
+        except StoreError as error:
+            self._without_store("heartbeat", error, now_ms)
+            await self._beat_in_sql(account_id, session_id, told, now_ms)
+            return False
+        match pulse.beat:
+            case "ended":
+                raise sessions.gone(pulse.reason, now_ms)
+            case "limit":
+                raise Problem("stream_limit", limit=limit, active_devices=[])
+            case "unknown":
+                await self._taken_up(account_id, session_id, told, now_ms)
+        if now_ms < self._doubt_until_ms:
+            await self._compared(account_id, session_id, told, now_ms)
+        self._ledger.beat(session_id, Sign(now_ms, told.position_ms, told.cdn))
+        return True
+
+    async def _limit(self, account_id: str, session_id: str) -> int:
+        """The account's; 1 where nobody can be asked: what is late then waits."""
+        try:
+            return (await self.known(account_id, session_id)).limit
+        except SqlError as error:
+            _without("sql", "heartbeat", error)
+            return 1
+
+    async def _beat_in_sql(
+        self, account_id: str, session_id: str, told: types.HeartbeatRequest, now_ms: int
+    ) -> None:
+        try:
+            async with self._database.write() as connection:
+                await sessions.beat(connection, account_id, session_id, told, self._times, now_ms)
+        except SqlError as error:
+            _without("sql", "heartbeat", error)
+            self._ledger.beat(session_id, Sign(now_ms, told.position_ms, told.cdn))
+
+    async def _compared(
+        self, account_id: str, session_id: str, told: types.HeartbeatRequest, now_ms: int
+    ) -> None:
+        """What ended while the store was away has ended for the store too."""
+        try:
+            await self._beat_in_sql(account_id, session_id, told, now_ms)
+        except Problem as problem:
+            reason = str(problem.members.get("reason", "failed"))
+            await self._shelf.ask(lambda store: store.end(account_id, session_id, reason))
+            raise
+
+    async def _taken_up(
+        self, account_id: str, session_id: str, told: types.HeartbeatRequest, now_ms: int
+    ) -> None:
+        """The store does not know it: the database's word, told to the store."""
+        known = await self.known(account_id, session_id)
+        async with self._database.write() as connection:
+            await sessions.beat(connection, account_id, session_id, told, self._times, now_ms)
+        detail = Detail("", "web", known.target_id, known.started_ms)
+        await self._shelf.ask(
+            lambda store: store.admit(
+                account_id,
+                session_id,
+                device=known.device_id,
+                detail=msgspec.msgpack.encode(detail),
+                limit=known.limit,
+            )
+        )
+
+    async def withdraw(self, account_id: str, session_id: str, now_ms: int) -> None:
+        """A start that came to nothing must not hold a slot, whoever is away."""
+        with contextlib.suppress(StoreError):
+            await self._shelf.ask(lambda store: store.end(account_id, session_id, "failed"))
+        self._ledger.end(End(account_id, session_id, "failed", now_ms))
+        with contextlib.suppress(SqlError):
+            await self._ledger.flush()
+
+    async def end(self, account_id: str, session_id: str, reason: str, now_ms: int) -> None:
+        """Over, in both; 404 when unknown, nothing when it was over already (CTL-109)."""
+        await self.known(account_id, session_id)
+        end = End(account_id, session_id, reason, now_ms)
+        freed = False
+        try:
+            await self._shelf.ask(lambda store: store.end(account_id, session_id, reason))
+            freed = True
+        except StoreError as error:
+            self._without_store("end", error, now_ms)
+        try:
+            await self._ledger.flush()
+            async with self._database.write() as connection:
+                await close(connection, end)
+        except SqlError as error:
+            if not freed:
+                raise
+            _without("sql", "end", error)
+            self._ledger.end(end)
+
+    async def live(self, account_id: str, now_ms: int) -> list[types.ActiveDevice]:
+        """The account's live sessions, as the database knows them."""
+        await self._ledger.flush()
+        async with self._database.read() as connection:
+            return await sessions.active(connection, account_id, self._secret, self._times, now_ms)
+
+    async def reap(self, now_ms: int) -> int:
+        """End what was not seen for too long, once whatever number of us look (CTL-108)."""
+        found = await self._shelf.ask(lambda store: store.reap())
+        for ended in found:
+            self._ledger.end(End(ended.account, ended.id, ended.reason, now_ms))
+        return len(found)
+
+    def _without_store(self, operation: str, error: StoreError, now_ms: int) -> None:
+        """From now on, and for as long as a session may be silent, the database counts too."""
+        self._doubt_until_ms = now_ms + 1_000 * self._times.ttl_s
+        _without("store", operation, error)
+
+
+async def _since(store: Store, now_ms: int) -> int:
+    """When the store began to count; now, if it never did or forgot."""
+    await store.put_if_absent(SINCE, str(now_ms).encode(), SINCE_KEPT_MS)
+    return int(await store.get(SINCE) or now_ms)
+
+
+def _without(engine: str, operation: str, error: Exception) -> None:
+    DEGRADED.labels(engine, operation).inc()
+    log.warning("without", engine=engine, operation=operation, error=str(error))

@@ -1,0 +1,46 @@
+"""What live sessions need done behind them: debts paid, the silent ended (CTL-107, CTL-108)."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+from control_api.calls import Services
+from control_api.ledger import Ledger
+from control_api.streams import Streams
+from control_api.times import now_ms
+from runtime import logs
+from runtime.service import Background, Part
+from runtime.sql import SqlError
+from runtime.store import StoreError
+
+log = logs.get("control")
+REAP_S = 5.0
+
+
+class Debts(Background):
+    """The ledger's loop, and its last payment."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        super().__init__("session-ledger", ledger.run)
+        self._ledger = ledger
+
+    async def stop(self) -> None:
+        await super().stop()
+        try:
+            await self._ledger.flush()
+        except SqlError as error:
+            log.error("ledger_unpaid", error=str(error))
+
+
+async def reap(streams: Streams) -> None:
+    """Look for the silent now and then, for ever."""
+    while True:
+        await asyncio.sleep(REAP_S)
+        with contextlib.suppress(StoreError):
+            await streams.reap(now_ms())
+
+
+def work(services: Services) -> Sequence[Part]:
+    """Both."""
+    playback = services.playback
+    return [Debts(playback.ledger), Background("reaper", lambda: reap(playback.streams))]
