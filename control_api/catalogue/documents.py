@@ -34,15 +34,7 @@ HEAD = (
 )
 # Rows that hang on a title and are replaced with it, in their order.
 CHILDREN = (content_text, content_genre, content_language, credit, artwork, rights_window)
-ORDERS: dict[Table, tuple[Any, ...]] = {
-    content_text: (content_text.c.lang,),
-    content_genre: (content_genre.c.genre,),
-    content_language: (content_language.c.lang,),
-    credit: (credit.c.pos,),
-    artwork: (artwork.c.pos,),
-    rights_window: (rights_window.c.start_ms, rights_window.c.id),
-    external_id: (external_id.c.system, external_id.c.value),
-}
+ORDERS: dict[Table, tuple[Any, ...]] = {credit: (credit.c.pos,), artwork: (artwork.c.pos,)}
 UNSPOKEN = "und"  # ISO 639-2: language not given
 WINDOW = ("licence", "territory", "platform", "tier", "max_height", "hdcp", "offline")
 
@@ -61,10 +53,12 @@ async def load(connection: AsyncConnection, wanted: Sequence[str]) -> dict[str, 
             status=head.status,
             version=head.version,
             updated_at=utc(head.updated_ms),
-            document=_document(
-                head,
-                {table: rows[head.id] for table, rows in children.items()},
-                [row for row in named[head.id] if row.target_kind == "content"],
+            document=canonical(
+                _document(
+                    head,
+                    {table: rows[head.id] for table, rows in children.items()},
+                    [row for row in named[head.id] if row.target_kind == "content"],
+                )
             ),
         )
         for head in heads
@@ -109,6 +103,28 @@ async def clear(connection: AsyncConnection, content_ids: Sequence[str]) -> None
                 external_id.c.target_kind == "content", external_id.c.target_id.in_(batch)
             )
         )
+
+
+def canonical(document: types.Document) -> types.Document:
+    """The document as it comes back from the database: what has no order is sorted."""
+    texts = [
+        msgspec.structs.replace(text, sort_title=text.sort_title or text.title.casefold())
+        for text in document.texts
+    ]
+    return msgspec.structs.replace(
+        document,
+        texts=sorted(texts, key=lambda text: text.lang),
+        genres=sorted(document.genres),
+        audio_langs=sorted(document.audio_langs),
+        subtitle_langs=sorted(document.subtitle_langs),
+        external_ids=sorted(document.external_ids, key=lambda each: each.system),
+        windows=sorted(document.windows, key=_window_order),
+    )
+
+
+def _window_order(window: types.Availability) -> tuple[Any, ...]:
+    place = (window.territory, window.platform, window.licence, window.tier or 0)
+    return (window.start_at, window.end_at, *place)
 
 
 def title(document: types.Document, lang: str | None = None) -> types.Text:
@@ -174,10 +190,7 @@ def _children(entry: types.Entry, table: Table) -> list[dict[str, Any]]:
     """The document's rows in one of `CHILDREN`."""
     told, rows = entry.document, []
     if table is content_text:
-        rows = [
-            msgspec.structs.asdict(text) | {"sort_title": text.sort_title or text.title.casefold()}
-            for text in told.texts
-        ]
+        rows = [msgspec.structs.asdict(text) for text in told.texts]
     elif table is content_genre:
         rows = [{"genre": genre} for genre in told.genres]
     elif table is content_language:

@@ -54,6 +54,7 @@ async def save(
     `before` holds the entries that exist. New ones begin in `status`; an equal document changes
     nothing.
     """
+    wanted = {key: documents.canonical(document) for key, document in wanted.items()}
     refused = await _refusals(edit.connection, wanted, before)
     made: dict[str, types.Entry | Problem] = dict(refused)
     changed: list[types.Entry] = []
