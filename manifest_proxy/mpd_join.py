@@ -38,8 +38,10 @@ class Run(NamedTuple):
 
 
 def place_to_join_mpd(data: bytes) -> int | None:
-    """Milliseconds since 1970 of the segment that a viewer who comes now begins with, just behind
-    the suggested delay; None for anything but a dynamic MPD with timelines and fixed Periods.
+    """Milliseconds since 1970 of the segment that a viewer who comes now begins in: the one that
+    the suggested delay leads into. A later one would be the start of all that can be sought, and
+    dash.js 5.2 never begins there. None for anything but a dynamic MPD with timelines and fixed
+    Periods.
     """
     document = Document(data)
     zero_s = _zero_s(document)
@@ -64,8 +66,8 @@ def place_to_join_mpd(data: bytes) -> int | None:
     told = document.attribute(document.root, b"suggestedPresentationDelay")
     delay_s = seconds(told or "")
     held = HOLD_SEGMENTS * size if delay_s is None else int(delay_s * scale)
-    earliest = times[-1] + 2 * size - held
-    at = next((time for time in times if time >= earliest), times[-1])
+    latest = times[-1] + size - held
+    at = next((time for time in reversed(times) if time <= latest), times[0])
     return ceil((zero_s + begin_s + Fraction(at - shift, scale)) * 1000)
 
 

@@ -211,17 +211,17 @@ def shown(data: bytes, kind: str) -> dict[Fraction, int]:
 
 def test_a_period_is_split_where_a_viewer_joined() -> None:
     """DASH-M4..M7: what follows plays later by the clip's length, under its own id."""
-    data = dynamic(60, 10)
+    data = dynamic(60, 10)  # up to 140 s, and 8 s of them are held back
     joined_ms = place_to_join_mpd(data)
-    assert joined_ms == at(67)
+    assert joined_ms == at(66)
     out = with_join_mpd(data, CLIP_MPD, b"/vod/b/", joined_ms)
     tree = etree.fromstring(out)
     periods = [(p.get("id"), p.get("start"), p.get("duration")) for p in tree.iter(f"{NS}Period")]
-    assert periods == [(f"bumper-{at(67)}", "PT134S", "PT3.5S"), ("p", "PT137.5S", None)]
+    assert periods == [(f"bumper-{at(66)}", "PT132S", "PT3.5S"), ("p", "PT135.5S", None)]
     assert tree.findtext(f"{NS}Period/{NS}BaseURL") == "/vod/b/"
-    assert shown(out, "1") == {Fraction(275, 2) + 2 * n: 67 + n for n in range(3)}
-    assert min(shown(out, "2")) == Fraction(275, 2)
-    assert tree.find(f".//{NS}EventStream").get("presentationTimeOffset") == "34000"
+    assert shown(out, "1") == {Fraction(271, 2) + 2 * n: 66 + n for n in range(4)}
+    assert min(shown(out, "2")) == Fraction(271, 2)
+    assert tree.find(f".//{NS}EventStream").get("presentationTimeOffset") == "32000"
 
 
 @settings(max_examples=20, deadline=None)
