@@ -72,6 +72,25 @@ class Asked(NamedTuple):
         return self._stand_in(slate) if slate else ""
 
     @property
+    def silence(self) -> tuple[str, str, str]:
+        """Of a live rendition that a slate may stand in for: its channel, and the targets of the
+        slate and of its reference; or nothing. A window that was asked for is no live edge.
+        """
+        slate = self.rules and self.rules.slate
+        live = self.kind is Format.HLS and "?" not in self.target
+        if not slate or slate.after_targets is None or not live:
+            return "", "", ""
+        leaf = slate.leaf(self.path)
+        if "/" not in leaf:
+            return "", "", ""
+        channel = self.path.removesuffix(leaf)
+        return (
+            channel,
+            f"{slate.folder}/{leaf}",
+            slate.reference and f"{slate.folder}/{slate.reference}",
+        )
+
+    @property
     def delay_s(self) -> float:
         """How late the answer is to be, where rules ask for faults."""
         rules = self.rules.chaos if self.rules else ()
@@ -140,7 +159,8 @@ class Asking:
         path = quote(found.path, safe=PATH_SAFE)
         session = segment and f"/{segment}"
         rules = self._ruled(found.path, chosen)
-        query = directives(found.query, deltas=rules is None or not rules.edits_media)
+        deltas, parts = rules is None or not rules.edits_media, rules is None or not rules.stands_in
+        query = directives(found.query, deltas=deltas, parts=parts)
         return Asked(kind, cohort, path, path + query, session, rules, found, chosen)
 
     def joins(self, asked: Asked) -> bool:
@@ -210,16 +230,17 @@ class Asking:
 NOTHING = Chosen()
 
 
-def directives(query: str, *, deltas: bool = True) -> str:
+def directives(query: str, *, deltas: bool = True, parts: bool = True) -> str:
     """The part of a query that the origin's answer depends on, in one order, with its mark; without
-    `deltas` whole playlists are asked for (HLS-M22).
+    `deltas` whole playlists are asked for (HLS-M22), without `parts` those of now (HLS-M25).
     """
     if len(query) > MAX_QUERY_CHARS:
         raise ProxyError("query_too_long", "more than 1,024 characters", status=414)
     names = ((pair, pair.partition("=")[0]) for pair in query.split("&"))
-    known = sorted(pair for pair, name in names if _is_known(name) and (deltas or name != SKIP))
+    known = sorted(
+        pair
+        for pair, name in names
+        if name in KNOWN_PARAMETERS
+        or (parts and name.startswith(KNOWN_PREFIX) and (deltas or name != SKIP))
+    )
     return "?" + "&".join(known) if known else ""
-
-
-def _is_known(name: str) -> bool:
-    return name in KNOWN_PARAMETERS or name.startswith(KNOWN_PREFIX)

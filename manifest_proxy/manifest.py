@@ -12,6 +12,7 @@ from .errors import ManifestError
 from .hls_chaos import spoiled
 from .hls_edit import compile_hls
 from .hls_join import Joints
+from .hls_slate import unhurried, with_slate
 from .hls_splice import filler, with_bumper
 from .hls_stages import staged
 from .hls_watermark import is_media, marked
@@ -22,6 +23,7 @@ from .mpd_join import with_join_mpd
 from .mpd_patch import compile_patch
 from .mpd_splice import with_bumper_mpd
 from .mpd_trim import windowed_mpd
+from .outages import Shown
 from .policy import Policy
 from .rulebook import Ruleset
 from .urls import Origin, Url
@@ -35,13 +37,14 @@ class Format(StrEnum):
 
 class Spot(NamedTuple):
     """A clip as it was fetched; of another rendition when `is_reference`. `joined_ms` is where it
-    stands in something live: before the media of that clock.
+    stands in something live: before the media of that clock; `shown` where it stands in for some.
     """
 
     body: bytes
     url: Url
     is_reference: bool = False
     joined_ms: int = 0
+    shown: Shown | None = None
 
     def led(self, reference: bytes) -> bytes:
         """A reference of the clip as one that means the same anywhere at the origin."""
@@ -72,11 +75,15 @@ def compile_manifest(
     rules: Ruleset | None = None,
     bumper: Spot | None = None,
     pattern: bytes = b"",
+    slate: Spot | None = None,
 ) -> Template:
     """Compile for a cohort; without policy and rules the bytes are checked and stay as they are.
-    `pattern` holds the bits of a viewer's watermarks, where there are any.
+    `pattern` holds the bits of a viewer's watermarks, where there are any; `slate` is what stands
+    in for a source that is silent.
     """
     try:
+        if slate is not None:
+            data = _silenced(data, slate)
         if pattern and rules is not None and rules.watermark is not None and is_media(data):
             data = marked(data, rules.watermark.folders, pattern)
         if rules is not None and policy is not None and policy.chaos_url and kind is Format.HLS:
@@ -113,6 +120,12 @@ def _spliced(kind: Format, data: bytes, spot: Spot) -> bytes:
     if spot.joined_ms:
         return with_join_mpd(data, spot.body, folder, spot.joined_ms)
     return with_bumper_mpd(data, spot.body, folder)
+
+
+def _silenced(data: bytes, spot: Spot) -> bytes:
+    """A live playlist whose session may meet a slate, with what it meets now."""
+    data = unhurried(data)
+    return data if spot.shown is None else with_slate(data, _clip(spot), spot.led, spot.shown)
 
 
 @lru_cache(MAX_JOINTS)

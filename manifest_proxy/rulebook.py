@@ -43,6 +43,14 @@ class Clip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return "/".join(path.split("/")[self.depth + 1 :])
 
 
+class Slate(Clip, frozen=True, forbid_unknown_fields=True):
+    """A title for when a source is gone. Live playlists go on with its renditions once nothing new
+    has come for `after_targets` target durations; without them only who starts then is shown it.
+    """
+
+    after_targets: Annotated[float, msgspec.Meta(ge=1.5, le=100)] | None = None
+
+
 class Watermark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Folders of the media that are marked 0 and 1, in the HLS playlists that match (MP-21)."""
 
@@ -111,7 +119,7 @@ class Ruleset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     window_s: Annotated[int, msgspec.Meta(ge=1)] | None = None  # of live manifests (DVR)
     drm: DrmRule | None = None
     bumper: Clip | None = None  # before a title
-    slate: Clip | None = None  # in place of a title or channel whose origin is down
+    slate: Slate | None = None  # in place of a title or channel whose source is gone
     watermark: Watermark | None = None
     blackouts: tuple[Blackout, ...] = ()
     chaos: tuple[Chaos, ...] = ()
@@ -132,9 +140,13 @@ class Ruleset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     @property
     def edits_media(self) -> bool:
         """Whether lines of media playlists come or go, so that deltas would not fit (HLS-M22)."""
-        return bool(
-            self.drm or self.bumper or self.watermark or self.chaos or self.window_s is not None
-        )
+        edits = self.drm or self.bumper or self.watermark or self.chaos or self.stands_in
+        return bool(edits or self.window_s is not None)
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether a slate stands in for live sources that fall silent; it has no parts."""
+        return self.slate is not None and self.slate.after_targets is not None
 
     @property
     def edits_sets(self) -> bool:

@@ -10,11 +10,13 @@ from native.http import Desk, Handler, Server, serve
 from runtime import logs
 from runtime.clock import SYSTEM, Clock
 from runtime.service import DRAIN_S, Part
+from runtime.store import Store
 
 from .asked import Asking
 from .credentials import Credentials
 from .errors import RulesError
 from .fetching import GuardedFetcher
+from .ledger import Ledger
 from .policy import Pathway
 from .rulebook import Ruleset
 from .rules import read_rules
@@ -115,8 +117,11 @@ def parts(
     issuers: tuple[str, ...] = (),
     clock: Clock = SYSTEM,
     reuse_port: bool = False,
+    store: Store | None = None,
 ) -> list[Part]:
-    """What `headwater proxy` runs. `keys` may be None only when no token is asked for."""
+    """What `headwater proxy` runs. `keys` may be None only when no token is asked for; nodes share
+    in `store` what they know of silent sources.
+    """
     if settings.require_token and keys is None:
         raise ValueError("the proxy needs the token keys, or require_token = false")
     backup_url = settings.backup_origin_url or ""
@@ -155,12 +160,14 @@ def parts(
         options=cat.Options(issuers=issuers, require=("exp",)),
         clock=clock,
         country_header=settings.country_header,
+        ledger=Ledger(clock, store),
     )
     desk = service.viewers if clock is SYSTEM else None  # it reads the machine's clocks
     listener = Listener(service, desk, settings.host, settings.port, reuse_port=reuse_port)
+    first: list[Part] = [fetcher] if store is None else [store, fetcher]
     if settings.rules_file is None:
-        return [fetcher, listener]
-    return [fetcher, RuleFile(settings.rules_file, asking), listener]
+        return [*first, listener]
+    return [*first, RuleFile(settings.rules_file, asking), listener]
 
 
 def _proof(access: OriginAccess, clock: Clock) -> Callable[[str], Mapping[str, str]] | None:

@@ -10,7 +10,7 @@ explicit lifetime. Source: manifest-proxy MP-40..MP-45, CAT-90..CAT-92, CAT-110.
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import NamedTuple, get_args
 
@@ -26,6 +26,8 @@ from .asked import PREFIX, Asked, Asking
 from .copies import Copies
 from .errors import ProxyError, UpstreamError
 from .hls_join import first_playlist, place_to_join
+from .hls_slate import loop_of, told
+from .ledger import Ledger
 from .manifest import CONTENT_TYPES, Format, Spot, compile_manifest
 from .mpd_join import place_to_join_mpd
 from .policy import Policy
@@ -42,6 +44,8 @@ MAX_VIEWED = 4096  # URLs answered without a request
 PLAIN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 OWN_HEADERS = frozenset({"content-type", "cache-control", "access-control-allow-origin"})
 
+Get = Callable[[str], Awaitable[Version]]
+
 log = logs.get("manifest_proxy")
 ANSWERS = metrics.Sampled("proxy_answers", "manifests asked for", ("format", "outcome"))
 
@@ -52,6 +56,22 @@ class Wanted(NamedTuple):
     asked: Asked
     token: bytes
     sid: bytes
+
+
+class Spots(NamedTuple):
+    """The clips that stand in a manifest: before it, or in for a source that is silent."""
+
+    bumper: Spot | None = None
+    slate: Spot | None = None
+
+    @property
+    def silent(self) -> bool:
+        """Whether the manifest changes with the clock alone."""
+        shown = self.slate and self.slate.shown
+        return shown is not None and shown.end is not None
+
+
+NO_SPOTS = Spots()
 
 
 class Denied(Exception):
@@ -75,9 +95,10 @@ class Service:
         options: cat.Options,
         clock: Clock,
         country_header: str = "",
+        ledger: Ledger | None = None,
     ) -> None:
         """Without `keys` no token is asked for and none is written. `country_header` is where the
-        CDN tells the viewer's country.
+        CDN tells the viewer's country; `ledger` what is known of silent sources.
         """
         self._upstream = upstream
         self._asking = asking
@@ -87,6 +108,7 @@ class Service:
         self._verifier = None if keys is None else cat.Verifier(keys, options)
         self._clock = clock
         self._country_header = country_header.lower()
+        self._ledger = ledger or Ledger(clock)
         self._counted: Counter[tuple[str, str]] = Counter()
         self.viewers: Viewers | None = None
         if self._verifier is not None:
@@ -107,9 +129,10 @@ class Service:
             wanted = self._understood(request)
             if wanted is None:
                 return Refusal(404, "not_found")
-            version = self._upstream.fresh(wanted.asked.target)
-            late = wanted.asked.clip[0] or self._asking.joins(wanted.asked) or wanted.asked.delay_s
-            if version is None or late:
+            asked = wanted.asked
+            version = self._upstream.fresh(asked.target)
+            late = asked.clip[0] or asked.silence[0] or asked.delay_s
+            if version is None or late or self._asking.joins(asked):
                 return self._after_fetch(wanted, request)
             answer = self._rendered(wanted, version, request)
             self._hold(wanted, version, request)
@@ -125,15 +148,16 @@ class Service:
         if asked.delay_s:
             await asyncio.sleep(asked.delay_s)
         try:
-            version = await self._upstream.get(asked.target)
+            version = await (self._kept if asked.silence[0] else self._upstream.get)(asked.target)
             if self._asking.joins(asked):
                 asked = await self._joined(asked, version)
                 wanted = wanted._replace(asked=asked)
-            spot = await self._spot(*asked.clip)
+            spot = await self._spot(self._upstream.get, *asked.clip)
             if spot is not None:
                 spot = spot._replace(joined_ms=asked.chosen.joined_ms)
-            answer = self._rendered(wanted, version, request, spot)
-            self._hold(wanted, version, request)
+            spots = Spots(spot, await self._stand_in(asked, version))
+            answer = self._rendered(wanted, version, request, spots)
+            self._hold(wanted, version, request, spots)
             return answer
         except UpstreamError as error:
             if error.status < 500 or not asked.slate:
@@ -141,6 +165,40 @@ class Service:
             return await self._slate(wanted, request, error)
         except ProxyError as error:
             return self._refused(error, asked.kind)
+
+    async def _kept(self, target: str) -> Version:
+        """What the origin has; while it is down what this node or another saw last."""
+        try:
+            version = await self._upstream.get(target)
+        except UpstreamError as error:
+            if error.status < 500:
+                raise
+            if (held := self._upstream.last(target)) is not None:
+                return held
+            if (body := await self._ledger.last(target)) is None:
+                raise
+            return self._upstream.adopt(target, body)
+        self._ledger.keep(target, version.body)
+        return version
+
+    async def _stand_in(self, asked: Asked, version: Version) -> Spot | None:
+        """The slate for one live rendition, and the numbers that it has taken by now."""
+        channel, target, reference = asked.silence
+        if not channel or asked.rules is None or asked.rules.slate is None:
+            return None
+        try:
+            clip = await self._spot(self._kept, target, reference)
+        except UpstreamError:
+            clip = None
+        try:
+            facts = told(version.body)
+            loop = loop_of(clip.body, facts.period_ms) if clip and facts else 0
+        except (ProxyError, PlaylistError):
+            return clip  # what is wrong shows when it is compiled
+        if clip is None or facts is None or not loop:
+            return Spot(b"", version.url)
+        patience = asked.rules.slate.after_targets or 0
+        return clip._replace(shown=await self._ledger.look(channel, facts, patience, loop))
 
     async def _joined(self, asked: Asked, version: Version) -> Asked:
         """A viewer of something live, bound to the media that are there now."""
@@ -156,17 +214,17 @@ class Service:
             return asked  # what is wrong shows when it is compiled
         return asked if at_ms is None else self._asking.joined(asked, at_ms)
 
-    async def _spot(self, target: str, reference: str) -> Spot | None:
-        """The bumper for one rendition; its reference where it lacks that one (HLS-M16)."""
+    async def _spot(self, get: Get, target: str, reference: str) -> Spot | None:
+        """The clip for one rendition; its reference where it lacks that one (HLS-M16)."""
         if not target:
             return None
         try:
-            version = await self._upstream.get(target)
+            version = await get(target)
             return Spot(version.body, version.url)
         except UpstreamError as error:
             if error.status != 404 or not reference:
                 raise
-        version = await self._upstream.get(reference)
+        version = await get(reference)
         return Spot(version.body, version.url, is_reference=True)
 
     async def _slate(self, wanted: Wanted, request: Request, error: UpstreamError) -> Answer:
@@ -178,17 +236,19 @@ class Service:
         except ProxyError:
             return self._refused(error, wanted.asked.kind)
 
-    def _hold(self, wanted: Wanted, version: Version, request: Request) -> None:
+    def _hold(
+        self, wanted: Wanted, version: Version, request: Request, spots: Spots = NO_SPOTS
+    ) -> None:
         """Let the next viewer of this URL be answered by `viewers`."""
         asked, life_s = wanted.asked, version.fresh_until_s - self._clock.monotonic_s()
         if self.viewers is None or life_s <= 0 or len(asked.found.tokens) != 1:
             return
         rules = asked.rules
-        if asked.clip[0] or asked.opens or asked.replaced:
+        if asked.clip[0] or asked.opens or asked.replaced or spots.silent:
             return  # a bumper has a life of its own, and viewers join where they come
         if rules is not None and (rules.watermark or rules.blackouts or rules.chaos):
             return
-        copies = self._copies(wanted, version)
+        copies = self._copies(wanted, version, spots)
         self.viewers.hold(
             request.path,
             asked.found.tokens[0],
@@ -240,17 +300,17 @@ class Service:
     # -- answering ---------------------------------------------------------------------------------
 
     def _rendered(
-        self, wanted: Wanted, version: Version, request: Request, spot: Spot | None = None
+        self, wanted: Wanted, version: Version, request: Request, spots: Spots = NO_SPOTS
     ) -> Answer:
-        copies = self._copies(wanted, version, spot)
+        copies = self._copies(wanted, version, spots)
         self._counted[wanted.asked.kind, "ok"] += 1
         coded = "gzip" in (request.header("accept-encoding") or "")
         return copies.copy(wanted.token, wanted.sid, coded=coded)
 
-    def _copies(self, wanted: Wanted, version: Version, spot: Spot | None = None) -> Copies:
+    def _copies(self, wanted: Wanted, version: Version, spots: Spots) -> Copies:
         asked, kind = wanted.asked, wanted.asked.kind
         return version.compiled_for(
-            (asked.key, spot),
+            (asked.key, spots),
             lambda: Copies(
                 compile_manifest(
                     kind,
@@ -259,8 +319,9 @@ class Service:
                     self._origin,
                     self._policy(asked),
                     asked.rules,
-                    spot,
+                    spots.bumper,
                     self._asking.pattern(asked),
+                    spots.slate,
                 ),
                 CONTENT_TYPES[kind],
             ),

@@ -115,6 +115,16 @@ class Upstream:
         if not task.cancelled():
             task.exception()
 
+    def last(self, target: str) -> Version | None:
+        """The copy that is held, however old."""
+        return self._held.get(target)
+
+    def adopt(self, target: str, body: bytes) -> Version:
+        """A copy that another node had."""
+        version = Version(body, Url.parse(self._origin_url + target), "", 0.0)
+        self._hold(target, version)
+        return version
+
     async def get(self, target: str) -> Version:
         """The current version; UpstreamError when there is none to be had."""
         return self.fresh(target) or await self._flights.do(target, lambda: self._ask(target))
