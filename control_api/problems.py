@@ -20,6 +20,7 @@ TABLE: Mapping[str, Kind] = {
     "bad_cursor":              Kind(400, "The cursor is not of this list"),             # CTL-6
     "unauthenticated":         Kind(401, "Sign in first"),                              # CTL-70
     "bad_credentials":         Kind(401, "Unknown user or wrong password"),             # CTL-161
+    "bad_signature":           Kind(401, "The message is not signed as agreed"),        # CTL-155
     "refresh_reused":          Kind(401, "The sign-in was ended, sign in again"),       # CTL-161
     "forbidden_scope":         Kind(403, "The token does not allow this operation"),    # CTL-70
     "account_suspended":       Kind(403, "The account is suspended"),                   # CTL-71
@@ -55,10 +56,12 @@ TABLE: Mapping[str, Kind] = {
     "rule_limit":              Kind(409, "Too many rules"),                             # CTL-129
     "protected_limit":         Kind(409, "Too much is protected"),                      # CTL-130
     "profile_limit":           Kind(409, "Too many profiles"),                          # section 3
+    "endpoint_limit":          Kind(409, "Too many webhooks"),                          # CTL-150
     "session_terminated":      Kind(410, "The session was ended"),                      # CTL-105
     "precondition_failed":     Kind(412, "It was changed meanwhile"),                   # CTL-8
     "too_large":               Kind(413, "The body is too large"),                      # CTL-4
     "unsupported_media_type":  Kind(415, "The body must be application/json"),          # CTL-4
+    "bad_url":                 Kind(422, "Nothing is sent to this URL"),                # CTL-154
     "bad_identifier":          Kind(422, "The identifier is not well formed"),          # CTL-34
     "event_not_found":         Kind(422, "No such programme"),                          # CTL-121
     "outside_dvr_window":      Kind(422, "It began too long ago"),                      # CTL-121

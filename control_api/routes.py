@@ -4,6 +4,8 @@ from control_api import handlers, tokens, types
 from control_api.catalogue.routes import ROUTES as CATALOGUE
 from control_api.recordings.routes import ROUTES as RECORDINGS
 from control_api.route import DENIALS, Route, public
+from control_api.search.routes import ROUTES as SEARCH
+from control_api.webhooks.routes import ROUTES as WEBHOOKS
 
 STARTS = (*DENIALS, "stream_limit", "token_unavailable")
 ENDED = ("session_not_found", "session_terminated", "stream_limit")
@@ -94,4 +96,4 @@ CORE: tuple[Route, ...] = (
 )
 
 # One line a folder of the room, each with its own table.
-ROUTES: tuple[Route, ...] = (*CORE, *CATALOGUE, *RECORDINGS)
+ROUTES: tuple[Route, ...] = (*CORE, *CATALOGUE, *SEARCH, *RECORDINGS, *WEBHOOKS)

@@ -12,6 +12,7 @@ from aiohttp import web
 import cat
 from control_api import keys, openapi, seed, upkeep
 from control_api.calls import Services
+from control_api.catalogue.found import fill
 from control_api.content_tokens import CatSigner, Signer
 from control_api.guarded import guarded
 from control_api.issuer import Issuer, Passwords
@@ -55,6 +56,7 @@ class Schema:
         await self._database.upgrade(LOCATION)
         if self._demo_password is not None:
             await seed.plant(self._database, self._passwords, self._demo_password)
+        await fill(self._database)
         self._done = True
 
     def ready(self) -> str | None:

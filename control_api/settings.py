@@ -17,6 +17,8 @@ class Timeouts(Section):
 
     request_ms: int = Field(default=5_000, gt=0, description="any request")
     start_ms: int = Field(default=1_000, gt=0, description="whole playback start")
+    search_ms: int = Field(default=150, gt=0, description="one search")
+    suggest_ms: int = Field(default=80, gt=0, description="suggestions while typing")
     router_ms: int = Field(default=30, gt=0, description="one router decision")
 
 
@@ -112,6 +114,9 @@ class Settings(Section):
     heartbeat_s: int = Field(default=30, gt=0)
     session_ttl_s: int = Field(
         default=90, gt=0, description="a session unseen so long is over (CTL-102)"
+    )
+    access_cache_s: int = Field(
+        default=60, ge=0, le=3_600, description="how long facts of CheckAccess are kept (CTL-83)"
     )
     flush_s: float = Field(
         default=15, gt=0, description="how long positions may wait to be written (CTL-107)"

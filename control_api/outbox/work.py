@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from control_api.calls import Services
 from control_api.outbox.relay import Relay
+from control_api.webhooks import deliveries
 from runtime.service import Background, Part
 from runtime.store import MemoryStore
 
@@ -15,6 +16,7 @@ def work(services: Services) -> Sequence[Part]:
         services.database,
         services.store,
         owner=secrets.token_hex(8),
+        spread=[deliveries.spread],
         forgetful=isinstance(services.store, MemoryStore),
     )
     return [Background("event-relay", relay.run)]

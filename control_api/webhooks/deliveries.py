@@ -1,0 +1,238 @@
+"""What is on its way to an endpoint: made with its event, settled by attempts (CTL-150..153).
+
+Rules of the file
+1. A delivery is written in the transaction that marks its event as published: once for each
+   endpoint that wants it, whatever is repeated.
+2. An attempt's outcome and what follows from it (the next attempt, a dead letter, a pause) are one
+   transaction.
+3. While an endpoint is paused its deliveries queue up; beyond the bounds the oldest are dropped and
+   counted.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import and_, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from control_api import events, ids
+from control_api.outbox import dead, emit
+from control_api.times import utc
+from control_api.webhooks.schedule import next_wait_ms
+from control_api.webhooks.sender import Outcome
+from control_api.webhooks.tables import webhook_delivery, webhook_endpoint
+
+CONSUMER: Final = "webhooks"
+GONE: Final = 410  # RFC 9110 section 15.5.11: asks not to be called again
+endpoint = webhook_endpoint.c
+delivery = webhook_delivery.c
+
+
+def topic_of(endpoint_id: str) -> str:
+    """The name under which an endpoint's dead letters lie."""
+    return f"webhook:{endpoint_id}"
+
+
+def wants(topics: Sequence[str], filters: dict[str, list[str]], event: events.Event) -> bool:
+    """Is an event for an endpoint? A topic is a type, `domain.*` or `*`; each filter names a field
+    of the data and the values it may have.
+    """
+    named = any(
+        topic in ("*", event.type)
+        or (topic.endswith(".*") and event.type.startswith(topic.removesuffix("*")))
+        for topic in topics
+    )
+    return named and all(event.data.get(field) in values for field, values in filters.items())
+
+
+async def spread(connection: AsyncConnection, rows: Sequence[Any], now_ms: int) -> None:
+    """Write the deliveries of outbox rows; what an endpoint has already is not written again."""
+    query = select(webhook_endpoint).where(endpoint.state != "disabled")
+    listening = (await connection.execute(query)).all()
+    if not listening:
+        return
+    told = {row.id: (row, events.decode(row.payload.encode())) for row in rows}
+    known = select(delivery.endpoint_id, delivery.event_id).where(delivery.event_id.in_(told))
+    there = {tuple(pair) for pair in await connection.execute(known)}
+    fresh = [
+        {
+            "id": ids.new("delivery"),
+            "endpoint_id": one.id,
+            "event_id": row.id,
+            "seq": row.seq,
+            "topic": row.topic,
+            "key": row.key,
+            "payload": row.payload,
+            "status": "pending",
+            "next_ms": row.created_ms,
+            "created_ms": now_ms,
+            "log": [],
+        }
+        for row, event in told.values()
+        for one in listening
+        if (one.id, row.id) not in there and wants(one.topics, one.filters, event)
+    ]
+    if fresh:
+        await connection.execute(insert(webhook_delivery), fresh)
+
+
+async def due_endpoints(connection: AsyncConnection, now_ms: int) -> Sequence[str]:
+    """Endpoints with something to send now: active ones, and paused ones that may be tried."""
+    waiting = and_(delivery.status == "pending", delivery.next_ms <= now_ms)
+    active = (
+        select(delivery.endpoint_id)
+        .distinct()
+        .join(webhook_endpoint, and_(endpoint.id == delivery.endpoint_id))
+        .where(waiting, endpoint.state == "active")
+    )
+    paused = select(endpoint.id).where(endpoint.state == "paused", endpoint.probe_ms <= now_ms)
+    found = [*(await connection.execute(active)).scalars()]
+    return [*found, *(await connection.execute(paused)).scalars()]
+
+
+async def due(
+    connection: AsyncConnection, endpoint_id: str, now_ms: int, limit: int
+) -> Sequence[Any]:
+    """Deliveries of one endpoint to be tried now, in the order in which things happened."""
+    query = (
+        select(webhook_delivery)
+        .where(delivery.endpoint_id == endpoint_id, delivery.status == "pending")
+        .where(delivery.next_ms <= now_ms)
+        .order_by(delivery.seq)
+        .limit(limit)
+    )
+    return (await connection.execute(query)).all()
+
+
+async def settle(
+    connection: AsyncConnection,
+    row: Any,
+    outcome: Outcome,
+    now_ms: int,
+    *,
+    chance: float,
+    probe_ms: int,
+) -> bool:
+    """Note an attempt and what follows from it; False when the endpoint takes no more now. If it
+    is paused, `probe_ms` is when it may be tried again.
+    """
+    query = select(webhook_endpoint).where(endpoint.id == row.endpoint_id).with_for_update()
+    target = (await connection.execute(query)).first()
+    if target is None:
+        return False
+    attempt = row.attempt + 1
+    entry = {
+        "at": utc(now_ms).isoformat(),
+        "status": outcome.status,
+        "duration_ms": outcome.duration_ms,
+        "error": outcome.error or None,
+    }
+    noted = {"attempt": attempt, "log": [*row.log, entry], "last_error": outcome.error or None}
+    if outcome.good:
+        await _note(connection, row, status="done", **noted)
+        return True
+    if outcome.status == GONE:
+        await _note(connection, row, status="dead", **noted)
+        await _close(connection, target, ("disabled", "gone"), attempt, None, now_ms)
+        return False
+    wait_ms = next_wait_ms(target.schedule, attempt, outcome.status, outcome.retry_after, chance)
+    if wait_ms is not None:
+        await _note(connection, row, next_ms=now_ms + wait_ms, **noted)
+        return True
+    await _note(connection, row, status="dead", **noted)
+    await dead.bury(
+        connection,
+        topic_of(target.id),
+        CONSUMER,
+        row.payload,
+        outcome.error,
+        attempt,
+        now_ms,
+    )
+    failed = {
+        "endpoint_id": target.id,
+        "delivery_id": row.id,
+        "message_id": row.event_id,
+        "error": outcome.error,
+        "attempts": attempt,
+        "event_type": row.topic,
+    }
+    await emit(connection, "webhook.delivery_failed", failed, now_ms)
+    if target.state == "active":
+        await _close(connection, target, ("paused", "failing"), attempt, probe_ms, now_ms)
+    return False
+
+
+async def _note(connection: AsyncConnection, row: Any, **values: Any) -> None:
+    change = update(webhook_delivery).where(delivery.id == row.id).values(**values)
+    await connection.execute(change)
+
+
+async def _close(
+    connection: AsyncConnection,
+    target: Any,
+    why: tuple[str, str],
+    attempts: int,
+    probe_ms: int | None,
+    now_ms: int,
+) -> None:
+    """Pause or disable an endpoint, and tell; `why` is the new state and the reason."""
+    state, reason = why
+    await connection.execute(
+        update(webhook_endpoint)
+        .where(endpoint.id == target.id)
+        .values(state=state, reason=reason, probe_ms=probe_ms, version=endpoint.version + 1)
+    )
+    told = {"endpoint_id": target.id, "reason": reason, "attempts": attempts}
+    await emit(connection, f"webhook.endpoint_{state}", told, now_ms)
+
+
+async def again(
+    connection: AsyncConnection,
+    endpoint_id: str,
+    now_ms: int,
+    *,
+    event_ids: Sequence[str] | None = None,
+    since_ms: int = 0,
+) -> int:
+    """Send once more what is dead or was dropped, with attempts counted anew; how many."""
+    lost = [
+        delivery.endpoint_id == endpoint_id,
+        delivery.status.in_(("dead", "dropped")),
+        delivery.created_ms >= since_ms,
+    ]
+    if event_ids is not None:
+        lost.append(delivery.event_id.in_(event_ids))
+    change = update(webhook_delivery).where(*lost)
+    done = await connection.execute(change.values(status="pending", attempt=0, next_ms=now_ms))
+    return done.rowcount
+
+
+async def trim(connection: AsyncConnection, endpoint_id: str, oldest_ms: int, most: int) -> int:
+    """Keep the queue of a paused endpoint within bounds; how many were dropped and counted."""
+    mine = and_(delivery.endpoint_id == endpoint_id, delivery.status == "pending")
+    newest = select(delivery.seq).where(mine).order_by(delivery.seq.desc()).offset(most).limit(1)
+    floor = (await connection.execute(newest)).scalar()
+    old = delivery.created_ms < oldest_ms
+    lost = old if floor is None else (old | (delivery.seq <= floor))
+    change = update(webhook_delivery).where(mine, lost).values(status="dropped")
+    count = (await connection.execute(change)).rowcount
+    if count:
+        await connection.execute(
+            update(webhook_endpoint)
+            .where(endpoint.id == endpoint_id)
+            .values(dropped=endpoint.dropped + count)
+        )
+    return count
+
+
+async def forget(connection: AsyncConnection, before_ms: int) -> None:
+    """Deliveries that were settled longer ago than anybody looks."""
+    settled = and_(delivery.status != "pending", delivery.created_ms < before_ms)
+    await connection.execute(delete(webhook_delivery).where(settled))
+
+
+async def queued(connection: AsyncConnection, endpoint_id: str) -> int:
+    """How many wait for an endpoint."""
+    mine = and_(delivery.endpoint_id == endpoint_id, delivery.status == "pending")
+    return int((await connection.execute(select(func.count()).where(mine))).scalar_one())

@@ -1,0 +1,208 @@
+"""Endpoints: who wants what sent where, and the secret of each (CTL-150, CTL-152, CTL-154)."""
+
+import secrets
+from ipaddress import IPv4Network, IPv6Network
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from yarl import URL
+
+from control_api import ids, sealed
+from control_api.problems import Problem
+from control_api.times import utc
+from control_api.types import Page
+from control_api.webhooks import deliveries, types
+from control_api.webhooks.settings import Webhooks
+from control_api.webhooks.signature import NEW_SECRET_BYTES, secret_text
+from control_api.webhooks.tables import webhook_delivery, webhook_endpoint
+from control_api.webhooks.vault import Vault
+from runtime.guard import permitted
+
+LISTING = "webhooks"
+endpoint = webhook_endpoint.c
+delivery = webhook_delivery.c
+
+
+def judge(url: str, settings: Webhooks) -> None:
+    """Refuse what can never be sent to; what a name means is judged at each connection."""
+    try:
+        parsed = URL(url)
+        host, port = parsed.host or "", parsed.port
+    except ValueError:
+        raise Problem("bad_url", "not a URL") from None
+    if parsed.user is not None or parsed.fragment or not host or port is None:
+        raise Problem("bad_url", "a host, no credentials, no fragment")
+    if parsed.scheme != "https" and not settings.allow_http:
+        raise Problem("bad_url", "https only")
+    private: list[IPv4Network | IPv6Network] = list(settings.private_networks)
+    if _is_literal(host) and not permitted(host, private):
+        raise Problem("bad_url", "a private address")
+    if host == "localhost" or host.endswith(".localhost"):
+        raise Problem("bad_url", "a private address")
+
+
+async def create(
+    connection: AsyncConnection,
+    vault: Vault,
+    settings: Webhooks,
+    account_id: str,
+    body: types.NewEndpoint,
+    now_ms: int,
+) -> tuple[types.Endpoint, str]:
+    """A new endpoint and its secret, which nobody will see again."""
+    judge(body.url, settings)
+    count = select(func.count()).where(endpoint.account_id == account_id)
+    if (await connection.execute(count)).scalar_one() >= settings.max_endpoints:
+        raise Problem("endpoint_limit", limit=settings.max_endpoints)
+    endpoint_id, secret = ids.new("endpoint"), secrets.token_bytes(NEW_SECRET_BYTES)
+    await connection.execute(
+        insert(webhook_endpoint).values(
+            id=endpoint_id,
+            account_id=account_id,
+            url=body.url,
+            topics=body.topics,
+            filters=body.filters,
+            secret_current=vault.seal(endpoint_id, secret),
+            schedule=body.schedule,
+            state="active",
+            created_ms=now_ms,
+        )
+    )
+    row = await find(connection, account_id, endpoint_id)
+    return await shown(connection, row), secret_text(secret)
+
+
+async def find(connection: AsyncConnection, account_id: str | None, endpoint_id: str) -> Any:
+    """The row, locked; 404 for another account's (None: an administrator's look at all)."""
+    query = select(webhook_endpoint).where(endpoint.id == endpoint_id).with_for_update()
+    if account_id is not None:
+        query = query.where(endpoint.account_id == account_id)
+    row = (await connection.execute(query)).first()
+    if row is None:
+        raise Problem("not_found")
+    return row
+
+
+async def listed(
+    connection: AsyncConnection, secret: bytes, account_id: str | None, page: Page
+) -> types.EndpointList:
+    """An account's endpoints, the oldest first."""
+    listing = f"{LISTING}:{account_id}"
+    query = select(webhook_endpoint).order_by(endpoint.id).limit(page.limit + 1)
+    if account_id is not None:
+        query = query.where(endpoint.account_id == account_id)
+    after = sealed.position(secret, listing, page.cursor)
+    if after is not None:
+        query = query.where(endpoint.id > str(after[0]))
+    rows = (await connection.execute(query)).all()
+    items = [await shown(connection, row) for row in rows[: page.limit]]
+    more = len(rows) > page.limit
+    return types.EndpointList(items, sealed.seal(secret, listing, [items[-1].id]) if more else None)
+
+
+async def change(
+    connection: AsyncConnection, settings: Webhooks, row: Any, patch: dict[str, Any]
+) -> None:
+    """Put the members of a patch into a row that `find` locked."""
+    if "url" in patch:
+        judge(patch["url"], settings)
+    if patch:
+        await _write(connection, row, **patch)
+
+
+async def rotate(
+    connection: AsyncConnection, vault: Vault, settings: Webhooks, row: Any, now_ms: int
+) -> types.NewSecret:
+    """A new secret; the old one signs as well for the overlap, an older one no more."""
+    secret = secrets.token_bytes(NEW_SECRET_BYTES)
+    until_ms = now_ms + 1_000 * settings.overlap_s
+    await _write(
+        connection,
+        row,
+        secret_current=vault.seal(row.id, secret),
+        secret_previous=row.secret_current,
+        previous_until_ms=until_ms,
+    )
+    return types.NewSecret(row.id, secret_text(secret), utc(until_ms))
+
+
+async def resume(connection: AsyncConnection, row: Any, now_ms: int) -> None:
+    """Active again, with what waits sent now and in order."""
+    await _write(connection, row, state="active", reason=None, probe_ms=None)
+    await connection.execute(
+        update(webhook_delivery)
+        .where(delivery.endpoint_id == row.id, delivery.status == "pending")
+        .values(next_ms=now_ms)
+    )
+
+
+async def remove(connection: AsyncConnection, row: Any) -> None:
+    """The endpoint and all that was on its way to it."""
+    await connection.execute(delete(webhook_endpoint).where(endpoint.id == row.id))
+
+
+async def shown(connection: AsyncConnection, row: Any) -> types.Endpoint:
+    """What may be seen of a row."""
+    return types.Endpoint(
+        id=row.id,
+        url=row.url,
+        topics=row.topics,
+        filters=row.filters,
+        schedule=row.schedule,
+        state=row.state,
+        reason=row.reason,
+        queued=await deliveries.queued(connection, row.id),
+        dropped=row.dropped,
+        created_at=utc(row.created_ms),
+        version=row.version,
+    )
+
+
+async def history(
+    connection: AsyncConnection, secret: bytes, endpoint_id: str, query: types.DeliveryQuery
+) -> types.DeliveryList:
+    """Deliveries of an endpoint, the newest first."""
+    listing = f"{LISTING}:{endpoint_id}:{query.status}"
+    rows_of = (
+        select(webhook_delivery)
+        .where(delivery.endpoint_id == endpoint_id)
+        .order_by(delivery.seq.desc())
+        .limit(query.limit + 1)
+    )
+    if query.status is not None:
+        rows_of = rows_of.where(delivery.status == query.status)
+    after = sealed.position(secret, listing, query.cursor)
+    if after is not None:
+        rows_of = rows_of.where(delivery.seq < int(after[0]))
+    rows = (await connection.execute(rows_of)).all()
+    kept = rows[: query.limit]
+    more = len(rows) > query.limit
+    cursor = sealed.seal(secret, listing, [kept[-1].seq]) if more else None
+    return types.DeliveryList([_delivery(row) for row in kept], cursor)
+
+
+def _delivery(row: Any) -> types.Delivery:
+    return types.Delivery(
+        id=row.id,
+        event_id=row.event_id,
+        event_type=row.topic,
+        status=row.status,
+        attempts=row.attempt,
+        next_at=utc(row.next_ms) if row.status == "pending" else None,
+        created_at=utc(row.created_ms),
+        last_error=row.last_error,
+        log=row.log,
+    )
+
+
+async def _write(connection: AsyncConnection, row: Any, **values: Any) -> None:
+    await connection.execute(
+        update(webhook_endpoint)
+        .where(endpoint.id == row.id)
+        .values(**values, version=endpoint.version + 1)
+    )
+
+
+def _is_literal(host: str) -> bool:
+    return ":" in host or all(part.isdigit() for part in host.split("."))

@@ -1,0 +1,361 @@
+"""Messages to endpoints: signed, repeated, paused, probed, guarded (CTL-150..154)."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import RawTestServer
+from sqlalchemy import select, update
+
+from control_api.outbox import dead, emit
+from control_api.outbox.relay import Relay
+from control_api.outbox.tables import outbox
+from control_api.webhooks import deliveries, endpoints, types
+from control_api.webhooks.dispatcher import Dispatcher
+from control_api.webhooks.sender import Sender, fetcher
+from control_api.webhooks.settings import Webhooks
+from control_api.webhooks.signature import secret_bytes, verify
+from control_api.webhooks.tables import webhook_delivery, webhook_endpoint
+from control_api.webhooks.vault import Vault
+from runtime.clock import ManualClock
+from runtime.sql import Database
+from runtime.store import MemoryStore
+
+SETTINGS = Webhooks(allow_http=True, private_networks=["127.0.0.0/8"])
+VAULT = Vault(b"k" * 32)
+
+
+class Site:
+    """An endpoint's server: answers what it is told to, remembers what it was sent."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Callable[[], web.Response]] = {}
+        self.got: list[tuple[str, dict[str, str], bytes]] = []
+        self.slow = asyncio.Event()
+
+    async def __call__(self, request: web.BaseRequest) -> web.Response:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self.got.append((request.path, headers, await request.read()))
+        if request.path == "/slow":
+            await self.slow.wait()
+        return self.answers.get(request.path, web.Response)()
+
+    def says(self, status: int, path: str = "/hook", **headers: str) -> None:
+        self.answers[path] = lambda: web.Response(status=status, headers=headers)
+
+    def states(self, path: str = "/hook") -> list[str]:
+        return [json.loads(body)["data"]["state"] for at, _, body in self.got if at == path]
+
+
+class Desk:
+    """A database with endpoints, a relay and a dispatcher on one clock of ours."""
+
+    def __init__(self, database: Database, base: str, client: Any) -> None:
+        self.database, self.base = database, base
+        self.clock = ManualClock()
+        self.store = MemoryStore()
+        self.relay = Relay(
+            database, self.store, owner="r", spread=[deliveries.spread], clock=self.clock
+        )
+        sender = Sender(client, VAULT, self.clock)
+        self.dispatcher = Dispatcher(
+            database,
+            self.store,
+            sender,
+            SETTINGS,
+            owner="d",
+            clock=self.clock,
+            chance=lambda: 0.5,
+        )
+
+    async def endpoint(self, path: str = "/hook", *topics: str, **more: Any) -> tuple[str, bytes]:
+        body = types.NewEndpoint(self.base + path, [*topics] or ["account.*"], **more)
+        async with self.database.write() as connection:
+            made, secret = await endpoints.create(
+                connection, VAULT, SETTINGS, "acc_1", body, self.clock.now_ms()
+            )
+        return made.id, secret_bytes(secret)
+
+    async def tell(self, *states: str) -> None:
+        async with self.database.write() as connection:
+            for state in states:
+                data = {"account_id": f"acc_{state[0]}", "state": state}
+                await emit(connection, "account.created", data, self.clock.now_ms())
+        await self.relay.turn()
+
+    async def turn(self) -> None:
+        await asyncio.gather(*await self.dispatcher.turn())
+
+    async def state(self, endpoint_id: str) -> tuple[str, str | None]:
+        query = select(webhook_endpoint).where(webhook_endpoint.c.id == endpoint_id)
+        async with self.database.read() as connection:
+            row = (await connection.execute(query)).one()
+        return row.state, row.reason
+
+    async def rows(self) -> list[Any]:
+        query = select(webhook_delivery).order_by(webhook_delivery.c.seq)
+        async with self.database.read() as connection:
+            return list((await connection.execute(query)).all())
+
+    async def told(self) -> list[str]:
+        async with self.database.read() as connection:
+            query = select(outbox.c.topic).where(outbox.c.published_ms.is_(None))
+            return sorted((await connection.execute(query)).scalars())
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    yield Site()
+
+
+@pytest.fixture
+async def desk(migrated: Database, site: Site) -> AsyncIterator[Desk]:
+    server = RawTestServer(site)
+    await server.start_server()
+    async with fetcher(SETTINGS) as client:
+        yield Desk(migrated, str(server.make_url("")).rstrip("/"), client)
+    site.slow.set()
+    await server.close()
+
+
+async def test_a_message_is_signed_and_sent_once(desk: Desk, site: Site) -> None:
+    _, secret = await desk.endpoint()
+    await desk.endpoint("/other", "recording.*")
+    await desk.tell("a1")
+    await desk.turn()
+    await desk.turn()
+    ((path, headers, body),) = site.got
+    (row,) = await desk.rows()
+    now_s = desk.clock.now_ms() // 1_000
+    assert path == "/hook" and verify([secret], headers, body, now_s, 0) == row.event_id
+    assert json.loads(body) == {
+        "type": "account.created",
+        "timestamp": "2023-11-14T22:13:20Z",
+        "data": {"account_id": "acc_a", "state": "a1"},
+    }
+    assert (row.status, row.attempt, row.log[0]["status"]) == ("done", 1, 200)
+
+
+async def test_five_attempts_then_a_dead_letter_and_a_pause(desk: Desk, site: Site) -> None:
+    """CTL-151, CTL-152: at 0, +5, +10, +20, +40 s; the same id and body each time."""
+    endpoint_id, secret = await desk.endpoint()
+    site.says(500)
+    await desk.tell("a1")
+    sent = []
+    for wait_s in (0, 5, 10, 20, 40):
+        desk.clock.advance(max(wait_s - 0.1, 0))
+        await desk.turn()
+        assert len(site.got) == len(sent) + (wait_s == 0), "not before its time"
+        desk.clock.advance(0.1 if wait_s else 0)
+        await desk.turn()
+        sent.append(desk.clock.now_ms() // 1_000)
+        assert len(site.got) == len(sent)
+    ids = {
+        verify([secret], headers, body, at_s, 0)
+        for (_, headers, body), at_s in zip(site.got, sent, strict=True)
+    }
+    assert len(ids) == 1 and len({body for _, _, body in site.got}) == 1
+    assert await desk.state(endpoint_id) == ("paused", "failing")
+    assert await desk.told() == [
+        "dlq.message_added",
+        "webhook.delivery_failed",
+        "webhook.endpoint_paused",
+    ]
+    async with desk.database.read() as connection:
+        (letter,) = await dead.letters(connection, None, 9)
+    assert (letter.topic, letter.attempts) == (f"webhook:{endpoint_id}", 5)
+    assert [entry["status"] for entry in (await desk.rows())[0].log] == [500] * 5
+
+
+async def test_a_paused_one_queues_and_resumes_in_order(desk: Desk, site: Site) -> None:
+    endpoint_id, _ = await desk.endpoint()
+    async with desk.database.write() as connection:
+        row = await endpoints.find(connection, "acc_1", endpoint_id)
+        await deliveries._close(connection, row, ("paused", "failing"), 5, 2**60, 0)
+    await desk.tell("a1", "b1", "a2", "a3")
+    await desk.turn()
+    assert site.got == []
+    async with desk.database.write() as connection:
+        await endpoints.resume(connection, row, desk.clock.now_ms())
+    await desk.turn()
+    assert [state for state in site.states() if state[0] == "a"] == ["a1", "a2", "a3"]
+    assert len(site.got) == 4 and await desk.state(endpoint_id) == ("active", None)
+
+
+async def test_a_probe_every_five_minutes_brings_it_back(desk: Desk, site: Site) -> None:
+    endpoint_id, _ = await desk.endpoint()
+    site.says(500)
+    await desk.tell("a1")
+    for wait_s in (0, 6, 11, 22, 44):
+        desk.clock.advance(wait_s)
+        await desk.turn()
+    await desk.tell("b1", "b2")
+    assert (await desk.state(endpoint_id))[0] == "paused"
+    desk.clock.advance(299)
+    await desk.turn()
+    assert len(site.got) == 5
+    desk.clock.advance(2)
+    await desk.turn()
+    assert (len(site.got), await desk.state(endpoint_id)) == (6, ("paused", "failing"))
+    site.says(204)
+    desk.clock.advance(301)
+    await desk.turn()
+    assert await desk.state(endpoint_id) == ("active", None)
+    await desk.turn()
+    assert site.states()[-2:] == ["b1", "b2"], "the probe was b1 itself, sent once"
+
+
+async def test_bounds_of_a_queue(desk: Desk) -> None:
+    endpoint_id, _ = await desk.endpoint()
+    await desk.tell("a1", "a2")
+    desk.clock.advance(100)
+    await desk.tell("a3", "a4", "a5")
+    now_ms = desk.clock.now_ms()
+    async with desk.database.write() as connection:
+        assert await deliveries.trim(connection, endpoint_id, now_ms - 50_000, 10) == 2
+        assert await deliveries.trim(connection, endpoint_id, now_ms - 50_000, 2) == 1
+        assert await deliveries.queued(connection, endpoint_id) == 2
+        row = await endpoints.find(connection, None, endpoint_id)
+        assert row.dropped == 3
+        assert await deliveries.again(connection, endpoint_id, now_ms) == 3
+    assert [row.status for row in await desk.rows()] == ["pending"] * 5
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 400, 404, 500])
+async def test_all_but_success_is_failure(desk: Desk, site: Site, status: int) -> None:
+    await desk.endpoint()
+    site.says(status, Location=desk.base + "/elsewhere")
+    await desk.tell("a1")
+    await desk.turn()
+    (row,) = await desk.rows()
+    assert (row.status, row.last_error) == ("pending", f"status {status}")
+    assert [path for path, _, _ in site.got] == ["/hook"], "no redirect is followed"
+
+
+async def test_gone_disables(desk: Desk, site: Site) -> None:
+    endpoint_id, _ = await desk.endpoint()
+    site.says(410)
+    await desk.tell("a1", "a2")
+    await desk.turn()
+    assert await desk.state(endpoint_id) == ("disabled", "gone") and len(site.got) == 1
+    assert await desk.told() == ["webhook.endpoint_disabled"]
+    await desk.tell("a3")
+    assert len(await desk.rows()) == 2, "nothing more is kept for it"
+
+
+async def test_retry_after_is_kept(desk: Desk, site: Site) -> None:
+    await desk.endpoint()
+    site.says(503, **{"Retry-After": "120"})
+    await desk.tell("a1")
+    await desk.turn()
+    (row,) = await desk.rows()
+    assert row.next_ms == desk.clock.now_ms() + 120_000
+
+
+async def test_a_failed_one_lets_those_behind_it_pass(desk: Desk, site: Site) -> None:
+    await desk.endpoint()
+    site.says(500)
+    await desk.tell("a1")
+    await desk.turn()
+    site.says(200)
+    await desk.tell("a2", "a3")
+    await desk.turn()
+    assert site.states() == ["a1", "a2", "a3"]
+    desk.clock.advance(6)
+    await desk.turn()
+    assert site.states() == ["a1", "a2", "a3", "a1"]
+
+
+async def test_a_slow_endpoint_delays_no_other(desk: Desk, site: Site) -> None:
+    await desk.endpoint("/slow")
+    await desk.endpoint("/hook")
+    await desk.tell("a1")
+    tasks = await desk.dispatcher.turn()
+    async with asyncio.timeout(60):
+        while not site.states("/hook"):
+            await asyncio.sleep(0.01)
+    await desk.tell("a2")
+    await desk.dispatcher.turn()
+    async with asyncio.timeout(60):
+        while site.states("/hook") != ["a1", "a2"]:
+            await asyncio.sleep(0.01)
+            await desk.dispatcher.turn()
+    assert site.states("/slow") == ["a1"], "one at a time of a subject"
+    site.slow.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_both_secrets_sign_during_rotation(desk: Desk, site: Site) -> None:
+    endpoint_id, old = await desk.endpoint()
+    async with desk.database.write() as connection:
+        row = await endpoints.find(connection, "acc_1", endpoint_id)
+        shown = await endpoints.rotate(connection, VAULT, SETTINGS, row, desk.clock.now_ms())
+    new = secret_bytes(shown.secret)
+    await desk.tell("a1")
+    await desk.turn()
+    desk.clock.advance(86_401)
+    await desk.tell("a2")
+    await desk.turn()
+    marks = [headers["webhook-signature"].split(" ") for _, headers, _ in site.got]
+    assert [len(each) for each in marks] == [2, 1]
+    first, second = site.got
+    at_s = int(first[1]["webhook-timestamp"])
+    assert verify([old], first[1], first[2], at_s, 0) == verify([new], first[1], first[2], at_s, 0)
+    assert verify([new], second[1], second[2], int(second[1]["webhook-timestamp"]), 0)
+
+
+async def test_repeats_of_the_relay_are_sent_once(desk: Desk, site: Site) -> None:
+    await desk.endpoint()
+    await desk.tell("a1")
+    await desk.turn()
+    async with desk.database.write() as connection:
+        await connection.execute(update(outbox).values(published_ms=None))
+    await desk.relay.turn()
+    await desk.turn()
+    assert site.states() == ["a1"]
+
+
+@pytest.mark.parametrize(
+    ("topics", "filters", "wanted"),
+    [
+        (["*"], {}, True),
+        (["account.created"], {}, True),
+        (["account.*"], {"state": ["a1", "z"]}, True),
+        (["account.*"], {"state": ["z"]}, False),
+        (["account.*"], {"missing": ["z"]}, False),
+        (["account.deleted", "acc.*", "account.created.*"], {}, False),
+    ],
+)
+async def test_filters(
+    desk: Desk, topics: list[str], filters: dict[str, list[str]], wanted: bool
+) -> None:
+    await desk.endpoint("/hook", *topics, filters=filters)
+    await desk.tell("a1")
+    assert len(await desk.rows()) == int(wanted)
+
+
+async def test_private_addresses_are_not_connected_to(migrated: Database, site: Site) -> None:
+    """CTL-154: whatever the name means when it is asked; the list itself is MP-82's."""
+    server = RawTestServer(site)
+    await server.start_server()
+    async with fetcher(Webhooks(allow_http=True)) as client:
+        desk = Desk(migrated, f"http://localhost.localdomain:{server.port}", client)
+        for base in (f"http://127.0.0.1:{server.port}", f"http://localhost:{server.port}"):
+            outcome = await desk.dispatcher._sender.send(Row(base), "msg_1", b"{}")
+            assert outcome.error == "address_refused"
+    await server.close()
+    assert site.got == []
+
+
+class Row:
+    """An endpoint's row, for a sender."""
+
+    id = "whk_1"
+    secret_current = VAULT.seal("whk_1", b"s" * 32)
+    secret_previous = None
+
+    def __init__(self, url: str) -> None:
+        self.url = url
