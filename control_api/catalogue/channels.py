@@ -7,12 +7,13 @@ from sqlalchemy import delete, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import audit, ids, sealed
-from control_api.catalogue import documents, types
+from control_api.catalogue import documents, found, types
 from control_api.catalogue.editor import Edit
 from control_api.catalogue.workflow import State, move
 from control_api.outbox import emit
 from control_api.problems import Problem
 from control_api.schema import channel, rights_window
+from control_api.search import index
 from control_api.times import epoch_ms, utc
 from control_api.types import Page
 
@@ -98,16 +99,21 @@ async def _finish(
 async def _told(
     edit: Edit, verb: str, old: types.ChannelEntry | None, made: types.ChannelEntry
 ) -> None:
+    await index.drop(edit.connection, [made.id])
+    if made.status == "published":
+        told = made.document
+        shown_as = found.channel_by(made.id, told.slug, told.name)
+        await index.put(edit.connection, [shown_as])
     before = msgspec.to_builtins(old) if old else None
     line = (f"channel.{verb}", made.id, before, msgspec.to_builtins(made))
     await audit.record(edit.connection, edit.actor, edit.now_ms, line)
-    told = {
+    event = {
         "channel_id": made.id,
         "slug": made.document.slug,
         "state": made.status,
         "version": made.version,
     }
-    await emit(edit.connection, f"catalog.channel.{verb}", told, edit.now_ms)
+    await emit(edit.connection, f"catalog.channel.{verb}", event, edit.now_ms)
 
 
 async def _free(connection: AsyncConnection, told: types.ChannelRequest, key: str) -> None:

@@ -15,12 +15,13 @@ from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import audit
-from control_api.catalogue import documents, identifiers, types
+from control_api.catalogue import documents, found, identifiers, types
 from control_api.catalogue.tables import content_version, external_id
 from control_api.catalogue.workflow import State, move
 from control_api.outbox import emit
 from control_api.problems import Problem
 from control_api.schema import asset, content, entitlement, epg_event, offer
+from control_api.search import index
 from control_api.times import utc
 
 PARENTS: Mapping[str, tuple[str, ...]] = {"season": ("series",), "episode": ("season", "series")}
@@ -106,6 +107,7 @@ async def remove(edit: Edit, entry: types.Entry) -> None:
         if (await edit.connection.execute(query)).scalar_one():
             raise Problem("in_use", f"a {table.name} row refers to it")
     await documents.clear(edit.connection, [entry.id])
+    await index.drop(edit.connection, [entry.id])
     for table in (asset, content_version):
         await edit.connection.execute(delete(table).where(table.c.content_id == entry.id))
     await edit.connection.execute(
@@ -141,6 +143,10 @@ async def _keep(
         changes.append((f"catalog.{verb}", entry.id, _shown(old) if old else None, _shown(entry)))
         await _tell(edit, verb, entry)
     await audit.record(edit.connection, edit.actor, edit.now_ms, *changes)
+    hidden = [entry.id for entry in changed if entry.status != "published"]
+    await index.drop(edit.connection, hidden)
+    shown = [entry for entry in changed if entry.status == "published"]
+    await index.put(edit.connection, [found.by(entry) for entry in shown])
 
 
 async def _tell(edit: Edit, verb: str, entry: types.Entry) -> None:

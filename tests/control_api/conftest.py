@@ -23,6 +23,7 @@ from runtime.clock import ManualClock
 from runtime.sql import Database
 from runtime.store import MemoryStore
 
+WORK = server.WORK
 PASSWORD = "headwater-demo"
 
 
@@ -49,6 +50,7 @@ class Api:
         self.router = router
         self.settings = Settings(port=0)
         self.database: Database
+        self.services: Any
 
     def bearer(self, account_id: str = seed.ACCOUNT, **claims: Any) -> dict[str, str]:
         """A header with a token of the built-in issuer's own key."""
@@ -150,7 +152,7 @@ async def kept(kept_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def make_api(tmp_path: Path) -> AsyncIterator[Any]:
+async def make_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
     """Starts APIs; what was started is stopped."""
     async with AsyncExitStack() as stack:
 
@@ -164,10 +166,16 @@ async def make_api(tmp_path: Path) -> AsyncIterator[Any]:
         ) -> Api:
             settings = Settings(
                 port=0,
-                timeouts={"start_ms": 10_000, "request_ms": 10_000, "router_ms": 1_000},
+                access_cache_s=changed.pop("access_cache_s", 0),  # tests write rights by hand
+                timeouts=dict.fromkeys(
+                    ("start_ms", "request_ms", "search_ms", "suggest_ms"), 10_000
+                )
+                | {"router_ms": 1_000},
                 **changed,
             )
             router = router or FixedRouter()
+            made: list[Any] = []
+            monkeypatch.setattr(server, "WORK", (lambda each: made.append(each) or (), *WORK))
             parts = server.parts(
                 settings,
                 database=database,
@@ -184,6 +192,7 @@ async def make_api(tmp_path: Path) -> AsyncIterator[Any]:
             client = await stack.enter_async_context(aiohttp.ClientSession())
             api = Api(parts[-1].url, client, tmp_path, router)  # type: ignore[attr-defined]
             api.settings, api.database = settings, database
+            api.services = made[0]
             return api
 
         yield make
