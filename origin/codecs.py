@@ -8,10 +8,12 @@ HEVC, AV1 codec ISO media file format binding section 5, VP codec ISO media file
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from native.bmff import BoxError, walk
 from native.bmff.model import SampleEntry
 from origin.errors import UnsupportedCodec
+from origin.tracks import Rendition
 
 _Reader = Callable[[SampleEntry], str]
 
@@ -144,16 +146,56 @@ def supplemental(entry: SampleEntry) -> str:
     return f"{codec}.{profile:02d}.{level:02d}/{brand}" if codec else ""
 
 
-def brands(entry: SampleEntry, channels: int = 0, sample_rate: int = 0) -> tuple[str, ...]:
-    """What a header's ftyp names beside CMAF's structure: Dolby Vision (TR-58), and CMAF's AAC Core
-    (ISO/IEC 23000-19, 10.4; TR-52).
+class Profile(NamedTuple):
+    """A CMAF media profile's brand, and the most that it takes."""
+
+    brand: str
+    profiles: frozenset[int]
+    level: int
+    width: int
+    height: int
+
+
+# ISO/IEC 23000-19, annexes A and B, as DASH-IF-Conformance checks them (TR-52); 60 frames a second
+PICTURES: dict[str, tuple[Profile, ...]] = {
+    "avcC": (
+        Profile("cfsd", frozenset([66, 77, 100]), 31, 864, 576),
+        Profile("cfhd", frozenset([66, 77, 100]), 40, 1920, 1080),
+        Profile("chdf", frozenset([66, 77, 100]), 42, 1920, 1080),
+    ),
+    "hvcC": (
+        Profile("chhd", frozenset([1]), 123, 1920, 1080),
+        Profile("cud8", frozenset([1]), 150, 3840, 2160),
+        Profile("chh1", frozenset([2]), 123, 1920, 1080),
+        Profile("cud1", frozenset([2]), 153, 3840, 2160),
+    ),
+}
+FASTEST = 60
+
+
+def brands(entry: SampleEntry, r: Rendition) -> tuple[str, ...]:
+    """What a header's ftyp names beside CMAF's structure: Dolby Vision (TR-58), else the media
+    profile that the stream fits (TR-52).
     """
     found = dolby_vision(entry)
     if found is not None:
         _, brand = DOLBY.get((entry.fourcc, found[2]), ("", ""))
         brand = "dby1" if found[0] == 5 else brand
         return (brand,) if brand else ()
-    core = entry.fourcc == "mp4a" and 0 < channels <= 2 and 0 < sample_rate <= 48_000
+    if entry.config_kind in PICTURES:
+        c = entry.config
+        profile, level = (c[1], c[3]) if entry.config_kind == "avcC" else (c[1] & 31, c[12])
+        usual = r.video_range == "SDR" and not r.interlaced and (r.frame_rate or 0) <= FASTEST
+        for each in PICTURES[entry.config_kind] if usual else ():
+            if (
+                profile in each.profiles
+                and level <= each.level
+                and r.width <= each.width
+                and r.height <= each.height
+            ):
+                return (each.brand,)
+        return ()
+    core = entry.fourcc == "mp4a" and 0 < r.channels <= 2 and 0 < r.sample_rate <= 48_000
     return ("caac",) if core and codec_string(entry) in AAC_CORE else ()
 
 

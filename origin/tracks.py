@@ -73,6 +73,7 @@ class Rendition:
     default: bool = False
     roles: tuple[str, ...] = field(default=("main",))
     supplemental: str = ""  # SUPPLEMENTAL-CODECS: codec/brand (TR-66)
+    sap: int = 1  # the highest type of a segment's start (ISO/IEC 14496-12, annex I; TR-32)
     interlaced: bool = False  # its pictures may be of two fields (TR-74)
     channel_index: int = 0  # ChannelConfiguration of ISO/IEC 23091-3, 0: by the count (TR-72)
     dolby_mask: int = 0  # chanmap of a Dolby layout without one

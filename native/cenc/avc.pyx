@@ -8,7 +8,9 @@ Rules of the file
 
 from libc.stdint cimport uint8_t, uint32_t
 
-from native.cenc.bits cimport Bits, bit, bits, ceil_log2, open_bits, pass_bits, se, ue
+from native.cenc.bits cimport (
+    Bits, Shown, bit, bits, ceil_log2, open_bits, pass_bits, read_shown, se, shown_fields, ue,
+)
 from native.cenc.nal cimport Sets
 
 from native.cenc.errors import SampleError
@@ -35,6 +37,7 @@ cdef enum:  # slice_type modulo 5, table 7-6
 cdef class _Sps:
     cdef uint32_t chroma_array_type, frame_num_bits, poc_type, poc_lsb_bits, map_units
     cdef bint separate_planes, delta_zero, frames_only
+    cdef Shown shown
 
 
 cdef class _Pps:
@@ -91,6 +94,13 @@ cdef int _read_sps(Bits* b, list into) except -1:
     sps.frames_only = bit(b)
     if b.cut or ident >= SPS_IDS or sps.frame_num_bits > 16 or sps.poc_lsb_bits > 16:
         raise SampleError("slice_header", -1, "a sequence parameter set that cannot be read")
+    if not sps.frames_only:
+        bit(b)
+    bit(b)
+    if bit(b):
+        for i in range(4):
+            ue(b)
+    sps.shown = read_shown(b)
     into[ident] = sps
     return 0
 
@@ -322,3 +332,13 @@ def interlaced(bytes record not None):
         if sps is not None and not sps.frames_only:
             return True
     return False
+
+
+def shown(bytes record not None):
+    cdef AvcSets sets = AvcSets.__new__(AvcSets)
+    cdef _Sps sps
+    sets.configure(record, len(record))
+    for sps in sets.sps:
+        if sps is not None:
+            return shown_fields(sps.shown)
+    return None

@@ -83,3 +83,51 @@ cdef inline int ceil_log2(uint32_t value) noexcept nogil:
     while value > 1 and found < 32 and (<uint32_t>1 << found) < value:
         found += 1
     return found
+
+
+cdef struct Shown:  # of the beginning of a VUI (H.264, E.1.1; H.265, E.2.1)
+    bint told  # at all
+    uint32_t aspect  # aspect_ratio_idc
+    uint32_t aspect_width
+    uint32_t aspect_height
+    uint32_t primaries  # code points of ISO/IEC 23091-2; 2 unknown
+    uint32_t transfer
+    uint32_t matrix
+    bint full_range
+
+
+cdef inline Shown read_shown(Bits* b) noexcept nogil:
+    """From vui_parameters_present_flag to the colour description; nothing of what is cut."""
+    cdef Shown found
+    found.told = bit(b)
+    found.aspect = found.aspect_width = found.aspect_height = 0
+    found.primaries = found.transfer = found.matrix = 2
+    found.full_range = False
+    if not found.told:
+        return found
+    if bit(b):
+        found.aspect = bits(b, 8)
+        if found.aspect == 255:
+            found.aspect_width = bits(b, 16)
+            found.aspect_height = bits(b, 16)
+    if bit(b):
+        bit(b)
+    if bit(b):
+        bits(b, 3)
+        found.full_range = bit(b)
+        if bit(b):
+            found.primaries = bits(b, 8)
+            found.transfer = bits(b, 8)
+            found.matrix = bits(b, 8)
+    found.told = not b.cut
+    return found
+
+
+cdef inline tuple shown_fields(Shown shown):
+    """None where nothing is told."""
+    if not shown.told:
+        return None
+    return (
+        shown.aspect, shown.aspect_width, shown.aspect_height,
+        shown.primaries, shown.transfer, shown.matrix, bool(shown.full_range),
+    )

@@ -6,3 +6,6 @@ from native.cenc.nal import Sets
 
 @final
 class HevcSets(Sets): ...
+
+def shown(record: bytes) -> tuple[int, int, int, int, int, int, bool] | None:
+    """As native.cenc.avc.shown, of an hvcC (H.265, E.2.1)."""

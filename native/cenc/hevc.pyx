@@ -3,7 +3,9 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 
-from native.cenc.bits cimport Bits, bit, bits, ceil_log2, open_bits, pass_bits, se, ue
+from native.cenc.bits cimport (
+    Bits, bit, bits, ceil_log2, open_bits, pass_bits, se, shown_fields, ue,
+)
 from native.cenc.hevc_sets cimport (
     LONG_TERM_MOST, PICTURES, PPS_IDS, SPS_IDS, Pps, Rps, Sps, read_pps, read_rps, read_sps,
     unknown,
@@ -247,3 +249,13 @@ cdef class HevcSets(Sets):
         elif kind == PPS:
             read_pps(&b, self.pps)
         return -1
+
+
+def shown(bytes record not None):
+    cdef HevcSets sets = HevcSets.__new__(HevcSets)
+    cdef Sps sps
+    sets.configure(record, len(record))
+    for sps in sets.sps:
+        if sps is not None:
+            return shown_fields(sps.shown)
+    return None

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, uint32_t
 
-from native.cenc.bits cimport Bits
+from native.cenc.bits cimport Bits, Shown
 
 
 cdef enum:
@@ -28,6 +28,7 @@ cdef class Sps:
     cdef bint[LONG_TERM_MOST] long_used
     cdef uint32_t sets
     cdef Rps[RPS_MOST] rps
+    cdef Shown shown
 
 
 cdef class Pps:

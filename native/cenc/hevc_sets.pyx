@@ -10,7 +10,7 @@ Rules of the file
 
 from libc.stdint cimport int32_t, uint32_t
 
-from native.cenc.bits cimport Bits, bit, bits, pass_bits, se, ue
+from native.cenc.bits cimport Bits, bit, bits, pass_bits, read_shown, se, ue
 
 from native.cenc.errors import SampleError
 
@@ -134,8 +134,8 @@ cdef int read_rps(Bits* b, uint32_t index, uint32_t sets, Rps* known, Rps* out) 
 
 
 cdef int read_sps(Bits* b, list into) except -1:
-    """7.3.2.2, up to sps_temporal_mvp_enabled_flag; what follows does not reach the slice header
-    save in profiles of screen content.
+    """7.3.2.2, up to the colour description of the VUI; what follows sps_temporal_mvp_enabled_flag
+    does not reach the slice header save in profiles of screen content.
     """
     cdef Sps sps = Sps.__new__(Sps)
     cdef uint32_t sub_layers, ident, chroma, width, height, block, i, first, profile
@@ -198,6 +198,8 @@ cdef int read_sps(Bits* b, list into) except -1:
         raise unknown("a sequence parameter set that cannot be read")
     block = 1 << block
     sps.ctbs = ((width + block - 1) // block) * ((height + block - 1) // block)
+    bit(b)
+    sps.shown = read_shown(b)
     into[ident] = sps
     return 0
 

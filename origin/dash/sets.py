@@ -101,7 +101,7 @@ def set_opening(
             ("maxHeight", max(r.height for r in members) if video else None),
             ("maxFrameRate", max(rates) if rates else None),
             ("mimeType", form.mime_type),
-            ("startWithSAP", 1),
+            ("startWithSAP", max(r.sap for r in members)),
             ("segmentAlignment", "true"),
         ],
     )

@@ -15,7 +15,7 @@ MAP = '#EXT-X-MAP:URI="init.mp4"'
 class Form:
     """What follows a segment's number in its name, which tags head the playlist, whether parts are
     listed, how the playlist is called, and the least version that has all its tags (HLS-20).
-    `clearkey`: how ClearKey is told of (PR-61).
+    `clearkey`: how ClearKey is told of (PR-61). `independent`: segments need no other (TR-32).
     """
 
     suffix: str
@@ -24,6 +24,7 @@ class Form:
     leaf: str = "media.m3u8"
     version: int = 6
     clearkey: ClearKey = "identity"
+    independent: bool = True
 
 
 MEDIA = Form(".m4s", (MAP,), parts=True)
@@ -41,4 +42,6 @@ def form(r: Rendition) -> Form:
     """The form of a rendition's main playlist."""
     if r.codecs == "wvtt":
         return SIDECAR
+    if r.sap > 1:
+        return replace(MEDIA, independent=False)
     return TEXT if r.sparse else MEDIA

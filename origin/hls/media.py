@@ -50,7 +50,8 @@ def media_playlist(
         lines.append(f"#EXT-X-DISCONTINUITY-SEQUENCE:{discontinuity_sequence}")  # HLS-8, HLS-M9
     if playlist_type:
         lines.append(f"#EXT-X-PLAYLIST-TYPE:{playlist_type}")
-    lines += ["#EXT-X-INDEPENDENT-SEGMENTS", *form.head, *dated]
+    lines += ["#EXT-X-INDEPENDENT-SEGMENTS"] if form.independent else []
+    lines += [*form.head, *dated]
     blocks = [segment_lines(s, timescale, epoch_s, form.suffix) for s in segments]
     lines += [line for pair in zip(keys, blocks, strict=True) for line in pair] if keys else blocks
     if end:

@@ -45,7 +45,9 @@ def multivariant(
     video = [r for r in renditions if r.kind == "video" and not r.trick_of]
     text = [r for r in renditions if r.kind == "text" and r.codecs != IMAGES]
     groups = audio_groups([r for r in renditions if r.kind == "audio"])
-    lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}"]
+    if all(r.sap == 1 for r in renditions):
+        lines.append("#EXT-X-INDEPENDENT-SEGMENTS")
     lines += session_key_lines(renditions, clearkey) if session_keys else []
     if video:
         beside: list[AudioGroup | None] = [*groups] or [None]

@@ -4,13 +4,15 @@
 
 import struct
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
 
 from native.bmff import BoxError, walk
-from native.bmff.model import SampleEntry, Track
+from native.bmff.model import Colour, SampleEntry, Track
 from native.bmff.tables import Samples
 from native.bmff.write import box
+from native.cenc import SampleError, avc, hevc
 from origin.codecs import VISUAL_BYTES
 
 AUDIO_BYTES = 36  # an audio sample entry of version 0 before its boxes (ISO/IEC 14496-12, 12.2.3)
@@ -22,6 +24,15 @@ _MOST = 0xFFFFFFFF
 # AVCProfileIndication of High 10, High 4:2:2, High 4:4:4 Predictive (ISO/IEC 14496-10, A.2)
 _UNUSUAL = (b"\x6e", b"\x7a", b"\xf4")
 PARAMETER_SETS = frozenset([32, 33, 34])  # VPS, SPS, PPS (ISO/IEC 23008-2, table 7-1)
+AVC_SETS = (7, 8)  # SPS, PPS (ISO/IEC 14496-10, table 7-1)
+UNTOLD = (2, 2, 2)  # colour (ISO/IEC 23091-2)
+EXTENDED = 255  # aspect_ratio_idc with a width and a height of its own
+# aspect_ratio_idc -> shape of a pixel (ISO/IEC 23091-2, table 8; H.264, table E-1)
+ASPECTS = {
+    2: (12, 11), 3: (10, 11), 4: (16, 11), 5: (40, 33), 6: (24, 11), 7: (20, 11), 8: (32, 11),
+    9: (80, 33), 10: (18, 11), 11: (15, 11), 12: (64, 33), 13: (160, 99), 14: (4, 3), 15: (3, 2),
+    16: (2, 1),
+}  # fmt: skip
 
 
 def served(track: Track, samples: Samples, first: int, stop: int) -> Track:
@@ -44,6 +55,72 @@ def served(track: Track, samples: Samples, first: int, stop: int) -> Track:
     kept.append(box("btrt", struct.pack(">3I", 0, peak, average)))
     whole = replace(entry, fourcc=fourcc, data=box(fourcc, entry.data[8:fixed], *kept))
     return replace(track, entries=(whole, *track.entries[1:]))
+
+
+def completed(entry: SampleEntry, sets: Sequence[bytes]) -> SampleEntry:
+    """The entry with what its record lacks, from the parameter sets of its samples, and with the
+    colour and the shape of pixels that only they tell (TR-53, TR-54).
+    """
+    if sets and entry.config_kind in _RECORDS and not _complete(entry):
+        record = _RECORDS[entry.config_kind](entry.config, sets)
+        entry = replace(_with(entry, {entry.config_kind: box(entry.config_kind, record)}),
+                        config=record)  # fmt: skip
+    try:
+        told = _SHOWN[entry.config_kind](entry.config) if entry.config_kind in _SHOWN else None
+    except SampleError:
+        return entry
+    if told is None:
+        return entry
+    aspect, width, height, primaries, transfer, matrix, full_range = told
+    more: dict[str, bytes] = {}
+    shape = (width, height) if aspect == EXTENDED else ASPECTS.get(aspect, (1, 1))
+    if entry.pixel_aspect == (1, 1) != shape and all(shape):
+        more["pasp"] = box("pasp", struct.pack(">2I", *shape))
+        entry = replace(entry, pixel_aspect=shape)
+    colour = Colour(primaries, transfer, matrix, full_range)
+    if entry.colour is None and colour[:3] != UNTOLD:
+        code = struct.pack(">3HB", *colour[:3], full_range << 7)
+        more["colr"] = box("colr", b"nclx", code)
+        entry = replace(entry, colour=colour)
+    return _with(entry, more) if more else entry
+
+
+def _with(entry: SampleEntry, boxes: dict[str, bytes]) -> SampleEntry:
+    """The entry with these boxes instead of those of their names; new ones come last."""
+    try:
+        old = {b.kind: entry.data[b.start : b.end] for b in walk(entry.data, VISUAL_BYTES)}
+    except BoxError:
+        return entry
+    return replace(
+        entry, data=box(entry.fourcc, entry.data[8:VISUAL_BYTES], *(old | boxes).values())
+    )
+
+
+def _avcc(config: bytes, sets: Sequence[bytes]) -> bytes:
+    """AVCDecoderConfigurationRecord (ISO/IEC 14496-15, 5.3.3.1)."""
+    lists = [[unit for unit in sets if unit[0] & 31 == kind] for kind in AVC_SETS]
+    out = config[:5]
+    for units, mark in zip(lists, (0xE0, 0), strict=True):
+        out += bytes([mark | len(units)]) + b"".join(map(_counted, units))
+    return out
+
+
+def _hvcc(config: bytes, sets: Sequence[bytes]) -> bytes:
+    """HEVCDecoderConfigurationRecord (8.3.3.1), its arrays complete."""
+    out, kinds = config[:22], sorted({unit[0] >> 1 & 63 for unit in sets})
+    out += bytes([len(kinds)])
+    for kind in kinds:
+        units = [unit for unit in sets if unit[0] >> 1 & 63 == kind]
+        out += struct.pack(">BH", 0x80 | kind, len(units)) + b"".join(map(_counted, units))
+    return out
+
+
+def _counted(unit: bytes) -> bytes:
+    return struct.pack(">H", len(unit)) + unit
+
+
+_RECORDS = {"avcC": _avcc, "hvcC": _hvcc}
+_SHOWN = {"avcC": avc.shown, "hvcC": hevc.shown}
 
 
 def warning(entry: SampleEntry) -> str:

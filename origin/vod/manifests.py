@@ -93,6 +93,7 @@ class Scene:
             r,
             name=f"{r.name}.i",
             trick_of=r.name,
+            sap=1,
             frame_rate=rate,
             bandwidth=peak_bps(frames, r.timescale, longest_s),
             average_bandwidth=average_bps(frames, r.timescale),

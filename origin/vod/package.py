@@ -163,7 +163,10 @@ def _edited(source: Source) -> list[Edited]:
     tracks = []
     for track in source.media_tracks():
         samples = source.samples(track)
-        raps = source.closed_raps(track, samples) if track.handler == "vide" else []
+        raps = []
+        if track.handler == "vide":
+            raps = source.closed_raps(track, samples)
+            track = source.completed(track, samples)
         timescale = source.movie.timescale
         edited = apply_edits(track, samples, raps, timescale, source.name)
         if edited.mid_gop:
@@ -215,11 +218,13 @@ def _cut(source: Source, placed: Placed, cuts: Sequence[Fraction], taken: set[st
     if placed.preroll and track.entry.fourcc == "mp4a":
         length = placed.end - placed.time(placed.first) - placed.preroll
         note = gapless(placed.preroll, 0, length)
+    bounds = first_samples(placed, cuts)
+    opened = source.open_raps.get(track.id, set()).intersection(bounds)
     return index.Cut(
-        replace(rendition, default=is_first_audio),
+        replace(rendition, default=is_first_audio, sap=3 if opened else 1),
         placed,
-        first_samples(placed, cuts),
-        header(track, brands(track.entry, rendition.channels, rendition.sample_rate)),
+        bounds,
+        header(track, brands(track.entry, rendition)),
         note,
     )
 

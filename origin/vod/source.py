@@ -1,12 +1,14 @@
 """One MP4 input: its boxes found by header alone, its tables and fragments read once (TR-1..26)."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Self
 
 from native.bmff import BoxError, Movie, Track, parse_init
 from native.bmff.fragments import read_fragments
 from native.bmff.tables import Samples, read_samples
+from origin.vod import entries
 from origin.vod.encrypted import plain, rows_of
 from origin.vod.errors import VodError
 from origin.vod.opened import InputKeys, OpenedReader, Seals
@@ -45,6 +47,7 @@ class Source:
     _fragments: dict[int, Samples] | None = None
     notes: list[str] = field(default_factory=list)
     seals: Seals | None = None  # of an input that came protected
+    open_raps: dict[int, set[int]] = field(default_factory=dict)  # samples, by track (TR-32)
 
     @classmethod
     def open(
@@ -160,7 +163,7 @@ class Source:
         HEVC's open ones stay, with a note (TR-32). VodError `resolution_change` where the parameter
         sets within the samples are no longer those of the first (TR-10).
         """
-        claimed = [i for i, sync in enumerate(samples.sync) if sync]
+        claimed = _claimed(samples)
         layout = LAYOUTS.get(track.entry.config_kind)
         config = track.entry.config
         if layout is None or len(config) <= layout.length_at:
@@ -169,7 +172,7 @@ class Source:
             self.notes.append(f"{self.name}: its sync samples are taken at their word")
             return claimed
         width = (config[layout.length_at] & 3) + 1
-        kept, opened, sets = [], 0, b""
+        kept, opened, sets = [], set[int](), b""
         for i in claimed:
             kind, own = self._picture(samples.offset[i], samples.size[i], width, layout)
             if own and sets and own != sets:
@@ -183,7 +186,8 @@ class Source:
             sets = sets or own
             if kind in layout.closed or kind in layout.open:
                 kept.append(i)
-            opened += kind in layout.open
+            if kind in layout.open and self._leads(samples, i + 1, width, layout):
+                opened.add(i)
         if len(kept) < len(claimed):
             self.notes.append(
                 f"{self.name}: {len(claimed) - len(kept)} of {len(claimed)} sync samples are no "
@@ -191,27 +195,72 @@ class Source:
             )
         if opened:
             self.notes.append(
-                f"{self.name}: {opened} of {len(claimed)} key frames are of open GOPs; "
+                f"{self.name}: {len(opened)} of {len(claimed)} key frames are of open GOPs; "
                 "re-encode with closed ones (x265: open-gop=0) for clean starts"
             )
+        self.open_raps[track.id] = opened
         return kept
 
+    def completed(self, track: Track, samples: Samples) -> Track:
+        """The track with a sample entry that says all that its pictures say (TR-53, TR-54)."""
+        layout = LAYOUTS.get(track.entry.config_kind)
+        config, units = track.entry.config, []
+        if layout is None or len(config) <= layout.length_at:
+            return track
+        first = next(iter(_claimed(samples)), None)
+        if first is not None and self.reader.near:
+            width = (config[layout.length_at] & 3) + 1
+            for kind, at, size in self._units(
+                samples.offset[first], samples.size[first], width, layout
+            ):
+                if kind in layout.slices:
+                    break
+                if kind in layout.sets and size <= MAX_SET_BYTES:
+                    units.append(self.reader.read(at, size))
+        entry = entries.completed(track.entry, units)
+        return replace(track, entries=(entry, *track.entries[1:]))
+
+    def _leads(self, samples: Samples, at: int, width: int, layout: "_Nals") -> bool:
+        """Whether pictures that are shown earlier, and need what was before, follow from here."""
+        while at < len(samples):
+            kind, _ = self._picture(samples.offset[at], samples.size[at], width, layout)
+            if kind not in layout.leading:
+                return False
+            if kind in layout.skipped:
+                return True
+            at += 1
+        return False
+
     def _picture(self, at: int, size: int, width: int, layout: "_Nals") -> tuple[int, bytes]:
-        """The kind of the first slice of a sample, and the parameter sets before it."""
-        end = at + size
+        """The kind of the first slice of a sample, and the sequence parameter sets before it."""
         sets = b""
+        for kind, start, length in self._units(at, size, width, layout):
+            if kind in layout.slices:
+                return kind, sets
+            if kind == layout.sequence and length <= MAX_SET_BYTES:
+                sets += self.reader.read(start, length)
+        return -1, sets
+
+    def _units(
+        self, at: int, size: int, width: int, layout: "_Nals"
+    ) -> Iterator[tuple[int, int, int]]:
+        """Kind, place and length of the NAL units of a sample."""
+        end = at + size
         while at + width < end:
             head = self.reader.read(at, width + 1)
             if len(head) <= width:
                 raise VodError("truncated", self.name, f"the file ends at byte {at}")
-            kind = head[width] >> layout.shift & layout.mask
             length = int.from_bytes(head[:width], "big")
-            if kind in layout.slices:
-                return kind, sets
-            if kind == layout.sequence and length <= MAX_SET_BYTES:
-                sets += self.reader.read(at + width, length)
+            yield (
+                head[width] >> layout.shift & layout.mask,
+                at + width,
+                min(length, end - at - width),
+            )
             at += width + length
-        return -1, sets
+
+
+def _claimed(samples: Samples) -> list[int]:
+    return [i for i, sync in enumerate(samples.sync) if sync]
 
 
 def _is_text(track: Track) -> bool:
@@ -228,13 +277,38 @@ class _Nals(NamedTuple):
     closed: frozenset[int]  # a decoder can start here and shows all that follows
     open: frozenset[int]
     sequence: int  # sequence parameter set
+    sets: frozenset[int]  # all parameter sets
+    leading: range  # pictures shown before the key frame that they follow
+    skipped: range  # those of them that a decoder which starts there cannot show
 
 
 LAYOUTS = {
     # ISO/IEC 14496-10, table 7-1
-    "avcC": _Nals(4, 0, 31, range(1, 6), frozenset([5]), frozenset(), 7),
+    "avcC": _Nals(
+        4,
+        0,
+        31,
+        range(1, 6),
+        frozenset([5]),
+        frozenset(),
+        7,
+        frozenset(entries.AVC_SETS),
+        range(0),
+        range(0),
+    ),
     # ISO/IEC 23008-2, table 7-1
-    "hvcC": _Nals(21, 1, 63, range(32), frozenset(range(16, 21)), frozenset([21]), 33),
+    "hvcC": _Nals(
+        21,
+        1,
+        63,
+        range(32),
+        frozenset(range(16, 21)),
+        frozenset([21]),
+        33,
+        entries.PARAMETER_SETS,
+        range(6, 10),
+        range(8, 10),
+    ),
 }
 
 

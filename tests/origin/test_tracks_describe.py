@@ -256,7 +256,11 @@ def test_forced_and_described_text() -> None:
 )
 def test_a_header_names_what_is_in_it(given_entry: SampleEntry, told: tuple[str, ...]) -> None:
     """TR-52, TR-58: behind CMAF's own brands."""
-    found = brands(given_entry, layout(track(given_entry)).channels, given_entry.sample_rate)
+    channels = layout(track(given_entry)).channels
+    rendition = Rendition(
+        "t", "audio", "", 1, channels=channels, sample_rate=given_entry.sample_rate
+    )
+    found = brands(given_entry, rendition)
     assert found == told
     sample = replace(given_entry, data=box(given_entry.fourcc))
     data = write.header(Track(1, "soun", 48_000, 0, "und", (sample,)), found)
