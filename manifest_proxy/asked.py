@@ -73,22 +73,20 @@ class Asked(NamedTuple):
 
     @property
     def silence(self) -> tuple[str, str, str]:
-        """Of a live rendition that a slate may stand in for: its channel, and the targets of the
-        slate and of its reference; or nothing. A window that was asked for is no live edge.
+        """Of a live rendition or MPD that a slate may stand in for: its channel, and the targets of
+        the slate and of its reference; or nothing. A window that was asked for is no live edge.
         """
         slate = self.rules and self.rules.slate
-        live = self.kind is Format.HLS and "?" not in self.target
+        live = self.kind is not Format.PATCH and "?" not in self.target
         if not slate or slate.after_targets is None or not live:
             return "", "", ""
         leaf = slate.leaf(self.path)
+        if self.kind is Format.DASH:
+            return self.path, f"{slate.folder}/{leaf}", ""
         if "/" not in leaf:
             return "", "", ""
-        channel = self.path.removesuffix(leaf)
-        return (
-            channel,
-            f"{slate.folder}/{leaf}",
-            slate.reference and f"{slate.folder}/{slate.reference}",
-        )
+        reference = slate.reference and f"{slate.folder}/{slate.reference}"
+        return self.path.removesuffix(leaf), f"{slate.folder}/{leaf}", reference
 
     @property
     def delay_s(self) -> float:

@@ -12,7 +12,7 @@ from .errors import ManifestError
 from .hls_chaos import spoiled
 from .hls_edit import compile_hls
 from .hls_join import Joints
-from .hls_slate import unhurried, with_slate
+from .hls_slate import loop_of, told, unhurried, with_slate
 from .hls_splice import filler, with_bumper
 from .hls_stages import staged
 from .hls_watermark import is_media, marked
@@ -21,9 +21,10 @@ from .mpd_edit import compile_mpd
 from .mpd_filter import filtered_mpd
 from .mpd_join import with_join_mpd
 from .mpd_patch import compile_patch
-from .mpd_splice import with_bumper_mpd
+from .mpd_slate import told_mpd, with_slate_mpd
+from .mpd_splice import length_of, with_bumper_mpd
 from .mpd_trim import windowed_mpd
-from .outages import Shown
+from .outages import Shown, Told
 from .policy import Policy
 from .rulebook import Ruleset
 from .urls import Origin, Url
@@ -46,6 +47,11 @@ class Spot(NamedTuple):
     joined_ms: int = 0
     shown: Shown | None = None
 
+    @property
+    def folder(self) -> bytes:
+        """Where the references of a clip's MPD resolve."""
+        return self.url.path[: self.url.path.rfind(b"/") + 1]
+
     def led(self, reference: bytes) -> bytes:
         """A reference of the clip as one that means the same anywhere at the origin."""
         there = self.url.join(reference)
@@ -66,6 +72,16 @@ def format_of(path: str) -> Format | None:
     return SUFFIXES.get(path[path.rfind(".") :])
 
 
+def told_by(kind: Format, data: bytes, clip: bytes | None) -> tuple[Told | None, int]:
+    """What a live manifest tells of its source, and how many segments of the clip repeat: none
+    where it does not fit.
+    """
+    if kind is Format.DASH:
+        return told_mpd(data), int(clip is not None and length_of(Document(clip)) is not None)
+    facts = told(data)
+    return facts, loop_of(clip, facts.period_ms) if facts and clip is not None else 0
+
+
 def compile_manifest(
     kind: Format,
     data: bytes,
@@ -83,7 +99,7 @@ def compile_manifest(
     """
     try:
         if slate is not None:
-            data = _silenced(data, slate)
+            data = _silenced(kind, data, slate)
         if pattern and rules is not None and rules.watermark is not None and is_media(data):
             data = marked(data, rules.watermark.folders, pattern)
         if rules is not None and policy is not None and policy.chaos_url and kind is Format.HLS:
@@ -114,16 +130,17 @@ def _spliced(kind: Format, data: bytes, spot: Spot) -> bytes:
         return _joints(data, spot._replace(joined_ms=0)).at(spot.joined_ms)
     if kind is Format.HLS:
         return with_bumper(data, _clip(spot), spot.led)
-    folder = spot.url.path[: spot.url.path.rfind(b"/") + 1]
     if kind is Format.PATCH:
         return data
     if spot.joined_ms:
-        return with_join_mpd(data, spot.body, folder, spot.joined_ms)
-    return with_bumper_mpd(data, spot.body, folder)
+        return with_join_mpd(data, spot.body, spot.folder, spot.joined_ms)
+    return with_bumper_mpd(data, spot.body, spot.folder)
 
 
-def _silenced(data: bytes, spot: Spot) -> bytes:
-    """A live playlist whose session may meet a slate, with what it meets now."""
+def _silenced(kind: Format, data: bytes, spot: Spot) -> bytes:
+    """A live manifest whose session may meet a slate, with what it meets now."""
+    if kind is Format.DASH:
+        return with_slate_mpd(data, spot.body, spot.folder, spot.shown) if spot.shown else data
     data = unhurried(data)
     return data if spot.shown is None else with_slate(data, _clip(spot), spot.led, spot.shown)
 

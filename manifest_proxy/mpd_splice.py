@@ -46,9 +46,13 @@ def length_of(clip: Document) -> Decimal | None:
     return seconds(clip.attribute(clip.root, b"mediaPresentationDuration") or "")
 
 
-def clip_period(clip: Document, name_id: bytes, start_s: Decimal, folder: bytes) -> bytes:
-    """The clip's Period under an id of its own, with its length and the place of its media."""
-    length_s = length_of(clip) or Decimal(0)
+def clip_period(
+    clip: Document, name_id: bytes, start_s: Decimal, folder: bytes, held_s: Decimal | None = None
+) -> bytes:
+    """The clip's Period under an id of its own, with its length, or less of it, and the place of
+    its media.
+    """
+    length_s = held_s if held_s is not None else length_of(clip) or Decimal(0)
     period = clip.root.named("Period")[0]
     root = clip.data[clip.root.start : clip.root.inner_start]
     inner = clip.data[period.inner_start : period.inner_end]

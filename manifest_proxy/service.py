@@ -26,9 +26,8 @@ from .asked import PREFIX, Asked, Asking
 from .copies import Copies
 from .errors import ProxyError, UpstreamError
 from .hls_join import first_playlist, place_to_join
-from .hls_slate import loop_of, told
 from .ledger import Ledger
-from .manifest import CONTENT_TYPES, Format, Spot, compile_manifest
+from .manifest import CONTENT_TYPES, Format, Spot, compile_manifest, told_by
 from .mpd_join import place_to_join_mpd
 from .policy import Policy
 from .rulebook import ChaosStatus
@@ -182,7 +181,7 @@ class Service:
         return version
 
     async def _stand_in(self, asked: Asked, version: Version) -> Spot | None:
-        """The slate for one live rendition, and the numbers that it has taken by now."""
+        """The slate for one live manifest, and the numbers that it has taken by now."""
         channel, target, reference = asked.silence
         if not channel or asked.rules is None or asked.rules.slate is None:
             return None
@@ -191,9 +190,8 @@ class Service:
         except UpstreamError:
             clip = None
         try:
-            facts = told(version.body)
-            loop = loop_of(clip.body, facts.period_ms) if clip and facts else 0
-        except (ProxyError, PlaylistError):
+            facts, loop = told_by(asked.kind, version.body, clip and clip.body)
+        except (ProxyError, PlaylistError, SpanError):
             return clip  # what is wrong shows when it is compiled
         if clip is None or facts is None or not loop:
             return Spot(b"", version.url)

@@ -36,6 +36,18 @@ slate = { folder = "/vod/slate", reference = "v1/media.m3u8", after_targets = 2 
 """
 
 
+CLIP_MPD = b"""<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" mediaPresentationDuration="PT4S">
+<Period id="1"><AdaptationSet id="c"/></Period></MPD>"""
+
+
+def mpd(last: int) -> bytes:
+    return f"""<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic"
+ availabilityStartTime="2023-01-01T00:00:00Z"><PatchLocation>x.mpp</PatchLocation>
+<Period id="p" start="PT0S"><AdaptationSet id="1"><SegmentTemplate><SegmentTimeline>
+<S t="{2 * last - 10}" d="2" r="5"/></SegmentTimeline></SegmentTemplate></AdaptationSet></Period>
+</MPD>""".encode()
+
+
 class Origin:
     """A live playlist up to `edge`; `down` when it answers nothing any more."""
 
@@ -58,7 +70,9 @@ class Origin:
             "/live/c/s/media.m3u8": live.replace("m4s", "vtt").encode(),
             "/live/ended/v1/media.m3u8": live.encode() + b"#EXT-X-ENDLIST\n",
             "/live/odd/v1/media.m3u8": b"no playlist",
+            "/live/c/x.mpd": mpd(self.edge),
             "/vod/slate/v1/media.m3u8": CLIP,
+            "/vod/slate/x.mpd": CLIP_MPD,
             "/vod/slate/master.m3u8": MASTER,
         }
         body = pages.get(request.path)
@@ -161,6 +175,19 @@ async def test_renditions_that_the_slate_lacks_get_gaps(world: World) -> None:
         world.clock.advance(5)
     gaps = [bool(segment.gap_tag) for segment in m3u8.loads(text).segments]
     assert status == 200 and gaps == [False] * 6 + [True] * 2
+
+
+@pytest.mark.parametrize("down", [False, True], ids=["silent", "dead"])
+async def test_mpds_go_on_too(world: World, down: bool) -> None:
+    """DASH-M1, M15: no Period of ours moves, and no patch is promised."""
+    one = await world.node(alone=True)
+    status, text = await one("/live/c/x.mpd")
+    assert status == 200 and "PatchLocation" not in text and "slate" not in text
+    world.origin.down = down
+    world.clock.advance(50)
+    status, text = await one("/live/c/x.mpd")
+    assert status == 200 and "<BaseURL>../../vod/slate/</BaseURL>" in text
+    assert len(re.findall(r' id="slate-\d+-\d+"', text)) == 13
 
 
 async def test_parts_are_not_asked_for(world: World) -> None:
