@@ -98,7 +98,7 @@ async def test_golden_set(api: Any) -> None:
     _, answer = await api.send("GET", "/v1/search", params={"q": "hocky nigt"})
     assert answer["corrected"] == "hockey night"
     _, answer = await api.send("GET", "/v1/search/suggest", params={"q": "nigh"})
-    assert answer["items"][0]["title"] == "The Night Manager"
+    assert {item["title"] for item in answer["items"]} >= {"Nightcrawler", "The Night Manager"}
     assert len(answer["items"]) == 3
 
 
