@@ -7,10 +7,12 @@ URLs. Every allow and every deny is one line in the log with its reason (CTL-114
 import asyncio
 import random
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from control_api import ids, rights, sessions, types
+from control_api.cases import Cases, Found
 from control_api.content_tokens import CTI_BYTES, HEADER, Signer, native_signers
 from control_api.entitlement import Allowed, Ask, Denied, check
 from control_api.guarded import Shelf
@@ -21,6 +23,7 @@ from control_api.routerclient import Decision, Question, Router
 from control_api.settings import Settings
 from control_api.streams import Arrival, Known, Streams
 from control_api.times import utc
+from control_api.viewers.resume import Resume
 from runtime import logs
 from runtime.sql import Database, SqlError
 from runtime.store import MemoryStore, Store
@@ -36,6 +39,11 @@ KEY_SYSTEMS: dict[types.DrmName, str] = {  # Encrypted Media Extensions' names
     "playready": "com.microsoft.playready",
     "fairplay": "com.apple.fps",
 }
+MODES: dict[rights.Kind, types.Mode] = {  # of a session, by what is played
+    "channel": "live",
+    "content": "vod",
+    "recording": "recording",
+}
 BODY_PROFILES: dict[str, types.DeviceClass] = {"tv": "tv", "mobile": "mobile", "web": "web"}
 
 
@@ -47,8 +55,15 @@ class Cleared:
     allowed: Allowed
     device_id: str
     device_class: types.DeviceClass
-    device_known: bool
-    max_streams: int
+    found: Found
+
+    @property
+    def device_known(self) -> bool:
+        return self.found.case.facts.device is not None
+
+    @property
+    def max_streams(self) -> int:
+        return self.found.case.max_streams
 
 
 class Playback:
@@ -67,16 +82,19 @@ class Playback:
     ) -> None:
         self._settings = settings
         self._clearkey = clearkey
-        self._database = database
         self._router = router
         self._signer = signer
         self._secret = secret
         self._natives = native_signers(settings)
+        self._resume = Resume(database)
         self._times = sessions.Clockwork(
             settings.session_ttl_s, settings.terminated_kept_s, settings.termination_code_s
         )
         self.shelf = Shelf(store or MemoryStore())
         self.ledger = Ledger(database, flush_s=settings.flush_s)
+        self.cases = Cases(
+            database, self.shelf, self._times, kept_ms=1_000 * settings.access_cache_s
+        )
         self.streams = Streams(database, self.shelf, self.ledger, secret, self._times)
 
     async def check(
@@ -84,16 +102,14 @@ class Playback:
     ) -> types.CheckAnswer:
         """CheckAccess alone; a denial is a problem with its code (CTL-70..79)."""
         cleared = await self._clear(caller, body, "web", now_ms)
-        async with self._database.read() as connection:
-            in_use = await sessions.count(connection, caller.account_id, self._times, now_ms)
         return types.CheckAnswer(
             allowed=True,
             via=cleared.allowed.via,
             licence=cleared.allowed.licence,
             expires_at=utc(cleared.allowed.expires_ms),
             constraints=_constraints(cleared.allowed),
-            streams=types.Streams(cleared.max_streams, in_use),
-            source="sql",
+            streams=types.Streams(cleared.max_streams, cleared.found.in_use),
+            source=cleared.found.source,
         )
 
     async def start(
@@ -114,7 +130,7 @@ class Playback:
         now_ms: int,
     ) -> types.StartAnswer:
         cleared = await self._clear(caller, body, default_class, now_ms)
-        mode = "live" if cleared.target.kind == "channel" else "vod"
+        mode = MODES[cleared.target.kind]
         if body.mode not in (None, mode):
             raise Problem("invalid", f"a {cleared.target.kind} is played in mode {mode}")
         cti = secrets.token_bytes(CTI_BYTES)
@@ -139,6 +155,7 @@ class Playback:
                     recorded = group.create_task(
                         self.streams.record(arrival, body.terminate, counted, now_ms)
                     )
+                    placed = group.create_task(self._resume.position_ms(caller, body))
                     decided = group.create_task(self._decide(cti, cleared))
                     signed = group.create_task(
                         self._token(cleared.target, cti, cleared.allowed.expires_ms, now_ms)
@@ -149,6 +166,10 @@ class Playback:
             except BaseException:
                 await self.streams.withdraw(caller.account_id, session_id, now_ms)
                 raise
+            if newcomer.spends is not None or not cleared.device_known:
+                await self.cases.changed(caller.account_id)
+            known = await self.streams.known(caller.account_id, session_id)
+            known.reviewed = self.cases.epoch(known.account_id, known.target_id)
             in_use, decision, (token, expires_ms) = (
                 recorded.result(),
                 decided.result(),
@@ -175,7 +196,8 @@ class Playback:
             decision=types.Decision(decision.reason, decision.sentence, decision.ttl_s),
             steering=_steering(decision),
             drm=self._drm(token),
-            position_ms=0,
+            position_ms=placed.result(),
+            offset_ms=cleared.target.offset_ms,
             constraints=_constraints(cleared.allowed),
             heartbeat=types.Heartbeat(
                 f"{self._settings.public_url}/v1/sessions/{session_id}/heartbeat",
@@ -196,8 +218,7 @@ class Playback:
         commands: list[types.RenewToken | types.Stop] = []
         try:
             known = await self.streams.known(caller.account_id, session_id)
-            if self._renewal_due(known, now_ms):
-                commands.append(await self._renew(session_id, known, now_ms))
+            commands += await self._reviewed(session_id, known, now_ms)
         except SqlError as error:
             log.warning("renewal_waits", error=str(error))
         jitter = random.uniform(1 - JITTER, 1 + JITTER)
@@ -211,7 +232,10 @@ class Playback:
     async def review(self, row: Any, now_ms: int) -> tuple[rights.Case, Allowed | Denied]:
         """CheckAccess again, for a session that runs."""
         kind = sessions.TARGETS[row.kind]
-        return await self._judge(row.account_id, row.device_id, None, kind, row.target_id, now_ms)
+        found, verdict = await self._judge(
+            row.account_id, row.device_id, None, kind, row.target_id, now_ms
+        )
+        return found.case, verdict
 
     async def _clear(
         self,
@@ -221,10 +245,12 @@ class Playback:
         now_ms: int,
     ) -> Cleared:
         kind: rights.Kind = "channel" if body.channel_id else "content"
-        target_id = body.channel_id or body.content_id or ""
+        if body.recording_id:
+            kind = "recording"
+        target_id = body.channel_id or body.content_id or body.recording_id or ""
         device_class = body.device.device_class or default_class
         device_id = rights.device_key(caller.account_id, body.device.id)
-        case, verdict = await self._judge(
+        found, verdict = await self._judge(
             caller.account_id, device_id, device_class, kind, target_id, now_ms
         )
         if isinstance(verdict, Denied):
@@ -236,9 +262,9 @@ class Playback:
                 rule=verdict.rule,
             )
             raise Problem(verdict.code, rule=verdict.rule, **verdict.members)
-        assert case.target is not None, "CTL-73 refuses what does not exist"
-        known = case.facts.device is not None
-        return Cleared(case.target, verdict, device_id, device_class, known, case.max_streams)
+        target = found.case.target
+        assert target is not None, "CTL-73 refuses what does not exist"
+        return Cleared(target, verdict, device_id, device_class, found)
 
     async def _judge(
         self,
@@ -248,15 +274,12 @@ class Playback:
         kind: rights.Kind,
         target_id: str,
         now_ms: int,
-    ) -> tuple[rights.Case, Allowed | Denied]:
-        async with self._database.read() as connection:
-            case = await rights.load(connection, account_id, device_id, kind, target_id)
-        if case is None:
-            raise Problem("unauthenticated", headers={"WWW-Authenticate": "Bearer"})
-        known = case.facts.device
+    ) -> tuple[Found, Allowed | Denied]:
+        found = await self.cases.get((account_id, device_id, kind, target_id), now_ms)
+        known = found.case.facts.device
         platform = platform or (known.device_class if known else "web")
         ask = Ask(now_ms, self._settings.default_country, platform)
-        return case, check(case.facts, ask)
+        return found, check(found.case.facts, ask)
 
     async def _decide(self, cti: bytes, cleared: Cleared) -> Decision:
         """Asked under the token's id, the name under which the session will poll."""
@@ -319,30 +342,36 @@ class Playback:
             for name in offered
         ]
 
-    def _renewal_due(self, known: Known, now_ms: int) -> bool:
-        """At half the token's life; at once where another process knows when it was made."""
-        half_ms = 500 * self._settings.content_token_s
-        return known.renewed_ms is None or now_ms - known.renewed_ms >= half_ms
-
-    async def _renew(
+    async def _reviewed(
         self, session_id: str, known: Known, now_ms: int
-    ) -> types.RenewToken | types.Stop:
-        """A fresh token for the same session, or the word to stop when access is gone."""
-        case, verdict = await self._judge(
+    ) -> Sequence[types.RenewToken | types.Stop]:
+        """The word to stop when access is gone: looked at when it was told to have changed and
+        when the token needs a new one, at half its life or where another process made it (CTL-132).
+        """
+        epoch = self.cases.epoch(known.account_id, known.target_id)
+        half_ms = 500 * self._settings.content_token_s
+        due = known.renewed_ms is None or now_ms - known.renewed_ms >= half_ms
+        if not due and known.reviewed == epoch:
+            return ()
+        found, verdict = await self._judge(
             known.account_id, known.device_id, None, known.target_kind, known.target_id, now_ms
         )
-        if isinstance(verdict, Denied) or case.target is None:
+        known.reviewed = epoch
+        target = found.case.target
+        if isinstance(verdict, Denied) or target is None:
             reason = verdict.code if isinstance(verdict, Denied) else "content_not_found"
             log.info(
                 "playback_cut", account=known.account_id, target=known.target_id, reason=reason
             )
             await self.streams.end(known.account_id, session_id, reason, now_ms)
-            return types.Stop(reason)
+            return (types.Stop(reason),)
+        if not due:
+            return ()
         token, expires_ms = await self._token(
-            case.target, bytes.fromhex(known.cti), verdict.expires_ms, now_ms
+            target, bytes.fromhex(known.cti), verdict.expires_ms, now_ms
         )
         known.renewed_ms = now_ms
-        return types.RenewToken(token, utc(expires_ms))
+        return (types.RenewToken(token, utc(expires_ms)),)
 
 
 def _steering(decision: Decision) -> types.Steering | None:

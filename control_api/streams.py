@@ -18,6 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import devices, sessions, types
+from control_api.beats import Beats
 from control_api.guarded import Shelf
 from control_api.ledger import End, Ledger, Sign, close
 from control_api.problems import Problem
@@ -91,6 +92,7 @@ class Streams:
         self._database = database
         self._shelf = shelf
         self._ledger = ledger
+        self._beats = Beats(shelf)
         self._secret = secret
         self._times = times
         self._known: OrderedDict[str, Known] = OrderedDict()
@@ -115,7 +117,7 @@ class Streams:
                 )
             )
         except StoreError as error:
-            self._without_store("start", error, now_ms)
+            self._decided_alone("start", error, now_ms)
             return None
         for ended in done.ended:
             self._ledger.end(End(ended.account, ended.id, ended.reason, now_ms))
@@ -191,7 +193,7 @@ class Streams:
             try:
                 self._since_ms = await self._shelf.ask(lambda store: _since(store, now_ms))
             except StoreError as error:
-                self._without_store("start", error, now_ms)
+                self._decided_alone("start", error, now_ms)
                 return True
             self._looked_ms = now_ms
         return now_ms - self._since_ms < 1_000 * self._times.ttl_s
@@ -233,11 +235,9 @@ class Streams:
         """Seen now, by the store alone; false: not by the store (CTL-105..108)."""
         limit = await self._limit(account_id, session_id)
         try:
-            pulse = await self._shelf.ask(
-                lambda store: store.heartbeat(account_id, session_id, limit=limit)
-            )
+            pulse = await self._beats.send(account_id, session_id, limit)
         except StoreError as error:
-            self._without_store("heartbeat", error, now_ms)
+            _without("store", "heartbeat", error)
             await self._beat_in_sql(account_id, session_id, told, now_ms)
             return False
         match pulse.beat:
@@ -316,7 +316,7 @@ class Streams:
             await self._shelf.ask(lambda store: store.end(account_id, session_id, reason))
             freed = True
         except StoreError as error:
-            self._without_store("end", error, now_ms)
+            self._decided_alone("end", error, now_ms)
         try:
             await self._ledger.flush()
             async with self._database.write() as connection:
@@ -340,8 +340,10 @@ class Streams:
             self._ledger.end(End(ended.account, ended.id, ended.reason, now_ms))
         return len(found)
 
-    def _without_store(self, operation: str, error: StoreError, now_ms: int) -> None:
-        """From now on, and for as long as a session may be silent, the database counts too."""
+    def _decided_alone(self, operation: str, error: StoreError, now_ms: int) -> None:
+        """The database admits or ends what the store does not hear of: for as long as a session may
+        be silent both are asked.
+        """
         self._doubt_until_ms = now_ms + 1_000 * self._times.ttl_s
         _without("store", operation, error)
 

@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import Sequence
 
 from control_api.calls import Services
+from control_api.cases import DOMAINS
 from control_api.ledger import Ledger
+from control_api.outbox.consumer import Consumer
 from control_api.streams import Streams
 from control_api.times import now_ms
 from runtime import logs
@@ -41,6 +44,19 @@ async def reap(streams: Streams) -> None:
 
 
 def work(services: Services) -> Sequence[Part]:
-    """Both."""
+    """These, and an ear for changes of access."""
     playback = services.playback
-    return [Debts(playback.ledger), Background("reaper", lambda: reap(playback.streams))]
+    follower = Consumer(
+        services.database,
+        services.store,
+        "access",
+        DOMAINS,
+        playback.cases.heard,
+        name=secrets.token_hex(8),
+    )
+    return [
+        Debts(playback.ledger),
+        Background("reaper", lambda: reap(playback.streams)),
+        Background("access-ear", playback.cases.listen),
+        Background("access-follower", follower.run),
+    ]

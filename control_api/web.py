@@ -19,6 +19,7 @@ from control_api.calls import Call, Rendered, Reply, Services, Stream
 from control_api.issuer import BadToken, Caller
 from control_api.problems import Problem
 from control_api.route import EVENT_STREAM, Route
+from control_api.seen_tokens import SeenTokens
 from control_api.times import now_ms
 from runtime import logs, metrics
 from runtime.sql import SqlError
@@ -40,8 +41,9 @@ def mount(app: web.Application, services: Services, routes: Sequence[Route]) -> 
     """Put the table's routes on an application, with CORS and problems around everything on it."""
     app.middlewares.append(_cors(services.settings.cors_origins))
     app.middlewares.append(_problems)
+    seen = SeenTokens()
     for route in routes:
-        endpoint = _Endpoint(route, services)
+        endpoint = _Endpoint(route, services, seen)
         if route.method == "GET":
             app.router.add_get(route.path, endpoint.handle)
         else:
@@ -52,6 +54,7 @@ def mount(app: web.Application, services: Services, routes: Sequence[Route]) -> 
 class _Endpoint:
     route: Route
     services: Services
+    seen: SeenTokens
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         call = Call(
@@ -102,12 +105,16 @@ class _Endpoint:
         challenge = {"WWW-Authenticate": "Bearer"}  # RFC 6750 section 3
         if scheme.lower() != "bearer" or not token:
             raise Problem("unauthenticated", headers=challenge)
-        try:
-            caller = self.services.issuer.verify(token.strip(), now_ms() // 1_000)
-        except BadToken as error:
-            log.info("bad_token", reason=str(error))
-            challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
-            raise Problem("unauthenticated", headers=challenge) from None
+        token, now_s = token.strip(), now_ms() // 1_000
+        caller = self.seen.find(token, now_s)
+        if caller is None:
+            try:
+                caller = self.services.issuer.verify(token, now_s)
+            except BadToken as error:
+                log.info("bad_token", reason=str(error))
+                challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+                raise Problem("unauthenticated", headers=challenge) from None
+            self.seen.keep(token, caller, now_s)
         if self.route.scope not in caller.scopes:
             raise Problem("forbidden_scope", scope=self.route.scope)
         return caller

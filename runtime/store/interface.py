@@ -181,6 +181,9 @@ class Store(Protocol):
     ) -> Pulse:
         """Seen now, in one round trip (CTL-105..108). A late one comes back if the limit allows."""
 
+    async def heartbeats(self, beats: Sequence[tuple[str, str, int]]) -> list[Pulse]:
+        """Many at once, each (account, session, limit), in one round trip."""
+
     async def end(self, account: str, session: str, reason: str) -> Ended | None:
         """End a live session; None if it is not live (any more)."""
 

@@ -96,6 +96,9 @@ class MemorySessions:
         )
         return Pulse("readmitted" if late else "live")
 
+    async def heartbeats(self, beats: Sequence[tuple[str, str, int]]) -> list[Pulse]:
+        return [await self.heartbeat(account, session, limit=n) for account, session, n in beats]
+
     async def end(self, account: str, session: str, reason: str) -> Ended | None:
         mine = self._accounts.get(account)
         if mine is None or session not in mine.live:

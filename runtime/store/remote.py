@@ -14,7 +14,7 @@ from redis import asyncio as driver
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ServerGone
-from redis.exceptions import ResponseError
+from redis.exceptions import NoScriptError, ResponseError
 from redis.exceptions import TimeoutError as ServerLate
 
 from runtime import clock
@@ -282,9 +282,30 @@ class RedisStore:
             "HEARTBEAT", account, limit, session, self._policy.late_ms, *given
         )
         if beat == b"readmitted":
-            due_ms = self._clock.now_ms() + self._policy.ttl_ms
-            await self._ask(self._quick.zadd(keys.live_key(account), {account: due_ms}, nx=True))
+            await self._listed(account)
         return Pulse(beat.decode(), reason.decode())
+
+    async def _listed(self, account: str) -> None:
+        """A reaper has to look at the account again."""
+        due_ms = self._clock.now_ms() + self._policy.ttl_ms
+        await self._ask(self._quick.zadd(keys.live_key(account), {account: due_ms}, nx=True))
+
+    async def heartbeats(self, beats: Sequence[tuple[str, str, int]]) -> list[Pulse]:
+        policy, now_ms = self._policy, self._clock.now_ms()
+        times = (now_ms, policy.ttl_ms, policy.kept_ms)
+        sha = self._scripts["HEARTBEAT"].sha
+        pipe = self._quick.pipeline(transaction=False)
+        for account, session, limit in beats:
+            own = (limit, session, policy.late_ms, 0, b"")
+            pipe.evalsha(sha, 3, *keys.account_keys(account), *times, *own)
+        try:
+            rows = await self._ask(pipe.execute())
+        except NoScriptError:  # a server that was started anew; the single form loads the script
+            return [await self.heartbeat(one, of, limit=limit) for one, of, limit in beats]
+        for (account, _, _), (beat, _) in zip(beats, rows, strict=True):
+            if beat == b"readmitted":
+                await self._listed(account)
+        return [Pulse(beat.decode(), reason.decode()) for beat, reason in rows]
 
     async def end(self, account: str, session: str, reason: str) -> Ended | None:
         ended = _ended(account, await self._sessions("END", account, session, reason))

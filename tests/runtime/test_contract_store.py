@@ -281,6 +281,17 @@ async def test_the_unseen_are_dropped_from_set_and_details(
     assert [(e.id, e.reason, e.detail) for e in word.ended] == [("old", "expired", b"x")]
 
 
+async def test_many_heartbeats_are_answered_each_for_itself(store: Store) -> None:
+    """CTL-107: one round trip for what comes at once."""
+    for account in ("a1", "a2"):
+        await store.admit(account, f"s-{account}", device="d", detail=b"", limit=1)
+    await store.end("a2", "s-a2", "stopped")
+    beats = [("a1", "s-a1", 1), ("a2", "s-a2", 1), ("a1", "s-a2", 1), ("a3", "s-a1", 1)]
+    told = await store.heartbeats(beats)
+    assert [pulse.beat for pulse in told] == ["live", "ended", "unknown", "unknown"]
+    assert told[1].reason == "stopped" and await store.heartbeats([]) == []
+
+
 async def test_a_heartbeat_keeps_alive_and_updates(store: Store, clock: ManualClock) -> None:
     await store.admit("acc", "s", device="tv", detail=b"0", limit=1)
     for n in range(5):

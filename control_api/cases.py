@@ -1,0 +1,166 @@
+"""What CheckAccess judges, kept for a while: asked again it costs no SQL (CTL-83, CTL-84).
+
+Rules of the file
+1. Facts are kept, not verdicts: the rules run at every question, so an allow never outlives its
+   window, its entitlement or a blackout.
+2. A copy serves `FRESH_MS` without a word to anybody; until `kept_ms` as long as the account's
+   version in the store is the one it was read under; after that only while the database does not
+   answer, for `STALE_MS`.
+3. `changed` moves an account's version and tells every process, which forgets its copies.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from control_api import events, rights, sessions
+from control_api.guarded import Shelf
+from control_api.problems import Problem
+from control_api.sessions import Clockwork
+from runtime import logs, metrics
+from runtime.flight import SingleFlight
+from runtime.sql import Database, SqlError
+from runtime.store import StoreError
+
+log = logs.get("control")
+ASKED = metrics.counter("control_access", "CheckAccess by where its facts came from", ("source",))
+CHANNEL = "access"
+DOMAINS = ("entitlement", "account", "device", "catalog", "rights", "blackout")
+FRESH_MS = 2_000
+STALE_MS = 900_000
+MAX_KEPT = 50_000
+MAX_EPOCHS = 200_000
+PAUSE_S = 1.0
+
+Question = tuple[str, str, rights.Kind, str]  # account, device, kind and id of the target
+
+
+class Found(NamedTuple):
+    """`in_use` counts the account's streams as of the facts; `source`: cache, sql or stale."""
+
+    case: rights.Case
+    in_use: int
+    source: str
+
+
+@dataclass(slots=True)
+class _Copy:
+    case: rights.Case | None
+    read_ms: int
+    checked_ms: int
+    version: bytes
+    epoch: int
+    in_use: int
+
+
+class Cases:
+    """One process's copies."""
+
+    def __init__(self, database: Database, shelf: Shelf, times: Clockwork, *, kept_ms: int) -> None:
+        self._database = database
+        self._shelf = shelf
+        self._times = times
+        self._kept_ms = kept_ms
+        self._copies: OrderedDict[Question, _Copy] = OrderedDict()
+        self._epochs: dict[str, int] = {}
+        self._flight: SingleFlight[Question, _Copy] = SingleFlight()
+
+    def epoch(self, *subjects: str) -> int:
+        """Grows when one of them, accounts or what is played, was told to have changed."""
+        return sum(self._epochs.get(subject, 0) for subject in subjects)
+
+    async def get(self, question: Question, now_ms: int) -> Found:
+        """The facts, and where they came from; 401 when the account is gone."""
+        copy = self._copies.get(question)
+        if copy is not None and await self._holds(copy, question, now_ms):
+            source = "cache"
+        else:
+            copy, source = await self._read(question, copy, now_ms)
+        ASKED.labels(source).inc()
+        if copy.case is None:
+            raise Problem("unauthenticated", headers={"WWW-Authenticate": "Bearer"})
+        return Found(copy.case, copy.in_use, source)
+
+    async def _holds(self, copy: _Copy, question: Question, now_ms: int) -> bool:
+        account_id, _, _, target_id = question
+        if (
+            copy.epoch != self.epoch(account_id, target_id)
+            or now_ms - copy.read_ms >= self._kept_ms
+        ):
+            return False
+        if now_ms - copy.checked_ms < min(FRESH_MS, self._kept_ms):
+            return True
+        if await self._version(account_id) != copy.version:
+            return False
+        copy.checked_ms = now_ms
+        return True
+
+    async def _version(self, account_id: str) -> bytes:
+        """Of the account's access; empty: never changed; `?`: unknown, as good as changed."""
+        try:
+            return await self._shelf.ask(lambda store: store.get(key(account_id))) or b""
+        except StoreError:
+            return b"?"
+
+    async def _read(self, question: Question, old: _Copy | None, now_ms: int) -> tuple[_Copy, str]:
+        try:
+            return await self._flight.do(question, lambda: self._load(question, now_ms)), "sql"
+        except SqlError as error:
+            if old is None or now_ms - old.read_ms > STALE_MS:
+                raise
+            if old.epoch != self.epoch(question[0], question[3]):
+                raise
+            log.warning("stale_rights", error=str(error))
+            return old, "stale"
+
+    async def _load(self, question: Question, now_ms: int) -> _Copy:
+        account_id, _, _, target_id = question
+        epoch = self.epoch(account_id, target_id)
+        version = await self._version(account_id) if self._kept_ms else b"?"
+        async with self._database.read() as connection:
+            case = await rights.load(connection, *question)
+            in_use = await sessions.count(connection, account_id, self._times, now_ms)
+        copy = _Copy(case, now_ms, now_ms, version, epoch, in_use)
+        self._copies[question] = copy
+        self._copies.move_to_end(question)
+        if len(self._copies) > MAX_KEPT:
+            self._copies.popitem(last=False)
+        return copy
+
+    def forget(self, subject: str) -> None:
+        """Something of this account, title or channel changed."""
+        self._epochs[subject] = self._epochs.get(subject, 0) + 1
+        if len(self._epochs) > MAX_EPOCHS:
+            self._copies.clear()
+            self._epochs.clear()
+
+    async def heard(self, event: events.Event) -> None:
+        """A committed change of one of `DOMAINS`, from the outbox."""
+        await self.changed(event.subject)
+
+    async def changed(self, subject: str) -> None:
+        """Tell every process; call it when the change is committed (CTL-85)."""
+        self.forget(subject)
+        try:
+            await self._shelf.ask(
+                lambda store: store.incr_and_publish(key(subject), CHANNEL, subject.encode())
+            )
+        except StoreError as error:
+            log.warning("change_untold", subject=subject, error=str(error))
+
+    async def listen(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Forget what others tell of, for ever."""
+        while True:
+            try:
+                async with self._shelf.store.subscribe(CHANNEL) as told:
+                    async for subject in told:
+                        self.forget(subject.decode())
+            except StoreError:
+                await sleep(PAUSE_S)
+
+
+def key(account_id: str) -> str:
+    """The account's access version (CTL-22)."""
+    return f"{{a:{account_id}}}:v"
