@@ -8,6 +8,7 @@ from control_api.route import JSON, MERGE_PATCH, Handler, Route
 from control_api.types import Page
 from control_api.webhooks import handlers, types
 from control_api.webhooks.handlers import MANAGE
+from control_api.webhooks.inbound import receive
 
 ALL, ONE = "/v1/webhooks", "/v1/webhooks/{id}"
 MATCHED = ("precondition_required", "precondition_failed")
@@ -53,6 +54,14 @@ ROUTES: tuple[Route, ...] = (
         types.DeliveryList,
         query=types.DeliveryQuery,
         errors=("bad_cursor",),
+    ),
+    Route(
+        "POST",
+        "/v1/hooks/{source}",
+        receive,
+        types.Received,
+        ("bad_signature", "unknown_reference"),
+        body=bytes,
     ),
     _own("POST", f"{ONE}/replay", handlers.replay_deliveries, types.Replayed, body=types.Replay),
 )

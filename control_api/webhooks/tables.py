@@ -75,3 +75,12 @@ hook_receipt = Table(
     Column("received_ms", BigInteger, nullable=False),
     Index(None, "received_ms"),
 )
+
+# How new the newest message about a subject is: an older one that comes late changes nothing.
+hook_mark = Table(
+    "hook_mark",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("subject", String(128), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+)

@@ -94,9 +94,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("source", "webhook_id", name=op.f("pk_hook_receipt")),
     )
     op.create_index(op.f("ix_hook_receipt_received_ms"), "hook_receipt", ["received_ms"])
+    op.create_table(
+        "hook_mark",
+        sa.Column("source", sa.String(length=64), nullable=False),
+        sa.Column("subject", sa.String(length=128), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("source", "subject", name=op.f("pk_hook_mark")),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("hook_mark")
     op.drop_table("hook_receipt")
     op.drop_table("webhook_delivery")
     op.drop_table("webhook_endpoint")
