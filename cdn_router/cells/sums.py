@@ -15,13 +15,12 @@ Source: specs routing.md RT-2, RT-15.
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from ..policies.face import Cell
+from ..policies.face import RECENT_S, Cell
 
 HOUR_S = 3_600
 MAX_ROWS = 20_000
 NOTHING = 1e-3  # of a sample
 HALF_LIFE_S = 60.0
-RECENT_S = 10.0
 PRESENCE_S = 30.0  # what is heard of every 30 s is there (CM-21)
 SECONDS_AT_REST = PRESENCE_S / 0.6931471805599453  # the sum of one session that stays
 

@@ -19,6 +19,8 @@ from typing import NamedTuple, Protocol
 
 from native.router.shares import Shares
 
+RECENT_S = 10.0
+
 
 class Cell(NamedTuple):
     """A group of sessions that see alike (RT-2); an empty name stands for all."""
@@ -66,8 +68,8 @@ class Stand(StrEnum):
 
 
 class Evidence(NamedTuple):
-    """Decayed sums of one cell on one CDN; `recent_*` forget within seconds, the others by the
-    snapshot's half-life. Scores are 0..100 (SW-7).
+    """Decayed sums of one cell on one CDN; `recent_*` forget with a half-life of `RECENT_S`, the
+    others with the snapshot's. Scores are 0..100 (SW-7).
     """
 
     n: float = 0.0

@@ -3,7 +3,9 @@
 Theory of operation, for one region of a snapshot
 1. Belief. The mean of a cell on a CDN is shrunk to the region's mean on that CDN by a pseudo-count,
    the region's to the whole (RT-2). The more the last seconds deviate from it, in terms of what
-   chance would explain, the more they are believed instead: a brown-out counts within seconds.
+   chance would explain, the more they are believed instead: a brown-out counts within seconds. Of
+   a CDN that all have left nothing more is heard: what was last heard of it then fades with
+   `recall_s`, lest a long and good past call them back at once (RT-18).
 2. Value. Belief less price; the price of a CDN below its commit is nothing, what is committed is
    paid anyway (RT-5).
 3. Shares. Sessions prefer CDNs by a soft maximum of value, and each CDN has a toll that rises until
@@ -20,7 +22,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .face import Cell, Circuit, Evidence, Reason, Site, Snapshot, Table
+from .face import RECENT_S, Cell, Circuit, Evidence, Reason, Site, Snapshot, Table
 from .tables import NEUTRAL, cells_of, evidence, put_off, sites, table, usable
 
 ROUNDS = 16  # of finding tolls
@@ -32,30 +34,32 @@ class Headwater:
     """Scores are points of QoE, 0..100."""
 
     name: str = "headwater"
-    version: int = 1
+    version: int = 2
     half_life_s: float = 240.0
     dwell_s: float = 60.0
-    pseudo: float = 12.0  # reports that the wider group weighs in a narrower
+    pseudo: float = 6.0  # reports that the wider group weighs in a narrower
     width: float = 1.0  # points of value that make a share e times as large
-    gain: float = 0.5  # points below which nobody moves
-    pace: float = 0.06  # of what is above its share moves at a poll, for each point beyond `gain`
-    fall: float = 15.0  # points below the best that are left at once
-    alarm: float = 4.0  # deviations at which the last seconds are all that is believed
-    doubt: float = 20.0  # points by which one report may be off
-    heard: float = 6.0  # recent reports that are believed
-    full: float = 0.85  # of a capacity that is planned with
-    price: float = 0.4  # points for each $ per TB
-    exploring: float = 0.01
+    gain: float = 0.0  # points below which nobody moves
+    pace: float = 0.07  # of what is above its share moves at a poll, for each point beyond `gain`
+    fall: float = 18.0  # points below the best that are left at once
+    alarm: float = 8.0  # deviations at which the last seconds are all that is believed
+    doubt: float = 12.0  # points by which one report may be off
+    heard: float = 9.0  # recent reports that are believed
+    recall_s: float = 300.0  # half-life of what was last heard of a CDN in silence
+    full: float = 0.8  # of a capacity that is planned with
+    price: float = 0.35  # points for each $ per TB
+    exploring: float = 0.005
 
     def plan(self, region: str, snapshot: Snapshot) -> Mapping[Cell, Table]:
         cells = cells_of(region, snapshot)
         here = sites(region, snapshot)
-        whole = self._believe(evidence(Cell(), snapshot), None)
-        wide = self._believe(evidence(Cell(region), snapshot), whole)
+        half_life_s = snapshot.half_life_s
+        whole = self._believe(evidence(Cell(), snapshot), None, half_life_s)
+        wide = self._believe(evidence(Cell(region), snapshot), whole, half_life_s)
         alive = [i for i in usable(snapshot) if not _shut(here[i])] or usable(snapshot)
         rows = [evidence(cell, snapshot) for cell in cells]
         beliefs = [
-            wide if cell == Cell(region) else self._believe(row, wide)
+            wide if cell == Cell(region) else self._believe(row, wide, half_life_s)
             for cell, row in zip(cells, rows, strict=True)
         ]
         prices = [
@@ -73,7 +77,9 @@ class Headwater:
             for cell, row, belief in zip(cells, rows, beliefs, strict=True)
         }
 
-    def _believe(self, row: Sequence[Evidence], wider: Sequence[float] | None) -> list[float]:
+    def _believe(
+        self, row: Sequence[Evidence], wider: Sequence[float] | None, half_life_s: float
+    ) -> list[float]:
         if wider is None:
             n = sum(each.n for each in row)
             mean = sum(each.qoe for each in row) / n if n > 1e-9 else NEUTRAL
@@ -81,11 +87,12 @@ class Headwater:
         found = []
         for each, prior in zip(row, wider, strict=True):
             belief = (each.qoe + self.pseudo * prior) / (each.n + self.pseudo)
-            if each.recent_n >= self.heard:
+            silent_s, heard = last_heard(each, half_life_s)
+            if heard >= self.heard:
                 recent = each.recent_qoe / each.recent_n
-                sigmas = abs(recent - belief) * math.sqrt(each.recent_n) / self.doubt
+                sigmas = abs(recent - belief) * math.sqrt(heard) / self.doubt
                 trust = min(1.0, max(0.0, 2 * sigmas / self.alarm - 1.0))
-                belief += trust * (recent - belief)
+                belief += trust * 2.0 ** (-silent_s / self.recall_s) * (recent - belief)
             found.append(belief)
         return found
 
@@ -166,6 +173,19 @@ class Headwater:
             for b, p, t in zip(belief, prices, tolls, strict=True)
         ]
         return table(snapshot, share, worth, leave=leave, urgent=urgent, parts=parts)
+
+
+def last_heard(each: Evidence, half_life_s: float) -> tuple[float, float]:
+    """For how long nothing was reported, and of how many reports the recent mean was then.
+
+    A steady stream keeps n : recent_n at half_life_s : RECENT_S; in silence the ratio grows, since
+    recent_n fades faster.
+    """
+    if each.n <= 0.0 or each.recent_n <= 0.0 or half_life_s <= RECENT_S:
+        return 0.0, each.recent_n
+    grown = math.log2(each.n / each.recent_n * RECENT_S / half_life_s)
+    silent_s = max(0.0, grown / (1 / RECENT_S - 1 / half_life_s))
+    return silent_s, min(each.n, each.recent_n * 2.0 ** (silent_s / RECENT_S))
 
 
 def _shut(site: Site) -> bool:

@@ -53,6 +53,11 @@ def write(seeds: int, hours: float, jobs: int) -> str:
         compare.Task(make(hours), seed, names) for make in FAMILIES.values() for seed in numbers
     ]
     found = [outcome for those in compare.outcomes(tasks, jobs) for outcome in those]
+    return worded(found, seeds, hours)
+
+
+def worded(found: Sequence[Outcome], seeds: int, hours: float) -> str:
+    """The page about these outcomes: every policy in every family under every seed."""
     parts = [HEAD.format(seeds=seeds, hours=hours, allowed=ALLOWED)]
     for title, families in (("Tuned on", TUNING), ("Held out", HELD_OUT)):
         parts.append(f"## {title}\n\n" + _summary(found, list(families)))

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from cdn_router.policies.face import (
+    RECENT_S,
     Cdn,
     Cell,
     Circuit,
@@ -15,7 +16,7 @@ from cdn_router.policies.face import (
     Stand,
     Table,
 )
-from cdn_router.policies.ours import Headwater
+from cdn_router.policies.ours import Headwater, last_heard
 
 HOME = Cell("R1", "I1")
 OURS = Headwater()
@@ -60,8 +61,39 @@ def test_a_collapse_is_left_at_once() -> None:
     """Brown-out: the long mean is still good, the last seconds are not."""
     table = plan(evidence(88), evidence(88, recent=30))
     assert table.urgent == (None, Reason.BREAKER) and table.share[0] > 0.95
-    few = evidence(88)._replace(recent_n=1.0, recent_qoe=30.0)
+    few = evidence(88, n=4)._replace(recent_n=1.0, recent_qoe=30.0)
     assert plan(evidence(88), few).urgent == (None, None), "one report is no collapse (RT-22)"
+
+
+def test_what_all_have_left_stays_left_until_it_is_forgotten() -> None:
+    """RT-18: a brown-out that nobody reports of any more is not over."""
+
+    def after(silent_s: float) -> Evidence:
+        slow, fast = 2 ** (-silent_s / 60), 2 ** (-silent_s / RECENT_S)
+        return Evidence(200 * slow, 200 * slow * 88, 0, 30 * fast, 30 * fast * 30, 0)
+
+    left = after(120)
+    assert left.recent_n < 0.01
+    assert plan(evidence(80), left, region=(evidence(80), left)).share[0] > 0.9
+    forgotten = after(1800)
+    assert plan(evidence(80), forgotten, region=(evidence(80), forgotten)).share[0] < 0.6
+
+
+@pytest.mark.parametrize(
+    ("n", "recent_n", "said"),
+    [
+        (60.0, 10.0, (0.0, 10.0)),
+        (30.0, 10.0 / 64, (60.0, 10.0)),
+        (0.9, 10.0 / 64, (0.0, 0.15625)),
+        (0.0, 0.0, (0.0, 0.0)),
+    ],
+)
+def test_silence_is_told_by_what_fades_faster(
+    n: float, recent_n: float, said: tuple[float, float]
+) -> None:
+    """A minute halves the one sum and takes the other to a 64th."""
+    each = Evidence(n, 0.0, 0.0, recent_n, 0.0, 0.0)
+    assert last_heard(each, 60.0) == pytest.approx(said)
 
 
 def test_open_circuits_take_nobody() -> None:
