@@ -9,6 +9,7 @@ import cat
 from native.http import Desk, Handler, Server, serve
 from runtime import logs
 from runtime.clock import SYSTEM, Clock
+from runtime.fetch import Fetcher
 from runtime.service import DRAIN_S, Part
 from runtime.store import Store
 
@@ -18,6 +19,7 @@ from .errors import RulesError
 from .fetching import GuardedFetcher
 from .ledger import Ledger
 from .policy import Pathway
+from .reports import Reports
 from .rulebook import Ruleset
 from .rules import read_rules
 from .service import Service
@@ -150,6 +152,7 @@ def parts(
         {p.id: Pathway(p.id, p.base_url) for p in settings.pathways},
         secret=settings.session_secret.get_secret_value().encode(),
     )
+    reports, reporter = _reports(settings, clock)
     service = Service(
         upstream,
         asking,
@@ -161,13 +164,23 @@ def parts(
         clock=clock,
         country_header=settings.country_header,
         ledger=Ledger(clock, store),
+        reports=reports,
     )
     desk = service.viewers if clock is SYSTEM else None  # it reads the machine's clocks
     listener = Listener(service, desk, settings.host, settings.port, reuse_port=reuse_port)
-    first: list[Part] = [fetcher] if store is None else [store, fetcher]
+    first: list[Part] = [*([store] if store else []), fetcher, *reporter]
     if settings.rules_file is None:
         return [*first, listener]
     return [*first, RuleFile(settings.rules_file, asking), listener]
+
+
+def _reports(settings: Settings, clock: Clock) -> tuple[Reports | None, list[Part]]:
+    """Where players' reports go, if anywhere, and the parts that take them there."""
+    if settings.cmcd_url is None:
+        return None, []
+    client = Fetcher([settings.cmcd_url], name="reports-client", timeout_s=settings.fetch_timeout_s)
+    reports = Reports(settings.cmcd_url, client, clock)
+    return reports, [client, reports]
 
 
 def _proof(access: OriginAccess, clock: Clock) -> Callable[[str], Mapping[str, str]] | None:

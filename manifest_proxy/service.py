@@ -30,6 +30,7 @@ from .ledger import Ledger
 from .manifest import CONTENT_TYPES, Format, Spot, compile_manifest, told_by
 from .mpd_join import place_to_join_mpd
 from .policy import Policy
+from .reports import Reports
 from .rulebook import ChaosStatus
 from .upstream import Upstream, Version
 from .urls import Origin
@@ -95,9 +96,11 @@ class Service:
         clock: Clock,
         country_header: str = "",
         ledger: Ledger | None = None,
+        reports: Reports | None = None,
     ) -> None:
         """Without `keys` no token is asked for and none is written. `country_header` is where the
-        CDN tells the viewer's country; `ledger` what is known of silent sources.
+        CDN tells the viewer's country; `ledger` what is known of silent sources; `reports`
+        takes what players tell of themselves.
         """
         self._upstream = upstream
         self._asking = asking
@@ -108,10 +111,12 @@ class Service:
         self._clock = clock
         self._country_header = country_header.lower()
         self._ledger = ledger or Ledger(clock)
+        self._reports = reports
         self._counted: Counter[tuple[str, str]] = Counter()
         self.viewers: Viewers | None = None
         if self._verifier is not None:
-            self.viewers = Viewers(self._verifier.verify, _session, MAX_VIEWED)
+            reporting = reports is not None
+            self.viewers = Viewers(self._verifier.verify, _session, MAX_VIEWED, reporting)
             asking.changed = self.viewers.clear
         ANSWERS.add(self._counts)
 
@@ -266,6 +271,8 @@ class Service:
         if asked is None:
             return None
         token, sid = self._admitted(request, asked.found, asked.path)
+        if self._reports is not None:
+            self._reports.take(request.query, request.headers, self._public_url + asked.path)
         if asked.rules is not None and asked.rules.blackouts:
             country = request.header(self._country_header) if self._country_header else None
             now_s = self._clock.now_ms() / 1000

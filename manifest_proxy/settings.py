@@ -42,6 +42,7 @@ class Settings(Section):
     # Where names may resolve to beside public addresses (MP-82); literals above are configured.
     private_networks: list[IPvAnyNetwork] = Field(default_factory=list)
     origin_access: OriginAccess = Field(default_factory=OriginAccess)
+    cmcd_url: BaseUrl | None = None  # the router's intake: gets what players tell with requests
     steering_url: str = "http://localhost:8004/steer"  # /hls and /dash follow; empty: no steering
     pathways: Annotated[list[PathwaySettings], Field(min_length=1)] = Field(
         default_factory=lambda: [

@@ -12,10 +12,14 @@ class Viewers(Desk):
     """
 
     def __init__(
-        self, verify: Callable[..., Any], session_of: Callable[[Any], bytes], capacity: int
+        self,
+        verify: Callable[..., Any],
+        session_of: Callable[[Any], bytes],
+        capacity: int,
+        reporting: bool = False,
     ) -> None:
         """`verify(token, native.cat.Request)` gives a verdict; `session_of` its steering session.
-        More URLs than `capacity` begin anew.
+        More URLs than `capacity` begin anew; `reporting` leaves CMCD headers to the handler.
         """
     def hold(
         self,

@@ -5,7 +5,7 @@ Rules of the file
 1. Only what the handler answered before is held, under the URL without its token, for no longer than
    the origin's version is fresh.
 2. The token is judged on each request. A second place where one may stand, an escape, a parameter
-   beside it: the handler's.
+   beside it, CMCD headers where reports are taken: the handler's.
 """
 
 cimport cython
@@ -27,6 +27,7 @@ cdef bytes MARK = b"/cat:"
 cdef bytes NAME = b"CAT="
 cdef bytes HEADER = b"cta-common-access-token"
 cdef bytes COOKIE = b"cookie"
+cdef bytes REPORT = b"cmcd-"
 
 cdef extern from "<string.h>" nogil:
     void* memmem(const void* hay, size_t hay_size, const void* needle, size_t needle_size)
@@ -49,10 +50,11 @@ cdef bint plain(const uint8_t* text, size_t size) noexcept:
     return size > 0
 
 
-cdef bint alone(const uint8_t* data, Head* head) noexcept:
-    """Whether no header may hold a token too."""
+cdef bint alone(const uint8_t* data, Head* head, bint reporting) noexcept:
+    """Whether no header may hold a token too, nor a report that somebody waits for."""
     cdef const char* header = HEADER
     cdef const char* cookie = COOKIE
+    cdef const char* report = REPORT
     cdef Field* field
     cdef size_t i
     for i in range(head.count):
@@ -62,6 +64,8 @@ cdef bint alone(const uint8_t* data, Head* head) noexcept:
         if field.name_size == 23 and equal(data + field.name, header, 23):
             return False
         if field.name_size == 6 and equal(data + field.name, cookie, 6):
+            return False
+        if reporting and field.name_size > 5 and equal(data + field.name, report, 5):
             return False
     return True
 
@@ -80,8 +84,10 @@ cdef class Viewers(Desk):
     cdef Py_ssize_t capacity
     cdef dict held  # URL without its token -> Held
     cdef dict counted
+    cdef bint reporting
 
-    def __init__(self, verify, session_of, Py_ssize_t capacity):
+    def __init__(self, verify, session_of, Py_ssize_t capacity, bint reporting=False):
+        self.reporting = reporting
         self.verify, self.session_of, self.capacity = verify, session_of, capacity
         self.held, self.counted = {}, {}
 
@@ -142,7 +148,7 @@ cdef class Viewers(Desk):
         else:
             return None
         one = self.held.get(key)
-        if one is None or not plain(token, size) or not alone(data, head):
+        if one is None or not plain(token, size) or not alone(data, head, self.reporting):
             return None
         if memchr(data + head.path, c"%", head.path_size) != NULL:
             return None
