@@ -6,6 +6,7 @@ is read; what a cut body leaves behind is never stored (I14).
 """
 
 from collections.abc import Callable
+from fractions import Fraction
 
 from native.bmff import BoxError, Splitter, Unit
 from origin import metrics
@@ -17,6 +18,7 @@ from origin.live.track import LiveTrack
 from origin.settings import Settings
 
 MANIFEST_BYTES = 2 << 20
+AUDIO_SEGMENT_S = Fraction(19, 10)  # at least, of an endless body without video
 ANYBODY = Peer()
 
 
@@ -123,12 +125,20 @@ class TrackBody:
         assert self._writer is not None
         if not self.stored_chunks:
             self._start = record.decode_time
-        elif self._endless and record.flags & INDEPENDENT:
+        elif self._endless and self._begins_segment(track, record):
             self._writer.learn(track, record.decode_time - self._start, now_s)
         self._end = record.end
         self.stored_chunks += 1
         metrics.BYTES.inc(record.size)
         metrics.CHUNKS.inc()
+
+    def _begins_segment(self, track: LiveTrack, record: Record) -> bool:
+        """Video begins one at a random access point; any chunk of audio is one, so that only time
+        tells.
+        """
+        length = record.decode_time - self._start
+        enough = track.rendition.kind != "audio" or length >= AUDIO_SEGMENT_S * track.timescale
+        return bool(record.flags & INDEPENDENT) and enough
 
 
 def _refusal(error: BoxError) -> OriginError:

@@ -24,6 +24,7 @@ from origin.protection.periods import countable
 from origin.settings import Settings
 
 SANE_S = (Fraction(1, 5), Fraction(30))  # segment durations that are believed
+ALONE_S = 3.0  # audio without video for so long is an audio channel
 
 
 class Writer:
@@ -42,6 +43,7 @@ class Writer:
         self._sessions = Sessions(channel, settings.epoch_slack_s)
         self._hearing = Hearing(channel, settings.epoch_slack_s)
         self._silence = Silence(channel, self._append)
+        self._offer: tuple[Fraction, float] | None = None  # what audio would teach, and since when
         channel.complete = self._silence.complete
 
     @property
@@ -133,13 +135,19 @@ class Writer:
         if channel.duration_s is not None or not self._leads(track):
             return
         duration_s = Fraction(length, track.timescale)
-        if SANE_S[0] <= duration_s <= SANE_S[1]:
-            self._sessions.anchor_waiting(duration_s, now_s)
-            channel.kept.set_grid(duration_s)
-            channel.dirty = True
-            channel.save_if_dirty()
-            for name, other in channel.tracks.items():
-                other.settle(duration_s, channel.kept.anchor.shift(name))
+        if not SANE_S[0] <= duration_s <= SANE_S[1]:
+            return
+        if track.rendition.kind == "audio":  # under load it may come before the video does
+            self._offer = self._offer or (duration_s, self._steady())
+            duration_s, since_s = self._offer
+            if self._steady() - since_s < ALONE_S:
+                return
+        self._sessions.anchor_waiting(duration_s, now_s)
+        channel.kept.set_grid(duration_s)
+        channel.dirty = True
+        channel.save_if_dirty()
+        for name, other in channel.tracks.items():
+            other.settle(duration_s, channel.kept.anchor.shift(name))
 
     def finish(self, track: LiveTrack, source: Source, *, end_of_track: bool) -> None:
         """A body ended cleanly: its segment is whole if it reaches its boundary (I3, I7)."""
