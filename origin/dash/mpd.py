@@ -48,17 +48,18 @@ class Period:
     images: Sequence[Tiles] = ()
 
 
-def static_mpd(period: Period, *, min_buffer_s: Fraction) -> str:
-    """A VOD manifest of one Period; its duration is the presentation's (D1, DASH-M7)."""
+def static_mpd(*periods: Period, min_buffer_s: Fraction) -> str:
+    """A VOD manifest; the presentation ends with the last Period (D1, DASH-M7)."""
+    last = periods[-1]
     root = [
         *NAMESPACES,
         ("type", "static"),
         ("profiles", PROFILE),
-        ("mediaPresentationDuration", duration(period.duration_s or Fraction(0))),
-        ("maxSegmentDuration", duration(_longest_s(period))),
+        ("mediaPresentationDuration", duration(last.start_s + (last.duration_s or 0))),
+        ("maxSegmentDuration", duration(max(map(_longest_s, periods)))),
         ("minBufferTime", duration(min_buffer_s)),
     ]
-    return f"{DECLARATION}{tag('MPD', root)}{_period(period)}</MPD>\n"
+    return f"{DECLARATION}{tag('MPD', root)}{''.join(map(_period, periods))}</MPD>\n"
 
 
 def template_opening(r: Rendition, number: int, start_s: Fraction) -> str:

@@ -1,7 +1,7 @@
 """Where segments begin: at random access points that all rungs share (TR-31..TR-38)."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 
@@ -24,13 +24,22 @@ def boundaries_s(
     end_s: Fraction,
     target_s: Fraction,
     where: str,
+    holes_s: Mapping[Fraction, Fraction],
 ) -> list[Fraction]:
     """Starts of the segments: the first common RAP at or after each multiple of the target (TR-33).
 
-    Where audio outlasts the pictures, and without any, boundaries fall a target apart.
+    Where audio outlasts the pictures, in their holes (when each begins, by its end), and without
+    any, boundaries fall a target apart.
     """
     cuts = [Fraction(0)]
     for previous, rap in pairwise([*common, video_end_s] if common else []):
+        if rap in holes_s:
+            _bounded_gop(previous, holes_s[rap], target_s, where)
+            cuts.append(holes_s[rap])
+            while rap - cuts[-1] > 2 * target_s:
+                cuts.append(cuts[-1] + target_s)
+            cuts.append(rap)
+            continue
         _bounded_gop(previous, rap, target_s, where)
         if rap >= cuts[-1] // target_s * target_s + target_s and rap < video_end_s:
             cuts.append(rap)
@@ -57,18 +66,19 @@ def first_samples(placed: Placed, cuts: Sequence[Fraction]) -> list[int]:
     track = placed.edited.track
     samples = placed.edited.samples
     if track.handler == "vide":
-        at = {placed.time(i): i for i in placed.edited.raps if i >= placed.first}
-        starts = [at.get(_ticks(cut, track.timescale), placed.stop) for cut in cuts[1:]]
+        raps = [*(i for i in placed.edited.raps if i >= placed.first), placed.stop]
+        times = list(map(placed.time, raps[:-1]))
+        starts = [raps[bisect_left(times, ticks(cut, track.timescale))] for cut in cuts[1:]]
         return [placed.first, *starts, placed.stop]
     offset = placed.edited.shift + placed.zero
     starts = [
-        bisect_left(samples.dts, _ticks(cut, track.timescale) + offset, placed.first, placed.stop)
+        bisect_left(samples.dts, ticks(cut, track.timescale) + offset, placed.first, placed.stop)
         for cut in cuts[1:]
     ]
     return [placed.first, *starts, placed.stop]
 
 
-def _ticks(seconds: Fraction, timescale: int) -> int:
+def ticks(seconds: Fraction, timescale: int) -> int:
     """The first tick at or after a time."""
-    ticks = seconds * timescale
-    return -(-ticks.numerator // ticks.denominator)
+    exact = seconds * timescale
+    return -(-exact.numerator // exact.denominator)

@@ -55,6 +55,7 @@ class Cut:
     rendition: Rendition
     placed: Placed
     bounds: list[int]  # first sample of each segment, and the end
+    starts: list[int]  # when each segment that has no sample begins, in ticks
     init: bytes
     note: bytes  # boxes for the moof of the first segment
 
@@ -77,7 +78,7 @@ def pack_track(cut: Cut) -> dict[str, bytes]:
     heads = head_sizes(durations, cto, sync, base, is_video)
     if heads and heads[0]:
         heads[0] += len(cut.note)
-    filled = [b < stop for b in cut.bounds[:-1]]
+    filled = [a < b for a, b in pairwise(cut.bounds)]
     decode = [placed.decode_time(b) if ok else 0 for b, ok in zip(bounds, filled, strict=False)]
     end = max(0, placed.end)
     shown = [max(0, at) for at, ok in zip(decode, filled, strict=False) if ok]
@@ -93,7 +94,18 @@ def pack_track(cut: Cut) -> dict[str, bytes]:
         "run_gap": pack(gaps),
         "first_sample": pack(base),
         "decode_time": pack(array("q", decode)),
-        "start": pack(array("q", [*(max(0, at) for at in decode), end])),
+        "start": pack(
+            array(
+                "q",
+                [
+                    *(
+                        max(0, at) if ok else min(told, end)
+                        for at, ok, told in zip(decode, filled, cut.starts, strict=True)
+                    ),
+                    end,
+                ],
+            )
+        ),
         "first_run": pack(first_run),
         "first_byte": pack(first_byte),
         "head": pack(heads),

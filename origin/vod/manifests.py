@@ -1,4 +1,4 @@
-"""Playlists and MPDs of a title, whole or a clip of it, as text (TR-35, TR-36, TR-94, TR-111..117).
+"""Playlists of a title, whole or a clip of it, as text (TR-35, TR-36, TR-94, TR-111..117).
 
 One set of CMAF segments stands behind all of them (TR-56).
 """
@@ -9,7 +9,6 @@ from fractions import Fraction
 from typing import Protocol
 
 from origin import dash, hls
-from origin.dash.ondemand import Indexed, on_demand_mpd
 from origin.hls.addressed import (
     TRANSPORT,
     TRANSPORT_FRAMES,
@@ -25,9 +24,8 @@ from origin.tiles import Tiles
 from origin.tracks import Rendition, Segment, average_bps, peak_bps
 from origin.vod import chapters, messages, sheets, transport
 from origin.vod.chapters import Chapter
-from origin.vod.rates import buffered_bps, sized
+from origin.vod.rates import sized
 from origin.vod.served import Lock, Served
-from origin.vod.texts import WHOLE
 from origin.vod.virtual import layout
 
 TRANSPORTED = frozenset(["avc1", "avc3", "mp4a", "ac-3", "ec-3"])  # TR-105
@@ -70,7 +68,7 @@ class Scene:
     @property
     def target_s(self) -> int:
         """Over all playlists of the whole title, so that a clip's segments fit too (TR-36)."""
-        lengths = {(s.duration, t.rendition.timescale) for t in self.all for s in t.segments}
+        lengths = {(s.duration, t.rendition.timescale) for t in self.all for s in played(t)}
         return hls.target_duration_s(lengths)
 
     @property
@@ -167,10 +165,15 @@ class Scene:
         return end_s - self.start_s
 
 
-def _measured(track: Shown) -> Sequence[Segment]:
+def played(track: Shown) -> Sequence[Segment]:
+    """A track's segments, and the gaps between them."""
+    return track.played if isinstance(track, Served) else track.segments
+
+
+def measured(track: Shown) -> Sequence[Segment]:
     """What is sent of a track, protection included."""
     samples = track.index.columns["size"].rows if isinstance(track, Served) else 0
-    return sized(track.rendition, track.segments, samples)
+    return sized(track.rendition, played(track), samples)
 
 
 def _peaking(scene: Scene, track: Shown) -> Rendition:
@@ -178,18 +181,12 @@ def _peaking(scene: Scene, track: Shown) -> Rendition:
     r = track.rendition
     if r.protected is None:
         return r
-    sent = _measured(track)
+    sent = measured(track)
     return replace(
         r,
         bandwidth=peak_bps(sent, r.timescale, scene.target_s),
         average_bandwidth=average_bps(sent, r.timescale),
     )
-
-
-def _buffered(scene: Scene, track: Shown) -> Rendition:
-    """With the bit rate of an MPD (TR-69)."""
-    r = track.rendition
-    return replace(r, bandwidth=buffered_bps(_measured(track), r.timescale, scene.segment_s))
 
 
 def master(scene: Scene) -> str:
@@ -225,7 +222,7 @@ def asked(playlist: str, scene: Scene) -> str:
 def media(scene: Scene, track: Shown) -> str:
     """A media playlist of CMAF segments, or of WebVTT files."""
     return hls.media_playlist(
-        scene.cut(track.segments),
+        scene.cut(played(track)),
         timescale=track.rendition.timescale,
         target_duration_s=scene.target_s,
         playlist_type="VOD",
@@ -236,12 +233,18 @@ def media(scene: Scene, track: Shown) -> str:
     )
 
 
+def _sparse_s(scene: Scene, track: Served) -> int:
+    """The target duration of I frames, of which one may last over a hole."""
+    lengths = {(s.duration, track.rendition.timescale) for s in track.frames}
+    return max(scene.target_s, hls.target_duration_s(lengths))
+
+
 def iframes(scene: Scene, track: Served) -> str:
     """TR-94"""
     return hls.media_playlist(
         scene.cut(track.frames),
         timescale=track.rendition.timescale,
-        target_duration_s=scene.target_s,
+        target_duration_s=_sparse_s(scene, track),
         playlist_type="VOD",
         end=True,
         epoch_s=scene.epoch_s,
@@ -264,26 +267,6 @@ def image_index(scene: Scene) -> str:
     return sheets.index(scene.tiles, scene.start_s, scene.start_s + scene.length_s)
 
 
-def mpd(scene: Scene) -> str:
-    """Segments by number over a timeline, the trick set last."""
-    tracks = [*scene.all, *scene.imsc]
-    timelines = [dash.Timeline(_buffered(scene, t), scene.cut(t.segments)) for t in tracks]
-    if trick := scene.trick:
-        main, r = trick
-        rate = buffered_bps(main.frames, r.timescale, scene.segment_s)
-        timelines.append(dash.Timeline(replace(r, bandwidth=rate), scene.cut(main.frames)))
-    period = dash.Period(
-        "1",
-        Fraction(0),
-        timelines,
-        scene.length_s,
-        media_s=scene.start_s,
-        events=scene.streams,
-        images=[scene.tiles] if scene.tiles else [],
-    )
-    return dash.static_mpd(period, min_buffer_s=scene.segment_s)
-
-
 def byte_master(scene: Scene) -> str:
     """The multivariant playlist of byte-addressed media (TR-113)."""
     playlist = hls.multivariant([t.rendition for t in scene.all])
@@ -301,27 +284,11 @@ def byte_media(scene: Scene, track: Served) -> str:
         len(track.index.init),
         [places[s.number] for s in shown],
         timescale=track.rendition.timescale,
-        target_duration_s=scene.target_s,
+        target_duration_s=hls.target_duration_s(
+            {(s.duration, t.rendition.timescale) for t in scene.all for s in t.segments}
+        ),
         epoch_s=scene.epoch_s,
         dated=scene.dated,
-    )
-
-
-def on_demand(scene: Scene) -> str:
-    """TR-111"""
-    files = []
-    for track in scene.media:
-        url = f"{track.name}/track.mp4"
-        header = len(track.index.init)
-        files.append(Indexed(_buffered(scene, track), url, header, len(layout(track).head)))
-    return on_demand_mpd(
-        files,
-        duration_s=scene.length_s,
-        min_buffer_s=scene.segment_s,
-        start_s=scene.start_s,
-        texts=[(t.rendition, f"{t.rendition.name}/{WHOLE}") for t in scene.text],
-        events=scene.streams,
-        images=[scene.tiles] if scene.tiles else [],
     )
 
 
@@ -358,7 +325,7 @@ def transport_frames(scene: Scene, track: Served) -> str:
     return hls.media_playlist(
         shown,
         timescale=track.rendition.timescale,
-        target_duration_s=scene.target_s,
+        target_duration_s=_sparse_s(scene, track),
         playlist_type="VOD",
         end=True,
         epoch_s=scene.epoch_s,
@@ -369,7 +336,7 @@ def transport_frames(scene: Scene, track: Served) -> str:
 
 def transport_media(scene: Scene, track: Shown) -> str:
     """Packets instead of fragments, or text beside them, cut at the same times."""
-    shown = scene.cut(track.segments)
+    shown = scene.cut(played(track))
     held: list[str] = []
     if isinstance(track, Served):
         held = transport.contents(track, beside(scene) if track.is_video else None)

@@ -15,7 +15,7 @@ from origin.errors import OriginError
 from origin.tracks import Rendition, Segment, average_bps, frame_rate, peak_bps
 from origin.vod import chapters, entries, index, inside, messages, sheets, sidecars, thumbnails
 from origin.vod.catalog import Record, folder, load_record, save_record, title_name
-from origin.vod.cutting import boundaries_s, first_samples
+from origin.vod.cutting import boundaries_s, first_samples, ticks
 from origin.vod.errors import VodError
 from origin.vod.ladder import Rung, common_raps, fitting
 from origin.vod.opened import InputKeys
@@ -23,7 +23,7 @@ from origin.vod.rates import shown_rate
 from origin.vod.reading import Objects
 from origin.vod.served import Served
 from origin.vod.source import Source
-from origin.vod.timeline import Edited, Placed, apply_edits, place
+from origin.vod.timeline import Edited, Placed, apply_edits, place, without_holes
 
 SEGMENT_S = Fraction(4)
 LONGEST_S = 14 * 86_400  # of a title: more is a lie of its tables
@@ -94,7 +94,7 @@ def _register(
     data_dir: Path, sources: list[Source], beside: list[sidecars.Sidecar], wish: _Wish
 ) -> Report:
     title, segment_s = wish.title, wish.segment_s
-    edited = [(source, _edited(source)) for source in sources]
+    edited = [(source, _edited(source, 2 * segment_s)) for source in sources]
     everything = [track for _, tracks in edited for track in tracks]
     if not everything:
         raise VodError("unsupported_codec", title, "there is neither video nor audio in the input")
@@ -114,7 +114,17 @@ def _register(
         what = f"the tables tell of {float(duration_s):.0f} s in {count} samples"
         raise VodError("bad_table", title, what)
     video_end_s = min((rung.end_s for rung in rungs), default=Fraction(0))
-    cuts = boundaries_s(common, video_end_s, duration_s, segment_s, title)
+    holes = [rung.placed.holes_s for rung in rungs]
+    holes_s = {
+        end: start
+        for end, start in (holes[0] if holes else {}).items()
+        if all(other.get(end) == start for other in holes)
+    }
+    cuts = boundaries_s(common, video_end_s, duration_s, segment_s, title, holes_s)
+    notes += [
+        f"{title}: no pictures for {float(end - start):.3f} s from {float(start):.3f} s on"
+        for end, start in holes_s.items()
+    ]
     taken: set[str] = set()
     made = [(source, _cut(source, placed, cuts, taken)) for source, placed in chosen]
     made = _measured(made, segment_s)
@@ -159,7 +169,7 @@ def _rungs(chosen: _Chosen) -> list[Rung]:
     ]
 
 
-def _edited(source: Source) -> list[Edited]:
+def _edited(source: Source, longest_s: Fraction) -> list[Edited]:
     tracks = []
     for track in source.media_tracks():
         samples = source.samples(track)
@@ -169,6 +179,7 @@ def _edited(source: Source) -> list[Edited]:
             track = source.completed(track, samples)
         timescale = source.movie.timescale
         edited = apply_edits(track, samples, raps, timescale, source.name)
+        edited = without_holes(edited, longest_s)
         if edited.mid_gop:
             source.notes.append(
                 f"{source.name}: begins at the first key frame behind its edit, "
@@ -224,6 +235,7 @@ def _cut(source: Source, placed: Placed, cuts: Sequence[Fraction], taken: set[st
         replace(rendition, default=is_first_audio, sap=3 if opened else 1),
         placed,
         bounds,
+        [ticks(cut, track.timescale) for cut in cuts],
         header(track, brands(track.entry, rendition)),
         note,
     )

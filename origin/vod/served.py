@@ -3,7 +3,7 @@
 from array import array
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple, Protocol
 
@@ -114,6 +114,24 @@ class Served:
             Segment(k + 1, starts[k], starts[after] - starts[k], heads[k] + sizes[k])
             for k, after in zip(filled, [*filled[1:], count], strict=True)
         ]
+
+    @cached_property
+    def played(self) -> list[Segment]:
+        """The segments, and gaps where there is nothing between two of them (TR-23)."""
+        columns, out = self.index.columns, self.segments[:1]
+        starts = columns["start"].slice(0, self.index.segments + 1)
+        firsts = columns["first_sample"].slice(0, self.index.segments + 1)
+        for s in self.segments[1:]:
+            before, missing = out[-1], range(out[-1].number, s.number - 1)
+            if missing:
+                k = before.number - 1
+                end = before.start + sum(columns["duration"].slice(firsts[k], firsts[k + 1]))
+                if 2 * end < starts[missing.start] + s.start:  # not one sample over all of them
+                    out[-1] = replace(before, duration=starts[missing.start] - before.start)
+                    out += [Segment(n + 1, starts[n], starts[n + 1] - starts[n], gap=True)
+                            for n in missing]  # fmt: skip
+            out.append(s)
+        return out
 
     @cached_property
     def frames(self) -> list[Segment]:

@@ -48,9 +48,9 @@ class Text:
     def of(cls, saved: Saved, reference: Served) -> "Text":
         """Cut where the reference track is cut (TR-93)."""
         scale = reference.rendition.timescale
-        edges = [_ms(s.start, scale) for s in reference.segments]
+        edges = [_ms(s.start, scale) for s in reference.played]
         edges[:1] = [0]
-        edges.append(_ms(reference.segments[-1].end, scale))
+        edges.append(_ms(reference.played[-1].end, scale))
         cues = [
             Cue(start, end, text, ident, settings, number)
             for number, (start, end, text, ident, settings) in enumerate(saved.cues, 1)
@@ -66,7 +66,7 @@ class Text:
         )
         bare = [
             Segment(s.number, a, b - a)
-            for s, (a, b) in zip(reference.segments, pairwise(edges), strict=True)
+            for s, (a, b) in zip(reference.played, pairwise(edges), strict=True)
         ]
         text = cls(rendition, bare, cues, saved.header)
         sized = [replace(s, size_bytes=len(text.vtt(s))) for s in bare]

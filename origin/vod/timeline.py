@@ -15,7 +15,7 @@ Why not TR-30's default (reasoned) or its option (run, ffmpeg 5.1.9 and 9.0.2, o
 """
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil, gcd
 from statistics import mode
@@ -40,6 +40,7 @@ class Edited:
     stop: int
     start: int  # when presentation starts; priming does not count
     mid_gop: bool  # pictures before the first RAP were lost (TR-17)
+    holes: tuple[int, ...] = ()  # samples before which there is nothing for long (TR-23)
 
     def time(self, sample: int) -> int:
         return self.samples.dts[sample] + self.samples.cto[sample] - self.shift
@@ -75,9 +76,21 @@ class Placed:
 
     @property
     def end(self) -> int:
-        last = self.stop - 1
-        samples = self.edited.samples
-        return self.decode_time(last) + samples.duration[last]
+        return self.end_of(self.stop - 1)
+
+    def end_of(self, sample: int) -> int:
+        """When what is decoded up to this sample has been shown."""
+        return self.decode_time(sample) + self.edited.samples.duration[sample]
+
+    @property
+    def holes_s(self) -> dict[Fraction, Fraction]:
+        """When each hole begins, by when it ends (TR-23)."""
+        scale = self.edited.track.timescale
+        return {
+            Fraction(self.decode_time(i), scale): Fraction(self.end_of(i - 1), scale)
+            for i in self.edited.holes
+            if i > self.first
+        }
 
 
 def edit_of(track: Track, where: str, movie_timescale: int) -> tuple[int, int, int]:
@@ -139,6 +152,25 @@ def apply_edits(
         first = min(bisect_left(dts, media_time, 0, stop), stop - 1)
         start = delay if track.edits else dts[0]
     return Edited(track, samples, raps, media_time - delay, first, stop, start, lost)
+
+
+def without_holes(edited: Edited, longest_s: Fraction) -> Edited:
+    """Samples that last longer than this are as long as others, and leave a hole behind them: for
+    pictures only where a decoder can start again (TR-23).
+    """
+    duration, longest = edited.samples.duration, longest_s * edited.track.timescale
+    if max(duration[edited.first : edited.stop]) <= longest:
+        return edited
+    usual = mode(duration)
+    starts = set(edited.raps) if edited.track.handler == "vide" else None
+    found = [
+        i
+        for i in range(edited.first + 1, edited.stop)
+        if duration[i - 1] > longest >= usual and (starts is None or i in starts)
+    ]
+    for i in found:
+        duration[i - 1] = usual
+    return replace(edited, holes=tuple(found))
 
 
 def _even_ends(track: Track, samples: Samples) -> None:

@@ -15,7 +15,7 @@ from origin.delivery.caching import Caching, Class
 from origin.hls.forms import W3C_LEAVES
 from origin.live import ranges
 from origin.text import webvtt
-from origin.vod import chapters, labels, manifests, sheets, transport
+from origin.vod import chapters, labels, manifests, mpds, sheets, transport
 from origin.vod.catalog import Record
 from origin.vod.errors import VodError
 from origin.vod.forms import Form, Read
@@ -47,9 +47,9 @@ NOTHING = Asked()
 Make = Callable[[bool], Answer | None]  # with False nothing waits: None says that it would
 ROOT: dict[str, tuple[Callable[[Scene], str], str]] = {
     "master.m3u8": (manifests.master, hls.CONTENT_TYPE),
-    "manifest.mpd": (manifests.mpd, dash.CONTENT_TYPE),
+    "manifest.mpd": (mpds.mpd, dash.CONTENT_TYPE),
     "bytes.m3u8": (manifests.byte_master, hls.CONTENT_TYPE),
-    "ondemand.mpd": (manifests.on_demand, dash.CONTENT_TYPE),
+    "ondemand.mpd": (mpds.on_demand, dash.CONTENT_TYPE),
     "ts.m3u8": (manifests.transport_master, hls.CONTENT_TYPE),
     chapters.LEAF: (manifests.chapter_list, "application/json"),
     sheets.INDEX: (manifests.image_index, webvtt.CONTENT_TYPE),
