@@ -35,6 +35,11 @@ class Passwords:
     def hash(self, password: str) -> str:
         return self._hasher.hash(password)
 
+    async def hashed(self, password: str) -> str:
+        """The same off the event loop, which a request must use."""
+        async with self._gate:
+            return await asyncio.to_thread(self.hash, password)
+
     async def matches(self, password: str, stored: str | None) -> bool:
         """Takes equally long when there is no such user (`stored` None)."""
         async with self._gate:

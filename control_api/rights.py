@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, and_, false, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api.entitlement import Device, Facts, Grant, Offer, Window
+from control_api.recordings import playing
 from control_api.schema import (
     account,
     asset,
@@ -23,18 +24,24 @@ from control_api.schema import (
     rights_window,
 )
 
-Kind = Literal["content", "channel"]
+Kind = Literal["content", "channel", "recording"]
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is to be played and where the origin keeps it: `/live/demo/`, `/vod/film/`."""
+    """What is to be played and where the origin keeps it: `/live/demo/`, `/vod/film/`,
+    `/rec/ras_1/`. A recording is an account's, and its channel's rights decide (CTL-132);
+    `offset_ms` is where its programme begins (CTL-128).
+    """
 
     kind: Kind
     id: str
     title: str
     published: bool
     origin_path: str
+    channel_id: str = ""
+    account_id: str = ""
+    offset_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,10 @@ async def load(
         return None
     devices = await _devices(connection, account_id)
     target = await find_target(connection, kind, target_id)
+    if kind == "recording":
+        if target is not None and target.account_id != account_id:
+            target = None
+        kind, target_id = "channel", target.channel_id if target else ""
     facts = Facts(
         account_status=owner.status,
         max_devices=owner.max_devices,
@@ -74,8 +85,27 @@ async def load(
     return Case(facts, target, owner.max_streams)
 
 
+def anywhere(facts: Facts) -> Facts:
+    """The same question whatever device asks."""
+    return replace(facts, device=None, devices=())
+
+
 async def find_target(connection: AsyncConnection, kind: Kind, target_id: str) -> Target | None:
     """The title or channel, published or not; a title without an asset cannot be played."""
+    if kind == "recording":
+        row = await playing.find(connection, target_id)
+        if row is None:
+            return None
+        return Target(
+            kind,
+            target_id,
+            row.title,
+            row.published,
+            f"/rec/{row.asset_id}/",
+            row.channel_id,
+            row.account_id,
+            row.offset_ms,
+        )
     if kind == "channel":
         row = await _one(connection, select(channel).where(channel.c.id == target_id))
         if row is None:

@@ -5,6 +5,7 @@ from control_api.catalogue.routes import ROUTES as CATALOGUE
 from control_api.recordings.routes import ROUTES as RECORDINGS
 from control_api.route import DENIALS, Route, public
 from control_api.search.routes import ROUTES as SEARCH
+from control_api.viewers.routes import ROUTES as VIEWERS
 from control_api.webhooks.routes import ROUTES as WEBHOOKS
 
 STARTS = (*DENIALS, "stream_limit", "token_unavailable")
@@ -96,4 +97,4 @@ CORE: tuple[Route, ...] = (
 )
 
 # One line a folder of the room, each with its own table.
-ROUTES: tuple[Route, ...] = (*CORE, *CATALOGUE, *SEARCH, *RECORDINGS, *WEBHOOKS)
+ROUTES: tuple[Route, ...] = (*CORE, *CATALOGUE, *SEARCH, *RECORDINGS, *VIEWERS, *WEBHOOKS)

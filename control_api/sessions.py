@@ -23,7 +23,11 @@ from control_api.schema import account, device, entitlement, playback_session
 from control_api.times import utc
 
 LATE_S = 600  # a heartbeat up to so late takes its session up again (CTL-108)
-TARGETS: dict[str, Kind] = {"live": "channel", "vod": "content"}  # by kind of session
+TARGETS: dict[str, Kind] = {  # by kind of session
+    "live": "channel",
+    "vod": "content",
+    "recording": "recording",
+}
 session = playback_session.c
 
 

@@ -147,15 +147,18 @@ class DeviceInfo(Request):
 
 
 class Subject(Request):
-    """What is to be played: a title or a channel, one of the two."""
+    """What is to be played: a title, a channel or a recording, one of them."""
 
     device: DeviceInfo
     content_id: Id | None = None
     channel_id: Id | None = None
+    recording_id: Id | None = None
+    profile_id: Id | None = None
 
     def __post_init__(self) -> None:
-        if (self.content_id is None) == (self.channel_id is None):
-            raise ValueError("name one of content_id and channel_id")
+        named = (self.content_id, self.channel_id, self.recording_id)
+        if sum(each is not None for each in named) != 1:
+            raise ValueError("name one of content_id, channel_id and recording_id")
 
 
 class CheckRequest(Subject):
@@ -189,10 +192,13 @@ class CheckAnswer(Answer):
 # -- playback --------------------------------------------------------------------------
 
 
+Mode = Literal["live", "vod", "recording"]
+
+
 class StartRequest(Subject):
     """Start of a session; `terminate` holds codes of a 409 `stream_limit` answer (CTL-104)."""
 
-    mode: Literal["live", "vod"] | None = None
+    mode: Mode | None = None
     terminate: Annotated[list[Annotated[str, Meta(max_length=128)]], Meta(max_length=8)] = []
 
 
@@ -249,7 +255,9 @@ class Drm(Answer):
 
 
 class StartAnswer(Answer):
-    """Everything a player needs (CTL-101)."""
+    """Everything a player needs (CTL-101). `position_ms` counts from the begin of the title or
+    programme, which lies `offset_ms` behind that of the manifest (CTL-128).
+    """
 
     session_id: str
     manifest_url: str
@@ -262,6 +270,7 @@ class StartAnswer(Answer):
     steering: Steering | None
     drm: list[Drm]
     position_ms: int
+    offset_ms: int
     constraints: Constraints
     heartbeat: Heartbeat
     stop_url: str

@@ -4,7 +4,7 @@ The checks run in the order of the rule; the first that fails answers.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sqlalchemy import and_, func, insert, select
@@ -121,8 +121,7 @@ async def _permitted(
     case = await rights.load(connection, account_id, "", "channel", wanted.channel.id)
     if case is None:
         raise Problem("unauthenticated", headers={"WWW-Authenticate": "Bearer"})
-    facts = replace(case.facts, device=None, devices=())
-    verdict = check(facts, Ask(now_ms, desk.country, "web"))
+    verdict = check(rights.anywhere(case.facts), Ask(now_ms, desk.country, "web"))
     if isinstance(verdict, Denied):
         code = "recording_not_allowed" if verdict.code in OF_THE_CHANNEL else verdict.code
         raise Problem(code, rule=verdict.rule)

@@ -65,6 +65,7 @@ async def delete_recording(call: Call[None]) -> None:
         await store.delete(
             connection, desk(call), call.caller.account_id, call.path["id"], call.now_ms
         )
+    await call.services.playback.cases.changed(call.caller.account_id)
 
 
 async def restore_recording(call: Call[None]) -> shapes.Recording:

@@ -1,0 +1,32 @@
+"""A recording as something to play: its asset's path, and where the programme begins in it."""
+
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from control_api.recordings.schema import recording, recording_asset
+from control_api.schema import channel
+
+PLAYABLE = ("recording", "finalizing", "completed", "partial")
+
+
+async def find(connection: AsyncConnection, recording_id: str) -> Any:
+    """`account_id`, `title`, `channel_id`, `published`, `asset_id` (CTL-111) and `offset_ms`, how
+    far the programme begins behind the asset's first byte (CTL-128); None while there is nothing.
+    """
+    begins_ms = func.coalesce(recording_asset.c.first_ms, recording_asset.c.start_ms)
+    query = (
+        select(
+            recording.c.account_id,
+            recording.c.title,
+            recording.c.channel_id,
+            recording.c.asset_id,
+            (channel.c.status == "published").label("published"),
+            (recording.c.prog_start_ms - begins_ms).label("offset_ms"),
+        )
+        .join(recording_asset, recording_asset.c.id == recording.c.asset_id)
+        .join(channel, channel.c.id == recording.c.channel_id)
+        .where(recording.c.id == recording_id, recording.c.state.in_(PLAYABLE))
+    )
+    return (await connection.execute(query)).first()

@@ -1,0 +1,207 @@
+"""Recordings over HTTP: orders, lists, playing, and other people's ids (CTL-8, CTL-121..132)."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+from control_rigs.recorder import HOUR, MIN, Recorder
+from sqlalchemy import update
+
+from control_api.issuer import VIEWER_SCOPES
+from control_api.schema import channel
+from control_api.times import now_ms, utc
+from runtime.service import Web
+
+MASTER = "\n".join(
+    (
+        "#EXTM3U",
+        "#EXT-X-STREAM-INF:BANDWIDTH=1",
+        "v/media.m3u8",
+        '#EXT-X-MEDIA:TYPE=AUDIO,URI="a/media.m3u8"',
+    )
+)
+
+
+class PaperOrigin:
+    """The origin's two ports in one: it wants its secret, and remembers what is held."""
+
+    def __init__(self) -> None:
+        self.holds: dict[str, Any] = {}
+
+    def app(self) -> web.Application:
+        app = web.Application()
+        app.router.add_post("/recordings", self.hold)
+        app.router.add_delete("/recordings/{id}", self.release)
+        app.router.add_get("/rec/{id}/{leaf:.+}", self.playlist)
+        return app
+
+    async def hold(self, request: web.Request) -> web.Response:
+        assert request.headers["Authorization"] == "Bearer s3cret"
+        body = await request.json()
+        new = body["id"] not in self.holds
+        self.holds[body["id"]] = body
+        return web.json_response(body, status=201 if new else 200)
+
+    async def release(self, request: web.Request) -> web.Response:
+        assert request.headers["Authorization"] == "Bearer s3cret"
+        return web.Response(status=204 if self.holds.pop(request.match_info["id"], None) else 404)
+
+    async def playlist(self, request: web.Request) -> web.Response:
+        held = self.holds[request.match_info["id"]]
+        if request.match_info["leaf"] == "master.m3u8":
+            return web.Response(text=MASTER)
+        lines = [f"#EXT-X-PROGRAM-DATE-TIME:{utc(int(1_000 * held['start']) - 400).isoformat()}"]
+        count = int(held["end"] - held["start"]) // 2 + 1
+        lines += ["#EXTINF:2,\n1.m4s"] * count
+        return web.Response(text="\n".join(["#EXTM3U", *lines, "#EXT-X-ENDLIST"]))
+
+
+@pytest.fixture
+async def origin() -> AsyncIterator[tuple[PaperOrigin, str]]:
+    paper = PaperOrigin()
+    part = Web("origin", paper.app(), host="127.0.0.1", port=0)
+    await part.start()
+    yield paper, part.url
+    await part.stop()
+
+
+@pytest.fixture
+async def dvr(kept: Any, make_api: Any, origin: Any) -> Any:
+    """An API with a guide, a neighbour and an origin."""
+    recorder = Recorder(kept, now_ms=now_ms())
+    await recorder.begin("acc_b", dvr_s=3_600)
+    recordings = {
+        "ingest_url": origin[1],
+        "delivery_url": origin[1],
+        "ingest_secret": "s3cret",
+    }
+    api = await make_api(kept, recordings=recordings)
+    api.recorder = recorder
+    api.paper = origin[0]
+    return api
+
+
+async def until(api: Any, recording_id: str, state: str) -> Any:
+    limit = time.monotonic() + 90
+    while True:
+        _, found = await api.send("GET", f"/v1/recordings/{recording_id}")
+        if found["state"] == state:
+            return found
+        assert time.monotonic() < limit, found
+        await asyncio.sleep(0.05)
+
+
+async def test_a_programme_is_ordered_played_and_let_go(dvr: Any) -> None:
+    """CTL-121, CTL-125, CTL-128, CTL-111, CTL-132: one that ran just now, wholly in the window."""
+    start_ms = now_ms() - 20 * MIN
+    event_id = await dvr.recorder.event(start_ms, start_ms + 10 * MIN)
+    status, made = await dvr.send("POST", "/v1/recordings", {"event_id": event_id})
+    assert (status, made["title"], made["pad_before_s"]) == (201, "Show", 120)
+    status, again = await dvr.send("POST", "/v1/recordings", {"event_id": event_id})
+    assert (status, again["id"]) == (200, made["id"])
+    found = await until(dvr, made["id"], "completed")
+    assert found["playable"] and found["expires_at"]
+    [(asset_id, held)] = dvr.paper.holds.items()
+    assert held["start"] == (start_ms - 2 * MIN) / 1_000
+    _, quota = await dvr.send("GET", "/v1/quota")
+    assert quota == {"quota_s": 151_200, "used_s": 600, "reserved_s": 0, "free_s": 150_600}
+    status, played = await dvr.start(recording_id=made["id"])
+    assert status == 201 and f"/rec/{asset_id}/master.m3u8" in played["manifest_url"]
+    assert (played["position_ms"], played["offset_ms"]) == (0, 2 * MIN + 400)
+    status, problem = await dvr.start(recording_id=made["id"], account_id="acc_b")
+    assert (status, problem["code"]) == (404, "content_not_found")
+    async with dvr.database.write() as connection:
+        await connection.execute(update(channel).values(status="archived"))
+    status, problem = await dvr.start("fresh", recording_id=made["id"])
+    assert (status, problem["code"]) == (404, "content_not_found")
+    status, gone = await dvr.send("DELETE", f"/v1/recordings/{made['id']}")
+    assert (status, gone) == (204, None)
+    assert (await dvr.send("DELETE", f"/v1/recordings/{made['id']}"))[0] == 404
+    _, found = await dvr.send("GET", f"/v1/recordings/{made['id']}")
+    assert found["state"] == "deleted" and found["restorable_until"]
+    status, back = await dvr.send("POST", f"/v1/recordings/{made['id']}/restore")
+    assert (status, back["state"]) == (200, "completed")
+
+
+async def test_what_is_wrong_is_said(dvr: Any) -> None:
+    """CTL-121 over the wire, CTL-4."""
+    later = now_ms() + HOUR
+    times = {"start_at": utc(later).isoformat(), "end_at": utc(later + HOUR).isoformat()}
+    for body, expected in (
+        ({"event_id": "evt_none"}, (422, "event_not_found")),
+        ({"channel_id": "ch_none", **times}, (422, "event_not_found")),
+        ({"channel_id": "ch_arena", **times}, (403, "recording_not_allowed")),
+        ({"channel_id": "ch_demo"}, (400, "invalid")),
+        ({"event_id": "e", "channel_id": "ch_demo", **times}, (400, "invalid")),
+        ({"channel_id": "ch_demo", **times, "pad_after_s": 1_801}, (400, "invalid")),
+        ({"channel_id": "ch_demo", **times, "account_id": "acc_b"}, (400, "invalid")),
+        ({"channel_id": "ch_demo", "start_at": times["end_at"], "end_at": times["start_at"]},
+         (400, "invalid")),
+    ):  # fmt: skip
+        status, problem = await dvr.send("POST", "/v1/recordings", body)
+        assert (status, problem["code"]) == expected, body
+    status, made = await dvr.send("POST", "/v1/recordings", {"channel_id": "ch_demo", **times})
+    assert (status, made["title"]) == (201, "demo")
+    async with dvr.client.get(
+        f"{dvr.url}/v1/quota", headers=dvr.bearer(scopes=VIEWER_SCOPES - {"recording"})
+    ) as answer:
+        assert answer.status == 403
+
+
+async def test_other_peoples_recordings_and_rules_do_not_exist(dvr: Any) -> None:
+    """CTL-8: every route with an id, asked by another account: 404, and nothing has changed."""
+    start_ms = now_ms() + HOUR
+    event_id = await dvr.recorder.event(start_ms, start_ms + HOUR, series_crid="s")
+    _, made = await dvr.send("POST", "/v1/recordings", {"event_id": event_id})
+    _, rule = await dvr.send("POST", "/v1/recording-rules", {"event_id": event_id})
+    for method, path, body in (
+        ("GET", f"/v1/recordings/{made['id']}", None),
+        ("DELETE", f"/v1/recordings/{made['id']}", None),
+        ("POST", f"/v1/recordings/{made['id']}/restore", None),
+        ("POST", f"/v1/recordings/{made['id']}/protect", {"protected": True}),
+        ("GET", f"/v1/recording-rules/{rule['id']}", None),
+        ("DELETE", f"/v1/recording-rules/{rule['id']}", None),
+    ):
+        status, problem = await dvr.send(method, path, body, account_id="acc_b")
+        assert status == 404 and problem["code"].endswith("_not_found"), path
+    for listing in ("/v1/recordings", "/v1/recording-rules"):
+        _, mine = await dvr.send("GET", listing)
+        _, theirs = await dvr.send("GET", listing, account_id="acc_b")
+        assert (len(mine["items"]), theirs["items"]) == (1, [])
+    _, kept = await dvr.send("GET", f"/v1/recordings/{made['id']}")
+    assert kept == made
+
+
+async def test_lists_protection_and_rules(dvr: Any) -> None:
+    """CTL-6, CTL-129, CTL-130."""
+    start_ms = now_ms() + HOUR
+    for n in range(3):
+        at_ms = start_ms + n * HOUR
+        await dvr.recorder.event(at_ms, at_ms + HOUR, f"Part {n}", series_crid="s", season_no=n + 1)
+    asked = {"series_crid": "s", "excluded_seasons": [2]}
+    _, preview = await dvr.send("POST", "/v1/recording-rules/preview", asked)
+    assert [each["title"] for each in preview["items"]] == ["Part 0", "Part 2"]
+    assert preview["needed_s"] == 7_200 and preview["quota"]["reserved_s"] == 0
+    status, rule = await dvr.send("POST", "/v1/recording-rules", asked)
+    assert status == 201
+    _, page = await dvr.send("GET", "/v1/recordings?limit=1&state=scheduled")
+    _, rest = await dvr.send(
+        "GET", f"/v1/recordings?limit=1&state=scheduled&cursor={page['next_cursor']}"
+    )
+    assert [each["title"] for each in page["items"] + rest["items"]] == ["Part 2", "Part 0"]
+    status, problem = await dvr.send("GET", f"/v1/recordings?cursor={page['next_cursor']}")
+    assert (status, problem["code"]) == (400, "bad_cursor"), "bound to its filters"
+    first = page["items"][0]["id"]
+    status, kept = await dvr.send("POST", f"/v1/recordings/{first}/protect", {})
+    assert (status, kept["protected"]) == (200, True)
+    _, again = await dvr.send("POST", "/v1/recording-rules/preview", asked)
+    assert again["needed_s"] == 0
+    assert (await dvr.send("DELETE", f"/v1/recording-rules/{rule['id']}"))[0] == 204
+    _, gone = await dvr.send("GET", "/v1/recordings?state=cancelled")
+    assert [each["reason"] for each in gone["items"]] == ["rule_deleted"] * 2
+    assert (await dvr.send("DELETE", f"/v1/recordings/{first}"))[0] == 204
+    _, left = await dvr.send("GET", "/v1/recordings")
+    assert len(left["items"]) == 1
