@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from control_api import ids, problems, types
-from control_api.route import Route
+from control_api.route import EVENT_STREAM, Route
 
 API_VERSION = "1.0.0"
 REF = "#/components/schemas/{name}"
@@ -50,6 +50,8 @@ def _operation(route: Route, named: dict[Any, Any], components: dict[str, Any]) 
         schema = {} if route.body is bytes else named[route.body]
         content = {media: {"schema": schema} for media in route.media}
         operation["requestBody"] = {"required": True, "content": content}
+    if route.deprecated is not None:
+        operation["deprecated"] = True
     if route.scope is not None:
         operation["security"] = [{"bearer": []}]
         operation["description"] = f"Scope: `{route.scope}`."
@@ -88,6 +90,8 @@ def _responses(route: Route, named: dict[Any, Any]) -> dict[str, Any]:
     success: dict[str, Any] = {"description": "Done"}
     if route.answer is not None:
         success["content"] = {route.produces: {"schema": named[route.answer]}}
+    elif route.produces == EVENT_STREAM:
+        success["content"] = {EVENT_STREAM: {"schema": {"type": "string"}}}
     responses = {str(status): success for status in (route.status, *route.also)}
     if route.cache_s is not None:
         responses["304"] = {"description": "Not modified"}
@@ -107,6 +111,7 @@ def _codes(route: Route) -> Sequence[str]:
     codes += WITH_BODY if route.body is not None else ()
     codes += ("invalid",) if route.query is not None else ()
     codes += ("not_found",) if "{" in route.path else ()
+    codes += ("rate_limited",) if route.limited else ()
     return list(dict.fromkeys(codes))
 
 

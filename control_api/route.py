@@ -5,7 +5,8 @@ A folder of the room exports its rows as `ROUTES`; `routes.py` puts them all int
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from email.utils import formatdate
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
@@ -18,6 +19,22 @@ MERGE_PATCH = "application/merge-patch+json"  # RFC 7396
 EVENT_STREAM = "text/event-stream"
 
 
+class Deprecated(NamedTuple):
+    """Since when (RFC 9745), until when (RFC 8594) and what comes after it, a path."""
+
+    since_s: int
+    sunset_s: int
+    successor: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {
+            "Deprecation": f"@{self.since_s}",
+            "Sunset": formatdate(self.sunset_s, usegmt=True),
+            "Link": f'<{self.successor}>; rel="successor-version"',
+        }
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """One row. A scope asks for sign-in, `cache_s` makes an answer public, `errors` come on top of
@@ -26,6 +43,8 @@ class Route:
     `body` is the type that the body is read as; `bytes` leaves it as it is. `media` are the types a
     body may have. `max_bytes` None is the setting's. `also` are further good statuses that a
     `Reply` may have. `produces` is the media type of a `Stream`, which no time limit ends.
+    `limits` are rules of `control_api.limits`; what changes something without one is counted by
+    account.
     """
 
     method: str
@@ -43,6 +62,13 @@ class Route:
     max_bytes: int | None = None
     also: tuple[int, ...] = ()
     produces: str = JSON
+    limits: tuple[str, ...] = ()
+    deprecated: Deprecated | None = None
+
+    @property
+    def limited(self) -> tuple[str, ...]:
+        changes = self.method != "GET" and self.scope is not None and not self.limits
+        return ("account",) if changes and not self.decides_access else self.limits
 
     @property
     def summary(self) -> str:

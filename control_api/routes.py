@@ -2,6 +2,8 @@
 
 from control_api import handlers, tokens, types
 from control_api.catalogue.routes import ROUTES as CATALOGUE
+from control_api.guide.routes import ROUTES as GUIDE
+from control_api.outbox.routes import ROUTES as OUTBOX
 from control_api.recordings.routes import ROUTES as RECORDINGS
 from control_api.route import DENIALS, Route, public
 from control_api.search.routes import ROUTES as SEARCH
@@ -23,6 +25,7 @@ def _start(path: str, profile: str) -> Route:
         body=types.StartRequest,
         status=201,
         decides_access=True,
+        limits=("start",),
     )
 
 
@@ -46,6 +49,7 @@ CORE: tuple[Route, ...] = (
         types.TokenAnswer,
         ("bad_credentials",),
         body=types.TokenRequest,
+        limits=("login", "login_address"),
     ),
     public("/.well-known/jwks.json", tokens.key_set, types.KeySet, 300),
     Route(
@@ -67,8 +71,6 @@ CORE: tuple[Route, ...] = (
         scope=tokens.INTROSPECT,
         body=tokens.IntrospectRequest,
     ),
-    public("/v1/epg", handlers.epg_grid, types.Grid, 60, query=types.GridQuery),
-    public("/v1/epg/now", handlers.epg_now, types.NowList, 10, query=types.NowQuery),
     Route(
         "POST",
         "/v1/entitlements/check",
@@ -91,10 +93,20 @@ CORE: tuple[Route, ...] = (
         ENDED,
         scope="playback",
         body=types.HeartbeatRequest,
+        limits=("heartbeat",),
     ),
     _stop("POST", "/v1/sessions/{id}/stop"),  # a page that unloads can only POST
     _stop("DELETE", "/v1/sessions/{id}"),
 )
 
 # One line a folder of the room, each with its own table.
-ROUTES: tuple[Route, ...] = (*CORE, *CATALOGUE, *SEARCH, *RECORDINGS, *VIEWERS, *WEBHOOKS)
+ROUTES: tuple[Route, ...] = (
+    *CORE,
+    *CATALOGUE,
+    *SEARCH,
+    *GUIDE,
+    *RECORDINGS,
+    *VIEWERS,
+    *WEBHOOKS,
+    *OUTBOX,
+)

@@ -1,5 +1,6 @@
 """Settings of the control API: section `control` of headwater.toml, `HEADWATER_CONTROL__*`."""
 
+from ipaddress import ip_network
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -77,6 +78,18 @@ class Licences(Section):
     answer_ms: int = Field(default=8_000, gt=0)
 
 
+class Limits(Section):
+    """How often one may ask (CTL-164)."""
+
+    login_per_min: int = Field(
+        default=5, gt=0, description="failed sign-ins of one user from one address"
+    )
+    login_address_per_min: int = Field(default=60, gt=0, description="sign-ins from one address")
+    search_per_s: int = Field(default=10, gt=0)
+    start_per_s: int = Field(default=5, gt=0, description="playback starts of one account")
+    account_per_s: int = Field(default=100, gt=0, description="other changes by one account or key")
+
+
 class Settings(Section):
     """Section `control`."""
 
@@ -98,6 +111,10 @@ class Settings(Section):
     native_signers: dict[str, NativeSigner] = Field(
         default={}, description="by pathway id; one that is not named gets the CAT"
     )
+    trusted_proxies: list[str] = Field(
+        default=[], description="addresses and networks whose X-Forwarded-For counts (CTL-10)"
+    )
+    limits: Limits = Field(default_factory=Limits)
     cors_origins: list[str] = Field(default_factory=lambda: ["*"])
     default_country: str = Field(
         default="ZZ", pattern=r"^[A-Z]{2}$", description="ZZ: unknown (CTL-10)"
@@ -132,5 +149,12 @@ class Settings(Section):
     licences: Licences = Field(default_factory=Licences)
     recordings: Recordings = Field(default_factory=Recordings)
     webhooks: Webhooks = Field(default_factory=Webhooks)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, listed: list[str]) -> list[str]:
+        for each in listed:
+            ip_network(each)
+        return listed
 
     demo_password: SecretStr = SecretStr("headwater-demo")

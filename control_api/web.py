@@ -8,15 +8,16 @@ import contextlib
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from control_api import ids, problems
+from control_api import client_address, ids, problems
 from control_api.calls import Call, Rendered, Reply, Services, Stream
 from control_api.issuer import BadToken, Caller
+from control_api.limits import Limiter
 from control_api.problems import Problem
 from control_api.route import EVENT_STREAM, Route
 from control_api.seen_tokens import SeenTokens
@@ -41,20 +42,32 @@ def mount(app: web.Application, services: Services, routes: Sequence[Route]) -> 
     """Put the table's routes on an application, with CORS and problems around everything on it."""
     app.middlewares.append(_cors(services.settings.cors_origins))
     app.middlewares.append(_problems)
-    seen = SeenTokens()
+    shared = _Shared(
+        SeenTokens(),
+        Limiter(services.settings.limits, services.playback.shelf),
+        client_address.networks(services.settings.trusted_proxies),
+    )
     for route in routes:
-        endpoint = _Endpoint(route, services, seen)
+        endpoint = _Endpoint(route, services, shared)
         if route.method == "GET":
             app.router.add_get(route.path, endpoint.handle)
         else:
             app.router.add_route(route.method, route.path, endpoint.handle)
 
 
+class _Shared(NamedTuple):
+    """What all endpoints look at."""
+
+    seen: SeenTokens
+    limiter: Limiter
+    proxies: client_address.Networks
+
+
 @dataclass(frozen=True, slots=True)
 class _Endpoint:
     route: Route
     services: Services
-    seen: SeenTokens
+    shared: _Shared
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         call = Call(
@@ -65,8 +78,13 @@ class _Endpoint:
             query=_query(request, self.route.query),
             body=await self._body(request),
             headers=request.headers,
-            address=request.remote or "",
+            address=client_address.client(
+                request.remote or "",
+                request.headers.getall("X-Forwarded-For", ()),
+                self.shared.proxies,
+            ),
         )
+        await self.shared.limiter.admit(self.route.limited, call)
         try:
             async with asyncio.timeout(self._budget_s(request)):
                 result = await self.route.handler(call)
@@ -74,6 +92,7 @@ class _Endpoint:
             code = "entitlement_unavailable" if self.route.decides_access else "unavailable"
             log.warning("late", path=self.route.path, error=str(error) or "request timeout")
             raise Problem(code, headers={"Retry-After": "1"}) from None
+        await self.shared.limiter.forgive(self.route.limits, call)
         if isinstance(result, Stream):
             return await self._stream(request, result)
         return self._answer(request, result)
@@ -106,7 +125,7 @@ class _Endpoint:
         if scheme.lower() != "bearer" or not token:
             raise Problem("unauthenticated", headers=challenge)
         token, now_s = token.strip(), now_ms() // 1_000
-        caller = self.seen.find(token, now_s)
+        caller = self.shared.seen.find(token, now_s)
         if caller is None:
             try:
                 caller = self.services.issuer.verify(token, now_s)
@@ -114,7 +133,7 @@ class _Endpoint:
                 log.info("bad_token", reason=str(error))
                 challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
                 raise Problem("unauthenticated", headers=challenge) from None
-            self.seen.keep(token, caller, now_s)
+            self.shared.seen.keep(token, caller, now_s)
         if self.route.scope not in caller.scopes:
             raise Problem("forbidden_scope", scope=self.route.scope)
         return caller
@@ -136,6 +155,8 @@ class _Endpoint:
     def _answer(self, request: web.Request, result: Any) -> web.Response:
         reply = result if isinstance(result, Reply) else Reply(result)
         headers = dict(reply.headers)
+        if self.route.deprecated is not None:
+            headers |= self.route.deprecated.headers
         if reply.value is None:
             return web.Response(status=204, headers=headers | {"Cache-Control": "no-store"})
         raw, tag = _rendered(request, reply.value, headers)

@@ -74,6 +74,11 @@ class MemoryStore(MemorySessions):
     def _put(self, key: str, value: bytes, ttl_ms: int | None) -> None:
         now_s = self._clock.monotonic_s()
         self._values[key] = (value, math.inf if ttl_ms is None else now_s + ttl_ms / 1000)
+        self._swept()
+
+    def _swept(self) -> None:
+        """Once in a while, what has expired is dropped."""
+        now_s = self._clock.monotonic_s()
         self._writes += 1
         if self._writes % SWEEP_EVERY == 0:
             for old in [k for k, (_, until_s) in self._values.items() if until_s <= now_s]:
@@ -98,8 +103,9 @@ class MemoryStore(MemorySessions):
         return True
 
     async def delete(self, key: str) -> bool:
-        there = self._get(key) is not None
+        there = self._get(key) is not None or key in self._cells
         self._values.pop(key, None)
+        self._cells.pop(key, None)
         return there
 
     async def renew(self, key: str, value: bytes, ttl_ms: int) -> bool:
@@ -155,6 +161,7 @@ class MemoryStore(MemorySessions):
         if wait > 0.001:
             return Limit(False, 0, math.ceil(wait - 0.001))
         self._cells[key] = round(after, 3)
+        self._swept()
         left = math.floor((now_ms + interval * burst - after) / interval + 0.001)
         return Limit(True, left, 0)
 

@@ -1,0 +1,130 @@
+"""Limits of how often one may ask, and who is counted (CTL-10, CTL-164)."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from control_api import client_address
+from control_api.route import Deprecated
+from runtime.sql import Database
+from runtime.store import RedisStore, StoreError
+
+PROXIES = client_address.networks(["10.0.0.0/8"])
+DEMO = "demo@headwater.example"
+
+
+@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.twin)])
+async def shared(request: pytest.FixtureRequest) -> Any:
+    if request.param == "memory":
+        yield None
+        return
+    store = RedisStore(request.getfixturevalue("redis_url"), timeout_ms=5_000)
+    await store.start()
+    await store._quick.flushdb()
+    yield store
+    await store.stop()
+
+
+async def sign_in(api: Any, password: str, user: str = DEMO, **headers: str) -> tuple[int, Any]:
+    body = {"grant_type": "password", "username": user, "password": password}
+    async with api.client.post(f"{api.url}/v1/auth/token", json=body, headers=headers) as answer:
+        return answer.status, answer.headers.get("Retry-After")
+
+
+@pytest.fixture
+async def file_database(tmp_path: Any) -> Any:
+    async with Database(f"sqlite:///{tmp_path / 'limits.sqlite'}", timeout_ms=10_000) as database:
+        yield database
+
+
+@pytest.fixture
+async def file_api(file_database: Any, shared: Any, make_api: Any) -> Any:
+    return await make_api(file_database, store=shared)
+
+
+async def test_guessing_passwords_is_slowed_down_however_it_is_spelt(file_api: Any) -> None:
+    """Neither the spelling of the name nor a header that anybody can send makes a new guesser."""
+    tries = [
+        (DEMO, {}),
+        (DEMO.upper(), {}),
+        (DEMO.title(), {"X-Forwarded-For": "192.0.2.1"}),
+        (DEMO, {"X-Forwarded-For": "192.0.2.2, 127.0.0.1"}),
+        (DEMO, {"x-forwarded-for": "::1", "Forwarded": "for=192.0.2.3"}),
+    ]
+    for user, headers in tries:
+        assert (await sign_in(file_api, "wrong", user, **headers))[0] == 401
+    status, after = await sign_in(file_api, "wrong", DEMO.swapcase(), **{"X-Real-IP": "192.0.2.9"})
+    assert status == 429 and 1 <= int(after) <= 60
+    assert (await sign_in(file_api, "headwater-demo"))[0] == 429, "not even the right one"
+    assert (await sign_in(file_api, "wrong", "other@headwater.example"))[0] == 401
+
+
+async def test_signing_in_costs_nothing(file_api: Any) -> None:
+    """What succeeds is forgiven."""
+    assert [(await sign_in(file_api, "headwater-demo"))[0] for _ in range(8)] == [200] * 8
+
+
+async def test_starts_of_an_account_are_limited_whatever_the_device(file_api: Any) -> None:
+    """5 a second and 20 at once, over all shapes and tokens."""
+    found = []
+    for number in range(40):
+        profile = ("", "/tv", "/mobile", "/web")[number % 4]
+        status, told = await file_api.start(f"d{number % 3}", channel_id="ch_demo", profile=profile)
+        found.append(status)
+        if status == 429:
+            assert told["code"] == "rate_limited" and told["limit"] == "start"
+            break
+    assert found[-1] == 429 and len(found) > 20
+
+
+async def test_limits_hold_without_the_store(file_api: Any, monkeypatch: Any) -> None:
+    """CTL-188: each process counts for itself."""
+
+    async def away(*_: Any, **__: Any) -> None:
+        raise StoreError("unavailable", "test")
+
+    monkeypatch.setattr(file_api.services.store, "gcra", away)
+    assert [(await sign_in(file_api, "wrong"))[0] for _ in range(6)] == [401] * 5 + [429]
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "address"),
+    [
+        ("192.0.2.7", ["10.1.1.1"], "192.0.2.7"),
+        ("10.0.0.1", ["192.0.2.1"], "192.0.2.1"),
+        ("10.0.0.1", ["203.0.113.9, 192.0.2.1, 10.0.0.2"], "192.0.2.1"),
+        ("10.0.0.1", ["203.0.113.9", "192.0.2.1"], "192.0.2.1"),
+        ("10.0.0.1", ["nobody"], "10.0.0.1"),
+        ("10.0.0.1", ["192.0.2.1, nobody, 10.0.0.3"], "10.0.0.3"),
+        ("::ffff:10.0.0.1", ["::ffff:192.0.2.1"], "192.0.2.1"),
+        ("10.0.0.1", [""], "10.0.0.1"),
+        ("", ["192.0.2.1"], ""),
+    ],
+)
+def test_the_client_is_the_right_most_hop_that_is_not_ours(
+    peer: str, forwarded: list[str], address: str
+) -> None:
+    assert (
+        client_address.client(peer, forwarded, client_address.networks(["10.0.0.0/8"])) == address
+    )
+
+
+@given(st.lists(st.text(max_size=40), max_size=4), st.sampled_from(["192.0.2.7", "2001:db8::1"]))
+def test_an_unlisted_peer_says_nothing(forwarded: list[str], peer: str) -> None:
+    assert client_address.client(peer, forwarded, PROXIES) == peer
+
+
+def test_a_subscriber_has_one_ipv6_network() -> None:
+    assert client_address.counted("2001:db8::1") == client_address.counted("2001:db8::ffff:2")
+    assert client_address.counted("2001:db8:0:1::1") != client_address.counted("2001:db8::1")
+
+
+def test_deprecation_is_told_in_headers() -> None:
+    """RFC 9745 section 2.1, RFC 8594 section 3."""
+    assert Deprecated(1_688_169_599, 1_767_225_599, "/v2/x").headers == {
+        "Deprecation": "@1688169599",
+        "Sunset": "Wed, 31 Dec 2025 23:59:59 GMT",
+        "Link": '</v2/x>; rel="successor-version"',
+    }
