@@ -33,7 +33,7 @@ from origin.vod.source import Source
 from origin.vod.timeline import Placed
 
 MAGIC = b"HWVODIDX"
-FORMAT = 4
+FORMAT = 5
 _HEAD = struct.Struct("<8sII3QII")
 SAMPLE_COLUMNS = ("size", "duration", "cto", "sync")
 RUN_COLUMNS = ("run_samples", "run_gap")
