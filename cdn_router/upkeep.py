@@ -17,6 +17,7 @@ from runtime import logs, metrics
 from runtime.clock import Clock
 
 from .admin.plan import Plan
+from .cells.commits import Commits
 from .cells.state import State
 from .core import Router
 from .errors import RouterError
@@ -48,6 +49,7 @@ class Upkeep:
     ) -> None:
         self._router, self._cells, self._clock = router, cells, clock
         self._plan_file, self._log_file = plan_file, decision_log
+        self._commits = Commits(cells.cdns, clock.now_ms() / 1000)
         self._seen_ns = 0
         self._lines: list[bytes] = []
         self._task: asyncio.Task[None] | None = None
@@ -83,8 +85,12 @@ class Upkeep:
         down = [site.health.state is HealthState.OUT for site in sites.values()]
         stands = [Stand(site.admin) for site in sites.values()]
         picture = self._cells.snapshot(
-            now_ms, stands=stands, probed_down=lambda _region, cdn: down[cdn]
+            now_ms,
+            stands=stands,
+            probed_down=lambda _region, cdn: down[cdn],
+            fill=self._commits.fills,
         )
+        self._commits.note([site.load_mbps for site in picture.sites[""]], now_ms / 1000)
         self._router.use(picture)
         AGE.set(picture.age_ms(now_ms) / 1000)
         self._flush()

@@ -11,9 +11,10 @@ import msgspec
 
 from native.router.crowd import Crowd
 
+from ..cells.commits import percentile95
 from ..policies.chooser import Chooser
 from ..policies.face import Policy, Snapshot
-from .signals import Signals, percentile95
+from .signals import Signals
 from .weather import Weather
 from .world import TICK_S, Fault
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from native.router.crowd import Crowd
 
+from ..cells.commits import BILLED_S, percentile95
 from ..policies.face import Cdn, Cell, Circuit, Evidence, Site, Snapshot, Stand
 from .weather import Weather
 from .world import TICK_S
@@ -21,7 +22,6 @@ OPEN_S = 30.0
 PROBE_S = 30.0
 PROBES = 3
 SESSIONS, NETWORKS, PART = 5, 3, 1 / 3
-BILLED_S = 300.0  # samples of the 95th percentile (RT-5)
 
 
 @dataclass(slots=True)
@@ -147,8 +147,3 @@ class Signals:
 
     def terabytes(self, index: int) -> float:
         return self._kbit[index] * 1e3 / 8 / 1e12
-
-
-def percentile95(samples: list[float]) -> float:
-    """The greatest sample once the top twentieth is left out; 0 of none."""
-    return sorted(samples)[max(0, len(samples) - 1 - len(samples) // 20)] if samples else 0.0

@@ -10,6 +10,7 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
+from cdn_router.cells.commits import percentile95
 from cdn_router.errors import RequestError
 from cdn_router.policies.classics import RoundRobin, Static
 from cdn_router.policies.ours import Headwater
@@ -20,7 +21,6 @@ from cdn_router.simulator.figures import closed_gap, estimate
 from cdn_router.simulator.flow import transport
 from cdn_router.simulator.lineup import named
 from cdn_router.simulator.run import Outcome, run
-from cdn_router.simulator.signals import percentile95
 from cdn_router.simulator.world import World, parse, schema
 
 
