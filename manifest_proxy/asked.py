@@ -40,6 +40,7 @@ class Asked(NamedTuple):
     found: cat.Found
     chosen: Chosen
     replaced: bool = False
+    skips: bool = False  # whether a delta of our own is asked for
 
     @property
     def opens(self) -> bool:
@@ -108,7 +109,7 @@ class Asked(NamedTuple):
     @property
     def key(self) -> Hashable:
         """Of what is compiled (MP-44)."""
-        return self.cohort, self.session, self.rules and self.rules.digest
+        return self.cohort, self.session, self.rules and self.rules.digest, self.skips
 
 
 class Asking:
@@ -159,7 +160,8 @@ class Asking:
         rules = self._ruled(found.path, chosen)
         deltas, parts = rules is None or not rules.edits_media, rules is None or not rules.stands_in
         query = directives(found.query, deltas=deltas, parts=parts)
-        return Asked(kind, cohort, path, path + query, session, rules, found, chosen)
+        asked = Asked(kind, cohort, path, path + query, session, rules, found, chosen)
+        return asked if deltas else asked._replace(skips=_skips(found.query))
 
     def joins(self, asked: Asked) -> bool:
         """Whether the place where a viewer of something live comes in is still to be bound."""
@@ -226,6 +228,11 @@ class Asking:
 
 
 NOTHING = Chosen()
+
+
+def _skips(query: str) -> bool:
+    """Whether a query asks for a delta; other values are ignored (HLS-22)."""
+    return not {f"{SKIP}=YES", f"{SKIP}=v2"}.isdisjoint(query.split("&"))
 
 
 def directives(query: str, *, deltas: bool = True, parts: bool = True) -> str:

@@ -34,6 +34,7 @@ GAP, STILLS = b"EXT-X-GAP", b"EXT-X-I-FRAMES-ONLY"
 HURRIED = frozenset({PART, b"EXT-X-PART-INF", b"EXT-X-PRELOAD-HINT", b"EXT-X-RENDITION-REPORT"})
 UNHURRIED: dict[bytes, bytes | None] = {
     **SKIPPING,
+    b"CAN-SKIP-UNTIL": None,
     b"CAN-BLOCK-RELOAD": None,
     b"PART-HOLD-BACK": None,
 }

@@ -28,7 +28,7 @@ MIN_TARGETS = 3  # HLS-M18
 DATERANGE = b"EXT-X-DATERANGE"
 CONTROL = b"EXT-X-SERVER-CONTROL"
 STAYING = OF_PLAYLIST | {DATERANGE}  # when the segment they stand before goes
-SKIPPING: dict[bytes, bytes | None] = {b"CAN-SKIP-UNTIL": None, b"CAN-SKIP-DATERANGES": None}
+SKIPPING: dict[bytes, bytes | None] = {b"CAN-SKIP-DATERANGES": None}  # not in deltas of ours
 
 
 def windowed(data: bytes, window_s: float) -> bytes:
@@ -99,7 +99,7 @@ def date_time(instant: datetime) -> bytes:
 
 
 def written(media: Media) -> bytes:
-    """The playlist again: both sequence numbers true, and no promise of deltas (HLS-M22)."""
+    """The playlist again: both sequence numbers true, and deltas only as ours are (HLS-M22)."""
     lines = [line for line in media.head if line.name not in (SEQUENCE, BREAKS)]
     numbers = [(SEQUENCE, media.sequence)]
     if media.breaks or any(segment.has(DISCONTINUITY) for segment in media.segments):

@@ -10,6 +10,7 @@ from native.mpd import SpanError
 
 from .errors import ManifestError
 from .hls_chaos import spoiled
+from .hls_delta import delta
 from .hls_edit import compile_hls
 from .hls_join import Joints
 from .hls_slate import loop_of, told, unhurried, with_slate
@@ -92,10 +93,12 @@ def compile_manifest(
     bumper: Spot | None = None,
     pattern: bytes = b"",
     slate: Spot | None = None,
+    *,
+    skips: bool = False,
 ) -> Template:
     """Compile for a cohort; without policy and rules the bytes are checked and stay as they are.
     `pattern` holds the bits of a viewer's watermarks, where there are any; `slate` is what stands
-    in for a source that is silent.
+    in for a source that is silent; `skips` asks for a delta.
     """
     try:
         if slate is not None:
@@ -108,6 +111,8 @@ def compile_manifest(
             data = _spliced(kind, data, bumper)
         if rules is not None:
             data = STAGES[kind](data, rules)
+        if skips and kind is Format.HLS and is_media(data):
+            data = delta(data)
         if policy is not None:
             return COMPILERS[kind](data, url, origin, policy)
         if kind is Format.HLS:

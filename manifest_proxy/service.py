@@ -327,6 +327,7 @@ class Service:
                     spots.bumper,
                     self._asking.pattern(asked),
                     spots.slate,
+                    skips=asked.skips,
                 ),
                 CONTENT_TYPES[kind],
             ),

@@ -83,7 +83,7 @@ def test_the_bytes_of_a_join() -> None:
     assert out == (
         "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:105\n#EXT-X-DISCONTINUITY-SEQUENCE:0\n"
         "#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:2\n"
-        "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES\n"
+        "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=12.0\n"
         "#EXT-X-START:TIME-OFFSET=0,PRECISE=YES\n"
         '#EXT-X-KEY:METHOD=AES-128,URI="/vod/bumper/ck",IV=0x00000000000000000000000000000000\n'
         '#EXT-X-MAP:URI="/vod/bumper/i.mp4"\n#EXTINF:2,\n/vod/bumper/1.m4s\n#EXT-X-DISCONTINUITY\n'

@@ -137,11 +137,25 @@ async def test_deltas_of_the_origin_fit_where_edits_are_line_by_line(chain: Any)
         assert (whole.blocks, whole.coming) == (read(newer).blocks, read(newer).coming)
 
 
-async def test_a_cut_window_promises_no_deltas(chain: Any) -> None:
+async def test_a_cut_window_has_deltas_of_its_own(chain: Any) -> None:
+    """HLS-M22, HLS-23: the origin is asked for all of it; nothing of a short one is skipped."""
+    async with chain("window_s = 24\n") as live:
+        live.rig.play(EDGE + 1, 12)
+        _, older = await live.get("v/media.m3u8?_HLS_msn=1")
+        live.push(EDGE + 13, 0, 4)
+        _, delta = await live.get(f"v/media.m3u8?_HLS_msn={EDGE + 13}&_HLS_skip=YES")
+        _, newer = await live.get(f"v/media.m3u8?_HLS_msn={EDGE + 13}")
+        assert read(delta).skipped and len(delta) < len(newer)
+        whole = merged(read(older), read(delta))
+        numbers = range(whole.first + 1, whole.last + 1)
+        assert numbers == range(read(newer).first + 1, read(newer).last + 1)
+        for number in numbers:
+            kept = [line for line in whole.plain(number) if "EXT-X-MAP" not in line]
+            assert kept == read(newer).plain(number)
     async with chain("window_s = 12\n") as live:
         live.rig.play(EDGE + 1, 8)
         _, text = await live.get("v/media.m3u8?_HLS_skip=YES")
-        assert "CAN-SKIP" not in text and "EXT-X-SKIP" not in text and "CAN-BLOCK-RELOAD" in text
+        assert "EXT-X-SKIP" not in text and "CAN-BLOCK-RELOAD" in text
         found = read(text)
         assert found.first == found.last - 6 and "EXT-X-MAP" in text
         _, mpd = await live.get("manifest.mpd")

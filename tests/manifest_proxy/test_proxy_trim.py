@@ -66,7 +66,7 @@ def test_state_in_force_is_written_again() -> None:
         "#EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:04.504Z\r\n"
         "#EXTINF:4.004,\r\n#EXT-X-BYTERANGE:50@100\r\nall.mp4\r\n" in out
     )
-    assert "CAN-SKIP" not in out and "CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=1.0" in out
+    assert "CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=24.0,PART-HOLD-BACK=1.0" in out
     assert out.endswith('#EXT-X-PRELOAD-HINT:TYPE=PART,URI="r2.mp4"\r\n')
 
 
