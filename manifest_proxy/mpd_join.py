@@ -6,35 +6,39 @@ Rules of the file
 2. Period@start, Period@id and presentationTimeOffset follow from the session and the origin's MPD
    alone, so they never change in a session (DASH-M1, M4), on any node.
 3. The clip leaves when its segment has left the origin's list; all else stays where it was.
+4. Media that play later are there as early as before: availabilityStartTime is earlier and
+   suggestedPresentationDelay longer by the clip's length. Players that trust the clock and those
+   that trust the list (Shaka) then begin at the same place.
 
 Source: DASH-M1 to M7, M13; ISO/IEC 23009-1:2022 sections 5.3.2, 5.3.9.5, 5.3.9.6, 5.10.2.
 """
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from math import ceil
-from typing import NamedTuple
 
 from native.mpd import Element
 
+from .hls_trim import date_time
 from .mpd import Document
 from .mpd_splice import clip_period, length_of, xs_duration
-from .mpd_trim import Edit, number_of, replaced, seconds
+from .mpd_timeline import (
+    Levels,
+    decimal_of,
+    inherited,
+    listed,
+    runs,
+    scale_of,
+    shift_of,
+    start_of,
+    templates,
+    zero_of,
+)
+from .mpd_trim import Edit, replaced, seconds
 
 HOLD_SEGMENTS = 3  # behind the live edge, where the MPD suggests no delay
 RECENT = 64  # segments looked at for a place
-Levels = tuple[Element, ...]  # a SegmentTemplate and those that it inherits from, inner to outer
-
-
-class Run(NamedTuple):
-    """An S element: segments of `size` from `time` on; `last` counts from 0, None: it is open."""
-
-    element: Element
-    time: int
-    size: int
-    last: int | None
 
 
 def place_to_join_mpd(data: bytes) -> int | None:
@@ -44,25 +48,25 @@ def place_to_join_mpd(data: bytes) -> int | None:
     Periods.
     """
     document = Document(data)
-    zero_s = _zero_s(document)
+    zero_s = zero_of(document)
     periods = document.root.named("Period")
-    starts = [_start_s(document, period) for period in periods]
+    starts = [start_of(document, period) for period in periods]
     if document.attribute(document.root, b"type") != "dynamic" or zero_s is None or not periods:
         return None
-    begin_s, levels = starts[-1], next(_listed(periods[-1]), None)
+    begin_s, levels = starts[-1], next(listed(periods[-1]), None)
     if None in starts or begin_s is None or levels is None:
         return None
-    runs = list(_runs(document, levels[0]))[-RECENT:]
-    if not runs or any(run.last is None or not run.size for run in runs):
+    recent = list(runs(document, levels[0]))[-RECENT:]
+    if not recent or any(run.last is None or not run.size for run in recent):
         return None
-    scale, shift = _scale(document, levels), _shift(document, levels)
+    scale, shift = scale_of(document, levels), shift_of(document, levels)
     times: list[int] = []
-    for run in runs:
+    for run in recent:
         last = run.last or 0
-        recent = range(max(0, last + 1 - RECENT), last + 1)
-        times += [run.time + at * run.size for at in recent]
+        newest = range(max(0, last + 1 - RECENT), last + 1)
+        times += [run.time + at * run.size for at in newest]
     times = times[-RECENT:]
-    size = max(run.size for run in runs)
+    size = max(run.size for run in recent)
     told = document.attribute(document.root, b"suggestedPresentationDelay")
     delay_s = seconds(told or "")
     held = HOLD_SEGMENTS * size if delay_s is None else int(delay_s * scale)
@@ -74,9 +78,9 @@ def place_to_join_mpd(data: bytes) -> int | None:
 def with_join_mpd(data: bytes, clip: bytes, folder: bytes, joined_ms: int) -> bytes:
     """The MPD of viewers who joined there; `folder` is where the clip's references resolve."""
     document, before = Document(data), Document(clip)
-    zero_s, length_s = _zero_s(document), length_of(before)
+    zero_s, length_s = zero_of(document), length_of(before)
     periods = document.root.named("Period")
-    starts = [told for period in periods if (told := _start_s(document, period)) is not None]
+    starts = [told for period in periods if (told := start_of(document, period)) is not None]
     if zero_s is None or not length_s or len(starts) != len(periods):
         return data
     joined_s = Fraction(joined_ms, 1000) - zero_s
@@ -90,9 +94,10 @@ def with_join_mpd(data: bytes, clip: bytes, folder: bytes, joined_ms: int) -> by
             edits += _moved(document, period, joined_s + Fraction(length_s))
             if _lists(document, period, joined_s - begin_s):
                 name = b"bumper-%d" % joined_ms
-                spot = clip_period(before, name, _decimal(joined_s), folder)
+                spot = clip_period(before, name, decimal_of(joined_s), folder)
                 edits.append((period.start, period.start, spot))
             edits += _split(document, period, joined_s - begin_s)
+    edits += _earlier(document, zero_s, length_s)
     span = document.root.attribute_span(b"mediaPresentationDuration")
     total_s = seconds(document.attribute(document.root, b"mediaPresentationDuration") or "")
     if span is not None and total_s is not None:
@@ -100,74 +105,30 @@ def with_join_mpd(data: bytes, clip: bytes, folder: bytes, joined_ms: int) -> by
     return replaced(data, edits)
 
 
-def _zero_s(document: Document) -> Fraction | None:
-    """availabilityStartTime in seconds since 1970."""
+def _earlier(document: Document, zero_s: Fraction, length_s: Decimal) -> list[Edit]:
+    """Available from that much earlier on, and held back that much longer, where a delay is told."""
+    zero = document.root.attribute_span(b"availabilityStartTime")
+    delay = document.root.attribute_span(b"suggestedPresentationDelay")
+    delay_s = seconds(document.attribute(document.root, b"suggestedPresentationDelay") or "")
+    if zero is None or delay is None or delay_s is None:
+        return []
     try:
-        told = document.attribute(document.root, b"availabilityStartTime") or ""
-        zero = datetime.fromisoformat(told.strip())
-    except ValueError:
-        return None
-    if zero.tzinfo is None:
-        zero = zero.replace(tzinfo=UTC)
-    return Fraction(round(zero.timestamp() * 1000), 1000)
-
-
-def _start_s(document: Document, period: Element) -> Fraction | None:
-    told = seconds(document.attribute(period, b"start") or "")
-    return None if told is None else Fraction(told)
-
-
-def _decimal(value: Fraction) -> Decimal:
-    return Decimal(value.numerator) / Decimal(value.denominator)
+        began = datetime.fromtimestamp(float(zero_s - Fraction(length_s)), UTC)
+    except (ValueError, OverflowError):  # before the first year
+        return []
+    return [(*zero, date_time(began)), (*delay, xs_duration(delay_s + length_s))]
 
 
 def _moved(document: Document, period: Element, start_s: Fraction) -> list[Edit]:
     span = period.attribute_span(b"start")
-    return [(*span, xs_duration(_decimal(start_s)))] if span else []
-
-
-def _templates(element: Element, outer: Levels = ()) -> Iterator[Levels]:
-    levels = (*element.named("SegmentTemplate")[:1], *outer)
-    if len(levels) > len(outer):
-        yield levels
-    for child in element.children:
-        if child.name in ("AdaptationSet", "Representation"):
-            yield from _templates(child, levels)
-
-
-def _listed(period: Element) -> Iterator[Levels]:
-    return (levels for levels in _templates(period) if levels[0].named("SegmentTimeline"))
-
-
-def _runs(document: Document, template: Element) -> Iterator[Run]:
-    time = 0
-    for timeline in template.named("SegmentTimeline"):
-        for one in timeline.named("S"):
-            time = number_of(document, one, b"t", time)
-            size, repeats = (number_of(document, one, name, 0) for name in (b"d", b"r"))
-            yield Run(one, time, size, repeats if repeats >= 0 else None)
-            time += size * (max(repeats, 0) + 1)
-
-
-def _inherited(document: Document, levels: Levels, name: bytes, absent: int) -> int:
-    for template in reversed(levels):
-        absent = number_of(document, template, name, absent)
-    return absent
-
-
-def _scale(document: Document, levels: Levels) -> int:
-    return _inherited(document, levels, b"timescale", 1) or 1
-
-
-def _shift(document: Document, levels: Levels) -> int:
-    return _inherited(document, levels, b"presentationTimeOffset", 0)
+    return [(*span, xs_duration(decimal_of(start_s)))] if span else []
 
 
 def _lists(document: Document, period: Element, after_s: Fraction) -> bool:
     """Whether the first timeline still has the segment that starts there."""
-    for levels in _listed(period):
-        wanted = _shift(document, levels) + after_s * _scale(document, levels)
-        first = next(_runs(document, levels[0]), None)
+    for levels in listed(period):
+        wanted = shift_of(document, levels) + after_s * scale_of(document, levels)
+        first = next(runs(document, levels[0]), None)
         return first is not None and 2 * (first.time - wanted) < first.size
     return False
 
@@ -177,15 +138,15 @@ def _split(document: Document, period: Element, after_s: Fraction) -> list[Edit]
     edits: list[Edit] = []
     length_s = seconds(document.attribute(period, b"duration") or "")
     if length_s is not None and (span := period.attribute_span(b"duration")):
-        edits.append((*span, xs_duration(length_s - _decimal(after_s))))
+        edits.append((*span, xs_duration(length_s - decimal_of(after_s))))
     edits += [_shifted(document, (one,), after_s) for one in period.named("EventStream")]
-    for levels in _templates(period):
+    for levels in templates(period):
         timed = any(template.named("SegmentTimeline") for template in levels)
-        size = _inherited(document, levels, b"duration", 0)
+        size = inherited(document, levels, b"duration", 0)
         if timed:
             edits += [_shifted(document, levels, after_s), *_cut(document, levels, after_s)]
         elif size:
-            scale = _scale(document, levels)
+            scale = scale_of(document, levels)
             count = int(after_s * scale // size)
             edits.append(_shifted(document, levels, Fraction(count * size, scale)))
             edits += _started(document, levels, count)
@@ -193,7 +154,7 @@ def _split(document: Document, period: Element, after_s: Fraction) -> list[Edit]
 
 
 def _shifted(document: Document, levels: Levels, after_s: Fraction) -> Edit:
-    value = _shift(document, levels) + int(after_s * _scale(document, levels))
+    value = shift_of(document, levels) + int(after_s * scale_of(document, levels))
     return _written(document, levels[0], b"presentationTimeOffset", value)
 
 
@@ -208,16 +169,16 @@ def _written(document: Document, element: Element, name: bytes, value: int) -> E
 
 
 def _started(document: Document, levels: Levels, count: int) -> list[Edit]:
-    number = _inherited(document, levels, b"startNumber", 1) + count
+    number = inherited(document, levels, b"startNumber", 1) + count
     return [_written(document, levels[0], b"startNumber", number)] if count else []
 
 
 def _cut(document: Document, levels: Levels, after_s: Fraction) -> list[Edit]:
     """Segments that end before that time leave; the one that is on then stands first."""
-    wanted = _shift(document, levels) + after_s * _scale(document, levels)
+    wanted = shift_of(document, levels) + after_s * scale_of(document, levels)
     edits: list[Edit] = []
     gone = 0
-    for element, time, size, last in _runs(document, levels[0]):
+    for element, time, size, last in runs(document, levels[0]):
         skipped = int((wanted - time) // size) if size and wanted > time else 0
         if last is not None and skipped > last:
             gone += last + 1

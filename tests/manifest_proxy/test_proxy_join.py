@@ -219,6 +219,8 @@ def test_a_period_is_split_where_a_viewer_joined() -> None:
     periods = [(p.get("id"), p.get("start"), p.get("duration")) for p in tree.iter(f"{NS}Period")]
     assert periods == [(f"bumper-{at(66)}", "PT132S", "PT3.5S"), ("p", "PT135.5S", None)]
     assert tree.findtext(f"{NS}Period/{NS}BaseURL") == "/vod/b/"
+    assert tree.get("availabilityStartTime") == "2025-12-31T23:59:56.500Z"
+    assert tree.get("suggestedPresentationDelay") == "PT11.5S"
     assert shown(out, "1") == {Fraction(271, 2) + 2 * n: 66 + n for n in range(4)}
     assert min(shown(out, "2")) == Fraction(271, 2)
     assert tree.find(f".//{NS}EventStream").get("presentationTimeOffset") == "32000"
