@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 
 from control_api import credentials, types
 from control_api.calls import Call, Reply
-from control_api.epg import grid
 from control_api.issuer import VIEWER_SCOPES
 
 
@@ -19,18 +18,6 @@ async def issue_token(call: Call[types.TokenRequest]) -> types.TokenAnswer:
     token = services.issuer.issue(found.account_id, VIEWER_SCOPES, call.now_ms // 1_000)
     scope = " ".join(sorted(VIEWER_SCOPES))
     return types.TokenAnswer(token, "Bearer", services.issuer.life_s, scope)
-
-
-async def epg_grid(call: Call[None]) -> types.Grid:
-    """The guide: programmes by channel and time."""
-    async with call.services.database.read() as connection:
-        return await grid.grid(connection, call.query, call.now_ms)
-
-
-async def epg_now(call: Call[None]) -> types.NowList:
-    """What is on now, and next."""
-    async with call.services.database.read() as connection:
-        return await grid.now_and_next(connection, call.query, call.now_ms)
 
 
 async def check_access(call: Call[types.CheckRequest]) -> types.CheckAnswer:

@@ -15,21 +15,31 @@ from control_api.problems import Problem
 from control_api.schema import channel, epg_event
 from control_api.times import epoch_ms, utc
 
-MAX_CHANNELS = 100
+MAX_CHANNELS = 200
 MAX_SPAN = timedelta(days=7)
 DEFAULT_SPAN = timedelta(hours=4)
-MINUTE_MS = 60_000
+HALF_HOUR_MS = 1_800_000
+NOW_MS = 10_000  # an answer about now is kept so long
 
 
-async def grid(connection: AsyncConnection, query: types.GridQuery, now_ms: int) -> types.Grid:
-    """Everything that overlaps [from, to) on the channels, in order."""
-    begin = query.from_ or utc(now_ms - now_ms % MINUTE_MS)
+def window(query: types.GridQuery, now_ms: int) -> tuple[datetime, datetime]:
+    """The time asked for, else four hours from the last half hour: the same for many who ask."""
+    begin = query.from_ or utc(now_ms - now_ms % HALF_HOUR_MS)
     try:
         end = query.to or begin + DEFAULT_SPAN
     except OverflowError:
         raise Problem("invalid", "from is too late") from None
     if not timedelta(0) < end - begin <= MAX_SPAN:
         raise Problem("invalid", "to lies after from, by 7 days at most")
+    if query.channels is not None and query.channels.count(",") >= MAX_CHANNELS:
+        raise Problem("invalid", f"at most {MAX_CHANNELS} channels")
+    return begin, end
+
+
+async def grid(
+    connection: AsyncConnection, query: types.GridQuery, begin: datetime, end: datetime
+) -> types.Grid:
+    """Everything that overlaps [begin, end) on the channels, in order."""
     channel_ids = await _channels(connection, query.channels)
     wanted = (
         select(epg_event)
@@ -92,13 +102,13 @@ async def _lines(
     rows = (await connection.execute(query)).all()
     spoken = await store.words(connection, [row.id for row in rows])
     found = {
-        channel_id: [_programme(row, spoken.get(row.id, {}), lang) for row in group]
+        channel_id: [programme(row, spoken.get(row.id, {}), lang) for row in group]
         for channel_id, group in groupby(rows, key=lambda row: str(row.channel_id))
     }
     return [types.GridLine(each, found.get(each, [])) for each in channel_ids]
 
 
-def _programme(row: Any, spoken: dict[str, Words], lang: str | None) -> types.Programme:
+def programme(row: Any, spoken: dict[str, Words], lang: str | None) -> types.Programme:
     event: Event = store.event(row, spoken)
     chosen = lang if lang is not None and lang in spoken else event.lang
     words = spoken.get(chosen, Words(None))

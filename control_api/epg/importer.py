@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import insert, select, update
 
 from control_api import ids
-from control_api.epg import store
+from control_api.epg import store, telling
 from control_api.epg.errors import EpgError
 from control_api.epg.feed import LIMITS, Limits
 from control_api.epg.merge import merge
@@ -121,7 +121,8 @@ async def _apply(
             first_ms, last_ms = wanted[0].start_ms, wanted[-1].end_ms
             stored = await store.near(connection, channel_id, first_ms, last_ms, rank)
             plan = merge(stored, wanted, now_ms, source_id, rank)
-            await store.write(connection, channel_id, source_id, plan)
+            changes = await store.write(connection, channel_id, source_id, plan)
+            await telling.tell(connection, channel_id, changes, now_ms)
             if plan.create or plan.update or plan.remove:
                 await follow.note(connection, channel_id)
         report.created += len(plan.create)

@@ -3,7 +3,7 @@
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from sqlalchemy import Table, bindparam, delete, func, insert, select, update
@@ -16,6 +16,15 @@ from control_api.epg.merge import Plan, Stored
 from control_api.epg.normalise import Schedules, Target
 from control_api.epg.programme import Event, Words
 from control_api.schema import channel, channel_source, epg_event, epg_event_text, epg_source
+
+
+class Change(NamedTuple):
+    """What became of an event: created, updated or removed."""
+
+    verb: str
+    event_id: str
+    event: Event
+
 
 BATCH_ROWS = 500  # CTL-67
 NEAR_MS = 24 * 3_600_000  # no event is longer (CTL-48)
@@ -131,8 +140,10 @@ async def words(
     return found
 
 
-async def write(connection: AsyncConnection, channel_id: str, source_id: str, plan: Plan) -> None:
-    """Carry out a plan; what it does not name is not touched."""
+async def write(
+    connection: AsyncConnection, channel_id: str, source_id: str, plan: Plan
+) -> list[Change]:
+    """Carry out a plan; what it does not name is not touched. What became of which event."""
     changed = [old.id for old, _ in plan.update]
     for batch in _batches([*changed, *(old.id for old in plan.remove)]):
         await connection.execute(delete(epg_event_text).where(epg_event_text.c.event_id.in_(batch)))
@@ -158,6 +169,11 @@ async def write(connection: AsyncConnection, channel_id: str, source_id: str, pl
         for lang, spoken in new.words.items()
     ]
     await _insert(connection, epg_event_text, texts)
+    return [
+        *(Change("removed", old.id, old.event) for old in plan.remove),
+        *(Change("updated", old.id, new) for old, new in plan.update),
+        *(Change("created", key, new) for key, new in named),
+    ]
 
 
 def _row(new: Event) -> dict[str, Any]:

@@ -80,7 +80,7 @@ async def test_public_tags(api: Any, on_air: int) -> None:
         "from=soon",
         "channels=",
         "channels=a,,b",
-        "channels=" + ",".join(["x"] * 101),
+        "channels=" + ",".join(["x"] * 201),
         "lang=%00",
     ],
 )

@@ -1,0 +1,107 @@
+"""Operations of the guide (control-api section 3, CTL-7, CTL-185)."""
+
+import asyncio
+import gzip
+import hashlib
+from collections.abc import AsyncGenerator
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import msgspec
+
+from control_api import events, types
+from control_api.calls import Call, Rendered, Reply, Stream
+from control_api.epg import grid
+from control_api.guide import programme
+from control_api.guide.kept import Kept
+from control_api.guide.types import ProgrammeDetail
+from control_api.outbox.relay import LIVE
+from runtime import metrics
+from runtime.sql import Database
+
+STALE = metrics.counter("control_guide_stale", "guide answers from a copy while SQL was away", ())
+GZIP_LEVEL = 5
+PING_S = 15.0
+DOMAIN = "epg.event."
+
+Pages = Kept[tuple[Any, ...], Rendered]
+_PAGES: WeakKeyDictionary[Database, Pages] = WeakKeyDictionary()
+
+
+def pages(database: Database) -> Pages:
+    """The answers that this process keeps of a database's guide."""
+    return _PAGES.setdefault(database, Kept())
+
+
+async def epg_grid(call: Call[None]) -> Reply:
+    """The guide: programmes by channel and time."""
+    query: types.GridQuery = call.query
+    begin, end = grid.window(query, call.now_ms)
+
+    async def made() -> Rendered:
+        async with call.services.database.read() as connection:
+            return _rendered(await grid.grid(connection, query, begin, end))
+
+    return await _kept(call, ("grid", begin, end, query.channels, query.lang), made)
+
+
+async def epg_now(call: Call[None]) -> Reply:
+    """What is on now, and next."""
+    query: types.NowQuery = call.query
+    now_ms = call.now_ms - call.now_ms % grid.NOW_MS
+
+    async def made() -> Rendered:
+        async with call.services.database.read() as connection:
+            return _rendered(await grid.now_and_next(connection, query, call.now_ms))
+
+    return await _kept(call, ("now", now_ms, query.channels, query.lang), made)
+
+
+async def epg_programme(call: Call[None]) -> ProgrammeDetail:
+    """One programme, with its rights."""
+    async with call.services.database.read() as connection:
+        return await programme.one(connection, call.path["id"], call.query.lang)
+
+
+async def epg_live(call: Call[None]) -> Stream:
+    """Changes of the guide as they happen (server-sent events)."""
+    wanted = frozenset(call.query.channels.split(",")) if call.query.channels else None
+    return Stream(_changes(call, wanted))
+
+
+async def _changes(call: Call[None], wanted: frozenset[str] | None) -> AsyncGenerator[bytes]:
+    """Messages as the HTML standard, section 9.2.6, writes them; a comment when nothing happens."""
+    async with call.services.store.subscribe(LIVE) as told:
+        yield b": listening\n\n"
+        coming = asyncio.ensure_future(anext(told))
+        try:
+            while True:
+                done, _ = await asyncio.wait({coming}, timeout=PING_S)
+                if not done:
+                    yield b": still here\n\n"
+                    continue
+                raw = coming.result()
+                coming = asyncio.ensure_future(anext(told))
+                event = events.decode(raw)
+                if event.type.startswith(DOMAIN) and (wanted is None or event.subject in wanted):
+                    yield b"id: %s\nevent: %s\ndata: %s\n\n" % (
+                        event.id.encode(),
+                        event.type.encode(),
+                        msgspec.json.encode({"channel_id": event.subject, **event.data}),
+                    )
+        finally:
+            coming.cancel()
+
+
+async def _kept(call: Call[None], key: tuple[Any, ...], made: Any) -> Reply:
+    value, stale = await pages(call.services.database).get(key, call.now_ms, made)
+    if not stale:
+        return Reply(value)
+    STALE.inc()
+    return Reply(value, {"X-Source": "stale"})
+
+
+def _rendered(answer: msgspec.Struct) -> Rendered:
+    raw = msgspec.json.encode(answer)
+    tag = hashlib.blake2b(raw, digest_size=12).hexdigest()
+    return Rendered(raw, gzip.compress(raw, GZIP_LEVEL, mtime=0), tag)

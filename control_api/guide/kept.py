@@ -1,0 +1,59 @@
+"""Answers that many ask for: fresh for a minute, and for a day if nothing better can be had.
+
+The clock comes in as an argument. What is kept is bounded by `MOST`; the longest unused goes first.
+"""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from runtime.flight import SingleFlight
+from runtime.sql import SqlError
+
+FRESH_MS = 30_000
+STALE_MS = 24 * 3_600_000  # control-api section 4
+MOST = 512
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+@dataclass(slots=True)
+class _Copy(Generic[V]):
+    value: V
+    made_ms: int
+
+
+class Kept(Generic[K, V]):
+    """One process's answers."""
+
+    def __init__(self, fresh_ms: int = FRESH_MS) -> None:
+        self._fresh_ms = fresh_ms
+        self._copies: OrderedDict[K, _Copy[V]] = OrderedDict()
+        self._flight: SingleFlight[K, V] = SingleFlight()
+
+    async def get(self, key: K, now_ms: int, make: Callable[[], Awaitable[V]]) -> tuple[V, bool]:
+        """The answer, and whether it is stale because the database does not answer.
+
+        Raises SqlError when there is none, or only one older than a day.
+        """
+        copy = self._copies.get(key)
+        if copy is not None and 0 <= now_ms - copy.made_ms < self._fresh_ms:
+            self._copies.move_to_end(key)
+            return copy.value, False
+
+        async def made() -> V:
+            return await make()
+
+        try:
+            value = await self._flight.do(key, made)
+        except SqlError:
+            if copy is None or now_ms - copy.made_ms >= STALE_MS:
+                raise
+            return copy.value, True
+        self._copies[key] = _Copy(value, now_ms)
+        self._copies.move_to_end(key)
+        while len(self._copies) > MOST:
+            self._copies.popitem(last=False)
+        return value, False

@@ -1,0 +1,22 @@
+"""Routes of the guide."""
+
+from control_api import types
+from control_api.guide import handlers
+from control_api.guide.types import LiveQuery, ProgrammeDetail, ProgrammeQuery
+from control_api.route import EVENT_STREAM, Route, public
+
+ROUTES: tuple[Route, ...] = (
+    public("/v1/epg", handlers.epg_grid, types.Grid, 60, query=types.GridQuery),
+    public("/v1/epg/now", handlers.epg_now, types.NowList, 10, query=types.NowQuery),
+    public(
+        "/v1/epg/events/{id}", handlers.epg_programme, ProgrammeDetail, 60, query=ProgrammeQuery
+    ),
+    Route(
+        "GET",
+        "/v1/epg/live",
+        handlers.epg_live,
+        None,
+        query=LiveQuery,
+        produces=EVENT_STREAM,
+    ),
+)

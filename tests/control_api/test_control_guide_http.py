@@ -1,0 +1,172 @@
+"""The guide for many: kept answers, a programme with its rights, live changes (CTL-131, 185)."""
+
+import asyncio
+import io
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from control_api.epg import importer, store
+from control_api.guide import handlers
+from control_api.guide.kept import FRESH_MS, MOST, STALE_MS, Kept
+from control_api.schema import channel, epg_event
+from control_api.times import epoch_ms, now_ms, utc
+from runtime.sql import Database, SqlError
+
+HOUR_MS = 3_600_000
+
+
+def row(start_ms: int, title: str) -> str:
+    start, stop = (f"{utc(at):%Y%m%d%H%M%S}" for at in (start_ms, start_ms + HOUR_MS))
+    return (
+        f'<programme start="{start}" stop="{stop}" channel="one">'
+        f'<title lang="en">{title}</title><title lang="fr">Le {title}</title></programme>'
+    )
+
+
+async def put(api: Any, *titles: str, first_ms: int | None = None) -> int:
+    """Import a schedule of an hour each, from half an hour ago. Start of the first."""
+    first_ms = first_ms or now_ms() // 1_000 * 1_000 - HOUR_MS // 2
+    async with api.database.write() as connection:
+        await store.source(connection, "src_a", lang="en")
+        await store.map_channels(connection, "src_a", {"one": "demo"}, 1)
+    rows = [row(first_ms + n * HOUR_MS, title) for n, title in enumerate(titles)]
+    file = io.BytesIO(f"<tv>{''.join(rows)}</tv>".encode())
+    await importer.run(api.database, "src_a", file, now_ms)
+    return first_ms
+
+
+async def test_programme_and_its_rights(api: Any) -> None:
+    """Its own word, else its channel's; catch-up until catchup_h after its end."""
+    first_ms = await put(api, "News", "Film")
+    async with api.database.write() as connection:
+        change = update(channel).where(channel.c.id == "ch_demo")
+        await connection.execute(
+            change.values(allow_startover=True, catchup_h=24, allow_npvr=False, dvr_window_s=60)
+        )
+        query = select(epg_event.c.id).order_by(epg_event.c.start_ms)
+        news, film = (await connection.execute(query)).scalars()
+        own = {"allow_catchup": False, "allow_npvr": True, "allow_startover": False}
+        await connection.execute(update(epg_event).where(epg_event.c.id == film).values(**own))
+    status, found = await api.send("GET", f"/v1/epg/events/{news}?lang=fr")
+    assert (status, found["title"], found["channel_id"]) == (200, "Le News", "ch_demo")
+    until = f"{utc(first_ms + 25 * HOUR_MS):%Y-%m-%dT%H:%M:%SZ}"
+    allowed = {"startover": True, "catchup": True, "catchup_until": until, "npvr": False}
+    assert found["rights"] == allowed and found["langs"] == ["en", "fr"]
+    status, found = await api.send("GET", f"/v1/epg/events/{film}")
+    allowed = {"startover": False, "catchup": False, "catchup_until": None, "npvr": True}
+    assert found["rights"] == allowed
+    assert (await api.send("GET", "/v1/epg/events/evt_none"))[0] == 404
+    async with api.database.write() as connection:
+        await connection.execute(update(channel).values(status="archived"))
+    assert (await api.send("GET", f"/v1/epg/events/{film}"))[0] == 404
+
+
+async def test_grid_is_made_once_and_sent_packed(api: Any) -> None:
+    """Bytes made once; each coding has its own strong tag and its 304."""
+    await put(api, "News")
+    url, tags = f"{api.url}/v1/epg?channels=ch_demo", {}
+    bodies = set()
+    for coding in ("gzip", "identity"):
+        headers = {"Accept-Encoding": coding}
+        async with api.client.get(url, headers=headers) as response:
+            assert response.headers.get("Content-Encoding", "identity") == coding
+            tags[coding] = response.headers["ETag"]
+            bodies.add(await response.read())
+        headers["If-None-Match"] = tags[coding]
+        async with api.client.get(url, headers=headers) as again:
+            assert again.status == 304
+    assert tags["gzip"] != tags["identity"] and len(bodies) == 1
+    first_ms = await put(api, "Other")
+    _, grid = await api.send("GET", "/v1/epg?channels=ch_demo")
+    assert [each["title"] for each in grid["channels"][0]["events"]] == ["News"], "kept"
+    window = {"from": utc(first_ms).isoformat(), "channels": "ch_demo"}
+    _status, grid = await api.send("GET", "/v1/epg", params=window)
+    assert [each["title"] for each in grid["channels"][0]["events"]] == ["Other"], "asked anew"
+
+
+async def test_guide_is_served_stale_while_the_database_is_away(
+    api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """control-api section 12: EPG from cache, marked; a question never asked before is 503."""
+    await put(api, "News")
+    url = f"{api.url}/v1/epg?channels=ch_demo"
+    async with api.client.get(url) as response:
+        fresh = await response.json()
+        assert "X-Source" not in response.headers
+    for kept in handlers._PAGES.values():
+        for copy in kept._copies.values():
+            copy.made_ms -= FRESH_MS
+
+    def away(*_: Any, **__: Any) -> Any:
+        raise SqlError("unavailable", "gone")
+
+    monkeypatch.setattr(Database, "read", away)
+    async with api.client.get(url) as response:
+        assert (response.status, response.headers.get("X-Source")) == (200, "stale")
+        assert await response.json() == fresh
+    async with api.client.get(f"{api.url}/v1/epg?channels=ch_arena") as response:
+        assert response.status == 503
+
+
+async def test_changes_are_told_as_they_happen(api: Any) -> None:
+    """A programme that comes, moves or goes reaches who listens to its channel, nobody else."""
+    first_ms = await put(api, "One")
+    async with (
+        api.client.get(f"{api.url}/v1/epg/live?channels=ch_demo") as mine,
+        api.client.get(f"{api.url}/v1/epg/live?channels=ch_arena") as other,
+    ):
+        assert mine.headers["Content-Type"] == "text/event-stream"
+        assert await mine.content.readuntil(b"\n\n") == b": listening\n\n"
+        assert await other.content.readuntil(b"\n\n") == b": listening\n\n"
+        await put(api, "One", "Two", first_ms=first_ms)
+        async with asyncio.timeout(60):
+            while True:
+                lines = (await mine.content.readuntil(b"\n\n")).decode().split("\n")
+                if lines[1] == "event: epg.event.created" and '"Two"' in lines[2]:
+                    break
+        data = json.loads(lines[2].removeprefix("data: "))
+        assert data["channel_id"] == "ch_demo"
+        assert epoch_ms(utc(first_ms)) == first_ms and data["starts_at"].startswith(
+            f"{utc(first_ms + HOUR_MS):%Y-%m-%dT%H:%M:%S}"
+        )
+        assert not other.content._buffer
+
+
+async def test_programmes_are_found(api: Any) -> None:
+    """An import makes its programmes searchable, and a later one takes away what went."""
+    first_ms = await put(api, "Gardening", "Weather")
+    ask = {"q": "gardenning"}
+    status, found = await api.send("GET", "/v1/search", params=ask)
+    assert [(hit["kind"], hit["title"]) for hit in found["items"]] == [("programme", "Gardening")]
+    await put(api, "Gardening", "Cooking", first_ms=first_ms)
+    for q, n in (("weather", 0), ("cooking", 1)):
+        status, found = await api.send("GET", "/v1/search", params={"q": q})
+        assert (status, len(found["items"])) == (200, n)
+
+
+async def test_kept_answers_age_and_are_bounded() -> None:
+    """Fresh for a while, stale for a day, at most so many; many who ask share one making."""
+    kept: Kept[int, int] = Kept()
+    made: list[int] = []
+
+    async def good() -> int:
+        await asyncio.sleep(0)
+        made.append(1)
+        return len(made)
+
+    async def bad() -> int:
+        raise SqlError("timeout", "late")
+
+    answers = await asyncio.gather(*(kept.get(1, 0, good) for _ in range(9)))
+    assert set(answers) == {(1, False)} and len(made) == 1
+    assert await kept.get(1, FRESH_MS - 1, bad) == (1, False)
+    assert await kept.get(1, FRESH_MS, bad) == (1, True)
+    assert await kept.get(1, FRESH_MS, good) == (2, False)
+    with pytest.raises(SqlError):
+        await kept.get(1, FRESH_MS + STALE_MS, bad)
+    for key in range(2, MOST + 2):
+        await kept.get(key, 0, good)
+    assert len(kept._copies) == MOST and 1 not in kept._copies
