@@ -43,7 +43,7 @@ class Settings(Section):
     risk_ttl_s: Annotated[int, Field(ge=1, le=3600)] = 10  # while something is wrong (ST-51)
     policy: str = "static-priority"  # until a plan says otherwise
     snapshot_max_ms: Annotated[int, Field(ge=1_000, le=300_000)] = 10_000  # RT-15
-    admin_token: SecretStr = SecretStr("")  # for changes; empty: whoever reaches the port
+    admin_token: SecretStr = SecretStr("")  # for changes; empty: from this machine only
     plan_file: Path | None = None  # keeps the operator's plan over restarts, shares it with workers
     decision_log: Path | None = None  # every decision, for `headwater router replay`
     state_key: SecretStr = SecretStr("")  # one for all nodes; empty: a fresh one per process

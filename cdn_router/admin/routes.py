@@ -12,6 +12,7 @@ Source: routing RT-9, RT-14.
 import hmac
 from collections import Counter
 from collections.abc import Callable
+from ipaddress import ip_address
 from itertools import islice
 from typing import Annotated, TypeVar
 
@@ -76,9 +77,13 @@ class AdminRoutes:
         ]
 
     def admit(self, request: web.Request) -> None:
-        """Forbidden unless the caller has the operator's token, where one is configured."""
+        """Forbidden without the operator's token; where none is configured, from elsewhere."""
+        if not self._token:
+            if not _local(request.remote or ""):
+                raise Forbidden("operator_only", "from elsewhere only with router.admin_token set")
+            return
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if self._token and not hmac.compare_digest(given.encode(), self._token.encode()):
+        if not hmac.compare_digest(given.encode(), self._token.encode()):
             raise Forbidden("operator_only", "Authorization: Bearer, with router.admin_token")
 
     def accepted(self) -> None:
@@ -127,6 +132,13 @@ class AdminRoutes:
         return _json(
             {"asks": [{"before": old, "after": new} for old, new in answers], "sessions": sessions}
         )
+
+
+def _local(peer: str) -> bool:
+    try:
+        return ip_address(peer).is_loopback
+    except ValueError:
+        return False
 
 
 def _moved(router: Router, before: Decider, after: Decider) -> dict[str, object]:

@@ -8,9 +8,13 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
-from cdn_router.server import parts
+from cdn_router.admin.routes import AdminRoutes
+from cdn_router.errors import Forbidden
+from cdn_router.server import build, parts
 from cdn_router.settings import PathwaySettings, Settings
+from runtime.clock import SYSTEM
 from runtime.service import Part, Web
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,6 +65,17 @@ async def test_changes_need_the_operators_token(operator: Operator) -> None:
             assert (status, answer["error"]) == (403, "operator_only")
         status, _ = await operator.call(method, path, body)
         assert status == 200
+
+
+@pytest.mark.parametrize("peer", ["192.0.2.1", "2001:db8::1", "", "127.0.0.1.example"])
+def test_without_a_token_only_this_machine_may_change(peer: str) -> None:
+    """RT-14: a router that nobody configured is no open door on the network."""
+    routes = AdminRoutes(build(Settings()), SYSTEM, "", lambda _: None)
+    request = make_mocked_request("PUT", "/v1/plan", headers=BEARER)
+    with pytest.raises(Forbidden, match="admin_token"):
+        routes.admit(request.clone(remote=peer))
+    for here in ("127.0.0.1", "::1"):
+        routes.admit(request.clone(remote=here))
 
 
 async def test_a_plan_over_http(operator: Operator) -> None:
