@@ -11,6 +11,7 @@ CHOICES: tuple[Policy, ...] = (
     RoundRobin(),
     RoundRobin(name="round-robin-probes", probes=True),
     Ewma(),
+    Ewma(name="ewma-global", grouped=False),  # all cells alike: shows herding
     Ucb1(),
     Ducb(),
     Thompson(),

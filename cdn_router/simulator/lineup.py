@@ -2,14 +2,12 @@
 
 from ..catalog import POLICIES
 from ..errors import RequestError
-from ..policies.classics import Ewma
 from ..policies.face import Policy
 from .oracles import Floor, Flow, Greedy
 
 # Of the flow oracle: points that a $ per TB is worth, from a little to a lot.
 POINTS = (0.5, 1.0, 2.0)
 REFERENCES = ("oracle", "flow-oracle", "floor")  # A9, A10, A11
-GLOBAL = Ewma(name="ewma-global", grouped=False)  # A4 for all cells alike: shows herding
 FALLBACK, ORACLE, FLOOR = "round-robin-probes", "oracle", "floor"  # A3, A9, A11
 
 
@@ -18,17 +16,15 @@ def named(name: str) -> Policy:
     if name in POLICIES:
         return POLICIES[name]
     kind, _, points = name.partition("@")
-    if name == GLOBAL.name:
-        return GLOBAL
     if kind == "oracle":
         return Greedy()
     if kind == "flow-oracle":
         return Flow(name, float(points or 0.0))
     if kind == "floor":
         return Floor()
-    known = ", ".join((*POLICIES, GLOBAL.name, *REFERENCES))
+    known = ", ".join((*POLICIES, *REFERENCES))
     raise RequestError("policy_unknown", f"{name!r} is none of: {known}")
 
 
 def everyone() -> tuple[str, ...]:
-    return (*POLICIES, GLOBAL.name, *REFERENCES)
+    return (*POLICIES, *REFERENCES)

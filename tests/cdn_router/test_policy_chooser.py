@@ -19,7 +19,6 @@ from cdn_router.policies.face import (
     Stand,
 )
 from cdn_router.policies.ours import Headwater
-from cdn_router.simulator.lineup import GLOBAL
 from native.router.shares import DRAWN, REFUSED, STARTED, STAYED, URGENT, Shares
 
 HOME = Cell("R1", "I1")
@@ -85,7 +84,7 @@ def test_the_kernel_refuses_what_is_no_table() -> None:
         Shares([1.0], [0.0], [False], [0]).lead(1, True, 0, 0)
 
 
-@pytest.mark.parametrize("policy", [*POLICIES.values(), GLOBAL], ids=lambda p: p.name)
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=lambda p: p.name)
 def test_every_policy_decides_for_anybody(policy: Headwater) -> None:
     """Cells and regions known or not, masks, drained and dead CDNs: always an order."""
     stands = (Stand.ENABLED, Stand.DRAINED, Stand.KILLED)
