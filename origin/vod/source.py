@@ -11,6 +11,7 @@ from native.bmff.tables import Samples, read_samples
 from origin.vod import entries
 from origin.vod.encrypted import plain, rows_of
 from origin.vod.errors import VodError
+from origin.vod.hints import Hints
 from origin.vod.opened import InputKeys, OpenedReader, Seals
 from origin.vod.reading import Identity, Objects, Reader, name_of, open_reader
 
@@ -18,6 +19,7 @@ MAX_BOXES = 1 << 21  # at the top level: two a fragment
 MAX_MOOV_BYTES = 512 << 20
 SKIPPED_FORMATS = frozenset(["jpeg", "mjpa", "mjpb", "png ", "tmcd"])  # TR-11
 MAX_SET_BYTES = 4096
+MAX_SIDX_BYTES = 1 << 20
 MAX_EVENTS, MAX_EVENT_BYTES = 2_000, 1 << 14  # emsg boxes beyond are skipped
 TEXT_HANDLERS = frozenset(["text", "sbtl", "subt", "clcp"])  # TR-11
 TEXT_FORMATS = frozenset(["tx3g", "text", "wvtt", "stpp"])
@@ -316,10 +318,15 @@ def _scan(reader: Reader, size: int, name: str) -> _Layout:
     """Headers of all top-level boxes; ftyp, moov and moofs whole, media never (TR-2, TR-26)."""
     at = 0
     found = _Layout()
+    hints: Hints | None = None
     for _ in range(MAX_BOXES):
         if at == size:
             break
+        if hints is not None:
+            hints.reach(at)
         kind, body, end = _header(reader, at, size, name)
+        if kind == b"sidx" and hints is not None and end - at <= MAX_SIDX_BYTES:
+            hints.indexed(reader.read(at, end - at), end)
         if kind == b"mdat":
             found.mdats.append((body, min(end, size)))
         elif kind == b"emsg" and end - at <= MAX_EVENT_BYTES and len(found.emsgs) < MAX_EVENTS:
@@ -336,6 +343,8 @@ def _scan(reader: Reader, size: int, name: str) -> _Layout:
                 found.head = piece
             else:
                 found.moov = found.moov or piece
+                if not reader.near and b"mvex" in piece:
+                    hints = Hints(reader)
         if end > size:
             what = kind.decode("latin-1")
             raise VodError(
