@@ -10,7 +10,6 @@ from array import array
 from collections.abc import Iterator
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
@@ -31,7 +30,8 @@ TAIL_BYTES = 32 << 20  # TR-45: what is left of an object is read at once up to 
 MERGED_GAP = 524_288  # TR-45: what lies between two runs of one read
 PART_BYTES = 16 << 20  # TR-45: a larger plan is read in parallel
 SPAN_BYTES = 64 << 20  # of stretches that are kept, of all objects
-SCATTERED = 8  # runs of a file from which on they are copied from its pages (TR-44)
+SCATTERED, SHORT_BYTES = 8, 4096  # runs so many and so short are copied from pages (TR-44)
+WARM = 4  # reads of that kind before a file is mapped: its pages count as ours then
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +112,8 @@ class FileReader:
         self.location = str(path.resolve())
         status = os.fstat(self._fd)
         self.identity = Identity.of(status)
-        with suppress(OSError, ValueError):  # without a mapping every run is read
-            if status.st_uid == os.geteuid() or os.access(path, os.W_OK):
-                self._window = Window(self._fd, status.st_size)
+        self._scattered = 0  # reads so far
+        self._mappable = status.st_uid == os.geteuid() or os.access(path, os.W_OK)
 
     def read(self, at: int, size: int) -> bytes:
         return os.pread(self._fd, size, at)
@@ -122,10 +121,22 @@ class FileReader:
     def runs(
         self, out: bytes, at: int, starts: "array[int]", lengths: "array[int]", wait: bool
     ) -> bytes | None:
-        window = self._window if not wait and len(starts) >= SCATTERED else None
-        if window is not None and window.take(out, at, starts, lengths):
-            return out
+        if not wait and SCATTERED <= len(starts) > (len(out) - at) // SHORT_BYTES:
+            window = self._warm()
+            if window is not None and window.take(out, at, starts, lengths):
+                return out
         return out if read_runs(self._fd, out, at, starts, lengths, wait) else None
+
+    def _warm(self) -> Window | None:
+        """The file, mapped; None before it is asked for often, and where that cannot be."""
+        if self._window is None and self._mappable:
+            self._scattered += 1
+            if self._scattered > WARM:
+                try:
+                    self._window = Window(self._fd, self.identity.size)
+                except (OSError, ValueError):
+                    self._mappable = False
+        return self._window
 
     def ahead(self, starts: "array[int]", lengths: "array[int]") -> None:
         """The kernel reads files ahead."""

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from native.bmff import BoxError
 from native.bmff.gather import read_runs
 from native.bmff.window import Window
-from origin.vod.reading import FileReader
+from origin.vod.reading import WARM, FileReader
 
 PAGE = os.sysconf("SC_PAGESIZE")
 CUT = """
@@ -118,11 +118,29 @@ def test_a_reader_falls_back_to_reading_a_file_cut_short(film: Path) -> None:
     path.write_bytes(film.read_bytes())
     reader = FileReader(path)
     starts, lengths = array("q", range(0, 16 * PAGE, PAGE)), array("q", [100] * 16)
-    whole = reader.runs(bytes(bytearray(1600)), 0, starts, lengths, False)
-    assert whole == b"".join(film.read_bytes()[at : at + 100] for at in starts)
+    wanted = b"".join(film.read_bytes()[at : at + 100] for at in starts)
+    for _ in range(2 * WARM):
+        assert reader.runs(bytes(bytearray(1600)), 0, starts, lengths, False) == wanted
     os.truncate(path, 3 * PAGE)
     with pytest.raises(BoxError) as refused:
         reader.runs(bytes(bytearray(1600)), 0, starts, lengths, True)
     assert refused.value.code == "truncated"
     assert reader.runs(bytes(bytearray(1600)), 0, starts, lengths, False) is None
+    reader.close()
+
+
+@pytest.mark.parametrize(("length", "mapped"), [(100, True), (5000, False)])
+def test_only_short_runs_that_are_asked_for_often_map_a_file(
+    film: Path, length: int, mapped: bool
+) -> None:
+    """What is mapped counts as the process's own: a walk over many films maps none."""
+    path = film.with_name(f"asked-{length}")
+    path.write_bytes(film.read_bytes())
+    reader = FileReader(path)
+    starts, lengths = array("q", range(0, 32 * PAGE, 2 * PAGE)), array("q", [length] * 16)
+    seen = []
+    for _ in range(WARM + 1):
+        assert reader.runs(bytes(bytearray(16 * length)), 0, starts, lengths, False)
+        seen.append(str(path) in Path("/proc/self/maps").read_text())
+    assert seen == [False] * WARM + [mapped]
     reader.close()
