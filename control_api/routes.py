@@ -1,8 +1,10 @@
 """Every operation, once: routing, validation, sign-in and the OpenAPI document read this table."""
 
 from control_api import handlers, tokens, types
+from control_api.batches import ROUTES as BATCHES
 from control_api.catalogue.routes import ROUTES as CATALOGUE
 from control_api.guide.routes import ROUTES as GUIDE
+from control_api.identity.routes import ROUTES as IDENTITY
 from control_api.outbox.routes import ROUTES as OUTBOX
 from control_api.recordings.routes import ROUTES as RECORDINGS
 from control_api.route import DENIALS, Route, public
@@ -103,10 +105,12 @@ CORE: tuple[Route, ...] = (
 ROUTES: tuple[Route, ...] = (
     *CORE,
     *CATALOGUE,
+    *BATCHES,
     *SEARCH,
     *GUIDE,
     *RECORDINGS,
     *VIEWERS,
+    *IDENTITY,
     *WEBHOOKS,
     *OUTBOX,
 )
