@@ -13,7 +13,7 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import accumulate, takewhile
 
-from native.hls import Line
+from native.hls import Line, Playlist
 
 from .hls import changed, read_line
 from .hls_segments import (
@@ -73,6 +73,8 @@ def loop_of(clip: bytes, period_ms: int) -> int:
 
 def unhurried(data: bytes) -> bytes:
     """The playlist in whole segments, without promises that a slate could not keep (HLS-M25)."""
+    if Playlist(data).tags.isdisjoint(HURRIED | {CONTROL}):
+        return data
     media = read_media(data)
     lines = [line for one in media.segments for line in one.lines]
     tail = [line for line in media.tail if line.name not in OF_SEGMENT]

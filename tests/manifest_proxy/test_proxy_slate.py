@@ -157,7 +157,7 @@ def sources(draw: st.DrawFn) -> Source:
     return Source(silences, draw(st.integers(6, 14)), draw(st.booleans()))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(source=sources(), steps=st.lists(st.integers(0, 3), min_size=30, max_size=40))
 def test_numbers_hold_through_silence_and_return(source: Source, steps: list[int]) -> None:
     """HLS-M8..M10, HLS-1, HLS-5: one number, one URI, one discontinuity number; the window never
