@@ -19,10 +19,10 @@ T = TypeVar("T")
 class GuardedDatabase(Database):
     """The same database; refuses at once while its breaker is open."""
 
-    def __init__(self, inner: Database, breaker: Breaker | None = None) -> None:
+    def __init__(self, inner: Database, open_s: float) -> None:
         self.name = inner.name
         self._inner = inner
-        self._breaker = breaker or Breaker("sql", counts=(SqlError,))
+        self._breaker = Breaker("sql", counts=(SqlError,), open_s=open_s)
 
     @property
     def dialect(self) -> Dialect:
@@ -47,17 +47,17 @@ class GuardedDatabase(Database):
             raise SqlError("unavailable", str(error)) from None
 
 
-def guarded(database: Database) -> Database:
+def guarded(database: Database, open_s: float) -> Database:
     """The database behind a breaker, where one is of use."""
-    return database if database.dialect == "sqlite" else GuardedDatabase(database)
+    return database if database.dialect == "sqlite" else GuardedDatabase(database, open_s)
 
 
 class Shelf:
     """Calls to the store through one breaker; `StoreError` is all that a caller sees."""
 
-    def __init__(self, store: Store, breaker: Breaker | None = None) -> None:
+    def __init__(self, store: Store, open_s: float) -> None:
         self.store = store
-        self._breaker = breaker or Breaker("store", counts=(StoreError,))
+        self._breaker = Breaker("store", counts=(StoreError,), open_s=open_s)
 
     async def ask(self, work: Callable[[Store], Awaitable[T]]) -> T:
         """What the store answers."""

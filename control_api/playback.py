@@ -90,7 +90,7 @@ class Playback:
         self._times = sessions.Clockwork(
             settings.session_ttl_s, settings.terminated_kept_s, settings.termination_code_s
         )
-        self.shelf = Shelf(store or MemoryStore())
+        self.shelf = Shelf(store or MemoryStore(), settings.timeouts.breaker_s)
         self.ledger = Ledger(database, flush_s=settings.flush_s)
         self.cases = Cases(
             database, self.shelf, self._times, kept_ms=1_000 * settings.access_cache_s

@@ -15,6 +15,7 @@ from control_api.calls import Services
 from control_api.catalogue.found import fill
 from control_api.content_tokens import CatSigner, Signer
 from control_api.guarded import guarded
+from control_api.identity import work as identity
 from control_api.issuer import Issuer, Passwords
 from control_api.licence_proxy import proxies
 from control_api.licences import Gate
@@ -38,7 +39,7 @@ KeyRoutes = Callable[[Gate], Sequence[web.RouteDef]]
 Work = Callable[[Services], Sequence[Part]]
 
 # One line a folder of the room that does something on its own; started in this order.
-WORK: tuple[Work, ...] = (upkeep.work, outbox.work, recordings.work, webhooks.work)
+WORK: tuple[Work, ...] = (upkeep.work, outbox.work, recordings.work, identity.work, webhooks.work)
 
 
 class Schema:
@@ -104,7 +105,7 @@ def parts(
     demo_password = settings.demo_password.get_secret_value() if demo else None
     found.append(Schema(database, passwords, demo_password))
     store = store or MemoryStore()
-    database = guarded(database)
+    database = guarded(database, settings.timeouts.breaker_s)
     app, gate, services = application(
         settings,
         database,

@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
+from control_api.outbox.settings import Kafka
+from control_api.identity.settings import Identity
 from control_api.recordings.settings import Recordings
 from control_api.webhooks.settings import Webhooks
 from runtime.settings import Section
@@ -21,6 +23,9 @@ class Timeouts(Section):
     search_ms: int = Field(default=150, gt=0, description="one search")
     suggest_ms: int = Field(default=80, gt=0, description="suggestions while typing")
     router_ms: int = Field(default=30, gt=0, description="one router decision")
+    breaker_s: float = Field(
+        default=30, gt=0, description="how long an engine that keeps failing is left alone"
+    )
 
 
 class Pathway(Section):
@@ -147,8 +152,10 @@ class Settings(Section):
     max_body_bytes: int = Field(default=65_536, gt=0)
     timeouts: Timeouts = Field(default_factory=Timeouts)
     licences: Licences = Field(default_factory=Licences)
+    identity: Identity = Field(default_factory=Identity)
     recordings: Recordings = Field(default_factory=Recordings)
     webhooks: Webhooks = Field(default_factory=Webhooks)
+    kafka: Kafka = Field(default_factory=Kafka)
 
     @field_validator("trusted_proxies")
     @classmethod
