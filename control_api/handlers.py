@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from control_api import credentials, types
 from control_api.calls import Call, Reply
+from control_api.identity import refresh
 from control_api.issuer import VIEWER_SCOPES
 
 
@@ -15,9 +16,10 @@ async def issue_token(call: Call[types.TokenRequest]) -> types.TokenAnswer:
     stored = found.hash if found else None
     if not await services.passwords.matches(call.body.password, stored) or found is None:
         raise credentials.refused()
-    token = services.issuer.issue(found.account_id, VIEWER_SCOPES, call.now_ms // 1_000)
-    scope = " ".join(sorted(VIEWER_SCOPES))
-    return types.TokenAnswer(token, "Bearer", services.issuer.life_s, scope)
+    async with services.database.write() as connection:
+        return await refresh.begin(
+            connection, services, found.account_id, VIEWER_SCOPES, call.now_ms
+        )
 
 
 async def check_access(call: Call[types.CheckRequest]) -> types.CheckAnswer:

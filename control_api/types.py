@@ -56,6 +56,8 @@ class TokenAnswer(Answer):
     token_type: Literal["Bearer"]
     expires_in: int
     scope: str
+    refresh_token: str
+    refresh_expires_in: int
 
 
 class KeySet(Answer):
