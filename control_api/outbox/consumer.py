@@ -6,7 +6,8 @@ Rules of the file (CTL-170, CTL-172)
 2. Messages of one subject are handled one after the other; those of different subjects do not wait
    for each other, so a poisonous one holds up its own subject only, and that for 10.5 s.
 3. What a dead consumer left is claimed when it was idle for 30 s.
-4. While the database or the store is away nothing is acknowledged and nothing given up.
+4. While the database, the store or what the handler works with (`Later`) is away, nothing is
+   acknowledged and nothing given up.
 """
 
 import asyncio
@@ -28,12 +29,17 @@ BLOCK_MS: Final = 1_000
 IN_HAND: Final = 256  # messages read and not yet done with, per stream
 DEAD_LEN: Final = 10_000
 PAUSE_S: Final = 0.5
+LATER_S: Final = 2.0
 
 Handle = Callable[[events.Event], Awaitable[None]]
 
 log = logs.get("control")
 LAG = metrics.gauge("events_lag", "events that a group has not handled yet", ("consumer", "domain"))
 HANDLED = metrics.counter("events_handled", "events by outcome", ("consumer", "outcome"))
+
+
+class Later(Exception):
+    """Raised by a handler: what it works with is away, the event itself may be fine."""
 
 
 class Consumer:
@@ -70,7 +76,7 @@ class Consumer:
 
     async def _follow(self, stream: str) -> None:
         last: dict[str, asyncio.Task[None]] = {}  # by subject: the task to wait for
-        in_hand: set[asyncio.Task[None]] = set()
+        in_hand: dict[asyncio.Task[None], str] = {}  # the message that each is about
         looked_s = 0.0
         async with asyncio.TaskGroup() as group:
             while True:
@@ -89,12 +95,15 @@ class Consumer:
                     await self._sleep(PAUSE_S)
                     continue
                 LAG.labels(self._group, stream.removeprefix("evt:")).set(lag)
+                held = set(in_hand.values())
                 for message in messages:
+                    if message.id in held:
+                        continue
                     subject = _subject(message.body)
                     work = self._after(last.get(subject), stream, message)
                     task = last[subject] = group.create_task(work)
-                    in_hand.add(task)
-                    task.add_done_callback(in_hand.discard)
+                    in_hand[task] = message.id
+                    task.add_done_callback(in_hand.pop)
                     task.add_done_callback(partial(_forget, last, subject))
                 while len(in_hand) >= IN_HAND:
                     await asyncio.wait(in_hand, return_when=asyncio.FIRST_COMPLETED)
@@ -128,20 +137,24 @@ class Consumer:
         if await self._store.get(mark) is not None:
             await self._store.ack(stream, self._group, [message.id])
             return "repeated"
-        failure = ""
-        for delay_s in (0.0, *DELAYS_S):
-            if delay_s:
-                await self._sleep(delay_s)
+        failures = 0
+        while True:
             try:
                 await self._handle(event)
+            except Later as error:
+                log.warning("consumer_waits", consumer=self._group, error=str(error))
+                await self._sleep(LATER_S)
             except Exception as error:
                 failure = f"{type(error).__name__}: {error}"
                 log.info("event_failed", consumer=self._group, id=event.id, error=failure)
+                failures += 1
+                if failures > len(DELAYS_S):
+                    return await self._bury(stream, message, failure, failures)
+                await self._sleep(DELAYS_S[failures - 1])
             else:
                 await self._store.put(mark, b"1", SEEN_MS)
                 await self._store.ack(stream, self._group, [message.id])
                 return "handled"
-        return await self._bury(stream, message, failure, len(DELAYS_S) + 1)
 
     async def _bury(self, stream: str, message: Message, error: str, attempts: int) -> str:
         payload = message.body.decode(errors="replace").replace("\0", "\ufffd")

@@ -3,20 +3,38 @@
 import secrets
 from collections.abc import Sequence
 
+from control_api import events
 from control_api.calls import Services
+from control_api.outbox.consumer import Consumer
+from control_api.outbox.kafka import GROUP, KafkaSink
 from control_api.outbox.relay import Relay
 from control_api.webhooks import deliveries
+from runtime.kafka import KafkaProducer
 from runtime.service import Background, Part
 from runtime.store import MemoryStore
 
 
 def work(services: Services) -> Sequence[Part]:
-    """The relay."""
+    """The relay, and the sink if there is one."""
+    owner = secrets.token_hex(8)
     relay = Relay(
         services.database,
         services.store,
-        owner=secrets.token_hex(8),
+        owner=owner,
         spread=[deliveries.spread],
         forgetful=isinstance(services.store, MemoryStore),
     )
-    return [Background("event-relay", relay.run)]
+    parts: list[Part] = [Background("event-relay", relay.run)]
+    kafka = services.settings.kafka
+    if kafka.servers:
+        producer = KafkaProducer(kafka.servers, acks=kafka.acks, tls=kafka.tls)
+        sink = Consumer(
+            services.database,
+            services.store,
+            GROUP,
+            events.DOMAINS,
+            KafkaSink(producer, kafka.topic_prefix),
+            name=owner,
+        )
+        parts += [producer, Background("event-kafka", sink.run)]
+    return parts

@@ -10,7 +10,7 @@ import pytest
 
 from control_api import events
 from control_api.outbox import dead, emit
-from control_api.outbox.consumer import DELAYS_S, Consumer
+from control_api.outbox.consumer import DELAYS_S, Consumer, Later
 from control_api.outbox.relay import Relay
 from runtime.clock import ManualClock
 from runtime.sql import Database, SqlError
@@ -71,8 +71,9 @@ async def running(
     try:
         yield consumer
     finally:
-        task.cancel()
-        await asyncio.wait([task])
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=1)
 
 
 async def until(true: Callable[[], Awaitable[bool]]) -> None:
@@ -213,6 +214,22 @@ async def test_nothing_is_given_up_while_the_database_is_away(migrated: Database
     with pytest.raises(SqlError):
         await lame.settle("evt:account", message)
     assert await store.pending("evt:account", "g") == 1
+
+
+async def test_what_a_handler_works_with_is_waited_for(migrated: Database) -> None:
+    """More often than an event would be tried that fails by itself."""
+    store, tried = MemoryStore(), 0
+
+    async def handle(event: events.Event) -> None:
+        nonlocal tried
+        tried += 1
+        if tried < 9:
+            raise Later("away")
+
+    await tell(migrated, store, "a1")
+    consumer = Consumer(migrated, store, "g", ["account"], handle, name="x", sleep=Naps())
+    (message,) = await store.read("evt:account", "g", "x")
+    assert await consumer.settle("evt:account", message) == "handled" and tried == 9
 
 
 async def test_what_is_no_event_goes_to_the_dead_letters(migrated: Database, store: Store) -> None:
