@@ -40,6 +40,8 @@ def _arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--steered", default="/live/demo/master.m3u8", help="path on the CDNs")
     parser.add_argument("--seed", type=int, default=1, help="of the users' random choices")
     parser.add_argument("--viewers", type=int, default=20, help="virtual clients of a CdnShield")
+    parser.add_argument("--account", default="demo@headwater.example", help="of a ControlClient")
+    parser.add_argument("--password", default="headwater-demo", help="of that account")
     parser.add_argument("--report", default="", help="file for the result, as JSON")
 
 
@@ -175,6 +177,75 @@ class SteeredPlayer(Viewer):
             else:
                 response.success()
             return status, response.content or b"", time.time() - begun_s
+
+
+class ControlClient(Viewer):
+    """A household's app at the control API: sign in, then home, a title, play, record, stop."""
+
+    MEANT: ClassVar[Mapping[str, tuple[int, ...]]] = {
+        "start": (201, 403, 409, 429),
+        "record": (200, 201, 403, 409, 422),
+        "drop": (204, 404),
+    }
+
+    @task
+    def evening(self) -> None:
+        if not hasattr(self, "bearer"):
+            self.bearer = self.signed_in()
+        self.call("GET", "/v1/channels", "home: channels")
+        self.call("GET", "/v1/rails", "home: rails")
+        guide = self.call("GET", "/v1/epg/now", "home: now") or {}
+        titles = (self.call("GET", "/v1/catalog/contents", "home: titles") or {}).get("items", [])
+        for chosen in self.random.sample(titles, len(titles)):
+            self.call("GET", f"/v1/catalog/contents/{chosen['id']}", "detail")
+            if self.play(chosen["id"]):
+                break
+        on_now = [line["now"] for line in guide.get("channels", ()) if line.get("now")]
+        if on_now:
+            self.record(self.random.choice(on_now)["id"])
+        gevent.sleep(1)
+
+    def signed_in(self) -> str:
+        asked = {
+            "grant_type": "password",
+            "username": self.option("account"),
+            "password": self.option("password"),
+        }
+        told = self.call("POST", "/v1/auth/token", "sign in", asked) or {}
+        return f"Bearer {told.get('access_token', '')}"
+
+    def play(self, title: str) -> bool:
+        """A session with three heartbeats, a second apart; false: the household may not."""
+        asked = {"device": {"id": f"locust-{self.number}"}, "content_id": title}
+        begun = self.call("POST", "/v1/playback/start", "start", asked) or {}
+        if "session_id" not in begun:
+            return False
+        path = f"/v1/sessions/{begun['session_id']}"
+        for second in range(3):
+            told = {"position_ms": 1_000 * second, "state": "playing"}
+            self.call("POST", f"{path}/heartbeat", "heartbeat", told)
+            gevent.sleep(1)
+        self.call("POST", f"{path}/stop", "stop")
+        return True
+
+    def record(self, event_id: str) -> None:
+        """Ordered, and at once no longer wanted."""
+        ordered = self.call("POST", "/v1/recordings", "record", {"event_id": event_id}) or {}
+        if "id" in ordered:
+            self.call("DELETE", f"/v1/recordings/{ordered['id']}", "drop")
+
+    def call(self, method: str, path: str, name: str, body: Any = None) -> Any:
+        """The decoded answer; a status that is not meant is a failure."""
+        headers = {"Authorization": self.bearer} if hasattr(self, "bearer") else {}
+        with self.client.request(
+            method, path, name=name, json=body, headers=headers, catch_response=True
+        ) as response:
+            if response.status_code in self.MEANT.get(name, (200, 204)):
+                response.success()
+            else:
+                response.failure(f"status {response.status_code}")
+            raw = response.content
+        return json.loads(raw) if raw else None
 
 
 def tell(environment: Environment, report: Report) -> None:
