@@ -39,7 +39,7 @@ UNHURRIED: dict[bytes, bytes | None] = {
     b"PART-HOLD-BACK": None,
 }
 SLACK = 2  # segments that stay listed longer, so that numbers never fall when media are back (M10)
-MAX_TOLD = 256
+MAX_TOLD = 64
 
 
 @lru_cache(MAX_TOLD)

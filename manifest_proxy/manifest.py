@@ -101,12 +101,12 @@ def compile_manifest(
     in for a source that is silent; `skips` asks for a delta.
     """
     try:
-        if slate is not None:
-            data = _silenced(kind, data, slate)
         if pattern and rules is not None and rules.watermark is not None and is_media(data):
             data = marked(data, rules.watermark.folders, pattern)
         if rules is not None and policy is not None and policy.chaos_url and kind is Format.HLS:
             data = _with_chaos(data, url, rules, policy)
+        if slate is not None:
+            data = _silenced(kind, data, slate)
         if bumper is not None:
             data = _spliced(kind, data, bumper)
         if rules is not None:

@@ -8,7 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manifest_proxy.hls_slate import loop_of, told, unhurried, with_slate
+from manifest_proxy.manifest import Format, Spot, compile_manifest
 from manifest_proxy.outages import FAR, Channel, Outage, Shown
+from manifest_proxy.policy import Pathway, Policy
+from manifest_proxy.rulebook import Chaos, Ruleset, Watermark
+from manifest_proxy.selection import Span
+from manifest_proxy.urls import Origin, Url
 
 ZERO = datetime(2026, 1, 1, tzinfo=UTC)
 BASE = 1000
@@ -109,6 +114,25 @@ def test_the_bytes_of_a_silence() -> None:
         '#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI="i.mp4"\n'
         "#EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:03:42+00:00\n#EXTINF:2,\n111.m4s\n"
     ), "110 was slate for those who asked in time: it stays so"
+
+
+def test_what_is_ours_is_neither_marked_nor_spoiled() -> None:
+    """MP-21, MP-22: watermarks and faults are the content's."""
+    rules = Ruleset("r", watermark=Watermark(), chaos=(Chaos(status=404, numbers=Span(105, 108)),))
+    policy = Policy((Pathway("A", "http://a"),), tokenised=False, chaos_url="http://p/chaos")
+    url, origin = Url.parse("http://o/live/c/v/media.m3u8"), Origin("http://o")
+    shown = Shown((Outage(106, 0, 2000, 0, 3),), 108)
+    spot = Spot(CLIP, Url.parse("http://o/vod/s/v/media.m3u8"), shown=shown)
+    out = compile_manifest(
+        Format.HLS, live(100, 6), url, origin, policy, rules, pattern=b"\0", slate=spot
+    )
+    uris = [segment.uri for segment in m3u8.loads(out.render().decode()).segments]
+    assert uris == [
+        *(f"http://a/live/c/v/a/{n}.m4s" for n in range(100, 105)),
+        "http://p/chaos/404/105",
+        "http://a/vod/s/v/0.m4s",
+        "http://a/vod/s/v/1.m4s",
+    ]
 
 
 def test_keys_end_where_the_other_begins() -> None:
