@@ -106,7 +106,7 @@ def with_join_mpd(data: bytes, clip: bytes, folder: bytes, joined_ms: int) -> by
 
 
 def _earlier(document: Document, zero_s: Fraction, length_s: Decimal) -> list[Edit]:
-    """Available from that much earlier on, and held back that much longer, where a delay is told."""
+    """Available that much earlier, and held back that much longer, where a delay is told."""
     zero = document.root.attribute_span(b"availabilityStartTime")
     delay = document.root.attribute_span(b"suggestedPresentationDelay")
     delay_s = seconds(document.attribute(document.root, b"suggestedPresentationDelay") or "")
