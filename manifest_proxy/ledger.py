@@ -25,13 +25,16 @@ log = logs.get("manifest_proxy")
 
 
 class Entry:
-    """A channel, what was last shared of it and when, and whether that is under way."""
+    """A channel, what was last shared of it and when, and whether that is under way; `learnt` is
+    what all of its first requests wait for.
+    """
 
     def __init__(self) -> None:
         self.channel = Channel()
         self.shared = b""
         self.shared_ms = 0
         self.sharing = False
+        self.learnt: asyncio.Task[None] | None = None
 
 
 class Ledger:
@@ -49,8 +52,10 @@ class Ledger:
             entry = self._entries[name] = Entry()
             if len(self._entries) > MAX_CHANNELS:
                 self._entries.popitem(last=False)
-            await self._share(name, entry)
+            entry.learnt = self._begin(self._share(name, entry))
         self._entries.move_to_end(name)
+        if entry.learnt is not None and not entry.learnt.done():
+            await asyncio.shield(entry.learnt)
         now_ms = self._clock.now_ms()
         shown = entry.channel.look(told, now_ms, patience, loop)
         news = msgspec.json.encode(entry.channel) != entry.shared
@@ -82,10 +87,11 @@ class Ledger:
         except StoreError:
             return None
 
-    def _begin(self, work: Coroutine[None, None, None]) -> None:
+    def _begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _share(self, name: str, entry: Entry) -> None:
         """Learn what others know, and tell them what they do not."""

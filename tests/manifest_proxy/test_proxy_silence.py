@@ -11,6 +11,8 @@ import aiohttp
 import m3u8
 import pytest
 
+from manifest_proxy.hls_slate import told
+from manifest_proxy.ledger import Ledger
 from manifest_proxy.server import Listener, parts
 from manifest_proxy.settings import Settings
 from native.http import Answer, Entity, Refusal, Request, serve
@@ -40,6 +42,12 @@ CLIP_MPD = b"""<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" mediaPresentationDurat
 <Period id="1"><AdaptationSet id="c"/></Period></MPD>"""
 
 
+def live(last: int) -> str:
+    head = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES\n"
+    body = "".join(f"#EXTINF:2,\n{n}.m4s\n" for n in range(last - 5, last + 1))
+    return f"{head}#EXT-X-MEDIA-SEQUENCE:{last - 5}\n{body}"
+
+
 def mpd(last: int) -> bytes:
     return f"""<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic"
  availabilityStartTime="2023-01-01T00:00:00Z"><PatchLocation>x.mpp</PatchLocation>
@@ -60,15 +68,12 @@ class Origin:
 
     def __call__(self, request: Request) -> Answer:
         self.asked.append(f"{request.path}?{request.query}")
-        live = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES\n"
-        live += f"#EXT-X-MEDIA-SEQUENCE:{self.edge - 5}\n" + "".join(
-            f"#EXTINF:2,\n{n}.m4s\n" for n in range(self.edge - 5, self.edge + 1)
-        )
+        media = live(self.edge)
         pages = {
             "/live/c/master.m3u8": MASTER,
-            "/live/c/v1/media.m3u8": live.encode(),
-            "/live/c/s/media.m3u8": live.replace("m4s", "vtt").encode(),
-            "/live/ended/v1/media.m3u8": live.encode() + b"#EXT-X-ENDLIST\n",
+            "/live/c/v1/media.m3u8": media.encode(),
+            "/live/c/s/media.m3u8": media.replace("m4s", "vtt").encode(),
+            "/live/ended/v1/media.m3u8": media.encode() + b"#EXT-X-ENDLIST\n",
             "/live/odd/v1/media.m3u8": b"no playlist",
             "/live/c/x.mpd": mpd(self.edge),
             "/vod/slate/v1/media.m3u8": CLIP,
@@ -214,6 +219,31 @@ async def test_who_starts_while_the_origin_is_dead_is_shown_the_title(world: Wor
         assert (await one(path))[0] == 502
     world.origin.down = False
     assert (await one("/live/c/master.m3u8"))[0] == 200
+
+
+async def test_all_first_requests_wait_for_what_others_know() -> None:
+    """HLS-M8: none is answered from a node that has not asked yet."""
+    clock, store = ManualClock(), MemoryStore()
+    first, facts = Ledger(clock, store), told(live(105).encode())
+    assert facts is not None
+    await first.look("c", facts, 2, 2)
+    clock.advance(6)
+    shown = await first.look("c", facts, 2, 2)
+    async with asyncio.timeout(DEADLINE_S):
+        while b'"first":106' not in (await store.get("proxy:silence:c") or b""):
+            await asyncio.sleep(0.01)
+    gate, get = asyncio.Event(), store.get
+
+    async def slow(key: str) -> bytes | None:
+        await gate.wait()
+        return await get(key)
+
+    store.get = slow  # type: ignore[method-assign]
+    second = Ledger(clock, store)
+    looks = [asyncio.create_task(second.look("c", facts, 2, 2)) for _ in range(3)]
+    await asyncio.sleep(0)
+    gate.set()
+    assert shown.end == 109 and await asyncio.gather(*looks) == [shown] * 3
 
 
 async def test_a_store_that_is_gone_stops_nobody(world: World, monkeypatch: Any) -> None:
