@@ -16,6 +16,7 @@ import cdn_router.settings
 import control_api.settings
 import manifest_proxy.settings
 import origin.settings
+from headwater import ready
 from headwater.settings import Demo, Token, effective
 from runtime import logs, objects, service
 from runtime.sections import Data, Log, Objects, Sql, Store
@@ -117,6 +118,10 @@ def package(
     )
     for note in report.notes:
         print(f"note: {note}")
+    untold = asyncio.run(ready.tell(report, section(loaded, "package", ready.Packaging)))
+    if untold is not None:
+        print(f"headwater package: registered, but nobody was told: {untold}", file=sys.stderr)
+        return service.EXIT_FAILURE
     return 0
 
 

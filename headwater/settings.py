@@ -10,6 +10,7 @@ import cdn_router.settings
 import control_api.settings
 import manifest_proxy.settings
 import origin.settings
+from headwater.ready import Packaging
 from runtime.sections import SECTIONS as RUNTIME
 from runtime.settings import Loaded, Section, load
 
@@ -55,6 +56,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "proxy": manifest_proxy.settings.Settings,
     "router": cdn_router.settings.Settings,
     "control": control_api.settings.Settings,
+    "package": Packaging,
     "demo": Demo,
 }
 
