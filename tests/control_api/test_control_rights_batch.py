@@ -69,7 +69,7 @@ class Lives(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.now = 0
+        self.now = 2
         self.suspended = False
         self.windows: dict[str, Window] = {}
         self.grants: dict[str, Grant] = {}
@@ -80,13 +80,15 @@ class Lives(RuleBasedStateMachine):
     def licensed(
         self, name: str, licence: str, territory: str, start: int, span: int, tier: int
     ) -> None:
+        start += self.now - 2
         self.windows[name] = Window(territory, licence, "*", start, start + span, tier)
 
     @rule(name=st.sampled_from("xy"), tier=st.integers(1, 2),
           state=st.sampled_from(["trial", "active", "grace", "expired", "cancelled"]),
           end=st.none() | MOMENTS)  # fmt: skip
     def subscribed(self, name: str, tier: int, state: str, end: int | None) -> None:
-        self.grants[name] = Grant(name, f"pkg_{name}", False, tier, state, 0, end)
+        ends = None if end is None else self.now + end
+        self.grants[name] = Grant(name, f"pkg_{name}", False, tier, state, 0, ends)
 
     @rule(uses=st.integers(1, 2), viewing_s=st.none() | st.just(0))
     def rented(self, uses: int, viewing_s: int | None) -> None:
@@ -157,5 +159,5 @@ class Lives(RuleBasedStateMachine):
         return spent or "not_entitled"
 
 
-Lives.TestCase.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+Lives.TestCase.settings = settings(max_examples=100, stateful_step_count=25, deadline=None)
 TestLives = Lives.TestCase
