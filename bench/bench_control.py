@@ -87,18 +87,26 @@ async def playback_start(world: World, bearers: Sequence[str]) -> Lines:
     return _told("start", found)
 
 
+async def started(world: World, client: aiohttp.ClientSession, body: object, bearer: str) -> str:
+    """A session, however busy the API is with what came before."""
+    url, headers = f"http://127.0.0.1:{world.port}/v1/playback/start", {"Authorization": bearer}
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        async with client.post(url, json=body, headers=headers) as answer:
+            told = await answer.json()
+        if answer.status == 201:
+            return str(told["session_id"])
+        await asyncio.sleep(1)
+    raise SystemExit(f"no session starts: {told}")
+
+
 async def heartbeat(world: World, bearers: Sequence[str]) -> Lines:
     """As many as are taken, of 200 sessions."""
     wanted = []
     async with aiohttp.ClientSession() as client:
         for number in range(200):
             body = {"device": {"id": "beat"}, "content_id": f"cnt_b{number}"}
-            async with client.post(
-                f"http://127.0.0.1:{world.port}/v1/playback/start",
-                json=body,
-                headers={"Authorization": bearers[number]},
-            ) as answer:
-                session_id = (await answer.json())["session_id"]
+            session_id = await started(world, client, body, bearers[number])
             beat = {"position_ms": 30_000, "state": "playing", "bitrate_kbps": 4_000}
             wanted.append(
                 request(

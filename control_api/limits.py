@@ -47,7 +47,9 @@ def rules(limits: Limits) -> Mapping[str, Rule]:
         "search": Rule(limits.search_per_s, 1_000, 2 * limits.search_per_s, _asker),
         "start": Rule(limits.start_per_s, 1_000, 4 * limits.start_per_s, _asker),
         "account": Rule(limits.account_per_s, 1_000, 2 * limits.account_per_s, _asker),
-        "heartbeat": Rule(12, 60_000, 12, _session, local=True),
+        "heartbeat": Rule(
+            limits.heartbeat_per_min, 60_000, limits.heartbeat_per_min, _session, local=True
+        ),
     }
 
 
