@@ -202,7 +202,7 @@ def test_keys_change_live_and_back(
     try:
         page.goto(f"http://127.0.0.1:{site.port}/page/{player}")
         page.evaluate(f"players[{json.dumps(player)}]({json.dumps(url)}), 0")
-        page.wait_for_function("video.readyState >= 2", timeout=PATIENCE_S * 1000, polling=50)
+        moved(page, 0.5)
         span_s = PERIODS * PERIOD_S
         page.evaluate(f"() => {{ video.currentTime -= {span_s}; video.playbackRate = {SPEED}; }}")
         moved(page, span_s - 2)
