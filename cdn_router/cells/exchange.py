@@ -25,7 +25,7 @@ from .circuits import Second
 from .state import Part, State
 from .sums import COLUMNS, HOUR_S, MAX_ROWS, Sums
 
-CHANNEL = "router:cells:1"
+CHANNEL = "router:cells:2"
 MAX_BYTES = 8 << 20
 MAX_SECONDS = 4_096
 MAX_PEERS = 64

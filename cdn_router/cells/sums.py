@@ -20,7 +20,7 @@ from ..policies.face import RECENT_S, Cell
 HOUR_S = 3_600
 MAX_ROWS = 20_000
 NOTHING = 1e-3  # of a sample
-HALF_LIFE_S = 60.0
+HALF_LIFE_S = 240.0  # what `headwater` is tuned to; all nodes must agree
 PRESENCE_S = 30.0  # what is heard of every 30 s is there (CM-21)
 SECONDS_AT_REST = PRESENCE_S / 0.6931471805599453  # the sum of one session that stays
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from cdn_router.cells import sums
 from cdn_router.cells.score import score
 from cdn_router.cells.sums import COLUMNS, Sample, Sums
-from cdn_router.policies.face import Cell
+from cdn_router.policies.face import RECENT_S, Cell
+from cdn_router.policies.ours import Headwater
 
 NOW_S = 1_700_000_000.0
 CELL = Cell("DE", "AS1", "", "tv", "live")
@@ -92,3 +93,9 @@ def test_what_has_decayed_to_nothing_is_dropped() -> None:
 def test_scores(bitrate: float, access: float, top: float, waited: float, expected: float) -> None:
     """SW-7."""
     assert score(bitrate, access, top, waited) == pytest.approx(expected, abs=0.01)
+
+
+def test_sums_forget_as_ours_is_tuned() -> None:
+    """Server and simulator let `headwater` see alike (SW-6)."""
+    assert {column.half_life_s for column in COLUMNS[:3]} == {Headwater().half_life_s}
+    assert {column.half_life_s for column in COLUMNS[3:5]} == {RECENT_S}
