@@ -66,9 +66,11 @@ def first_samples(placed: Placed, cuts: Sequence[Fraction]) -> list[int]:
     track = placed.edited.track
     samples = placed.edited.samples
     if track.handler == "vide":
-        raps = [*(i for i in placed.edited.raps if i >= placed.first), placed.stop]
-        times = list(map(placed.time, raps[:-1]))
-        starts = [raps[bisect_left(times, ticks(cut, track.timescale))] for cut in cuts[1:]]
+        at = {placed.time(i): i for i in placed.edited.raps if i >= placed.first}
+        starts = []
+        for when in (ticks(cut, track.timescale) for cut in cuts[1:]):
+            behind = (i for i in placed.edited.holes if placed.time(i) > when)
+            starts.append(at[when] if when in at else min(behind, default=placed.stop))
         return [placed.first, *starts, placed.stop]
     offset = placed.edited.shift + placed.zero
     starts = [
