@@ -1,7 +1,7 @@
 """What hls-parser and m3u8-parser read from our playlists is what we meant, over the shared corpus.
 
-Section 8 of specs/hls.md (properties 2, 3, 5); HLS-M2, M3, M5, M9, M12, M13, M32, MP-42. Of long
-playlists every cut is tried with HEADWATER_PROXY_LONG=1.
+Section 8 of specs/hls.md (properties 2, 3, 5); HLS-M2, M3, M5, M9, M12, M13, M32, MP-42. A
+third of them, and short playlists for cuts; all with HEADWATER_PROXY_LONG=1.
 """
 
 import os
@@ -59,7 +59,7 @@ def with_uris(model: Any, meant: Callable[[str], str], name: str = "") -> Any:
 def test_two_readers_see_the_same_media_at_other_places(foreign: Readers) -> None:
     """Every value of their models; what they refuse they refuse for the same reason."""
     compared = {"hls-parser": 0, "m3u8-parser": 0}
-    for name, data in files("hls"):
+    for name, data in files("hls")[:: 1 if IS_LONG else 3]:
         out = compiled(data)
         if out is None:
             continue
@@ -70,7 +70,8 @@ def test_two_readers_see_the_same_media_at_other_places(foreign: Readers) -> Non
                 continue
             assert after[reader] == with_uris(before[reader], led), (name, reader)
             compared[reader] += 1
-    assert compared["hls-parser"] > 400 and compared["m3u8-parser"] > 500
+    least = 400 if IS_LONG else 120
+    assert least < compared["hls-parser"] < compared["m3u8-parser"]
 
 
 def queried(reference: str) -> str:
