@@ -69,9 +69,7 @@ def box(kind: bytes, *parts: bytes) -> bytes:
 
 
 def nested(depth: int) -> bytes:
-    data = b""
-    for _ in range(depth):
-        data = box(b"trak", data)
+    data = b"".join(struct.pack(">I4s", 8 * left, b"trak") for left in range(depth, 0, -1))
     return box(b"ftyp", b"isom\0\0\0\0") + box(b"moov", data)
 
 
