@@ -33,6 +33,9 @@ test-long: install $(VENV)/.tools $(VENV)/.system ## what is too long for every 
 	HEADWATER_KILLS=200 $(PYTEST) tests/origin/test_store_kill.py -s --timeout 3000
 	HEADWATER_FUZZ=1000000 $(PYTEST) tests/origin_vod/test_vod_limits.py -k damaged_films -s --timeout 60000
 	HEADWATER_PROTECTION_LONG=1 $(PYTEST) tests/protection/test_protection_live_browser.py tests/protection/test_protection_periods.py
+	HEADWATER_PROXY_LONG=1 $(PYTEST) tests/manifest_proxy/test_proxy_differential_*.py tests/e2e/test_proxy_players.py tests/e2e/test_proxy_near.py -s --timeout 600
+	STEERED_PLAYERS=1 $(PYTEST) tests/e2e/test_steering_players.py -s --timeout 3000
+	HEADWATER_LONG_FAULTS=1 $(PYTEST) tests/control_api/test_control_fault_engines.py --timeout 3000
 	HEADWATER_RENEWAL_S=600 $(PYTEST) tests/e2e/test_renewal_players.py --timeout 3000
 	HEADWATER_DIVERGENCE=full $(PYTEST) tests/edge_scripts/test_divergence_edges.py --timeout 3000
 	HEADWATER_FUZZ_COUNT=10000000 $(PYTEST) tests/token -k fuzz --timeout 10000
@@ -57,7 +60,7 @@ $(VENV)/.python: pyproject.toml constraints.txt setup.py
 	  python3-dev=$$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install -q -c constraints.txt pip 'setuptools>=77' 'Cython==3.3.1'
-	$(VENV)/bin/pip install -q -c constraints.txt --no-build-isolation -e '.[embedded,demo,twins,dev]'
+	$(VENV)/bin/pip install -q -c constraints.txt --no-build-isolation -e '.[embedded,kafka,demo,twins,dev]'
 	touch $@
 
 $(VENV)/.node: package.json package-lock.json $(VENV)/.python

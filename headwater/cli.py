@@ -14,6 +14,7 @@ from cdn_router.cli import cmcd_app
 from cdn_router.replay_cli import replay
 from cdn_router.simulate_cli import report, simulate, world
 from control_api.cli import epg_app
+from control_api.outbox.cli import events_app
 from headwater.edge_cli import edge_app
 from headwater.keys_cli import app as keys_app
 from headwater.load_cli import bench_app
@@ -53,6 +54,9 @@ router_app = typer.Typer(invoke_without_command=True)
 for each in (simulate, world, report, replay):
     router_app.command()(each)
 app.add_typer(router_app, name="router")
+control_app = typer.Typer(invoke_without_command=True)
+control_app.add_typer(events_app(_database), name="events")
+app.add_typer(control_app, name="control")
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="Settings file; default: headwater.toml if there.")
@@ -111,10 +115,13 @@ def router(
         _service("router", config, data, workers)
 
 
-@app.command()
-def control(config: Config = None, data: Data = None, workers: Workers = 1) -> None:
+@control_app.callback()
+def control(
+    context: typer.Context, config: Config = None, data: Data = None, workers: Workers = 1
+) -> None:
     """The control API and the page at :8000. Example: headwater control"""
-    _service("control", config, data, workers)
+    if context.invoked_subcommand is None:
+        _service("control", config, data, workers)
 
 
 @app.command("demo-edge", hidden=True)

@@ -16,7 +16,9 @@ from rich.table import Table
 
 OK, NO, FAILURE = 0, 1, 3  # CONTRACT: exit codes
 ROOT = Path(__file__).resolve().parents[1]
-USERS = ("LivePlayer", "LowLatencyPlayer", "VodPlayer", "CdnShield")
+USERS = (
+    "LivePlayer", "LowLatencyPlayer", "VodPlayer", "CdnShield", "SteeredPlayer", "ControlClient",
+)  # fmt: skip
 GRACE_S = 60.0  # Locust's own start and end
 
 # name -> where the figure stands in a player's tally; every one is an upper bound

@@ -3,10 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-from control_api.migrations import before
-
 revision = "v0011"
-down_revision = before(__file__)
+down_revision = "v0010"
 branch_labels = None
 depends_on = None
 

@@ -6,10 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-from control_api.migrations import before
-
 revision = "v0016"
-down_revision = before(__file__)
+down_revision = "v0015"
 branch_labels = None
 depends_on = None
 
