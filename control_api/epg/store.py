@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
-from sqlalchemy import Table, bindparam, delete, func, insert, select, update
+from sqlalchemy import Select, Table, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import ids
@@ -109,7 +109,7 @@ async def near(
         .order_by(epg_event.c.start_ms)
     )
     rows = (await connection.execute(query)).all()
-    spoken = await words(connection, [row.id for row in rows])
+    spoken = await words(connection, query)
     return [
         Stored(
             row.id,
@@ -127,16 +127,16 @@ def event(row: Any, spoken: dict[str, Words]) -> Event:
     return Event(**fields, words=spoken, flags=tuple(row.flags.split()))
 
 
-async def words(
-    connection: AsyncConnection, event_ids: Sequence[str]
-) -> dict[str, dict[str, Words]]:
-    """Text of events by id and language."""
+async def words(connection: AsyncConnection, events: Select[Any]) -> dict[str, dict[str, Words]]:
+    """Text, by id and language, of the events that a query finds. Asked by the query, since a list
+    of ids is compared one by one.
+    """
     found: dict[str, dict[str, Words]] = {}
-    for batch in _batches(event_ids):
-        query = select(epg_event_text).where(epg_event_text.c.event_id.in_(batch))
-        for row in (await connection.execute(query)).all():
-            spoken = found.setdefault(row.event_id, {})
-            spoken[row.lang] = Words(row.title, row.sub_title, row.descr)
+    listed = select(events.order_by(None).subquery().c.id)
+    query = select(epg_event_text).where(epg_event_text.c.event_id.in_(listed))
+    for row in (await connection.execute(query)).all():
+        spoken = found.setdefault(row.event_id, {})
+        spoken[row.lang] = Words(row.title, row.sub_title, row.descr)
     return found
 
 

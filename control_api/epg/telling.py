@@ -13,14 +13,19 @@ from control_api.schema import epg_event
 from control_api.search import index
 from control_api.times import utc
 
+FIRST_VERSION = 1  # what the schema gives a new event
+
 
 async def tell(
     connection: AsyncConnection, channel_id: str, changes: Sequence[Change], now_ms: int
 ) -> None:
     """One event a change, in the transaction of the changes; and let search know."""
-    there = [change for change in changes if change.verb != "removed"]
-    versions = await _versions(connection, [change.event_id for change in there])
-    for verb in ("removed", "updated", "created"):
+    kinds: dict[str, list[Change]] = {"removed": [], "updated": [], "created": []}
+    for change in changes:
+        kinds[change.verb].append(change)
+    versions = await _versions(connection, [change.event_id for change in kinds["updated"]])
+    versions |= {change.event_id: FIRST_VERSION for change in kinds["created"]}
+    for verb, some in kinds.items():
         told = [
             {
                 "channel_id": channel_id,
@@ -30,12 +35,12 @@ async def tell(
                 "version": versions.get(change.event_id, 0),
                 **_title(change.event.title),
             }
-            for change in changes
-            if change.verb == verb
+            for change in some
         ]
         await emit_all(connection, f"epg.event.{verb}", told, now_ms)
-    await index.drop(connection, [each.event_id for each in changes if each.verb == "removed"])
-    await index.put(connection, [_found_by(change) for change in there])
+    await index.drop(connection, [change.event_id for change in kinds["removed"]])
+    await index.put(connection, [_found_by(change) for change in kinds["updated"]])
+    await index.add(connection, [_found_by(change) for change in kinds["created"]])
 
 
 def _title(title: str) -> dict[str, Any]:

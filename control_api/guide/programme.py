@@ -19,7 +19,8 @@ async def one(connection: AsyncConnection, event_id: str, lang: str | None) -> P
     owner = await _one(connection, channel, event.channel_id) if event is not None else None
     if owner is None or owner.status != "published":
         raise Problem("not_found")
-    spoken = (await store.words(connection, [event_id])).get(event_id, {})
+    this = select(epg_event).where(epg_event.c.id == event_id)
+    spoken = (await store.words(connection, this)).get(event_id, {})
     shown = grid.programme(event, spoken, lang)
     return ProgrammeDetail(
         **msgspec.structs.asdict(shown),

@@ -34,6 +34,11 @@ class Entry(Struct, frozen=True):
 async def put(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
     """Let entries be found from now on, as they are now."""
     await drop(connection, [entry.target_id for entry in entries])
+    await add(connection, entries)
+
+
+async def add(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
+    """Let entries be found whose targets were not there before."""
     rows = [_row(entry) for entry in entries]
     for at in range(0, len(rows), BATCH_ROWS):
         await connection.execute(insert(search_entry), rows[at : at + BATCH_ROWS])
