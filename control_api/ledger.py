@@ -26,6 +26,7 @@ OWED = metrics.gauge("control_owed", "session rows that wait for the database", 
 LOST = metrics.counter("control_beats_lost", "positions dropped because too many waited")
 MAX_OWED = 200_000
 session = playback_session.c
+TOLD = {"expired": "expired", "terminated": "terminated", "support": "terminated"}  # by reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ async def close(connection: AsyncConnection, end: End) -> None:
         .returning(playback_session)
     )
     for row in done.all():
-        kind = end.reason if end.reason in ("expired", "terminated") else "ended"
+        kind = TOLD.get(end.reason, "ended")
         await told(connection, kind, row._asdict(), end.at_ms, reason=end.reason)
 
 

@@ -5,9 +5,11 @@ from control_api.batches import ROUTES as BATCHES
 from control_api.catalogue.routes import ROUTES as CATALOGUE
 from control_api.guide.routes import ROUTES as GUIDE
 from control_api.identity.routes import ROUTES as IDENTITY
+from control_api.operators.routes import ROUTES as OPERATORS
 from control_api.outbox.routes import ROUTES as OUTBOX
 from control_api.recordings.routes import ROUTES as RECORDINGS
 from control_api.route import DENIALS, Route, public
+from control_api.running import ROUTES as SESSIONS
 from control_api.search.routes import ROUTES as SEARCH
 from control_api.viewers.routes import ROUTES as VIEWERS
 from control_api.webhooks.routes import ROUTES as WEBHOOKS
@@ -104,6 +106,7 @@ CORE: tuple[Route, ...] = (
 # One line a folder of the room, each with its own table.
 ROUTES: tuple[Route, ...] = (
     *CORE,
+    *SESSIONS,
     *CATALOGUE,
     *BATCHES,
     *SEARCH,
@@ -113,4 +116,5 @@ ROUTES: tuple[Route, ...] = (
     *IDENTITY,
     *WEBHOOKS,
     *OUTBOX,
+    *OPERATORS,
 )
