@@ -86,6 +86,7 @@ def opened() -> Iterator[World]:
             "HEADWATER_STORE__URL": f"redis://127.0.0.1:{store_port}",
             "HEADWATER_CONTROL__PORT": str(port),
             "HEADWATER_CONTROL__LIMITS__HEARTBEAT_PER_MIN": "1000000",
+            "HEADWATER_CONTROL__LIMITS__GUIDE_PER_S": "1000000",
             "HEADWATER_CONTROL__ROUTER_URL": f"http://127.0.0.1:{router_port}",
             "HEADWATER_ROUTER__PORT": str(router_port),
         }

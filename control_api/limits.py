@@ -45,6 +45,7 @@ def rules(limits: Limits) -> Mapping[str, Rule]:
             limits.login_address_per_min, 60_000, limits.login_address_per_min, _address
         ),
         "search": Rule(limits.search_per_s, 1_000, 2 * limits.search_per_s, _asker),
+        "guide": Rule(limits.guide_per_s, 1_000, 2 * limits.guide_per_s, _asker, local=True),
         "start": Rule(limits.start_per_s, 1_000, 4 * limits.start_per_s, _asker),
         "account": Rule(limits.account_per_s, 1_000, 2 * limits.account_per_s, _asker),
         "heartbeat": Rule(

@@ -91,6 +91,7 @@ class Limits(Section):
     )
     login_address_per_min: int = Field(default=60, gt=0, description="sign-ins from one address")
     search_per_s: int = Field(default=10, gt=0)
+    guide_per_s: int = Field(default=50, gt=0, description="looks at the guide from one address")
     start_per_s: int = Field(default=5, gt=0, description="playback starts of one account")
     heartbeat_per_min: int = Field(default=12, gt=0, description="of one session")
     account_per_s: int = Field(default=100, gt=0, description="other changes by one account or key")

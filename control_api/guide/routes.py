@@ -5,11 +5,18 @@ from control_api.guide import handlers
 from control_api.guide.types import LiveQuery, ProgrammeDetail, ProgrammeQuery
 from control_api.route import EVENT_STREAM, Route, public
 
+LIMITS = ("guide",)  # CTL-164
+
 ROUTES: tuple[Route, ...] = (
-    public("/v1/epg", handlers.epg_grid, types.Grid, 60, query=types.GridQuery),
-    public("/v1/epg/now", handlers.epg_now, types.NowList, 10, query=types.NowQuery),
+    public("/v1/epg", handlers.epg_grid, types.Grid, 60, query=types.GridQuery, limits=LIMITS),
+    public("/v1/epg/now", handlers.epg_now, types.NowList, 10, query=types.NowQuery, limits=LIMITS),
     public(
-        "/v1/epg/events/{id}", handlers.epg_programme, ProgrammeDetail, 60, query=ProgrammeQuery
+        "/v1/epg/events/{id}",
+        handlers.epg_programme,
+        ProgrammeDetail,
+        60,
+        query=ProgrammeQuery,
+        limits=LIMITS,
     ),
     Route(
         "GET",
@@ -18,5 +25,6 @@ ROUTES: tuple[Route, ...] = (
         None,
         query=LiveQuery,
         produces=EVENT_STREAM,
+        limits=LIMITS,
     ),
 )

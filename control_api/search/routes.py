@@ -13,6 +13,7 @@ ROUTES: tuple[Route, ...] = (
         SEARCH_S,
         query=types.SearchQuery,
         errors=("bad_cursor",),
+        limits=("search",),
     ),
     public(
         "/v1/search/suggest",
@@ -20,5 +21,6 @@ ROUTES: tuple[Route, ...] = (
         types.SuggestAnswer,
         SEARCH_S,
         query=types.SuggestQuery,
+        limits=("search",),
     ),
 )

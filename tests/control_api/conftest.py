@@ -167,6 +167,7 @@ async def make_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
             settings = Settings(
                 port=0,
                 access_cache_s=changed.pop("access_cache_s", 0),  # tests write rights by hand
+                limits={"search_per_s": 1_000} | changed.pop("limits", {}),
                 timeouts=dict.fromkeys(
                     ("start_ms", "request_ms", "search_ms", "suggest_ms"), 10_000
                 )

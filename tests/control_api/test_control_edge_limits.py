@@ -1,18 +1,21 @@
 """Limits of how often one may ask, and who is counted (CTL-10, CTL-164)."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_api import client_address
+from control_api import client_address, limits
 from control_api.route import Deprecated
+from control_api.settings import Limits
 from runtime.sql import Database
 from runtime.store import RedisStore, StoreError
 
 PROXIES = client_address.networks(["10.0.0.0/8"])
 DEMO = "demo@headwater.example"
+HOUR_MS = 3_600_000
 
 
 @pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.twin)])
@@ -82,6 +85,28 @@ async def test_starts_of_an_account_are_limited_whatever_the_device(file_api: An
             assert told["code"] == "rate_limited" and told["limit"] == "start"
             break
     assert found[-1] == 429 and len(found) > 20
+
+
+async def test_looks_without_a_token_are_counted_by_address(
+    file_database: Any, make_api: Any, monkeypatch: Any
+) -> None:
+    """CTL-164: search and suggestions together, the guide for itself."""
+    usual = limits.rules(Limits())
+    hourly = {n: replace(rule, limit=1, burst=1, period_ms=HOUR_MS) for n, rule in usual.items()}
+    monkeypatch.setattr(limits, "rules", lambda _: hourly)
+    api = await make_api(file_database)
+    assert (await api.send("GET", "/v1/search?q=a"))[0] == 200
+    assert (await api.send("GET", "/v1/epg/now"))[0] == 200
+    for path, rule in (
+        ("/v1/search?q=b", "search"),
+        ("/v1/search/suggest?q=a", "search"),
+        ("/v1/epg", "guide"),
+        ("/v1/epg/now", "guide"),
+        ("/v1/epg/events/evt_x", "guide"),
+        ("/v1/epg/live", "guide"),
+    ):
+        status, told = await api.send("GET", path)
+        assert (status, told["code"], told["limit"]) == (429, "rate_limited", rule), path
 
 
 async def test_limits_hold_without_the_store(lone_api: Any, monkeypatch: Any) -> None:
