@@ -33,6 +33,7 @@ class System:
     robustness: str = ""  # ContentProtection@robustness
     allowed_cpc: str = ""  # KEYFORMAT:LABEL/LABEL of ALLOWED-CPC
     hdcp_level: HdcpLevel = ""  # of the key, the same for all of its systems
+    output_protection: str = ""  # likewise: the OutputProtection of an MPD, checked XML
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""ContentProtection descriptors of an AdaptationSet (ISO/IEC 23009-1, 5.8.4.1).
+"""ContentProtection and OutputProtection of an AdaptationSet (ISO/IEC 23009-1, 5.8.4.1, 5.8.4.12).
 
 Rule ids PR-* are those of specs/protection.md, section 6.
 """
@@ -16,7 +16,9 @@ VALUE = {"playready": "MSPR 2.0", "clearkey": "ClearKey1.0"}
 
 
 def content_protection(protected: Protected | None) -> str:
-    """The descriptors of one key; they stand first in their set (PR-70). "" for clear media."""
+    """The descriptors of one key; they stand first in their set (PR-70), behind them the output
+    that the key asks for (DASH-IF IOP 5, part 6, 7.4). "" for clear media.
+    """
     if protected is None:
         return ""
     common = tag(
@@ -29,7 +31,9 @@ def content_protection(protected: Protected | None) -> str:
         ],
         close=True,
     )
-    return common + "".join(_descriptor(protected, system) for system in protected.systems)
+    output = next((s.output_protection for s in protected.systems if s.output_protection), "")
+    systems = "".join(_descriptor(protected, system) for system in protected.systems)
+    return common + systems + (f"{output}\n" if output else "")
 
 
 def _descriptor(protected: Protected, system: System) -> str:

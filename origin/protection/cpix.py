@@ -28,6 +28,14 @@ _NAMES: dict[uuid.UUID, Name] = {system: name for name, system in SYSTEM_IDS.ite
 
 
 @dataclass(frozen=True, slots=True)
+class Output:
+    """The HDCPData of a key."""
+
+    hls_level: str = ""
+    descriptor: bytes = b""  # HDCPOutputProtectionData, as it came
+
+
+@dataclass(frozen=True, slots=True)
 class Offered:
     """A DRMSystem element, its parts checked as far as they are binary."""
 
@@ -38,7 +46,7 @@ class Offered:
     main: bytes = b""
     robustness: str = ""
     allowed_cpc: str = ""
-    hdcp_level: str = ""
+    output: Output = Output()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +85,15 @@ def read(
             raise ProtectionError("bad_document", f"two ContentKeys {kid}")
         keys[kid] = key
     distinct(keys.values())
-    hdcp = {
-        _uuid(element, "kid"): each.get("HLSHDCPLevel") or ""
+    outputs = {
+        _uuid(element, "kid"): _output(each)
         for element in every(root, "cpix:ContentKeyList/cpix:ContentKey")
         for each in every(element, "cpix:HDCPData")
     }
     systems: dict[uuid.UUID, tuple[Offered, ...]] = {}
     for element in every(root, "cpix:DRMSystemList/cpix:DRMSystem"):
         kid = _uuid(element, "kid")
-        offered = _offered(element, kid, hdcp.get(kid, ""))
+        offered = _offered(element, kid, outputs.get(kid, Output()))
         if offered is not None:
             systems[kid] = (*systems.get(kid, ()), offered)
     periods = {
@@ -140,7 +148,13 @@ def _key(
     return ContentKey(kid.bytes, Secret(value), scheme, "", content, iv, source="cpix")
 
 
-def _offered(element: etree._Element, kid: uuid.UUID, hdcp_level: str) -> Offered | None:
+def _output(element: etree._Element) -> Output:
+    data = find(element, "cpix:HDCPOutputProtectionData")
+    descriptor = binary(data, "HDCPOutputProtectionData") if data is not None else b""
+    return Output(element.get("HLSHDCPLevel") or "", descriptor)
+
+
+def _offered(element: etree._Element, kid: uuid.UUID, output: Output) -> Offered | None:
     """None for a system that we do not know."""
     system = _uuid(element, "systemId")
     if system not in _NAMES:
@@ -160,7 +174,7 @@ def _offered(element: etree._Element, kid: uuid.UUID, hdcp_level: str) -> Offere
     robustness = (data.get("robustness") or "") if data is not None else ""
     allowed = element.get("HLSAllowedCPC") or ""
     return Offered(
-        _NAMES[system], pssh, descriptor, hls["media"], hls["main"], robustness, allowed, hdcp_level
+        _NAMES[system], pssh, descriptor, hls["media"], hls["main"], robustness, allowed, output
     )
 
 

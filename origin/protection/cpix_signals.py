@@ -2,6 +2,7 @@
 
 ContentProtectionData    children of a ContentProtection descriptor of an MPD
 HLSSignalingData         whole lines of playlists
+HDCPOutputProtectionData the OutputProtection of an MPD (DASH-IF IOP 5, part 6, 7.4)
 HLSAllowedCPC            an entry of ALLOWED-CPC; HLSHDCPLevel: HDCP-LEVEL (rfc8216bis-22, 4.4.6.2)
 """
 
@@ -22,6 +23,7 @@ from runtime import logs
 
 LONGEST_DESCRIPTOR = 64 * 1024  # PR-74
 LONGEST_LINES = 64 * 1024
+MPD_NAMESPACE = "urn:mpeg:dash:schema:mpd:2011"
 METHODS = {"cbcs": "SAMPLE-AES", "cenc": "SAMPLE-AES-CTR"}  # PR-60
 URI_SCHEMES = ("data:", "skd:", "https:")
 _LINE = re.compile(r"#EXT-X-[A-Z0-9-]+(:[\x20-\x7e]*)?")
@@ -101,6 +103,24 @@ def hdcp_level(text: str, kid: str) -> HdcpLevel:
     raise ProtectionError("bad_document", f"HLSHDCPLevel of {kid} is not known (PR-65)")
 
 
+def output_protection(data: bytes, kid: str) -> str:
+    """The one OutputProtection that is to be shown, in the MPD's namespace; "" for none."""
+    if not data:
+        return ""
+    what = f"HDCPOutputProtectionData of {kid}"
+    if len(data) > LONGEST_DESCRIPTOR or b"<!" in data:
+        raise ProtectionError("bad_document", f"{what} is too long, or no single element")
+    root = parse(data)
+    name = etree.QName(root)
+    if (
+        name.localname != "OutputProtection"
+        or name.namespace not in (None, MPD_NAMESPACE)
+        or not root.get("schemeIdUri")
+    ):
+        raise ProtectionError("bad_document", f"{what} is no OutputProtection with a scheme")
+    return etree.tostring(root, encoding="unicode").strip()
+
+
 def checked_pssh(box: bytes, key: ContentKey) -> bytes:
     """A box from outside, passed unchanged; one that does not name its key is told of (PR-85)."""
     if box:
@@ -127,7 +147,8 @@ def systems_of(offered: Sequence[Offered], key: ContentKey) -> tuple[System, ...
                 main_lines=lines(each.main, key.scheme, True, key.uuid),
                 robustness=word(each.robustness, _ROBUSTNESS, f"robustness of {key.uuid}"),
                 allowed_cpc=word(each.allowed_cpc, _CPC, f"HLSAllowedCPC of {key.uuid}"),
-                hdcp_level=hdcp_level(each.hdcp_level, key.uuid),
+                output_protection=output_protection(each.output.descriptor, key.uuid),
+                hdcp_level=hdcp_level(each.output.hls_level, key.uuid),
             )
         )  # fmt: skip
     return tuple(found)

@@ -38,6 +38,7 @@ class Told(msgspec.Struct, frozen=True, omit_defaults=True):
     robustness: str = ""
     allowed_cpc: str = ""
     hdcp_level: HdcpLevel = ""
+    output_protection: str = ""
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -252,7 +253,7 @@ def _told(system: System) -> Told:
     return Told(
         system.name, system.pssh, system.data, system.key_uri, system.descriptor,
         system.media_lines, system.main_lines, system.robustness, system.allowed_cpc,
-        system.hdcp_level,
+        system.hdcp_level, system.output_protection,
     )  # fmt: skip
 
 

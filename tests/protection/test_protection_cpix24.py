@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from lxml import etree
 from origin_rigs.protection_rig import VECTORS
 
 from origin.dash.protection import content_protection
@@ -20,7 +21,7 @@ from origin.hls import multivariant
 from origin.hls.keys import output_rules
 from origin.protection import cpix
 from origin.protection.cpix_keys import Recipient
-from origin.protection.cpix_signals import systems_of
+from origin.protection.cpix_signals import LONGEST_DESCRIPTOR, MPD_NAMESPACE, systems_of
 from origin.protection.errors import ProtectionError
 from origin.protection.vault import Masters, Vault
 from origin.systems import Protected
@@ -184,6 +185,55 @@ def test_output_protection_is_told_in_playlists_and_manifests() -> None:
     sound = replace(shown[0], name="a", kind="audio", protected=None)
     assert output_rules([shown[1], sound, shown[0]])[0] == "HDCP-LEVEL=TYPE-1"
     assert output_rules([sound]) == []
+
+
+HDCP = '<OutputProtection schemeIdUri="urn:mpeg:dash:output-protection:hdcp:2020" value="2.2"/>'
+SPACED = HDCP.replace(" ", f' xmlns="{MPD_NAMESPACE}" ', 1)
+
+
+def asked_output(monkeypatch: pytest.MonkeyPatch, fragment: bytes) -> Rendition:
+    """A picture whose key asks for this in the MPD."""
+    data = b"<HDCPOutputProtectionData>%s</HDCPOutputProtectionData></HDCPData>"
+    ruled = SHOWN[0][1].replace(b"/></", b">" + data % b64(fragment).encode() + b"</", 1)
+    monkeypatch.setattr(sys.modules[__name__], "SHOWN", [(SHOWN[0][0], ruled), *SHOWN[1:]])
+    return told(b"TYPE-1")[0]
+
+
+@pytest.mark.parametrize("fragment", [HDCP, SPACED, f'<?xml version="1.0"?>\n{HDCP}'])
+def test_output_that_a_key_asks_for_is_in_the_mpd(
+    fragment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PR-91, DASH-IF IOP 5 part 6, 7.4: once for each set, behind its ContentProtection."""
+    shown = asked_output(monkeypatch, fragment.encode())
+    mpd = content_protection(shown.protected)
+    root = etree.fromstring(f'<AdaptationSet xmlns="{MPD_NAMESPACE}">{mpd}</AdaptationSet>')
+    names = [etree.QName(child) for child in root]
+    assert {name.namespace for name in names} == {MPD_NAMESPACE}
+    assert [n.localname for n in names] == ["ContentProtection"] * (len(names) - 1) + [
+        "OutputProtection"
+    ]
+    assert root[-1].get("value") == "2.2"
+    assert root[-1].get("schemeIdUri") == "urn:mpeg:dash:output-protection:hdcp:2020"
+
+
+@pytest.mark.parametrize(
+    "fragment",
+    [
+        b"HDCP 2.2",
+        b"<OutputProtection/>",
+        b'<ContentProtection schemeIdUri="urn:a"/>',
+        b'<OutputProtection xmlns="urn:a" schemeIdUri="urn:a"/>',
+        HDCP.encode() * 2,
+        b"<!DOCTYPE a>" + HDCP.encode(),
+        HDCP.replace("2.2", "2" * LONGEST_DESCRIPTOR).encode(),
+    ],
+)
+def test_output_that_is_no_output_protection_is_refused(
+    fragment: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ProtectionError) as refused:
+        asked_output(monkeypatch, fragment)
+    assert refused.value.code == "bad_document"
 
 
 @pytest.mark.parametrize(
