@@ -17,6 +17,9 @@ Handler = Callable[[Call[Any]], Awaitable[Struct | Reply | Stream | None]]
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"  # RFC 7396
 EVENT_STREAM = "text/event-stream"
+ADMIN = "admin"
+READER = "admin:read"  # an operator who looks and changes nothing
+READABLE = frozenset({ADMIN, "catalog:write", "session:terminate"})  # whose GETs a reader may ask
 
 
 class Deprecated(NamedTuple):
@@ -64,6 +67,11 @@ class Route:
     produces: str = JSON
     limits: tuple[str, ...] = ()
     deprecated: Deprecated | None = None
+
+    def open_to(self, scopes: frozenset[str]) -> bool:
+        """Whether a token with these scopes may ask for it (CTL-162)."""
+        reads = self.method == "GET" and self.scope in READABLE and READER in scopes
+        return reads or self.scope in scopes
 
     @property
     def limited(self) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from control_api.migrations import LOCATION
 from control_api.outbox import work as outbox
 from control_api.playback import Playback
 from control_api.recordings import work as recordings
+from control_api.route import Route
 from control_api.routerclient import HttpRouter, Router
 from control_api.routes import ROUTES
 from control_api.sessions import Clockwork
@@ -85,6 +86,7 @@ def parts(
     router: Router | None = None,
     demo: bool = False,
     pages: Pages | None = None,
+    more_routes: Sequence[Route] = (),
     key_routes: KeyRoutes | None = None,
     store: Store | None = None,
     reuse_port: bool = False,
@@ -93,8 +95,9 @@ def parts(
 
     `database` is started by the composition, earlier; `folder` keeps the issuer's keys; `router`
     None asks `settings.router_url` over HTTP; `demo` plants the demo household; `pages` mounts the
-    console on the listener's application; `key_routes` gives out content keys to whom the gate lets
-    pass; `store`, started by the composition, is what the processes of the API share.
+    console on the listener's application and `more_routes` are what its pages ask; `key_routes`
+    gives out content keys to whom the gate lets pass; `store`, started by the composition, is what
+    the processes of the API share.
     """
     found: list[Part] = []
     if router is None:
@@ -115,6 +118,7 @@ def parts(
         passwords,
         store,
         clearkey=key_routes is not None,
+        more_routes=more_routes,
     )
     for work in WORK:
         found += work(services)
@@ -150,6 +154,7 @@ def application(
     store: Store,
     *,
     clearkey: bool = False,
+    more_routes: Sequence[Route] = (),
 ) -> tuple[web.Application, Gate | None, Services]:
     """The API's routes and its OpenAPI document; and who may have licences."""
     secret = keys.sealing_secret(
@@ -168,8 +173,9 @@ def application(
     app = web.Application(client_max_size=settings.max_body_bytes)
     desk = token_signer if isinstance(token_signer, CatSigner) else None
     services = Services(settings, database, issuer, passwords, playback, secret, store, desk)
-    mount(app, services, ROUTES)
-    described = openapi.document(ROUTES, settings.public_url)
+    routes = (*ROUTES, *more_routes)
+    mount(app, services, routes)
+    described = openapi.document(routes, settings.public_url)
     document = msgspec.json.encode(described)
 
     async def describe(_: web.Request) -> web.Response:

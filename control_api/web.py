@@ -134,7 +134,7 @@ class _Endpoint:
                 challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
                 raise Problem("unauthenticated", headers=challenge) from None
             self.shared.seen.keep(token, caller, now_s)
-        if self.route.scope not in caller.scopes:
+        if not self.route.open_to(caller.scopes):
             raise Problem("forbidden_scope", scope=self.route.scope)
         return caller
 

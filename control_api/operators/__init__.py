@@ -1,0 +1,1 @@
+"""What operators see beyond one account: sessions by id, recordings that are due or new."""

@@ -1,0 +1,36 @@
+"""What travels to operators; a session's token and manifests stay with its player."""
+
+from datetime import datetime
+
+from control_api.recordings.shapes import Recording
+from control_api.types import Answer
+
+
+class SeenSession(Answer):
+    """`ended_at` and `end_reason` once it is over; `position_ms` as its last heartbeat told."""
+
+    id: str
+    account_id: str
+    device_id: str
+    kind: str
+    target_id: str
+    cdn: str | None
+    started_at: datetime
+    last_seen_at: datetime
+    ended_at: datetime | None
+    end_reason: str | None
+    position_ms: int | None
+
+
+class DueRecording(Recording, kw_only=True):
+    """`due_at` is when the planner looks at it again."""
+
+    account_id: str
+    due_at: datetime | None
+
+
+class SeenRecordings(Answer):
+    """`due` the next first, `latest` as they were asked for, the newest first."""
+
+    due: list[DueRecording]
+    latest: list[DueRecording]

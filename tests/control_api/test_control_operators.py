@@ -1,0 +1,41 @@
+"""Operators over all accounts, and the one who only looks (CTL-162)."""
+
+from typing import Any
+
+READER = frozenset({"admin:read"})
+SUPPORT = frozenset({"session:terminate"})
+
+
+async def test_an_operator_finds_and_ends_a_session(api: Any) -> None:
+    _, started = await api.start("one")
+    path = f"/v1/admin/sessions/{started['session_id']}"
+    look, act = (
+        api.bearer("acc_operator", scopes=READER),
+        api.bearer("acc_operator", scopes=SUPPORT),
+    )
+    status, seen = await api.send("GET", path, headers=look)
+    assert status == 200 and seen["target_id"] == "ch_demo" and seen["ended_at"] is None
+    assert "token" not in str(seen)
+    _, running = await api.send("GET", "/v1/admin/sessions", headers=look)
+    assert [each["session_id"] for each in running["items"]] == [seen["id"]]
+    status, problem = await api.send("POST", f"{path}/terminate", headers=look)
+    assert (status, problem["code"]) == (403, "forbidden_scope")
+    assert (await api.send("POST", f"{path}/terminate", headers=act))[0] == 204
+    assert (await api.send("GET", path, headers=look))[1]["end_reason"] == "support"
+    status, problem = await api.send("POST", f"/v1/sessions/{seen['id']}/heartbeat", {})
+    assert (status, problem["code"]) == (410, "session_terminated")
+    _, trail = await api.send("GET", "/v1/admin/audit", headers=look)
+    assert (trail["items"][0]["actor"], trail["items"][0]["action"]) == (
+        "acc_operator",
+        "session.terminate",
+    )
+    assert (await api.send("GET", "/v1/admin/sessions/ses_none", headers=look))[0] == 404
+
+
+async def test_a_reader_reads_the_operators_pages_and_nothing_else(api: Any) -> None:
+    look = api.bearer("acc_operator", scopes=READER)
+    for path in ("/v1/admin/dlq", "/v1/admin/outbox", "/v1/admin/recordings", "/v1/admin/contents"):
+        assert (await api.send("GET", path, headers=look))[0] == 200, path
+    for path in ("/v1/webhooks", "/v1/recordings", "/v1/profiles"):
+        assert (await api.send("GET", path, headers=look))[0] == 403, path
+    assert (await api.send("DELETE", "/v1/admin/dlq/dlq_x", headers=look))[0] == 403
