@@ -7,6 +7,9 @@ Rules of the file
    version in the store is the one it was read under; after that only while the database does not
    answer, for `STALE_MS`.
 3. `changed` moves an account's version and tells every process, which forgets its copies.
+4. What is so whoever asks, a target's terms, is kept apart: another account's question about it
+   reads only what is the account's. A copy is as old as the terms that it was made with. A
+   recording's terms are its account's and move with it, so they are read each time.
 """
 
 import asyncio
@@ -14,6 +17,8 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import events, rights, sessions
 from control_api.guarded import Shelf
@@ -31,6 +36,7 @@ DOMAINS = ("entitlement", "account", "device", "catalog", "rights", "blackout")
 FRESH_MS = 2_000
 STALE_MS = 900_000
 MAX_KEPT = 50_000
+MAX_TERMS = 20_000
 MAX_EPOCHS = 200_000
 PAUSE_S = 1.0
 
@@ -55,6 +61,13 @@ class _Copy:
     in_use: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    terms: rights.Terms
+    read_ms: int
+    epoch: int
+
+
 class Cases:
     """One process's copies."""
 
@@ -64,6 +77,7 @@ class Cases:
         self._times = times
         self._kept_ms = kept_ms
         self._copies: OrderedDict[Question, _Copy] = OrderedDict()
+        self._terms: OrderedDict[tuple[rights.Kind, str], _Terms] = OrderedDict()
         self._epochs: dict[str, int] = {}
         self._flight: SingleFlight[Question, _Copy] = SingleFlight()
 
@@ -116,24 +130,41 @@ class Cases:
             return old, "stale"
 
     async def _load(self, question: Question, now_ms: int) -> _Copy:
-        account_id, _, _, target_id = question
+        account_id, _, kind, target_id = question
         epoch = self.epoch(account_id, target_id)
         version = await self._version(account_id) if self._kept_ms else b"?"
         async with self._database.read() as connection:
-            case = await rights.load(connection, *question)
+            known = await self._terms_of(connection, kind, target_id, now_ms)
+            case = await rights.load(connection, *question, known.terms)
             in_use = await sessions.count(connection, account_id, self._times, now_ms)
-        copy = _Copy(case, now_ms, now_ms, version, epoch, in_use)
+        copy = _Copy(case, known.read_ms, now_ms, version, epoch, in_use)
         self._copies[question] = copy
         self._copies.move_to_end(question)
         if len(self._copies) > MAX_KEPT:
             self._copies.popitem(last=False)
         return copy
 
+    async def _terms_of(
+        self, connection: AsyncConnection, kind: rights.Kind, target_id: str, now_ms: int
+    ) -> _Terms:
+        epoch = self.epoch(target_id)
+        known = self._terms.get((kind, target_id))
+        if known is not None and known.epoch == epoch and now_ms - known.read_ms < self._kept_ms:
+            return known
+        known = _Terms(await rights.find_terms(connection, kind, target_id), now_ms, epoch)
+        if kind != "recording":
+            self._terms[kind, target_id] = known
+            self._terms.move_to_end((kind, target_id))
+            if len(self._terms) > MAX_TERMS:
+                self._terms.popitem(last=False)
+        return known
+
     def forget(self, subject: str) -> None:
         """Something of this account, title or channel changed."""
         self._epochs[subject] = self._epochs.get(subject, 0) + 1
         if len(self._epochs) > MAX_EPOCHS:
             self._copies.clear()
+            self._terms.clear()
             self._epochs.clear()
 
     async def heard(self, event: events.Event) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, and_, false, or_, select
+from sqlalchemy import Executable, String, and_, bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api.entitlement import Device, Facts, Grant, Offer, Window
@@ -45,6 +45,16 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What is so whoever asks: the target, the packages that name it, its windows and offers."""
+
+    target: Target | None
+    packages: frozenset[str] = frozenset()
+    windows: Sequence[Window] = ()
+    offers: Sequence[Offer] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """A question's facts, and what admission needs to know of the same rows."""
 
@@ -60,29 +70,52 @@ def device_key(account_id: str, client_id: str) -> str:
 
 
 async def load(
-    connection: AsyncConnection, account_id: str, device_id: str, kind: Kind, target_id: str
+    connection: AsyncConnection,
+    account_id: str,
+    device_id: str,
+    kind: Kind,
+    target_id: str,
+    terms: Terms | None = None,
 ) -> Case | None:
-    """Everything CheckAccess asks about; None when the account is gone."""
-    owner = await _one(connection, select(account).where(account.c.id == account_id))
-    if owner is None:
+    """Everything CheckAccess asks about, of which the caller may know the target's terms; None when
+    the account is gone.
+    """
+    rows = (await connection.execute(_OWNER, {"account": account_id})).all()
+    if not rows:
         return None
-    devices = await _devices(connection, account_id)
-    target = await find_target(connection, kind, target_id)
-    if kind == "recording":
-        if target is not None and target.account_id != account_id:
-            target = None
-        kind, target_id = "channel", target.channel_id if target else ""
+    owner = rows[0]
+    devices = [Device(row.id, row.name, row.device_class, row.revoked) for row in rows if row.id]
+    if terms is None:
+        terms = await find_terms(connection, kind, target_id)
+    target = terms.target
+    if kind == "recording" and target is not None and target.account_id != account_id:
+        target, terms = None, Terms(None)
     facts = Facts(
         account_status=owner.status,
         max_devices=owner.max_devices,
         device=next((known for known in devices if known.id == device_id), None),
         devices=devices,
         target_published=target is not None and target.published,
-        windows=await _windows(connection, kind, target_id),
-        grants=await _grants(connection, account_id, kind, target_id),
-        offers=await _offers(connection, kind, target_id),
+        windows=terms.windows,
+        grants=await _grants(connection, account_id, _bought(kind, target_id), terms),
+        offers=terms.offers,
     )
     return Case(facts, target, owner.max_streams)
+
+
+async def find_terms(connection: AsyncConnection, kind: Kind, target_id: str) -> Terms:
+    """What is asked about a title or channel itself; of a recording, about its channel."""
+    target = await find_target(connection, kind, target_id)
+    if kind == "recording":
+        kind, target_id = "channel", target.channel_id if target else ""
+    named = await connection.execute(_NAMED, {"kind": kind, "target": target_id})
+    packages = frozenset(named.scalars())
+    return Terms(
+        target,
+        packages,
+        await _windows(connection, kind, target_id),
+        await _offers(connection, _bought(kind, target_id), packages),
+    )
 
 
 def anywhere(facts: Facts) -> Facts:
@@ -107,19 +140,11 @@ async def find_target(connection: AsyncConnection, kind: Kind, target_id: str) -
             row.offset_ms,
         )
     if kind == "channel":
-        row = await _one(connection, select(channel).where(channel.c.id == target_id))
+        row = await _one(connection, _CHANNEL, target_id)
         if row is None:
             return None
         return Target("channel", row.id, row.slug, row.status == "published", f"/live/{row.slug}/")
-    query = (
-        select(content.c.id, content.c.status, asset.c.origin_path, content_text.c.title)
-        .join(asset, and_(asset.c.content_id == content.c.id, asset.c.kind == "vod"))
-        .outerjoin(content_text, content_text.c.content_id == content.c.id)
-        .where(content.c.id == target_id)
-        .order_by(content_text.c.lang != content.c.orig_lang, asset.c.id)
-        .limit(1)
-    )
-    row = await _one(connection, query)
+    row = await _one(connection, _TITLE, target_id)
     if row is None:
         return None
     return Target(
@@ -127,21 +152,16 @@ async def find_target(connection: AsyncConnection, kind: Kind, target_id: str) -
     )
 
 
-async def _one(connection: AsyncConnection, query: Any) -> Any:
-    return (await connection.execute(query)).first()
+async def _one(connection: AsyncConnection, query: Executable, target_id: str) -> Any:
+    return (await connection.execute(query, {"target": target_id})).first()
 
 
-async def _devices(connection: AsyncConnection, account_id: str) -> Sequence[Device]:
-    query = select(device).where(device.c.account_id == account_id).order_by(device.c.id)
-    return [
-        Device(row.id, row.name, row._mapping["class"], row.revoked_ms is not None)
-        for row in await connection.execute(query)
-    ]
+def _bought(kind: Kind, target_id: str) -> str | None:
+    """The content that a purchase may be of: channels are not sold one by one."""
+    return target_id if kind == "content" else None
 
 
 async def _windows(connection: AsyncConnection, kind: Kind, target_id: str) -> Sequence[Window]:
-    subject = rights_window.c.channel_id if kind == "channel" else rights_window.c.content_id
-    query = select(rights_window).where(subject == target_id).order_by(rights_window.c.id)
     return [
         Window(
             territory=row.territory,
@@ -154,36 +174,18 @@ async def _windows(connection: AsyncConnection, kind: Kind, target_id: str) -> S
             hdcp=row.hdcp,
             offline=row.offline,
         )
-        for row in await connection.execute(query)
+        for row in await connection.execute(_WINDOWS[kind], {"target": target_id})
     ]
 
 
-def _names(kind: Kind, target_id: str) -> ColumnElement[bool]:
-    """Joins a package to the row, if any, by which it holds the target."""
-    return and_(
-        package_content.c.package_id == package.c.id,
-        package_content.c.target_kind == kind,
-        package_content.c.target_id == target_id,
-    )
-
-
 async def _grants(
-    connection: AsyncConnection, account_id: str, kind: Kind, target_id: str
+    connection: AsyncConnection, account_id: str, content_id: str | None, terms: Terms
 ) -> Sequence[Grant]:
-    bought = entitlement.c.content_id == target_id if kind == "content" else false()
-    query = (
-        select(entitlement, package.c.tier, package_content.c.target_id.label("named"))
-        .outerjoin(package, package.c.id == entitlement.c.package_id)
-        .outerjoin(package_content, _names(kind, target_id))
-        .where(entitlement.c.account_id == account_id)
-        .where(or_(entitlement.c.package_id.is_not(None), bought))
-        .order_by(entitlement.c.id)
-    )
     return [
         Grant(
             id=row.id,
             package_id=row.package_id,
-            names_target=row.named is not None or row.content_id is not None,
+            names_target=row.package_id in terms.packages or row.content_id is not None,
             tier=row.tier or 0,
             state=row.state,
             start_ms=row.start_ms,
@@ -193,25 +195,19 @@ async def _grants(
             first_played_ms=row.first_played_ms,
             viewing_s=row.viewing_s,
         )
-        for row in await connection.execute(query)
+        for row in await connection.execute(_GRANTS, {"account": account_id, "content": content_id})
     ]
 
 
-async def _offers(connection: AsyncConnection, kind: Kind, target_id: str) -> Sequence[Offer]:
-    bought = offer.c.content_id == target_id if kind == "content" else false()
-    query = (
-        select(offer, package.c.tier, package.c.kind, package_content.c.target_id.label("named"))
-        .outerjoin(package, package.c.id == offer.c.package_id)
-        .outerjoin(package_content, _names(kind, target_id))
-        .where(or_(offer.c.package_id.is_not(None), bought))
-        .order_by(offer.c.id)
-    )
+async def _offers(
+    connection: AsyncConnection, content_id: str | None, packages: frozenset[str]
+) -> Sequence[Offer]:
     return [
         Offer(
             id=row.id,
             package_id=row.package_id,
             kind=row.kind or ("tvod" if row.rental_s is not None else "est"),
-            names_target=row.named is not None or row.content_id is not None,
+            names_target=row.package_id in packages or row.content_id is not None,
             tier=row.tier or 0,
             territory=row.territory,
             price_minor=row.price_minor,
@@ -220,5 +216,60 @@ async def _offers(connection: AsyncConnection, kind: Kind, target_id: str) -> Se
             start_ms=row.start_ms,
             end_ms=row.end_ms,
         )
-        for row in await connection.execute(query)
+        for row in await connection.execute(_OFFERS, {"content": content_id})
     ]
+
+
+# Made once: to make a statement takes longer than to send it.
+_ACCOUNT = bindparam("account", type_=String)
+_TARGET = bindparam("target", type_=String)
+_CONTENT = bindparam("content", type_=String)
+
+_OWNER = (
+    select(
+        account.c.status,
+        account.c.max_devices,
+        account.c.max_streams,
+        device.c.id,
+        device.c.name,
+        device.c["class"].label("device_class"),
+        device.c.revoked_ms.is_not(None).label("revoked"),
+    )
+    .outerjoin(device, device.c.account_id == account.c.id)
+    .where(account.c.id == _ACCOUNT)
+    .order_by(device.c.id)
+)
+_CHANNEL = select(channel.c.id, channel.c.slug, channel.c.status).where(channel.c.id == _TARGET)
+_TITLE = (
+    select(content.c.id, content.c.status, asset.c.origin_path, content_text.c.title)
+    .join(asset, and_(asset.c.content_id == content.c.id, asset.c.kind == "vod"))
+    .outerjoin(content_text, content_text.c.content_id == content.c.id)
+    .where(content.c.id == _TARGET)
+    .order_by(content_text.c.lang != content.c.orig_lang, asset.c.id)
+    .limit(1)
+)
+_NAMED = select(package_content.c.package_id).where(
+    package_content.c.target_kind == bindparam("kind", type_=String),
+    package_content.c.target_id == _TARGET,
+)
+_WINDOWS: dict[Kind, Executable] = {
+    "channel": select(rights_window)
+    .where(rights_window.c.channel_id == _TARGET)
+    .order_by(rights_window.c.id),
+    "content": select(rights_window)
+    .where(rights_window.c.content_id == _TARGET)
+    .order_by(rights_window.c.id),
+}
+_GRANTS = (
+    select(entitlement, package.c.tier)
+    .outerjoin(package, package.c.id == entitlement.c.package_id)
+    .where(entitlement.c.account_id == _ACCOUNT)
+    .where(or_(entitlement.c.package_id.is_not(None), entitlement.c.content_id == _CONTENT))
+    .order_by(entitlement.c.id)
+)
+_OFFERS = (
+    select(offer, package.c.tier, package.c.kind)
+    .outerjoin(package, package.c.id == offer.c.package_id)
+    .where(or_(offer.c.package_id.is_not(None), offer.c.content_id == _CONTENT))
+    .order_by(offer.c.id)
+)
