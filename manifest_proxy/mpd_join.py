@@ -23,18 +23,8 @@ from native.mpd import Element
 from .hls_trim import date_time
 from .mpd import Document
 from .mpd_splice import clip_period, length_of, xs_duration
-from .mpd_timeline import (
-    Levels,
-    decimal_of,
-    inherited,
-    listed,
-    runs,
-    scale_of,
-    shift_of,
-    start_of,
-    templates,
-    zero_of,
-)
+from .mpd_split import part
+from .mpd_timeline import decimal_of, listed, runs, scale_of, shift_of, start_of, zero_of
 from .mpd_trim import Edit, replaced, seconds
 
 HOLD_SEGMENTS = 3  # behind the live edge, where the MPD suggests no delay
@@ -96,7 +86,7 @@ def with_join_mpd(data: bytes, clip: bytes, folder: bytes, joined_ms: int) -> by
                 name = b"bumper-%d" % joined_ms
                 spot = clip_period(before, name, decimal_of(joined_s), folder)
                 edits.append((period.start, period.start, spot))
-            edits += _split(document, period, joined_s - begin_s)
+            edits += part(document, period, joined_s - begin_s)
     edits += _earlier(document, zero_s, length_s)
     span = document.root.attribute_span(b"mediaPresentationDuration")
     total_s = seconds(document.attribute(document.root, b"mediaPresentationDuration") or "")
@@ -131,63 +121,3 @@ def _lists(document: Document, period: Element, after_s: Fraction) -> bool:
         first = next(runs(document, levels[0]), None)
         return first is not None and 2 * (first.time - wanted) < first.size
     return False
-
-
-def _split(document: Document, period: Element, after_s: Fraction) -> list[Edit]:
-    """The Period's second part: its end, its offsets and its lists (DASH-M5)."""
-    edits: list[Edit] = []
-    length_s = seconds(document.attribute(period, b"duration") or "")
-    if length_s is not None and (span := period.attribute_span(b"duration")):
-        edits.append((*span, xs_duration(length_s - decimal_of(after_s))))
-    edits += [_shifted(document, (one,), after_s) for one in period.named("EventStream")]
-    for levels in templates(period):
-        timed = any(template.named("SegmentTimeline") for template in levels)
-        size = inherited(document, levels, b"duration", 0)
-        if timed:
-            edits += [_shifted(document, levels, after_s), *_cut(document, levels, after_s)]
-        elif size:
-            scale = scale_of(document, levels)
-            count = int(after_s * scale // size)
-            edits.append(_shifted(document, levels, Fraction(count * size, scale)))
-            edits += _started(document, levels, count)
-    return edits
-
-
-def _shifted(document: Document, levels: Levels, after_s: Fraction) -> Edit:
-    value = shift_of(document, levels) + int(after_s * scale_of(document, levels))
-    return _written(document, levels[0], b"presentationTimeOffset", value)
-
-
-def _written(document: Document, element: Element, name: bytes, value: int) -> Edit:
-    """An attribute with a value, in place or added."""
-    if span := element.attribute_span(name):
-        return (*span, b"%d" % value)
-    at = element.start + len(document.data[element.start : element.inner_start].split()[0])
-    if document.data[at - 1 : at] == b">":
-        at -= 2 if document.data[at - 2 : at - 1] == b"/" else 1
-    return at, at, b' %b="%d"' % (name, value)
-
-
-def _started(document: Document, levels: Levels, count: int) -> list[Edit]:
-    number = inherited(document, levels, b"startNumber", 1) + count
-    return [_written(document, levels[0], b"startNumber", number)] if count else []
-
-
-def _cut(document: Document, levels: Levels, after_s: Fraction) -> list[Edit]:
-    """Segments that end before that time leave; the one that is on then stands first."""
-    wanted = shift_of(document, levels) + after_s * scale_of(document, levels)
-    edits: list[Edit] = []
-    gone = 0
-    for element, time, size, last in runs(document, levels[0]):
-        skipped = int((wanted - time) // size) if size and wanted > time else 0
-        if last is not None and skipped > last:
-            gone += last + 1
-            edits.append((element.start, element.end, b""))
-            continue
-        gone += skipped
-        if gone:
-            edits.append(_written(document, element, b"t", time + skipped * size))
-        if skipped and last is not None:
-            edits.append(_written(document, element, b"r", last - skipped))
-        break
-    return edits + _started(document, levels, gone)

@@ -10,21 +10,26 @@ Rules of the file
 4. Everything follows from what was seen last and the clock: who knows the outages makes the same
    bytes. Nodes that share them (ledger.py) agree, restarts too.
 
-An MPD is read in milliseconds of its timeline in place of numbers.
+An MPD is read in milliseconds of its timeline in place of numbers. Players fetch by the clock what
+it announces and keep it while it is valid, so media come back that much later, where a segment
+begins (D2, D15).
 Source: manifest-proxy MP-18, MP-62; HLS-M8..M10, M16; draft-pantos-hls-rfc8216bis-22 section 6.2.2.
 """
 
+from fractions import Fraction
+from math import ceil
 from typing import NamedTuple
 
 import msgspec
 
-FAR = 1024  # numbers that a source falls behind: it counts anew
+FAR = 1024  # segments that a source falls behind: it counts anew
 MAX_OUTAGES = 8  # remembered of a channel; all but the last matter only while they are listed
 
 
 class Told(NamedTuple):
     """What one playlist tells: the number of its first entry, whether each entry has media, and the
-    discontinuity number of each.
+    discontinuity number of each. Media come back where a segment begins, of those that follow the
+    newest at `begin` by `size` each, and `hold` numbers behind the slate's edge.
     """
 
     sequence: int
@@ -32,6 +37,19 @@ class Told(NamedTuple):
     breaks: tuple[int, ...]
     target_s: float
     period_ms: int
+    begin: Fraction = Fraction(0)
+    size: Fraction = Fraction(1)
+    hold: int = 0
+
+    @property
+    def far(self) -> int:
+        """FAR segments in numbers."""
+        return FAR * max(1, int(self.size))
+
+    def back_from(self, edge: int) -> int:
+        """The number at which media come back when the slate has been shown up to `edge`."""
+        later = ceil((edge + self.hold - self.begin) / self.size)
+        return ceil(self.begin + later * self.size)
 
     @property
     def end(self) -> int:
@@ -56,8 +74,9 @@ class Told(NamedTuple):
 
 
 class Outage(msgspec.Struct, frozen=True):
-    """Slate from the number `first` on, up to `end` once media are back. `breaks`: our
-    discontinuity number before it; a clip of `loop` segments begins anew with one more.
+    """Slate from the number `first` on, up to `end` once media are back, which was at `back_ms`.
+    `breaks`: our discontinuity number before it; a clip of `loop` segments begins anew with one
+    more.
     """
 
     first: int
@@ -67,6 +86,7 @@ class Outage(msgspec.Struct, frozen=True):
     loop: int
     end: int | None = None
     rise: int | None = None
+    back_ms: int | None = None  # since 1970
 
     def end_at(self, now_ms: int) -> int:
         """The number behind the last slate segment that has been shown by now."""
@@ -129,7 +149,7 @@ class Channel(msgspec.Struct):
         outage, for a slate of `loop` segments.
         """
         newest = told.newest
-        if 0 <= newest < self.newest - FAR:
+        if 0 <= newest < self.newest - told.far:
             self.newest, self.outages = -1, ()
         if newest > self.newest:
             self._heard(told, now_ms)
@@ -160,8 +180,8 @@ class Channel(msgspec.Struct):
         silent = self.open
         if silent is not None:
             back = told.media_from(self.newest + 1)
-            end = max(back, silent.end_at(now_ms))
-            ended = msgspec.structs.replace(silent, end=end)
+            end = told.back_from(max(back, silent.end_at(now_ms)))
+            ended = msgspec.structs.replace(silent, end=end, back_ms=now_ms)
             self.outages = (*self.outages[:-1], *([ended] if end > ended.first else []))
         self.newest, self.seen_ms = told.newest, now_ms
 
@@ -172,7 +192,8 @@ class Channel(msgspec.Struct):
     def _open(self, told: Told, loop: int) -> None:
         last = self.outages[-1] if self.outages else None
         if last is not None and last.end is not None and told.end <= last.end:
-            again = msgspec.structs.replace(last, end=None, rise=None)  # nothing came behind it
+            # nothing came behind it
+            again = msgspec.structs.replace(last, end=None, rise=None, back_ms=None)
             self.outages = (*self.outages[:-1], again)
             return
         first = max(self.newest + 1, told.end)  # gaps that were told stay gaps
