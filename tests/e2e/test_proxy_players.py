@@ -140,15 +140,19 @@ def test_viewers_in_the_window_outlive_a_dead_origin(
 
 
 @long_form
+@pytest.mark.parametrize("loses", [False, True], ids=["all comes later", "some is lost"])
 def test_viewers_see_the_slate_while_the_source_is_silent(
-    place: Town, audience: Audience, tell: Callable[[str, dict[str, Seen]], None]
+    place: Town, audience: Audience, tell: Callable[[str, dict[str, Seen]], None], *, loses: bool
 ) -> None:
     """MP-18: its colour is really shown to all, then media again; nobody stalls there and back."""
     place.kill_node(next(iter(place.nodes)))  # nodes without a store know what they saw themselves
     audience.play(query=f"cohort=slate&{LOW}")
     before = audience.until(lambda one: one.colours == ["green"], "the channel")
     place.channel.silent_s = time.time()
+    first = place.channel.last + 1
     audience.until(lambda one: one.colours == ["green", "blue"], "the slate")
+    if loses:
+        place.channel.lost = range(first, int(time.time() - place.channel.began_s))
     place.channel.silent_s = None
     seen = audience.until(lambda one: one.colours == ["green", "blue", "green"], "the return")
     tell("with a slate", seen)

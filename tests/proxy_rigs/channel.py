@@ -44,11 +44,14 @@ def films(folder: Path, live_s: int) -> None:
 
 
 class Channel:
-    """What an origin says of the films; `silent` from a time on when its encoder is to be dead."""
+    """What an origin says of the films; `silent` from a time on when its encoder is to be dead.
+    It comes back with what it missed, or without the numbers that are `lost`.
+    """
 
     def __init__(self, began_s: float) -> None:
         self.began_s = began_s
         self.silent_s: float | None = None
+        self.lost = range(0)
 
     @property
     def last(self) -> int:
@@ -83,7 +86,8 @@ class Channel:
         lines += [f"#EXT-X-MEDIA-SEQUENCE:{first}", '#EXT-X-MAP:URI="init.mp4"']
         for number in range(first, self.last + 1):
             clock = f"#EXT-X-PROGRAM-DATE-TIME:{_iso(self.began_s + number - 1)}"
-            lines += [clock, "#EXTINF:1,", f"{number}.m4s"]
+            gap = ["#EXT-X-GAP"] if number in self.lost else []
+            lines += [clock, *gap, "#EXTINF:1,", f"{number}.m4s"]
         return "\n".join(lines) + "\n"
 
     def _title_media(self, title: str) -> str:
@@ -96,34 +100,49 @@ class Channel:
 
     def _mpd(self) -> str:
         first = max(1, self.last - WINDOW_S + 1)
-        runs = f'<S t="{(first - 1) * TICKS}" d="{TICKS}" r="{self.last - first}"/>'
+        behind = self.lost.stop or first
+        periods = _period('id="p" start="PT0S"', first, (self.lost.start or self.last + 1) - first)
+        if self.lost and self.last >= behind:
+            offset = behind - 1
+            attributes = f'id="q" start="PT{offset}S"'
+            periods += _period(attributes, behind, self.last + 1 - behind, offset)
         head = (
             f'id="c" type="dynamic" availabilityStartTime="{_iso(self.began_s)}"'
             f' publishTime="{_iso(self.began_s + self.last)}" minimumUpdatePeriod="PT1S"'
             f' timeShiftBufferDepth="PT{WINDOW_S}S" suggestedPresentationDelay="PT5S"'
         )
-        return _document(head, 'id="p" start="PT0S"', first, runs)
+        return _document(head, periods)
 
     def _title_mpd(self, title: str) -> str:
         length_s = BUMPER_S if "vod/b" in title else SLATE_S
         head = f'type="static" mediaPresentationDuration="PT{length_s}S"'
-        return _document(head, 'id="p"', 1, f'<S t="0" d="{TICKS}" r="{length_s - 1}"/>')
+        return _document(head, _period('id="p"', 1, length_s))
 
 
-def _document(head: str, period: str, first: int, runs: str) -> str:
+def _document(head: str, periods: str) -> str:
+    return (
+        f'<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" minBufferTime="PT1S" {head}'
+        f' profiles="urn:mpeg:dash:profile:isoff-live:2011">{periods}'
+        '<UTCTiming schemeIdUri="urn:mpeg:dash:utc:http-iso:2014" value="/time"/></MPD>'
+    )
+
+
+def _period(attributes: str, first: int, count: int, begin_s: int = 0) -> str:
+    """So many segments from the number on, in a Period that begins there on the film's timeline."""
     rungs = "".join(
         f'<Representation id="{rung}" bandwidth="{bandwidth}" width="{width}" height="{height}"'
         f' codecs="{CODECS}"/>'
         for rung, (width, height, bandwidth) in enumerate(RUNGS)
     )
+    runs = f'<S t="{(first - 1) * TICKS}" d="{TICKS}" r="{count - 1}"/>'
     return (
-        f'<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" minBufferTime="PT1S" {head}'
-        f' profiles="urn:mpeg:dash:profile:isoff-live:2011"><Period {period}>'
+        f"<Period {attributes}>"
         '<AdaptationSet id="1" mimeType="video/mp4" segmentAlignment="true" startWithSAP="1">'
         f'<SegmentTemplate timescale="{TICKS}" startNumber="{first}"'
+        f' presentationTimeOffset="{begin_s * TICKS}"'
         ' initialization="v$RepresentationID$/init.mp4" media="v$RepresentationID$/$Number$.m4s">'
         f"<SegmentTimeline>{runs}</SegmentTimeline></SegmentTemplate>{rungs}</AdaptationSet>"
-        '</Period><UTCTiming schemeIdUri="urn:mpeg:dash:utc:http-iso:2014" value="/time"/></MPD>'
+        "</Period>"
     )
 
 
