@@ -16,9 +16,10 @@ from .bucket import Buckets
 from .cells.feed import Feed
 from .cmcd.decode import ORDERLY, decode_line
 from .cmcd.errors import CmcdError
-from .cmcd.record import upgrade
+from .cmcd.record import Data, upgrade
 from .core import MAX_SESSION_ID_CHARS, is_session_id
 from .errors import Busy, RequestError, TooLarge
+from .logs import Line
 from .quality import MAX_BUFFER_MS, MAX_KBPS, MAX_START_MS, Quality, report_of
 from .sessions import Session, Sessions
 
@@ -27,6 +28,9 @@ MAX_RECORDS = 1_000
 PEER_BURST_S = 10
 SESSION_BURST_S = 30
 MAX_PEERS = 10_000
+MAX_LATE_MS = 900_000  # older lines of logs tell of another time
+MIN_RATED_BYTES = 256 << 10  # what is smaller fits in buffers: its rate is not the network's
+ABORTED = frozenset({0, 499})  # the viewer left
 
 Keep = Callable[[bytes, str, int], None]
 
@@ -143,6 +147,48 @@ class Intake:
             )
             self._feed.note(session_id, quality, cell, peer, now_ms)
 
+    def logged(self, cdn: str, line: Line, now_ms: int) -> str:
+        """Take a line of a CDN's log in; what became of it. Failures are those of the server alone
+        (RT-1): what a viewer asks in vain says nothing of the CDN. Without a session the viewer's
+        address is the voice (RT-22).
+        """
+        if now_ms - line.at_ms > MAX_LATE_MS:
+            return "late"
+        if line.method not in {"", "GET"} or line.status in ABORTED:
+            return "no_evidence"
+        sid = line.data.get("sid")
+        session_id = sid if isinstance(sid, str) and is_session_id(sid) else ""
+        if not self._weights.take(session_id or f"@{line.peer}", 1, now_ms):
+            return "over_weight"
+        session = self._session(session_id, now_ms) if session_id else Session("", now_ms)
+        quality = session.quality = session.quality or Quality()
+        then_ms = min(line.at_ms, now_ms)
+        told = told_by(line, then_ms)
+        rate_kbps = quality.observe_report(*report_of(told, lambda _: cdn))
+        if rate_kbps > 0:
+            session.measured(quality.throughput(rate_kbps, quality.last_ms))
+        if self._feed is not None:
+            viewer = session.viewer
+            asn = line.asn if viewer.asn is None else viewer.asn
+            country = viewer.country or line.country
+            cell = self._feed.cell(line.peer, country, asn, viewer.device_class, viewer.content)
+            voice = session_id or line.peer
+            self._feed.note(voice, quality, cell, line.peer, now_ms, then_ms)
+        return "taken"
+
     def _session(self, session_id: str, now_ms: int) -> Session:
         known = self._sessions.get(session_id) is not None
         return (self._sessions if known else self.guests).seen(session_id, now_ms)
+
+
+def told_by(line: Line, at_ms: int) -> Data:
+    """A line of a log as the event of a response; its CMCD without the count of requests, which is
+    not that of events (CM-22).
+    """
+    told: Data = {name: value for name, value in line.data.items() if name != "sn"}
+    told |= {"e": "rr", "ts": at_ms, "ttlb": line.took_ms, "url": ""}
+    if not 400 <= line.status < 500:
+        told["rc"] = line.status
+    if "mtp" not in told and line.size_bytes >= MIN_RATED_BYTES:
+        told["mtp"] = [line.rate_kbps]
+    return told

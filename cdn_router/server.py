@@ -29,6 +29,7 @@ from .cells.place import databases, locator
 from .cells.state import State as CellState
 from .core import Router, Site, is_session_id
 from .errors import Busy, NotFound, RequestError, RouterError, TooLarge, Unsupported
+from .feeds_http import Feeds
 from .front import Front
 from .health import Limits
 from .inlet import CMCD_HEADERS, CMCD_TYPES
@@ -362,7 +363,7 @@ def parts(
     endpoints = Endpoints(router, intake, clock, settings.console_origin, admin)
     listener = Web(
         "router",
-        endpoints.application(),
+        Feeds(settings, intake, clock).mounted(endpoints.application()),
         host=settings.host,
         port=settings.port,
         admin_routes=True,

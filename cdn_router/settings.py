@@ -44,6 +44,8 @@ class Settings(Section):
     policy: str = "static-priority"  # until a plan says otherwise
     snapshot_max_ms: Annotated[int, Field(ge=1_000, le=300_000)] = 10_000  # RT-15
     admin_token: SecretStr = SecretStr("")  # for changes; empty: from this machine only
+    feed_token: SecretStr = SecretStr("")  # for logs and events; empty: from this machine only
+    feed_per_peer: Annotated[int, Field(ge=1)] = 2_000  # lines a second, ten times at once
     plan_file: Path | None = None  # keeps the operator's plan over restarts, shares it with workers
     decision_log: Path | None = None  # every decision, for `headwater router replay`
     state_key: SecretStr = SecretStr("")  # one for all nodes; empty: a fresh one per process

@@ -78,13 +78,7 @@ class AdminRoutes:
 
     def admit(self, request: web.Request) -> None:
         """Forbidden without the operator's token; where none is configured, from elsewhere."""
-        if not self._token:
-            if not _local(request.remote or ""):
-                raise Forbidden("operator_only", "from elsewhere only with router.admin_token set")
-            return
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(given.encode(), self._token.encode()):
-            raise Forbidden("operator_only", "Authorization: Bearer, with router.admin_token")
+        admit(request, self._token, "admin_token")
 
     def accepted(self) -> None:
         """The plan that holds is new."""
@@ -132,6 +126,17 @@ class AdminRoutes:
         return _json(
             {"asks": [{"before": old, "after": new} for old, new in answers], "sessions": sessions}
         )
+
+
+def admit(request: web.Request, token: str, setting: str) -> None:
+    """Forbidden without the token that a setting holds; where it is empty, from elsewhere."""
+    if not token:
+        if not _local(request.remote or ""):
+            raise Forbidden("operator_only", f"from elsewhere only with router.{setting} set")
+        return
+    given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    if not hmac.compare_digest(given.encode(), token.encode()):
+        raise Forbidden("operator_only", f"Authorization: Bearer, with router.{setting}")
 
 
 def _local(peer: str) -> bool:

@@ -34,9 +34,20 @@ class Feed:
         place = self._locate(peer)
         return cell_of(place, country=country, asn=asn, device=device, content=content)
 
-    def note(self, session_id: str, quality: Quality, cell: Cell, peer: str, now_ms: int) -> None:
-        """Take in what a session reported since the last call."""
+    def note(
+        self,
+        session_id: str,
+        quality: Quality,
+        cell: Cell,
+        peer: str,
+        now_ms: int,
+        then_ms: int | None = None,
+    ) -> None:
+        """Take in what a session reported since the last call; of outcomes that are told late,
+        `then_ms` is when they were.
+        """
         now_s = now_ms / 1000
+        then_s = now_s if then_ms is None else then_ms / 1000
         for cdn, (good, failed) in quality.outcomes().items():
             if (at := self._cdns.get(cdn)) is None:
                 continue
@@ -44,7 +55,7 @@ class Feed:
             if failed:
                 outcome.sessions, outcome.networks = bit(session_id), bit(network_of(peer))
                 self._state.sample(cell, at, Sample(failures=outcome.failed), now_s)
-            self._state.outcome(cell.region, at, outcome, now_s)
+            self._state.outcome(cell.region, at, outcome, then_s)
         lasted_ms = now_ms - quality.sampled_ms
         if lasted_ms >= SAMPLE_MS:
             if quality.sampled_ms and quality.state in PLAYING:
