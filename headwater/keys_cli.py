@@ -70,17 +70,13 @@ def export(
 
     Example: headwater keys export film --out film.cpix.xml
     """
-    from origin.protection.contract import Contract
+    from origin.protection.contract import contract_with
     from origin.protection.cpix_write import Slot, document
     from origin.protection.keyfile import write_private
 
     vault = _file(config, data).vault()
-    rules = {
-        rule.track_type.lower(): rule
-        for contract in (Contract(), Contract("SHARED", "SHARED"))
-        for rule in contract.rules
-    }
-    rules["all"] = Contract("SHARED", "SHARED").rules[0]
+    held = {entry.role for entry in vault.entries(content) if entry.scheme == scheme.value}
+    rules = contract_with(held).roles
     slots = []
     for entry in vault.entries(content):
         key = vault.by_kid(bytes.fromhex(entry.kid))

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from origin.delivery.access import Access
 from origin.delivery.caching import Class, Rule
-from origin.systems import Name, UrlName
+from origin.systems import AudioPreset, Name, UrlName, VideoPreset
 
 MIB = 1 << 20
 SECRET_LENGTH = 16
@@ -44,7 +44,9 @@ class LiveProtection(BaseModel):
     scheme: Literal["cbcs", "cenc"] = "cbcs"
     content_id: str = Field("", description="of its keys; default: the channel's name")
     systems: list[Name] | None = Field(None, description="DRM systems; default: the origin's")
-    shared: bool = Field(False, description="one key for all tracks; else by role (PR-40)")
+    shared: bool = Field(False, description="one key for all tracks; else by preset (PR-40)")
+    video: VideoPreset = Field("V3", description="pictures with a key each; speke has its own")
+    audio: AudioPreset = Field("A1", description="likewise of sound (PR-104)")
     source: str = Field("file", description="where keys come from")
     rotation_s: Annotated[int, Field(ge=0, le=31_536_000)] = Field(
         0, description="a new key so often (PR-50); 0: never"
@@ -68,6 +70,11 @@ class LiveProtection(BaseModel):
             raise ValueError(f"rotation_s is 0 or at least {LEAST_PERIOD_S} (PR-50)")
         if self.scheme == "cenc" and "fairplay" in (self.systems or []):
             raise ValueError("FairPlay plays cbcs only (PR-170)")
+        presets = {self.video, self.audio}
+        if "SHARED" in presets or presets == {"UNENCRYPTED"}:
+            raise ValueError("video and audio: say shared, or leave one of them protected")
+        if (self.source == "speke" or self.shared) and presets != {"V3", "A1"}:
+            raise ValueError("video and audio are protection.speke's, and not with shared")
         return self
 
 
@@ -122,8 +129,8 @@ class Speke(BaseModel):
     model_config = ConfigDict(extra="forbid")
     url: str = ""
     version: Literal["2.0", "2.1"] = Field("2.0", description="2.1: CPIX 2.4, periods with times")
-    video: Literal["V1", "V2", "V3", "V4", "V5", "V6", "V7", "V8", "SHARED", "UNENCRYPTED"] = "V3"
-    audio: Literal["A1", "A2", "A3", "SHARED", "UNENCRYPTED"] = "A1"
+    video: VideoPreset = "V3"
+    audio: AudioPreset = "A1"
     systems: list[Name] = Field([], description="asked about; default: protection.systems")
     access_key: str = ""
     secret_key: SecretStr = SecretStr("")

@@ -7,6 +7,9 @@ from uuid import UUID
 Name = Literal["common", "widevine", "playready", "fairplay", "clearkey"]
 HdcpLevel = Literal["", "NONE", "TYPE-0", "TYPE-1"]  # HDCP-LEVEL, rising; "": not told
 UrlName = Literal[Name, "identity"]
+# which tracks have a key of their own: presets of SPEKE v2 (PR-104)
+VideoPreset = Literal["V1", "V2", "V3", "V4", "V5", "V6", "V7", "V8", "SHARED", "UNENCRYPTED"]
+AudioPreset = Literal["A1", "A2", "A3", "SHARED", "UNENCRYPTED"]
 
 # the table above section 1
 SYSTEM_IDS: dict[Name, UUID] = {

@@ -29,7 +29,7 @@ from origin.live.shelf import Stored
 from origin.live.track import LiveTrack
 from origin.live.turns import Turns
 from origin.protection.errors import ProtectionError
-from origin.protection.keys import TRACK_BITS, ContentKey, role_of
+from origin.protection.keys import TRACK_BITS, ContentKey
 from origin.protection.offers import moov_boxes, offer
 from origin.protection.periods import (
     Slot,
@@ -69,7 +69,7 @@ class Sealing(Turns):
     def __init__(self, channel: LiveChannel, settings: Settings, ring: Ring) -> None:
         configured = settings.channels.get(channel.name)
         asked = configured.protection if configured is not None else None
-        super().__init__(channel, asked)
+        super().__init__(channel, asked, settings.protection.speke)
         self._settings = settings.protection
         self._ring = ring
         self._shown: dict[bytes, Protected] = {}
@@ -89,7 +89,7 @@ class Sealing(Turns):
         terms = terms_at(kept.terms, number)
         if terms is None or not terms.scheme or duration_s is None:
             return
-        if role_of(track.rendition, terms.shared):
+        if terms.contract.role(track.rendition):
             self._number(track.rendition.name)
         if not terms.rotation_s:
             return
@@ -111,7 +111,7 @@ class Sealing(Turns):
     ) -> list[bytes]:
         """The octets of a segment, or of some of its chunks, as players get them."""
         slot = self.slot(stored.number)
-        if slot is None or not role_of(track.rendition, slot.shared):
+        if slot is None or not slot.contract.role(track.rendition):
             return track.pieces(stored, first, end)
         sealer = self._sealer(track, slot)
         end = len(stored.parts) if end is None else end
@@ -133,14 +133,14 @@ class Sealing(Turns):
     def whole(self, track: LiveTrack, stored: Stored) -> tuple[list[bytes], str | None]:
         """A segment, and its tag where that is known without reading it."""
         slot = self.slot(stored.number)
-        clear = slot is None or not role_of(track.rendition, slot.shared)
+        clear = slot is None or not slot.contract.role(track.rendition)
         return self.pieces(track, stored), stored.tag if clear else None
 
     def iframe(self, track: LiveTrack, stored: Stored) -> list[bytes]:
         """The I frame of a segment: the same bytes as in the segment (PR-32)."""
         clear = iframes.segment(track, stored)
         slot = self.slot(stored.number)
-        if slot is None:
+        if slot is None or not slot.contract.role(track.rendition):
             return [clear]
         sealer = self._sealer(track, slot)
         if slot.clear:
@@ -156,7 +156,7 @@ class Sealing(Turns):
     def plain(self, track: LiveTrack) -> bool:
         """Whether players ever get this track's header as it came."""
         return not self.on or any(
-            not terms.scheme or not role_of(track.rendition, terms.shared)
+            not terms.scheme or not terms.contract.role(track.rendition)
             for terms in self._channel.kept.terms
         )
 
@@ -171,14 +171,14 @@ class Sealing(Turns):
             ahead = number <= channel.edge + 1 + self._ahead(duration_s)
             if slot is None or slot.init != leaf or not ahead:
                 continue
-            if role_of(track.rendition, slot.shared):
+            if slot.contract.role(track.rendition):
                 return self._sealer(track, replace(slot, period=slot.header)).init()
         return None
 
     def dressed(self, r: Rendition, number: int) -> Rendition:
         """The rendition as manifests tell of it where this number is."""
         slot = self.slot(number)
-        if slot is None or not role_of(r, slot.shared):
+        if slot is None or not slot.contract.role(r):
             return r
         grant = self._grant(r, slot, slot.header)
         return replace(r, protected=self._offer(grant), header=slot.init)
@@ -186,7 +186,7 @@ class Sealing(Turns):
     def keyed(self, r: Rendition, number: int) -> Protected | None:
         """The key in force in this number; None for clear media."""
         slot = self.slot(number)
-        if slot is None or slot.clear or not role_of(r, slot.shared):
+        if slot is None or slot.clear or not slot.contract.role(r):
             return None
         return self._offer(self._grant(r, slot, slot.period))
 
@@ -198,7 +198,7 @@ class Sealing(Turns):
         if not self.on or MAP not in form.head or head == changes:
             return []
         slot = self.slot(number) or self.slot(number - 1)
-        if slot is None or not role_of(r, slot.shared):
+        if slot is None or not slot.contract.role(r):
             return [MAP] if head else []
         return turning_lines(self.keyed(r, number), self.dressed(r, number).header, form.clearkey)
 
@@ -287,14 +287,14 @@ class Sealing(Turns):
         )
 
     def _question(self, slot: Slot, period: int | None = None) -> Question:
-        roles = {role_of(t.rendition, slot.shared) for t in self._channel.tracks.values()} - {""}
+        roles = {slot.contract.role(t.rendition) for t in self._channel.tracks.values()} - {""}
         source = self._asked.source if self._asked is not None else "file"
         at = slot.period if period is None else period
         return Question(source, slot.content_id, slot.scheme, at, tuple(sorted(roles)))
 
     def _grant(self, r: Rendition, slot: Slot, period: int) -> Grant:
         question = self._question(slot, period)
-        role = role_of(r, slot.shared)
+        role = slot.contract.role(r)
         grant = self._ring.get(question.of(role))
         if grant is None:
             if len(self._wanted) < WANTED:

@@ -2,17 +2,20 @@
 
 from origin.live.channel import LiveChannel
 from origin.protection.periods import Slot, Terms, agreed, next_after, slot_at, terms_at
-from origin.settings import LiveProtection
+from origin.settings import LiveProtection, Speke
 
 SLOTS = 4096  # numbers whose slot is remembered
 
 
 class Turns:
-    """The period table of one channel; `asked` is what its settings want from now on."""
+    """The period table of one channel; `asked` is what its settings want from now on, `server` the
+    key server's.
+    """
 
-    def __init__(self, channel: LiveChannel, asked: LiveProtection | None) -> None:
+    def __init__(self, channel: LiveChannel, asked: LiveProtection | None, server: Speke) -> None:
         self._channel = channel
         self._asked = asked
+        self._server = server
         self._slots: dict[int, Slot | None] = {}
         self._known: object = None  # what the slots follow from
 
@@ -26,7 +29,7 @@ class Turns:
         number that nobody has seen.
         """
         kept, asked = self._channel.kept, self._asked
-        wanted = Terms(0) if asked is None else _terms(self._channel.name, asked)
+        wanted = Terms(0) if asked is None else _terms(self._channel.name, asked, self._server)
         edge = self._channel.edge
         table = agreed(kept.terms, wanted, edge + 2 if edge >= 0 else 0)
         if table is not None:
@@ -78,7 +81,8 @@ class Turns:
         return any(terms.rotation_s for terms in self._channel.kept.terms[-1:])
 
 
-def _terms(channel: str, asked: LiveProtection) -> Terms:
+def _terms(channel: str, asked: LiveProtection, server: Speke) -> Terms:
+    presets = server if asked.source == "speke" else asked
     return Terms(
         0,
         asked.scheme,
@@ -87,4 +91,6 @@ def _terms(channel: str, asked: LiveProtection) -> Terms:
         asked.mode,
         asked.shared,
         asked.clear_lead_s,
+        presets.video,
+        presets.audio,
     )

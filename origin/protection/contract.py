@@ -1,15 +1,13 @@
 """Which keys a content id has, by SPEKE v2's presets (AWS SPEKE v2 contract; PR-40, PR-104)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from origin.protection.errors import ProtectionError
 from origin.protection.keys import AUDIO_ROLE, VIDEO_ROLES
+from origin.systems import AudioPreset, VideoPreset
 from origin.tracks import Rendition
-
-VideoPreset = Literal["V1", "V2", "V3", "V4", "V5", "V6", "V7", "V8", "SHARED", "UNENCRYPTED"]
-AudioPreset = Literal["A1", "A2", "A3", "SHARED", "UNENCRYPTED"]
 
 SD, HD1, HD, UHD1 = 589_824, 921_600, 2_073_600, 8_847_360  # encoded pixels, inclusive
 
@@ -22,7 +20,7 @@ class Span(NamedTuple):
 
 
 # PR-104; "+" joins types that have one key and a filter each
-VIDEO: Mapping[str, tuple[Span, ...]] = {
+VIDEO: Mapping[VideoPreset, tuple[Span, ...]] = {
     "V1": (Span("VIDEO", None),),
     "V2": (Span("SD", SD), Span("HD", None)),
     "V3": (Span("SD", SD), Span("HD", HD), Span("UHD", None)),
@@ -34,7 +32,7 @@ VIDEO: Mapping[str, tuple[Span, ...]] = {
     "V7": (Span("SD+HD1", HD1), Span("HD2", HD), Span("UHD", None)),
     "V8": (Span("SD+HD1", HD1), Span("HD2", HD), Span("UHD1", UHD1), Span("UHD2", None)),
 }  # fmt: skip
-AUDIO: Mapping[str, tuple[Span, ...]] = {
+AUDIO: Mapping[AudioPreset, tuple[Span, ...]] = {
     "A1": (Span("AUDIO", None),),
     "A2": (Span("STEREO_AUDIO", 2), Span("MULTICHANNEL_AUDIO", None)),
     "A3": (
@@ -88,6 +86,11 @@ class Contract:
             *_rules("AudioFilter", AUDIO.get(self.audio, ())),
         )
 
+    @property
+    def roles(self) -> dict[str, Rule]:
+        """The rules by the roles of their keys."""
+        return {rule.track_type.lower(): rule for rule in self.rules}
+
     def of_role(self, role: str) -> str:
         """The intendedTrackType of one of our own roles (PR-40), by the most that it takes; "" for
         none.
@@ -100,6 +103,10 @@ class Contract:
         spans = VIDEO.get(self.video, ())
         return next((t for t, most in spans if most is None or (size and size <= most)), "")
 
+    def role(self, r: Rendition) -> str:
+        """The role of a rendition's key; with V3 and A1, or SHARED, that of keys.py."""
+        return self.track_type(r).lower()
+
     def track_type(self, r: Rendition) -> str:
         """The intendedTrackType of a rendition; "" for what stays clear."""
         if r.kind not in ("video", "audio"):
@@ -111,6 +118,13 @@ class Contract:
         else:
             spans, size = VIDEO.get(self.video, ()), r.width * r.height
         return next((t for t, most in spans if most is None or size <= most), "")
+
+
+def contract_with(roles: Collection[str]) -> Contract:
+    """The first contract that knows most of these roles, ours before others."""
+    pairs = [Contract(v, a) for v in VIDEO for a in AUDIO]
+    known = [Contract(), Contract("SHARED", "SHARED"), *pairs]
+    return max(known, key=lambda contract: len(contract.roles.keys() & set(roles)))
 
 
 def _rules(element: Literal["VideoFilter", "AudioFilter"], spans: tuple[Span, ...]) -> list[Rule]:

@@ -23,13 +23,19 @@ from origin.protection.markup import LONGEST
 from origin.protection.source import Grant
 from origin.settings import Cpix
 
-# what a role of ours is to a usage rule: its largest picture, or stereo sound
+# what a role is to a usage rule: the largest picture, or the fewest channels, that are usual in it
+PICTURES = {
+    "sd": (1024, 576), "hd1": (1280, 720), "sd+hd1": (1280, 720), "hd": (1920, 1080),
+    "hd2": (1920, 1080), "video": (1920, 1080), SHARED_ROLE: (1920, 1080), "uhd": (3840, 2160),
+    "uhd1": (3840, 2160), "uhd2": (7680, 4320),
+}  # fmt: skip
+SOUNDS = {
+    AUDIO_ROLE: 2, "stereo_audio": 2, "multichannel_audio": 6, "multichannel_audio_3_6": 6,
+    "multichannel_audio_7": 8,
+}  # fmt: skip
 CONTEXTS: Mapping[str, Context] = {
-    "sd": Context("video", 1024, 576),
-    "hd": Context("video", 1920, 1080),
-    "uhd": Context("video", 3840, 2160),
-    AUDIO_ROLE: Context("audio", channels=2),
-    SHARED_ROLE: Context("video", 1920, 1080),
+    **{role: Context("video", *size) for role, size in PICTURES.items()},
+    **{role: Context("audio", channels=channels) for role, channels in SOUNDS.items()},
 }
 
 

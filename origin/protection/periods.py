@@ -15,16 +15,19 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
+from origin.protection.contract import Contract
 from origin.protection.keys import SAMPLE_BITS, Scheme
+from origin.systems import AudioPreset, VideoPreset
 
 Mode = Literal["init", "inband"]
+PLAIN = Contract(), Contract("SHARED", "SHARED")  # of which names of headers say nothing
 COUNTED_S = 1 << 31  # times since 1970, of a key that never changes: until 2038
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
     """How segments are protected from `number` on; scheme "": not at all. `lead_s`: how long they
-    stay clear at first (PR-33).
+    stay clear at first (PR-33). `video`, `audio`: which tracks have a key of their own (PR-104).
     """
 
     number: int
@@ -34,6 +37,12 @@ class Terms:
     mode: Mode = "init"
     shared: bool = False
     lead_s: int = 0
+    video: VideoPreset = "V3"
+    audio: AudioPreset = "A1"
+
+    @property
+    def contract(self) -> Contract:
+        return Contract("SHARED", "SHARED") if self.shared else Contract(self.video, self.audio)
 
     def like(self, other: "Terms") -> bool:
         """Whether both ask for the same."""
@@ -53,7 +62,7 @@ class Slot:
     content_id: str
     period: int
     header: int
-    shared: bool
+    contract: Contract
     inband: bool
     clear: bool = False
     lead: bool = False  # the header serves clear media too
@@ -61,7 +70,9 @@ class Slot:
     @property
     def init(self) -> str:
         """The name of the header: a key change is a new URL (PR-160)."""
-        return f"init-{self.scheme}-{self.header}.mp4"
+        presets = f"_{self.contract.video}{self.contract.audio}".lower()
+        mark = "" if self.contract in PLAIN else presets
+        return f"init-{self.scheme}{mark}-{self.header}.mp4"
 
 
 def period_of(number: int, segment_s: Fraction, rotation_s: int) -> int:
@@ -111,8 +122,8 @@ def slot_at(
     clear = number < lead
     if not clear:
         first = max(first, lead)
-    shared, leads = terms.shared, terms.lead_s > 0
-    return Slot(first, terms.scheme, terms.content_id, period, header, shared, inband, clear, leads)
+    told = terms.scheme, terms.content_id, period, header, terms.contract
+    return Slot(first, *told, inband, clear, terms.lead_s > 0)
 
 
 def next_after(

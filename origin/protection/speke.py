@@ -165,10 +165,9 @@ def by_roles(
     grants: Mapping[str, Grant], contract: Contract, roles: Sequence[str]
 ) -> dict[str, Grant]:
     """The grants by our own roles, or by track types in lower case."""
-    types = {rule.track_type.lower(): rule.track_type for rule in contract.rules}
-    found = {}
+    rules, found = contract.roles, {}
     for role in roles:
-        track_type = types.get(role) or contract.of_role(role)
+        track_type = rules[role].track_type if role in rules else contract.of_role(role)
         if track_type not in grants:
             raise ProtectionError("no_key", f"the contract has no key of {role}")
         grant = grants[track_type]

@@ -100,20 +100,22 @@ class Source:
 class SealedRig(Rig):
     """Channel `c`, protected as `terms` say."""
 
-    def __init__(self, folder: Path, *, low_latency: bool = True, **terms: Any) -> None:
+    def __init__(
+        self, folder: Path, *, low_latency: bool = True, speke: Any = None, **terms: Any
+    ) -> None:
         self.source = Source(folder)
         protection = {"short_periods": True} | terms
         super().__init__(
             folder / "live",
             dict(films()),
             channel={"segment_s": str(GRID_S), "protection": protection},
-            protection={"urls": URLS, "master_key": MASTER},
+            protection={"urls": URLS, "master_key": MASTER, "speke": speke or {}},
             low_latency=low_latency,
         )
 
     def restart(self) -> None:
         self.hot = Hot()
-        self.ring = Ring({"file": self.source}, lambda: self.now_s)
+        self.ring = Ring({"file": self.source, "speke": self.source}, lambda: self.now_s)
         clock = lambda: self.now_s  # noqa: E731
         self.channels = Channels(self.folder, self.settings, self.hot, clock, self.ring)
         self.channels.open()

@@ -58,6 +58,7 @@ def histories(draw: st.DrawFn) -> list[tuple[int, Terms]]:
             draw(st.sampled_from(["init", "inband"])),  # type: ignore[arg-type]
             draw(st.booleans()),
             draw(st.sampled_from([0, 10])),
+            draw(st.sampled_from(["V3", "V8"])),  # type: ignore[arg-type]
         )
         found.append((edge, terms))
         edge += draw(st.integers(3, 60))
