@@ -1,10 +1,13 @@
 """Playback tokens: a Common Access Token for one title or channel and nothing else (CTL-112)."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import cat
 from cat.signers import by_cdn
+from control_api import spans
 from control_api.settings import Settings
+from control_api.spans import Span
 
 CTI_BYTES = 16
 METHODS = ["GET", "HEAD"]
@@ -14,8 +17,12 @@ HEADER = "CTA-Common-Access-Token"  # CTA-5007
 class Signer(Protocol):
     """Makes playback tokens; raises when it cannot."""
 
-    def sign(self, origin_path: str, cti: bytes, now_s: int, expires_s: int) -> str:
-        """A token for everything below `origin_path`, valid in [now_s, expires_s)."""
+    def sign(
+        self, origin_path: str, cti: bytes, now_s: int, expires_s: int, bound: Span | None = None
+    ) -> str:
+        """A token for everything below `origin_path`, or for a time range of it, valid in
+        [now_s, expires_s).
+        """
 
 
 def native_signers(settings: Settings) -> dict[str, by_cdn.Native]:
@@ -34,19 +41,34 @@ def native_signers(settings: Settings) -> dict[str, by_cdn.Native]:
 class CatSigner:
     """HS256 over one shared key set; edges and proxy read the same file."""
 
-    def __init__(self, keys: cat.KeySet, issuer: str) -> None:
+    def __init__(
+        self, keys: cat.KeySet, issuer: str, segments_ms: Mapping[str, int] | None = None
+    ) -> None:
         self.keys = keys
         self.issuer = issuer
+        self._segments_ms = segments_ms or {}
         self._key = keys.signer()
 
-    def sign(self, origin_path: str, cti: bytes, now_s: int, expires_s: int) -> str:
+    def sign(
+        self, origin_path: str, cti: bytes, now_s: int, expires_s: int, bound: Span | None = None
+    ) -> str:
         claims: dict[str | int, object] = {
             "iss": self.issuer,
             "exp": expires_s,
             "nbf": now_s,
             "iat": now_s,
             "cti": cti,
-            "catu": {"path": {"prefix": origin_path}},
+            "catu": self._opens(origin_path, bound),
             "catm": METHODS,
         }
         return cat.issue(claims, self._key)
+
+    def _opens(self, origin_path: str, bound: Span | None) -> dict[str, dict[str, object]]:
+        """Matches of the path and, for a range of time, of the query and of segments' numbers."""
+        matches: dict[str, object] = {"prefix": origin_path}
+        if bound is None:
+            return {"path": matches}
+        segment_ms = self._segments_ms.get(origin_path.strip("/").rpartition("/")[2])
+        if segment_ms is not None:
+            matches["regex"] = [spans.path(origin_path, bound, segment_ms)]
+        return {"path": matches, "query": {"regex": [spans.query(bound)]}}

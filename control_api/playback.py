@@ -8,12 +8,12 @@ import asyncio
 import random
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from control_api import ids, rights, sessions, types
+from control_api import addresses, ids, key_systems, rights, sessions, slots, types
 from control_api.cases import Cases, Found
-from control_api.content_tokens import CTI_BYTES, HEADER, Signer, native_signers
+from control_api.content_tokens import CTI_BYTES, Signer, native_signers
 from control_api.entitlement import Allowed, Ask, Denied, check
 from control_api.guarded import Shelf
 from control_api.issuer import Caller
@@ -21,6 +21,7 @@ from control_api.ledger import Ledger
 from control_api.problems import Problem
 from control_api.routerclient import Decision, Question, Router
 from control_api.settings import Settings
+from control_api.slots import Slot
 from control_api.streams import Arrival, Known, Streams
 from control_api.times import utc
 from control_api.viewers.resume import Resume
@@ -30,15 +31,8 @@ from runtime.store import MemoryStore, Store
 
 log = logs.get("control")
 
-LEAVES = {"hls": "master.m3u8", "dash": "manifest.mpd"}
 STRETCH = 2  # of interval and TTL while the store is away (CTL-188)
 JITTER = 0.1  # of the heartbeat interval, either way (CTL-106)
-KEY_SYSTEMS: dict[types.DrmName, str] = {  # Encrypted Media Extensions' names
-    "clearkey": "org.w3.clearkey",
-    "widevine": "com.widevine.alpha",
-    "playready": "com.microsoft.playready",
-    "fairplay": "com.apple.fps",
-}
 MODES: dict[rights.Kind, types.Mode] = {  # of a session, by what is played
     "channel": "live",
     "content": "vod",
@@ -56,6 +50,12 @@ class Cleared:
     device_id: str
     device_class: types.DeviceClass
     found: Found
+    mode: types.Mode
+    slot: Slot | None = None
+
+    @property
+    def title(self) -> str:
+        return self.slot.title if self.slot else self.target.title
 
     @property
     def device_known(self) -> bool:
@@ -81,6 +81,7 @@ class Playback:
         clearkey: bool = False,
     ) -> None:
         self._settings = settings
+        self._database = database
         self._clearkey = clearkey
         self._router = router
         self._signer = signer
@@ -130,23 +131,22 @@ class Playback:
         now_ms: int,
     ) -> types.StartAnswer:
         cleared = await self._clear(caller, body, default_class, now_ms)
-        mode = MODES[cleared.target.kind]
-        if body.mode not in (None, mode):
-            raise Problem("invalid", f"a {cleared.target.kind} is played in mode {mode}")
+        if body.mode not in (None, cleared.mode):
+            raise Problem("invalid", f"this is played in mode {cleared.mode}")
         cti = secrets.token_bytes(CTI_BYTES)
         newcomer = sessions.Newcomer(
             id=ids.new("session"),
             account_id=caller.account_id,
             device_id=cleared.device_id,
-            kind=mode,
-            target_id=cleared.target.id,
+            kind=cleared.mode,
+            target_id=body.event_id or cleared.target.id,
             cti=cti.hex(),
             limit=cleared.max_streams,
             spends=cleared.allowed.spends,
         )
         session_id = newcomer.id
         arrival = Arrival(
-            newcomer, body.device, cleared.device_class, cleared.device_known, cleared.target.title
+            newcomer, body.device, cleared.device_class, cleared.device_known, cleared.title
         )
         counted = await self.streams.admit(arrival, body.terminate, now_ms)
         with logs.bound(session_id=session_id):
@@ -158,7 +158,9 @@ class Playback:
                     placed = group.create_task(self._resume.position_ms(caller, body))
                     decided = group.create_task(self._decide(cti, cleared))
                     signed = group.create_task(
-                        self._token(cleared.target, cti, cleared.allowed.expires_ms, now_ms)
+                        self._token(
+                            cleared.target, cti, cleared.allowed.expires_ms, now_ms, cleared.slot
+                        )
                     )
             except BaseExceptionGroup as failed:
                 await self.streams.withdraw(caller.account_id, session_id, now_ms)
@@ -169,7 +171,8 @@ class Playback:
             if newcomer.spends is not None or not cleared.device_known:
                 await self.cases.changed(caller.account_id)
             known = await self.streams.known(caller.account_id, session_id)
-            known.reviewed = self.cases.epoch(known.account_id, known.target_id)
+            known.watched_id = cleared.target.id
+            known.reviewed = self.cases.epoch(known.account_id, known.watched_id)
             in_use, decision, (token, expires_ms) = (
                 recorded.result(),
                 decided.result(),
@@ -184,7 +187,9 @@ class Playback:
                 reason=decision.reason,
             )
         protocol = (body.device.protocols or ["hls"])[0]
-        manifests = self._manifests(cleared.target, decision, token)
+        path = cleared.target.origin_path
+        bound = cleared.slot.span if cleared.slot else None
+        manifests = addresses.manifests(self._settings, decision, path, bound, token)
         return types.StartAnswer(
             session_id=session_id,
             manifest_url=getattr(manifests, protocol),
@@ -192,10 +197,10 @@ class Playback:
             manifests=manifests,
             token=token,
             expires_at=utc(expires_ms),
-            cdns=self._cdns(cleared.target, decision, expires_ms),
+            cdns=addresses.cdns(self._natives, decision, path, expires_ms),
             decision=types.Decision(decision.reason, decision.sentence, decision.ttl_s),
-            steering=_steering(decision),
-            drm=self._drm(token),
+            steering=addresses.steering(decision),
+            drm=key_systems.offered(self._settings, token, clearkey=self._clearkey),
             position_ms=placed.result(),
             offset_ms=cleared.target.offset_ms,
             constraints=_constraints(cleared.allowed),
@@ -231,11 +236,7 @@ class Playback:
 
     async def review(self, row: Any, now_ms: int) -> tuple[rights.Case, Allowed | Denied]:
         """CheckAccess again, for a session that runs."""
-        kind = sessions.TARGETS[row.kind]
-        found, verdict = await self._judge(
-            row.account_id, row.device_id, None, kind, row.target_id, now_ms
-        )
-        return found.case, verdict
+        return (await self._again(row, now_ms))[:2]
 
     async def _clear(
         self,
@@ -248,11 +249,17 @@ class Playback:
         if body.recording_id:
             kind = "recording"
         target_id = body.channel_id or body.content_id or body.recording_id or ""
+        slot = None
+        if body.event_id is not None:
+            slot = await self._slot(body.event_id)
+            kind, target_id = "channel", slot.channel_id if slot else ""
         device_class = body.device.device_class or default_class
         device_id = rights.device_key(caller.account_id, body.device.id)
         found, verdict = await self._judge(
             caller.account_id, device_id, device_class, kind, target_id, now_ms
         )
+        until = slot.begin(now_ms) if slot else None
+        verdict = _both(verdict, until)
         if isinstance(verdict, Denied):
             log.info(
                 "playback_denied",
@@ -264,7 +271,15 @@ class Playback:
             raise Problem(verdict.code, rule=verdict.rule, **verdict.members)
         target = found.case.target
         assert target is not None, "CTL-73 refuses what does not exist"
-        return Cleared(target, verdict, device_id, device_class, found)
+        return Cleared(
+            target,
+            verdict,
+            device_id,
+            device_class,
+            found,
+            slot.mode(now_ms) if slot else MODES[target.kind],
+            slot,
+        )
 
     async def _judge(
         self,
@@ -281,6 +296,24 @@ class Playback:
         ask = Ask(now_ms, self._settings.default_country, platform)
         return found, check(found.case.facts, ask)
 
+    async def _slot(self, event_id: str) -> Slot | None:
+        async with self._database.read() as connection:
+            return await slots.find(connection, event_id)
+
+    async def _again(
+        self, row: Any, now_ms: int
+    ) -> tuple[rights.Case, Allowed | Denied, Slot | None]:
+        """A session's rights now: its channel's and its programme's, where it is of one."""
+        kind, target_id, slot, until = sessions.TARGETS[row.kind], row.target_id, None, None
+        if row.kind in slots.MODES:
+            slot = await self._slot(row.target_id)
+            target_id = slot.channel_id if slot else ""
+            until = slot.go_on(row.kind, now_ms) if slot else None
+        found, verdict = await self._judge(
+            row.account_id, row.device_id, None, kind, target_id, now_ms
+        )
+        return found.case, _both(verdict, until), slot
+
     async def _decide(self, cti: bytes, cleared: Cleared) -> Decision:
         """Asked under the token's id, the name under which the session will poll."""
         question = Question(
@@ -291,56 +324,22 @@ class Playback:
         return await self._router.decide(question, self._settings.timeouts.router_ms / 1_000)
 
     async def _token(
-        self, target: rights.Target, cti: bytes, access_ends_ms: int, now_ms: int
+        self,
+        target: rights.Target,
+        cti: bytes,
+        access_ends_ms: int,
+        now_ms: int,
+        slot: Slot | None,
     ) -> tuple[str, int]:
         """A token and its end: after `content_token_s`, or when access ends (CTL-112)."""
+        bound = slot.span if slot else None
         expires_s = min(now_ms // 1_000 + self._settings.content_token_s, access_ends_ms // 1_000)
         try:
-            token = self._signer.sign(target.origin_path, cti, now_ms // 1_000, expires_s)
+            token = self._signer.sign(target.origin_path, cti, now_ms // 1_000, expires_s, bound)
         except Exception as error:
             log.error("token_failed", error=type(error).__name__)
             raise Problem("token_unavailable", headers={"Retry-After": "1"}) from None
         return token, 1_000 * expires_s
-
-    def _manifests(self, target: rights.Target, decision: Decision, token: str) -> types.Manifests:
-        base = f"{self._settings.proxy_public_url}/p/{decision.cohort}{target.origin_path}"
-        return types.Manifests(
-            **{protocol: f"{base}{leaf}?CAT={token}" for protocol, leaf in LEAVES.items()}
-        )
-
-    def _cdns(self, target: rights.Target, decision: Decision, expires_ms: int) -> list[types.Cdn]:
-        """Each pathway with its own CDN's credentials, where it has some."""
-        return [
-            types.Cdn(
-                choice.id,
-                choice.base_url,
-                self._natives[choice.id].query(
-                    choice.base_url, target.origin_path, expires_ms // 1_000
-                )
-                if choice.id in self._natives
-                else None,
-            )
-            for choice in decision.pathways
-        ]
-
-    def _drm(self, token: str) -> list[types.Drm]:
-        """The systems whose licences are given out here; content in the clear asks for none."""
-        servers = self._settings.licences.servers
-        base = f"{self._settings.public_url}/v1/licence"
-        offered: list[types.DrmName] = ["clearkey"] if self._clearkey else []
-        offered += servers
-        return [
-            types.Drm(
-                system=name,
-                key_system=KEY_SYSTEMS[name],
-                licence_url=f"{base}/{name}",
-                certificate_url=f"{base}/{name}/certificate"
-                if name in servers and servers[name].certificate_url
-                else None,
-                headers={HEADER: token},
-            )
-            for name in offered
-        ]
 
     async def _reviewed(
         self, session_id: str, known: Known, now_ms: int
@@ -348,16 +347,15 @@ class Playback:
         """The word to stop when access is gone: looked at when it was told to have changed and
         when the token needs a new one, at half its life or where another process made it (CTL-132).
         """
-        epoch = self.cases.epoch(known.account_id, known.target_id)
+        epoch = self.cases.epoch(known.account_id, known.watched_id)
         half_ms = 500 * self._settings.content_token_s
         due = known.renewed_ms is None or now_ms - known.renewed_ms >= half_ms
         if not due and known.reviewed == epoch:
             return ()
-        found, verdict = await self._judge(
-            known.account_id, known.device_id, None, known.target_kind, known.target_id, now_ms
-        )
+        case, verdict, slot = await self._again(known, now_ms)
+        target = case.target
         known.reviewed = epoch
-        target = found.case.target
+        known.watched_id = target.id if target else known.watched_id
         if isinstance(verdict, Denied) or target is None:
             reason = verdict.code if isinstance(verdict, Denied) else "content_not_found"
             log.info(
@@ -368,16 +366,21 @@ class Playback:
         if not due:
             return ()
         token, expires_ms = await self._token(
-            target, bytes.fromhex(known.cti), verdict.expires_ms, now_ms
+            target, bytes.fromhex(known.cti), verdict.expires_ms, now_ms, slot
         )
         known.renewed_ms = now_ms
         return (types.RenewToken(token, utc(expires_ms)),)
 
 
-def _steering(decision: Decision) -> types.Steering | None:
-    if decision.steering is None:
-        return None
-    return types.Steering(decision.steering.hls, decision.steering.dash)
+def _both(verdict: Allowed | Denied, until: Denied | int | None) -> Allowed | Denied:
+    """A verdict on a channel and, from CTL-78, one on a programme: the first rule that fails."""
+    if until is None or (isinstance(verdict, Denied) and verdict.rule < slots.RULE):
+        return verdict
+    if isinstance(until, Denied):
+        return until
+    if isinstance(verdict, Denied):
+        return verdict
+    return replace(verdict, expires_ms=min(verdict.expires_ms, until))
 
 
 def _constraints(allowed: Allowed) -> types.Constraints:

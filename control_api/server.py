@@ -74,7 +74,8 @@ class Schema:
 def signer(settings: Settings, keys_file: Path) -> CatSigner:
     """Signs with the key file that edges and proxy read; makes the file if there is none."""
     material = keys.load_or_create(keys_file, keys.content_token_keys)
-    return CatSigner(cat.KeySet.from_json(material), settings.content_token_issuer)
+    key_set = cat.KeySet.from_json(material)
+    return CatSigner(key_set, settings.content_token_issuer, settings.segments_ms)
 
 
 def parts(

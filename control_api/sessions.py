@@ -27,6 +27,8 @@ TARGETS: dict[str, Kind] = {  # by kind of session
     "live": "channel",
     "vod": "content",
     "recording": "recording",
+    "startover": "channel",
+    "catchup": "channel",
 }
 session = playback_session.c
 _COUNT = select(func.count()).where(  # made once: every miss of CheckAccess counts

@@ -1,7 +1,7 @@
 """Settings of the control API: section `control` of headwater.toml, `HEADWATER_CONTROL__*`."""
 
 from ipaddress import ip_network
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
@@ -134,6 +134,11 @@ class Settings(Section):
         default=600, gt=0, description="life of a playback token (CTL-112)"
     )
     content_token_issuer: str = "headwater"
+    segments_ms: dict[str, Annotated[int, Field(gt=0)]] = Field(
+        default={},
+        description="length of a channel's segments, by slug: tokens of programmes then open theirs"
+        " by number and no others",
+    )
 
     heartbeat_s: int = Field(default=30, gt=0)
     session_ttl_s: int = Field(

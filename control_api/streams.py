@@ -22,7 +22,6 @@ from control_api.beats import Beats
 from control_api.guarded import Shelf
 from control_api.ledger import End, Ledger, Sign, close
 from control_api.problems import Problem
-from control_api.rights import Kind
 from control_api.schema import playback_session
 from control_api.sessions import Clockwork, Newcomer
 from control_api.times import utc
@@ -60,11 +59,8 @@ class Known:
     limit: int
     started_ms: int
     renewed_ms: int | None = None
-    reviewed: int = -1  # the account's epoch when its access was last looked at
-
-    @property
-    def target_kind(self) -> Kind:
-        return sessions.TARGETS[self.kind]
+    reviewed: int = -1  # the epoch when its access was last looked at
+    watched_id: str = ""  # the title, channel or recording whose rights count, once looked at
 
 
 @dataclass(frozen=True, slots=True)

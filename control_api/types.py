@@ -149,18 +149,19 @@ class DeviceInfo(Request):
 
 
 class Subject(Request):
-    """What is to be played: a title, a channel or a recording, one of them."""
+    """What is to be played: a title, a channel, a recording, or a programme from its begin."""
 
     device: DeviceInfo
     content_id: Id | None = None
     channel_id: Id | None = None
     recording_id: Id | None = None
+    event_id: Id | None = None
     profile_id: Id | None = None
 
     def __post_init__(self) -> None:
-        named = (self.content_id, self.channel_id, self.recording_id)
+        named = (self.content_id, self.channel_id, self.recording_id, self.event_id)
         if sum(each is not None for each in named) != 1:
-            raise ValueError("name one of content_id, channel_id and recording_id")
+            raise ValueError("name one of content_id, channel_id, recording_id and event_id")
 
 
 class CheckRequest(Subject):
@@ -194,7 +195,7 @@ class CheckAnswer(Answer):
 # -- playback --------------------------------------------------------------------------
 
 
-Mode = Literal["live", "vod", "recording"]
+Mode = Literal["live", "vod", "recording", "startover", "catchup"]
 
 
 class StartRequest(Subject):
