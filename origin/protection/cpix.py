@@ -24,6 +24,13 @@ MAIN = frozenset(["master", "multiVariant"])  # HLSSignalingData@playlist of 2.3
 _DURATION = re.compile(
     r"P(?:(\d{1,6})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,8})M)?(?:(\d{1,9}(?:\.\d{1,9})?)S)?)?"
 )  # xs:dayTimeDuration
+# systems of SPEKE v2 and v1 whose key is for AES-128 (PR-145)
+TRANSPORT_SYSTEMS = frozenset(
+    map(
+        uuid.UUID,
+        ("3ea8778f-7742-4bf9-b18b-e834b2acbd47", "81376844-f976-481e-a84e-cc25d39b0b33"),
+    )
+)
 _NAMES: dict[uuid.UUID, Name] = {system: name for name, system in SYSTEM_IDS.items()}
 
 
@@ -59,6 +66,7 @@ class Document:
     systems: Mapping[uuid.UUID, tuple[Offered, ...]]
     rules: tuple[Rule, ...]
     periods: Mapping[str, Period] = field(default_factory=dict)  # by ContentKeyPeriod@id
+    transport: ContentKey | None = None  # of AES-128, and of nothing else; no rule is about it
 
 
 def read(
@@ -85,6 +93,7 @@ def read(
             raise ProtectionError("bad_document", f"two ContentKeys {kid}")
         keys[kid] = key
     distinct(keys.values())
+    transport = _transport(root)
     outputs = {
         _uuid(element, "kid"): _output(each)
         for element in every(root, "cpix:ContentKeyList/cpix:ContentKey")
@@ -104,7 +113,20 @@ def read(
     for rule in rules:
         if rule.kid not in keys:
             raise ProtectionError("bad_document", f"a rule names {rule.kid}, which is not there")
-    return Document(content_id, root.get("version") or "", keys, systems, rules, periods)
+    packets = keys.pop(transport, None) if transport is not None else None
+    ruled = tuple(rule for rule in rules if rule.kid != transport)
+    version = root.get("version") or ""
+    return Document(content_id, version, keys, systems, ruled, periods, packets)
+
+
+def _transport(root: etree._Element) -> uuid.UUID | None:
+    """The KID of AES-128. A key URL gives it away, so that no other system may have it."""
+    given: dict[bool, set[uuid.UUID]] = {True: set(), False: set()}
+    for element in every(root, "cpix:DRMSystemList/cpix:DRMSystem"):
+        given[_uuid(element, "systemId") in TRANSPORT_SYSTEMS].add(_uuid(element, "kid"))
+    if len(given[True]) > 1 or given[True] & given[False]:
+        raise ProtectionError("bad_document", "AES-128 has a key of its own, and one (PR-145)")
+    return next(iter(given[True]), None)
 
 
 def _key(

@@ -18,7 +18,7 @@ from origin.protection.cpix_rules import Context, choose
 from origin.protection.cpix_signals import systems_of
 from origin.protection.errors import ProtectionError
 from origin.protection.keyfile import KeyFile
-from origin.protection.keys import AUDIO_ROLE, SHARED_ROLE, Scheme
+from origin.protection.keys import AUDIO_ROLE, SHARED_ROLE, TRANSPORT_ROLE, ContentKey, Scheme
 from origin.protection.markup import LONGEST
 from origin.protection.source import Grant
 from origin.settings import Cpix
@@ -85,6 +85,15 @@ class CpixSource:
             key = replace(document.keys[kid], content_id=content_id, role=name, period=period)
             found[name] = Grant(key, systems_of(document.systems.get(kid, ()), key))
         return found
+
+    def transport(self, content_id: str, scheme: Scheme) -> ContentKey | None:
+        """The document's key of AES-128, kept in the key file."""
+        found = self._document(scheme).transport
+        if found is None:
+            return None
+        key = replace(found, content_id=content_id, role=TRANSPORT_ROLE)
+        self.keep([Grant(key)])
+        return key
 
     def keep(self, grants: Iterable[Grant]) -> None:
         """Into the key file."""

@@ -35,7 +35,9 @@ def protect_from(
     keys = outside(source, settings, file)
     if isinstance(keys, CpixSource):
         grants = _of_document(keys, title, scheme, renditions)
+        packets = keys.transport(title, scheme)
     else:
+        packets = None
         grants = _of_server(
             keys, Contract(settings.speke.video, settings.speke.audio), title, scheme, renditions
         )
@@ -44,6 +46,7 @@ def protect_from(
     policy.kids[scheme] = {tag: "" for tag in renditions} | {
         tag: grant.key.kid.hex() for tag, grant in grants.items()
     }
+    policy.transport[scheme] = packets.kid.hex() if packets is not None else ""
     policy.schemes = list(dict.fromkeys([*policy.schemes, scheme]))
     settle(home, policy)
     return distinct({grant.key.kid: grant.key for grant in grants.values()}.values())

@@ -29,6 +29,7 @@ from origin.protection.keys import (
 from origin.protection.offers import moov_boxes, offer, told
 from origin.protection.sealer import LAYOUT, Sealer
 from origin.protection.secret import Secret
+from origin.protection.vault import Vault
 from origin.settings import Protection
 from origin.systems import Protected
 from origin.tracks import Rendition
@@ -46,6 +47,7 @@ class Policy(msgspec.Struct):
     numbers: dict[str, int] = {}
     shared: bool = False  # one key for all tracks; hls.js reads no second ClearKey of a title
     kids: dict[Scheme, dict[str, str]] = {}  # by track, of keys from outside; "" for a clear track
+    transport: dict[Scheme, str] = {}  # likewise the KID of AES-128; "" for none
 
 
 def protect(
@@ -63,7 +65,7 @@ def protect(
     policy, by_tag = opened(home, title)
     tracks = list(by_tag.values())
     policy.schemes = list(dict.fromkeys(schemes))
-    policy.shared, policy.kids = shared, {}
+    policy.shared, policy.kids, policy.transport = shared, {}, {}
     roles = list(dict.fromkeys(role for t in tracks if (role := role_of(t.rendition, shared))))
     for track in tracks:  # refuse what cannot be served, before anything is written
         if role := role_of(track.rendition, shared):
@@ -186,8 +188,8 @@ class TitleGuard:
                 kids.update(key.kid)
         self.lock: Lock | None = None
         prefix = settings.urls.get("identity") if "clearkey" in settings.systems else None
-        packets = vault.find(policy.content_id, TRANSPORT_SCHEME, TRANSPORT_ROLE)
-        if prefix and packets is not None and policy.kids.get(scheme) is None:
+        packets = _packets(policy, scheme, vault)
+        if prefix and packets is not None:
             numbers = {
                 t.rendition.name: policy.numbers[_tag(index, t)]
                 for index in indexes
@@ -215,6 +217,14 @@ class TitleGuard:
         if track in self._clear:
             return [head, media]
         return self._sealers[track].seal_fresh(head, sizes, media, first_sample)
+
+
+def _packets(policy: Policy, scheme: Scheme, vault: Vault) -> ContentKey | None:
+    """The key of a title's transport streams, from where its other keys are (PR-145)."""
+    if scheme not in policy.kids:
+        return vault.find(policy.content_id, TRANSPORT_SCHEME, TRANSPORT_ROLE)
+    kid = policy.transport.get(scheme)
+    return vault.by_kid(bytes.fromhex(kid)) if kid else None
 
 
 def _policy(home: Path) -> Policy | None:
