@@ -25,6 +25,7 @@ from runtime.settings import Loaded
 
 if TYPE_CHECKING:
     import cat
+    from headwater.console.asking import Asking
     from headwater.demo import page
     from headwater.demo.story import Story
     from runtime.sql import Database
@@ -222,6 +223,7 @@ def _control(loaded: Loaded, _: str, shared: bool) -> Built:
         token_signer=server.signer(settings, keys_file(loaded)),
         demo=demo.enabled,
         pages=_pages(loaded, demo, story),
+        more_routes=_asking(loaded).routes(),
         key_routes=key_routes(content_keys),
         store=store,
         reuse_port=shared,
@@ -289,12 +291,37 @@ def _around(loaded: Loaded, demo: Demo) -> "page.Around":
     )
 
 
+def _asking(loaded: Loaded) -> "Asking":
+    """The console's questions to the services around the API."""
+    from headwater.console.asking import Around, Asking
+
+    origin_ = section(loaded, "origin", origin.settings.Settings)
+    proxy_port = section(loaded, "proxy", manifest_proxy.settings.Settings).admin_port
+    control = section(loaded, "control", control_api.settings.Settings)
+    ready = {
+        "origin": f"http://127.0.0.1:{origin_.admin_port}",
+        "proxy": f"http://127.0.0.1:{proxy_port}",
+        "router": control.router_url,
+        "control": f"http://127.0.0.1:{control.port}",
+    }
+    return Asking(
+        Around(
+            ready=ready,
+            origin_admin=ready["origin"],
+            origin=f"http://127.0.0.1:{origin_.delivery_port}",
+            ingest=f"http://127.0.0.1:{origin_.ingest_port}",
+            router=control.router_url,
+        )
+    )
+
+
 def _pages(loaded: Loaded, demo: Demo, story: "Story | None") -> Callable[[web.Application], None]:
     """The console, and the demo page at its root if there is a demo."""
-    from headwater.console.pages import RouterPage
+    from headwater.console.pages import Console
 
     router = section(loaded, "router", cdn_router.settings.Settings)
-    mounts = [RouterPage(router.public_url).mount]
+    delivery_port = section(loaded, "origin", origin.settings.Settings).delivery_port
+    mounts = [Console(router.public_url, delivery_port, demo.assets_dir).mount]
     if story is not None:
         mounts.append(_page(loaded, demo, story).mount)
 

@@ -1,24 +1,80 @@
-"""The router's page: a file and one substitution; its numbers come from the router itself."""
+"""The console's pages: a shell with one page each; their numbers come from the API and the router.
 
+Pages hold no data: who is not signed in sees the door. Assets have the hash of all in their path.
+"""
+
+import hashlib
 from pathlib import Path
+from typing import NamedTuple
 
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 HERE = Path(__file__).resolve().parent
+PLAYER = "hls.js/dist/hls.min.js"
+CONTENT_TYPES = {".js": "text/javascript", ".css": "text/css"}
 
 
-class RouterPage:
-    """`router_url` is where the reader's browser reaches the router."""
+class Page(NamedTuple):
+    """`open` without sign-in: what it shows is the router's to guard."""
 
-    def __init__(self, router_url: str) -> None:
-        jinja = Environment(loader=FileSystemLoader(HERE), autoescape=select_autoescape())
-        self._html = jinja.get_template("router.html").render(router_url=router_url)
+    name: str
+    title: str
+    open: bool = False
+
+
+PAGES = (
+    Page("overview", "Overview"),
+    Page("channels", "Channels"),
+    Page("titles", "Titles"),
+    Page("guide", "Guide"),
+    Page("recordings", "Recordings"),
+    Page("sessions", "Sessions"),
+    Page("tokens", "Tokens"),
+    Page("events", "Events"),
+    Page("router", "Router", open=True),
+)
+
+
+class Console:
+    """`router_url` and `delivery_port` are where the reader's browser reaches router and origin."""
+
+    def __init__(self, router_url: str, delivery_port: int, assets_dir: Path) -> None:
+        files = {path.name: path for path in (HERE / "static").iterdir()}
+        files["hls.js"] = assets_dir / PLAYER
+        self._assets = {name: path.read_bytes() for name, path in files.items() if path.exists()}
+        self._version = hashlib.sha256(b"".join(self._assets.values())).hexdigest()[:12]
+        jinja = Environment(
+            loader=FileSystemLoader(HERE / "templates"), autoescape=select_autoescape()
+        )
+        self._pages = {
+            f"/{page.name}": jinja.get_template(f"{page.name}.html").render(
+                page=page,
+                pages=PAGES,
+                router_url=router_url,
+                delivery_port=delivery_port,
+                asset=lambda name: f"/console/{self._version}/{name}",
+            )
+            for page in PAGES
+        }
 
     def mount(self, app: web.Application) -> None:
-        """Add the page to the control API's application."""
-        app.router.add_get("/router", self._show)
+        """Add the pages to the control API's application."""
+        for path in self._pages:
+            app.router.add_get(path, self._show)
+        app.router.add_get("/console/{version}/{name}", self._asset)
 
-    async def _show(self, _: web.Request) -> web.Response:
-        headers = {"Cache-Control": "no-cache"}
-        return web.Response(text=self._html, content_type="text/html", headers=headers)
+    async def _show(self, request: web.Request) -> web.Response:
+        headers = {"Cache-Control": "no-cache", "Referrer-Policy": "no-referrer"}
+        page = self._pages[request.path]
+        return web.Response(text=page, content_type="text/html", headers=headers)
+
+    async def _asset(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        body = self._assets.get(name)
+        if body is None or request.match_info["version"] != self._version:
+            raise web.HTTPNotFound
+        headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+        return web.Response(
+            body=body, content_type=CONTENT_TYPES[Path(name).suffix], headers=headers
+        )

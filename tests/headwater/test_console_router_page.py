@@ -13,7 +13,8 @@ from twins.chromium import chromium
 
 from cdn_router.server import parts
 from cdn_router.settings import Settings
-from headwater.console.pages import RouterPage
+from headwater.console.pages import Console
+from headwater.settings import Demo
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
@@ -30,7 +31,7 @@ async def serve(router: int, console: int, ready: threading.Event, over: asyncio
     for part in running:
         await part.start()
     app = web.Application()
-    RouterPage(f"http://127.0.0.1:{router}").mount(app)
+    Console(f"http://127.0.0.1:{router}", 8001, Demo().assets_dir).mount(app)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", console).start()

@@ -1,0 +1,188 @@
+"""From what services say of themselves to what the console tells: pure, bytes and times come in.
+
+Sources: Prometheus text exposition format 0.0.4; RFC 8216bis sections 4.4.3 and 4.4.4.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from msgspec import Struct
+from prometheus_client.parser import text_string_to_metric_families
+
+from headwater.probe.playlist import Playlist, attributes, seconds
+
+LATE_S = 6.0  # a live edge older than this: its encoder is silent
+EDGE_AGE = "headwater_origin_live_edge_age_seconds"
+KINDS = {"AUDIO": "audio", "SUBTITLES": "text", "CLOSED-CAPTIONS": "captions"}
+
+
+class Service(Struct):
+    """One service's /readyz; `why` names each part that is not ready."""
+
+    name: str
+    ready: bool
+    why: list[str]
+
+
+class Feed(Struct):
+    """A channel that the origin serves; `edge_age_s` is the age of its newest segment's end."""
+
+    id: str
+    state: Literal["ok", "late"]
+    edge_age_s: float
+
+
+class Breaker(Struct):
+    region: str
+    pathway: str
+    circuit: str
+
+
+class Overview(Struct):
+    """`trouble` is a sentence for each thing that is wrong; empty when all is well."""
+
+    at: datetime
+    trouble: list[str]
+    services: list[Service]
+    channels: list[Feed]
+    breakers: list[Breaker]
+
+
+class Track(Struct):
+    kind: str
+    codecs: str
+    detail: str
+
+
+class Gap(Struct):
+    at: datetime | None
+    duration_s: float
+
+
+class Input(Struct):
+    """One encoder's push of one track, as the origin judges it (AB9)."""
+
+    track: str
+    name: str
+    stale: bool
+    lag_s: float
+    media_rate: float
+
+
+class Live(Struct):
+    """A channel as its playlists tell; None where they do not."""
+
+    id: str
+    window_s: float
+    target_s: float
+    part_target_s: float | None
+    hold_back_s: float | None
+    discontinuities: int
+    gaps: list[Gap]
+    tracks: list[Track]
+    inputs: list[Input]
+
+
+def service(name: str, answer: Mapping[str, Any] | None) -> Service:
+    if answer is None:
+        return Service(name, False, ["no answer"])
+    parts = answer.get("parts", {})
+    why = [f"{part}: {reason}" for part, reason in parts.items() if reason is not None]
+    return Service(name, bool(answer.get("ready")), why)
+
+
+def feeds(exposition: str | None) -> list[Feed]:
+    """The channels of the origin's metrics."""
+    ages = [
+        (sample.labels["channel"], sample.value)
+        for family in text_string_to_metric_families(exposition or "")
+        for sample in family.samples
+        if sample.name == EDGE_AGE
+    ]
+    return [Feed(name, "late" if age > LATE_S else "ok", round(age, 2)) for name, age in ages]
+
+
+def overview(
+    now_s: float,
+    services: Sequence[Service],
+    exposition: str | None,
+    screen: Mapping[str, Any] | None,
+) -> Overview:
+    """`screen` is the router's; None where it was silent."""
+    channels = feeds(exposition)
+    breakers = [
+        Breaker(each["region"], each["pathway"], each["circuit"])
+        for each in (screen or {}).get("breakers", ())
+    ]
+    trouble = [
+        f"{each.name} is not ready: {', '.join(each.why) or 'no reason told'}"
+        for each in services
+        if not each.ready
+    ]
+    trouble += [
+        f"channel {each.id}: nothing new for {each.edge_age_s:.0f} s"
+        for each in channels
+        if each.state == "late"
+    ]
+    trouble += [
+        f"{each.pathway} in {each.region or 'every region'}: breaker {each.circuit}"
+        for each in breakers
+    ]
+    if screen is not None and screen["snapshot"]["stale"]:
+        trouble.append("router: its snapshot is too old, static priority decides")
+    at = datetime.fromtimestamp(now_s, UTC)
+    return Overview(at, trouble, list(services), channels, breakers)
+
+
+def live(name: str, master: Playlist, media: Playlist, sources: Mapping[str, Any] | None) -> Live:
+    """`media` is the first variant's playlist; `sources` as the ingest port tells them."""
+    control = media.control
+    hold = seconds(control.get("PART-HOLD-BACK", "") or control.get("HOLD-BACK", ""))
+    return Live(
+        id=name,
+        window_s=round(media.length_s, 3),
+        target_s=media.target_s,
+        part_target_s=media.part_target_s or None,
+        hold_back_s=hold or None,
+        discontinuities=sum(s.tag("EXT-X-DISCONTINUITY") is not None for s in media.segments),
+        gaps=list(_gaps(media)),
+        tracks=list(_tracks(master)),
+        inputs=[
+            Input(track, source, bool(f["stale"]), f["lag_seconds"], f["media_rate"])
+            for track, found in (sources or {}).items()
+            for source, f in found.items()
+        ],
+    )
+
+
+def _gaps(media: Playlist) -> Iterator[Gap]:
+    """Runs of EXT-X-GAP, each as one."""
+    at: datetime | None = None
+    begun: datetime | None = None
+    missing_s = 0.0
+    for segment in media.segments:
+        if segment.date_s is not None:
+            at = datetime.fromtimestamp(segment.date_s, UTC)
+        if segment.gap:
+            begun = begun if missing_s else at
+            missing_s += segment.duration_s
+        elif missing_s:
+            yield Gap(begun, round(missing_s, 3))
+            missing_s = 0.0
+        at = at + timedelta(seconds=segment.duration_s) if at is not None else None
+    if missing_s:
+        yield Gap(begun, round(missing_s, 3))
+
+
+def _tracks(master: Playlist) -> Iterator[Track]:
+    for tag, _ in master.variants:
+        said = attributes(tag.value)
+        mbps = f"{seconds(said.get('BANDWIDTH', '')) / 1e6:.2f} Mbit/s"
+        detail = " · ".join(filter(None, (said.get("RESOLUTION", ""), mbps)))
+        yield Track("video" if "RESOLUTION" in said else "variant", said.get("CODECS", ""), detail)
+    for tag in master.all("EXT-X-MEDIA"):
+        said = tag.attributes()
+        kind = KINDS.get(said.get("TYPE", ""), "other")
+        detail = " · ".join(filter(None, (said.get("LANGUAGE", ""), said.get("NAME", ""))))
+        yield Track(kind, "", detail)

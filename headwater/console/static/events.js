@@ -1,0 +1,32 @@
+import { action, api, cell, chosen, day, element, facts, fill, link, show, state, words } from "./console.js";
+
+const again = show(async current => {
+  const [backlog, letters] = await Promise.all([api("/v1/admin/outbox"), api("/v1/admin/dlq?limit=200")]);
+  if (!current()) return "";
+  const late = backlog.waiting_since ? (Date.now() - Date.parse(backlog.waiting_since)) / 1000 : 0;
+  document.getElementById("lag").replaceChildren(facts([
+    ["Waiting for the relay", state(late > 30 ? "warn" : "ok", `${backlog.waiting} events`)],
+    ["The oldest waits", backlog.waiting_since ? `${late.toFixed(0)} s` : "–"],
+    ["Dead letters", state(backlog.dead ? "bad" : "ok", String(backlog.dead))],
+  ]));
+  fill("letters", letters.items.map(l => [
+    cell(day(l.at)), cell(l.topic, words), cell(l.consumer, words), cell(String(l.attempts)), cell(l.error, words), cell(link(l.id), words),
+  ]));
+  const one = letters.items.find(each => each.id === chosen());
+  document.getElementById("one").hidden = !chosen();
+  if (chosen()) detail(chosen(), one);
+  return `${backlog.dead} dead, ${backlog.waiting} waiting`;
+}, 5000);
+
+function detail(id, letter) {
+  document.getElementById("name").textContent = id;
+  document.getElementById("event").textContent = letter ? JSON.stringify(letter.event, null, 2) : "";
+  const path = `/v1/admin/dlq/${encodeURIComponent(id)}`;
+  const act = (text, method, suffix, kind) => action(text, "admin", async () => {
+    await api(path + suffix, { method });
+    await again();
+  }, kind);
+  document.getElementById("actions").replaceChildren(...(letter
+    ? [letter.event ? act("Replay", "POST", "/replay", "") : "", " ", act("Drop", "DELETE", "", "danger")]
+    : [element("span", { class: "empty" }, "No such letter: it was replayed or dropped.")]));
+}

@@ -1,0 +1,62 @@
+import { action, api, cell, chosen, code, day, element, facts, fill, link, show, span, state, words } from "./console.js";
+
+const KINDS = { published: "ok", archived: "idle" };
+const READY = { ready: "ok", pending: "warn", failed: "bad" };
+const NEXT = { draft: ["review", "archived"], review: ["approved", "draft"], approved: ["published", "draft"], published: ["archived"], archived: ["draft"] };
+const find = document.getElementById("find");
+
+const again = show(async current => {
+  const status = find.elements.status.value;
+  const path = `/v1/admin/contents?limit=50${status ? `&status=${status}` : ""}`;
+  let page = await api(path);
+  const items = [...page.items];
+  const list = () => fill("titles", items.map(t => [
+    cell(link(t.id, t.title || t.id)), cell(code(t.id), words), cell(t.kind, words),
+    cell(state(KINDS[t.status] ?? "warn", t.status), words), cell(String(t.version)), cell(day(t.updated_at)),
+  ]));
+  const more = document.getElementById("more");
+  const offer = () => {
+    const button = element("button", { type: "button" }, "More");
+    button.addEventListener("click", async () => {
+      page = await api(`${path}&cursor=${encodeURIComponent(page.next_cursor)}`);
+      items.push(...page.items);
+      list();
+      offer();
+    });
+    more.replaceChildren(...(page.next_cursor ? [button] : []));
+  };
+  if (!current()) return "";
+  list();
+  offer();
+  if (chosen()) await detail(chosen());
+  document.getElementById("one").hidden = !chosen();
+  return `${items.length}${page.next_cursor ? " and more" : ""} titles`;
+});
+
+async function detail(id) {
+  const path = `/v1/admin/contents/${encodeURIComponent(id)}`;
+  const [entry, assets] = await Promise.all([api(path), api(`${path}/assets`)]);
+  const known = entry.document;
+  document.getElementById("name").textContent = known.texts[0]?.title ?? id;
+  document.getElementById("facts").replaceChildren(facts([
+    ["State", state(KINDS[entry.status] ?? "warn", entry.status)], ["Kind", known.kind],
+    ["Year", String(known.year ?? "–")], ["Length", known.duration_ms ? span(known.duration_ms / 1000) : "–"],
+    ["Rating", known.rating], ["Genres", known.genres.join(", ") || "–"],
+    ["Languages", known.texts.map(t => t.lang).join(", ")], ["Version", `${entry.version}, ${day(entry.updated_at)}`],
+  ]));
+  document.getElementById("actions").replaceChildren(...NEXT[entry.status].flatMap(to => [action(`to ${to}`, "catalog:write", async () => {
+    await api(`${path}/moves`, { method: "POST", body: { to } });
+    again();
+  }), " "]));
+  fill("assets", assets.items.map(a => [
+    cell(code(a.origin_path)), cell(a.kind, words), cell(state(READY[a.state] ?? "idle", a.state), words),
+    cell(a.duration_ms ? span(a.duration_ms / 1000) : "–"),
+  ]));
+  fill("windows", known.windows.map(w => [
+    cell(w.licence), cell(w.territory === "**" ? "everywhere" : w.territory, words),
+    cell(w.platform === "*" ? "any" : w.platform, words), cell(day(w.start_at)), cell(day(w.end_at)),
+  ]));
+}
+
+find.addEventListener("change", again);
+find.addEventListener("submit", event => event.preventDefault());
