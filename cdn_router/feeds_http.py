@@ -1,14 +1,16 @@
 """What others than players tell of CDNs, over HTTP.
 
     POST /logs/{cdn}    lines of a CDN's log, a request each; `?fields=a,b,c` names their columns
+    POST /events        a CloudEvents object a line: `playback.heartbeat`, `qoe.metric`
 
-Who sends logs speaks for many viewers, so unlike a player's it must be a sender we know:
+Who sends them speaks for many viewers, so unlike a player's it must be a sender we know:
 `Authorization: Bearer` with router.feed_token. Bodies are read a few lines at a time, between
 which steering polls are answered.
 """
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
@@ -18,6 +20,7 @@ from runtime.clock import Clock
 from .admin.routes import admit
 from .bucket import Buckets
 from .errors import Busy, NotFound, RequestError, TooLarge
+from .feeds import EventError, read
 from .intake import MAX_PEERS, PEER_BURST_S, Intake
 from .logs import CLOUDFRONT, LineError, Reader
 from .settings import Settings
@@ -26,6 +29,7 @@ MAX_FEED_BYTES = 1 << 20
 MAX_LINES = 4_000
 SLICE = 32  # lines between which the loop turns, about 2 ms
 
+EVENTS = metrics.counter("router_feed_events", "heartbeats and metrics", ("fate",))
 LINES = metrics.counter("router_log_lines", "lines of CDN logs", ("pathway", "fate"))
 BYTES = metrics.counter("router_log_bytes", "that CDNs say they sent", ("pathway",))
 FIRST_BYTE = metrics.histogram("router_log_first_byte_seconds", "as CDNs say", ("pathway",))
@@ -43,7 +47,7 @@ class Feeds:
 
     def mounted(self, app: web.Application) -> web.Application:
         """The application, with these endpoints."""
-        app.add_routes([web.post("/logs/{cdn}", self.logs)])
+        app.add_routes([web.post("/logs/{cdn}", self.logs), web.post("/events", self.events)])
         return app
 
     async def logs(self, request: web.Request) -> web.Response:
@@ -55,14 +59,17 @@ class Feeds:
         named = request.query.get("fields", "")
         reader = Reader(named.split(",") if named else CLOUDFRONT)
         lines = await self._lines(request)
-        fates: Counter[str] = Counter()
-        for at in range(0, len(lines), SLICE):
-            for line in lines[at : at + SLICE]:
-                fates[self._line(cdn, reader, line)] += 1
-            await asyncio.sleep(0)
+        fates = await _each(lines, lambda line: self._line(cdn, reader, line))
         del fates["directive"]
         for fate, count in fates.items():
             LINES.labels(cdn, fate).inc(count)
+        return web.Response(status=204)
+
+    async def events(self, request: web.Request) -> web.Response:
+        """204 likewise. Loss is counted, never sent again (CTL-173)."""
+        admit(request, self._token, "feed_token")
+        for fate, count in (await _each(await self._lines(request), self._event)).items():
+            EVENTS.labels(fate).inc(count)
         return web.Response(status=204)
 
     async def _lines(self, request: web.Request) -> list[bytes]:
@@ -95,3 +102,21 @@ class Feeds:
         if line.first_ms:
             FIRST_BYTE.labels(cdn).observe(line.first_ms / 1000)
         return self._intake.logged(cdn, line, self._clock.now_ms())
+
+    def _event(self, text: bytes) -> str:
+        """What became of an event. Whose address it came from is not known: all are one network,
+        so that events alone open no circuit (RT-22).
+        """
+        try:
+            return self._intake.told(read(text), "", self._clock.now_ms())
+        except EventError as error:
+            return error.code
+
+
+async def _each(lines: Sequence[bytes], take: Callable[[bytes], str]) -> Counter[str]:
+    """How often each fate befell a line."""
+    fates: Counter[str] = Counter()
+    for at in range(0, len(lines), SLICE):
+        fates.update(map(take, lines[at : at + SLICE]))
+        await asyncio.sleep(0)
+    return fates

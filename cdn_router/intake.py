@@ -8,6 +8,7 @@ push out no real record.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from native.cmcd import UNKNOWN, Batch
@@ -19,8 +20,9 @@ from .cmcd.errors import CmcdError
 from .cmcd.record import Data, upgrade
 from .core import MAX_SESSION_ID_CHARS, is_session_id
 from .errors import Busy, RequestError, TooLarge
+from .feeds import Event
 from .logs import Line
-from .quality import MAX_BUFFER_MS, MAX_KBPS, MAX_START_MS, Quality, report_of
+from .quality import MAX_BUFFER_MS, MAX_KBPS, MAX_START_MS, Cdns, Quality, report_of
 from .sessions import Session, Sessions
 
 MAX_BODY_BYTES = 256 << 10
@@ -35,6 +37,14 @@ ABORTED = frozenset({0, 499})  # the viewer left
 Keep = Callable[[bytes, str, int], None]
 
 
+class Origin(NamedTuple):
+    """Where a viewer is, as far as whoever tells of it knows."""
+
+    address: str
+    country: str = ""
+    asn: int | None = None
+
+
 class Hosts:
     """The CDN of a host, by configuration: the standard has no key for it (CM-40)."""
 
@@ -44,11 +54,16 @@ class Hosts:
             parts = urlsplit(url)
             for host in (parts.netloc, parts.hostname or "", *more.get(cdn, ())):
                 named.setdefault(host.lower(), set()).add(cdn)
+        self._ids = frozenset(base_urls)
         self._cdns = {host: next(iter(cdns)) for host, cdns in named.items() if len(cdns) == 1}
 
     def __call__(self, host: str) -> str:
         host = host.lower()
         return self._cdns.get(host) or self._cdns.get(host.partition(":")[0], UNKNOWN)
+
+    def pathway(self, name: str) -> str:
+        """The CDN that goes by its own name."""
+        return name if name in self._ids else UNKNOWN
 
 
 class Intake:
@@ -157,23 +172,41 @@ class Intake:
         if line.method not in {"", "GET"} or line.status in ABORTED:
             return "no_evidence"
         sid = line.data.get("sid")
+        then_ms = min(line.at_ms, now_ms)
+        origin = Origin(line.peer, line.country, line.asn)
+        told = told_by(line, then_ms)
+        return self._hear(sid, told, lambda _: cdn, origin, then_ms, now_ms)
+
+    def told(self, event: Event, address: str, now_ms: int) -> str:
+        """Take in an event of a session that somebody else heard of; what became of it."""
+        if now_ms - event.at_ms > MAX_LATE_MS:
+            return "late"
+        then_ms = min(event.at_ms, now_ms)
+        told = event.told(then_ms)
+        return self._hear(
+            event.session_id, told, self._hosts.pathway, Origin(address), then_ms, now_ms
+        )
+
+    def _hear(
+        self, sid: object, told: Data, cdns: Cdns, origin: Origin, then_ms: int, now_ms: int
+    ) -> str:
         session_id = sid if isinstance(sid, str) and is_session_id(sid) else ""
-        if not self._weights.take(session_id or f"@{line.peer}", 1, now_ms):
+        voice = session_id or origin.address
+        if not self._weights.take(session_id or f"@{voice}", 1, now_ms):
             return "over_weight"
         session = self._session(session_id, now_ms) if session_id else Session("", now_ms)
         quality = session.quality = session.quality or Quality()
-        then_ms = min(line.at_ms, now_ms)
-        told = told_by(line, then_ms)
-        rate_kbps = quality.observe_report(*report_of(told, lambda _: cdn))
+        rate_kbps = quality.observe_report(*report_of(told, cdns))
         if rate_kbps > 0:
             session.measured(quality.throughput(rate_kbps, quality.last_ms))
         if self._feed is not None:
             viewer = session.viewer
-            asn = line.asn if viewer.asn is None else viewer.asn
-            country = viewer.country or line.country
-            cell = self._feed.cell(line.peer, country, asn, viewer.device_class, viewer.content)
-            voice = session_id or line.peer
-            self._feed.note(voice, quality, cell, line.peer, now_ms, then_ms)
+            asn = origin.asn if viewer.asn is None else viewer.asn
+            country = viewer.country or origin.country
+            cell = self._feed.cell(
+                origin.address, country, asn, viewer.device_class, viewer.content
+            )
+            self._feed.note(voice, quality, cell, origin.address, now_ms, then_ms)
         return "taken"
 
     def _session(self, session_id: str, now_ms: int) -> Session:
