@@ -33,7 +33,12 @@ def mpd(
         for name, behind in (("v", 0), ("a", late)):
             own = [n for n in range(begin, min(end, last + 1 - behind)) if has(n)]
             window = [n for n in own if n > last - DEPTH_S // SIZE_S]
-            runs = "".join(f'<S t="{1000 + 2 * (n - begin)}" d="2"/>' for n in window)
+            heads = [n for n in window if n - 1 not in window]
+            tails = [n for n in window if n + 1 not in window]
+            runs = "".join(
+                f'<S t="{1000 + 2 * (n - begin)}" d="2" r="{tail - n}"/>'
+                for n, tail in zip(heads, tails, strict=True)
+            )
             number = own.index(window[0]) + 1 if window else 1
             sets.append(
                 f'<AdaptationSet id="{name}"><SegmentTemplate presentationTimeOffset="1000"'
@@ -74,7 +79,11 @@ class Shown:
                 first, offset = (
                     int(template.get(name)) for name in ("startNumber", "presentationTimeOffset")
                 )
-                times = [start + int(s.get("t")) - offset for s in template.iter(f"{NS}S")]
+                times = [
+                    start + int(s.get("t")) - offset + 2 * at
+                    for s in template.iter(f"{NS}S")
+                    for at in range(int(s.get("r")) + 1)
+                ]
                 numbers = {time: first + at for at, time in enumerate(times)}
                 self.segments.setdefault(name, {}).update(numbers)
 
@@ -126,11 +135,11 @@ class Session:
         return shown
 
 
-def returned(has: Has, begins: tuple[int, ...], back_s: int) -> Shown:
-    """A silence from 60 s to `back_s`, read every second; the last version 12 s later."""
+def returned(has: Has, begins: tuple[int, ...], end_s: int = 92) -> Shown:
+    """A silence from 60 s to 80 s, read every second; the last version before `end_s`."""
     session = Session()
-    for now in range(50, back_s + 12):
-        last = now // 2 - 1 if now < 60 or now >= back_s else 29
+    for now in range(50, end_s):
+        last = now // 2 - 1 if now < 60 or now >= 80 else 29
         shown = session.look(mpd(last, has, begins), now + 0.1)
     return shown
 
@@ -151,13 +160,22 @@ def test_media_come_back_behind_what_was_shown(
     """Heard at 80.1 s, when 80 s were shown: then 2 s for a segment and 3 s that the MPD is valid,
     up to where a segment begins.
     """
-    shown = returned(has, begins, 80)
+    shown = returned(has, begins)
     name = f"slate-{ZERO_MS + 60_000}"
     slates = {f"{name}-{n}": Fraction(60 + 5 * n) for n in range(6)}
     assert shown.starts == {"p0": 0, **slates, f"live-{ZERO_MS + 86_000}": 86}
     assert shown.segments["p0"][Fraction(58)] == 30
     assert max(shown.segments["p0"]) == 58, "nothing of the slate's time"
     assert shown.segments[f"live-{ZERO_MS + 86_000}"] == {Fraction(86): number, 88: number + 1}
+
+
+def test_later_periods_of_the_origin_stay_its_own() -> None:
+    """And slates outlive the Period that they followed (D8)."""
+    begins, live = (0, 37, 48), f"live-{ZERO_MS + 86_000}"
+    slates = [f"slate-{ZERO_MS + 60_000}-{n}" for n in range(6)]
+    assert list(returned(lambda n: not 30 <= n < 37, begins, 104).starts) == [*slates, live, "p48"]
+    assert list(returned(lambda _: True, begins, 130).starts) == [live, "p48"]
+    assert returned(lambda _: True, begins, 150).starts == {"p48": 96}
 
 
 def test_a_source_that_falls_silent_again() -> None:
