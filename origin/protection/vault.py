@@ -174,13 +174,16 @@ class Vault:
         return min(later, default=None)
 
     def add(self, key: ContentKey, random: Random, systems: Sequence[System] = ()) -> None:
-        """Store a key; the same KID with another key is refused. One key may have several roles."""
+        """Store a key; the same KID with another key is refused. One key may have several roles;
+        of a role's keys the last one counts, the others are still found by their KIDs.
+        """
         held = self.by_kid(key.kid)
         if held is not None and held.secret != key.secret:
             raise ProtectionError("bad_key", f"another key has the KID {key.uuid}")
-        if (key.content_id, key.scheme, key.role, key.period) in self._by_name:
-            return
         kid = key.kid.hex()
+        named = self._by_name.get((key.content_id, key.scheme, key.role, key.period))
+        if named is not None and named.kid == kid:
+            return
         bound = _bound(key.content_id, kid, key.role)
         sealed = self._masters.seal(key.secret.reveal(), bound, random)
         entry = Entry(

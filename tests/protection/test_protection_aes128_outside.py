@@ -4,6 +4,7 @@ import base64
 import re
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from Crypto.Cipher import AES
@@ -46,6 +47,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for title in ("clear", "film"):
         register(folder, [recipe("surround")], title, segment_s=Fraction(2))
     return folder
+
+
+@pytest.mark.parametrize("scheme", ["cenc", "cbcs"])
+def test_another_document_s_keys_take_the_place_of_the_first(
+    folder: Path, scheme: Literal["cenc", "cbcs"]
+) -> None:
+    """PR-95: also under cbcs, as whose our own key of packets is filed; and back again."""
+    path, system = folder / "new.cpix.xml", min(map(str, cpix.TRANSPORT_SYSTEMS))
+    protect(folder, "film", [scheme], SETTINGS)
+    text = re.sub(r"<HLSSignalingData.*?</HLSSignalingData>", "", document(system), flags=re.S)
+    text = text.replace('Scheme="cenc"', f'Scheme="{scheme}"')
+    moved = re.sub(r"(?<=[kK]id=\")[0-9a-f]{8}", lambda kid: f"{int(kid[0], 16) ^ 1:08x}", text)
+    for told in (text, moved, text):
+        path.write_text(told)
+        keys = protect_from(folder, "film", scheme, SETTINGS, f"cpix:{path}")
+        guard = Guards(folder, SETTINGS).get("film", "")
+        assert guard is not None and guard.lock is not None
+        assert guard.lock.key.uuid in told and guard.lock.key.uuid not in {k.uuid for k in keys}
+        assert all(key.uuid in told for key in keys)
 
 
 @pytest.mark.parametrize("system", sorted(map(str, cpix.TRANSPORT_SYSTEMS)))
