@@ -23,6 +23,7 @@ from .policies.face import Snapshot as Picture
 from .policy import NAME as STATIC
 from .policy import Condition, Snapshot
 from .reasons import SENTENCES, Reason
+from .report import Report
 from .sessions import Session, Sessions, Viewer
 from .state import Signer, State
 from .steering import Mold
@@ -91,6 +92,7 @@ class Router:
         self.plans = Plans(base or Plan(), tuple(self.sites), (STATIC, *self.policies))
         self.picture: Picture | None = None
         self.record: Recorder | None = None
+        self.heard: Callable[[Session, Report, int], None] | None = None
         self._signer = signer
         self._public_url = public_url
         self._new_id = new_id
@@ -251,6 +253,8 @@ class Router:
         session, state, issue = self._session(poll, now_ms)
         issues = (issue, *told.issues) if issue else told.issues
         session.polled(told, issues, now_ms)
+        if self.heard is not None:
+            self.heard(session, told, now_ms)
         count = state.polls if state else 0
         if state is not None:
             session.recalled(state)

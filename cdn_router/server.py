@@ -30,6 +30,7 @@ from .cells.state import State as CellState
 from .core import Router, Site, is_session_id
 from .errors import Busy, NotFound, RequestError, RouterError, TooLarge, Unsupported
 from .feeds_http import Feeds
+from .feeds_polls import PollFeed
 from .front import Front
 from .health import Limits
 from .inlet import CMCD_HEADERS, CMCD_TYPES
@@ -321,6 +322,8 @@ def build_intake(
     keep: Keep | None = None,
 ) -> Intake:
     """Where the players of these settings report to; with `cells` what they say is evidence."""
+    feed = None if cells is None else Feed(cells, locator(*databases(settings.geoip)))
+    router.heard = None if feed is None else PollFeed(feed, settings.max_sessions).note
     return Intake(
         router.sessions,
         Sessions(max(1, settings.max_sessions // GUESTS)),
@@ -330,7 +333,7 @@ def build_intake(
         ),
         per_peer=settings.cmcd_per_peer,
         per_session=settings.cmcd_per_session,
-        feed=None if cells is None else Feed(cells, locator(*databases(settings.geoip))),
+        feed=feed,
         keep=keep,
     )
 

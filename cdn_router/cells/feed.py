@@ -34,6 +34,11 @@ class Feed:
         place = self._locate(peer)
         return cell_of(place, country=country, asn=asn, device=device, content=content)
 
+    def add(self, cell: Cell, cdn: str, sample: Sample, now_ms: int) -> None:
+        """A sample that somebody else drew; of a CDN that is none of ours nothing."""
+        if (at := self._cdns.get(cdn)) is not None:
+            self._state.sample(cell, at, sample, now_ms / 1000)
+
     def note(
         self,
         session_id: str,
