@@ -19,6 +19,7 @@ from control_api.guarded import Shelf
 from control_api.issuer import Caller
 from control_api.ledger import Ledger
 from control_api.problems import Problem
+from control_api.qoe import Quality
 from control_api.routerclient import Decision, Question, Router
 from control_api.settings import Settings
 from control_api.slots import Slot
@@ -92,6 +93,7 @@ class Playback:
             settings.session_ttl_s, settings.terminated_kept_s, settings.termination_code_s
         )
         self.shelf = Shelf(store or MemoryStore(), settings.timeouts.breaker_s)
+        self.quality = Quality(settings.pathways)
         self.ledger = Ledger(database, flush_s=settings.flush_s)
         self.cases = Cases(
             database, self.shelf, self._times, kept_ms=1_000 * settings.access_cache_s
@@ -223,6 +225,7 @@ class Playback:
         commands: list[types.RenewToken | types.Stop] = []
         try:
             known = await self.streams.known(caller.account_id, session_id)
+            self.quality.note(known.cti, told, now_ms)
             commands += await self._reviewed(session_id, known, now_ms)
         except SqlError as error:
             log.warning("renewal_waits", error=str(error))

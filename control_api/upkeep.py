@@ -5,6 +5,7 @@ import contextlib
 import secrets
 from collections.abc import Sequence
 
+from control_api import qoe
 from control_api.calls import Services
 from control_api.cases import DOMAINS
 from control_api.ledger import Ledger
@@ -12,6 +13,7 @@ from control_api.outbox.consumer import Consumer
 from control_api.streams import Streams
 from control_api.times import now_ms
 from runtime import logs
+from runtime.fetch import Fetcher
 from runtime.service import Background, Part
 from runtime.sql import SqlError
 from runtime.store import StoreError
@@ -54,7 +56,11 @@ def work(services: Services) -> Sequence[Part]:
         playback.cases.heard,
         name=secrets.token_hex(8),
     )
+    router_url = services.settings.router_url
+    fetcher = Fetcher([router_url], name="qoe-client")
     return [
+        fetcher,
+        Background("qoe", lambda: qoe.forward(playback.quality, fetcher, f"{router_url}/cmcd")),
         Debts(playback.ledger),
         Background("reaper", lambda: reap(playback.streams)),
         Background("access-ear", playback.cases.listen),
