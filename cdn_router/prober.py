@@ -15,6 +15,7 @@ from runtime.clock import Clock
 from runtime.fetch import Fetcher, FetchError
 
 from .core import Router
+from .feeds_cmsd import HEADER, suffers
 from .health import Outcome
 
 MAX_PROBE_BYTES = 64 << 10
@@ -23,6 +24,7 @@ REFUSED = (401, 403)
 
 log = logs.get("cdn_router")
 PROBES = metrics.counter("router_probes", "probes of pathways", ("pathway", "outcome"))
+DURESS = metrics.counter("router_duress", "probes told of duress by CMSD", ("pathway",))
 
 
 class Target(NamedTuple):
@@ -66,6 +68,9 @@ class Prober:
         else:
             took_ms = (self._clock.monotonic_s() - begun_s) * 1000
             outcome, detail = self._judge(answer.status, took_ms), str(answer.status)
+            if suffers(answer.headers.get(HEADER, ""), self._slow_ms):
+                DURESS.labels(target.pathway_id).inc()
+                outcome = Outcome.SLOW if outcome is Outcome.GOOD else outcome
         PROBES.labels(target.pathway_id, outcome).inc()
         now_s, now_ms = self._clock.monotonic_s(), self._clock.now_ms()
         change = self._router.probed(target.pathway_id, outcome, took_ms, now_s, now_ms)
