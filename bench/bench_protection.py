@@ -14,7 +14,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -68,21 +68,19 @@ def answered(library: Library, leaf: str) -> int:
     return done
 
 
-def beside_clear(data_dir: Path, clear: Library, scheme: Scheme) -> list[str]:
+def beside_clear(data_dir: Path, clear: Library, scheme: Scheme) -> Iterator[str]:
     settings = Protection.model_validate({"master_key": os.urandom(32).hex()})
     register(data_dir, [data_dir.parent / "film.mp4"], "film", segment_s=Fraction(4))
     protect(data_dir, "film", [scheme], settings)
     library = Library(data_dir, guards=Guards(data_dir, settings), kept_bytes=0)
-    lines = []
     for kind, leaf in LEAVES.items():
         ours, peer = harness.alternate(
             partial(megabytes_s, partial(answered, library, leaf)),
             partial(megabytes_s, partial(answered, clear, leaf)),
         )
         case = f"{scheme}_{kind}"
-        lines.append(harness.line("protection", case, ours, "MB/s", "clear", peer))
+        yield harness.line("protection", case, ours, "MB/s", "clear", peer)
     library.close()
-    return lines
 
 
 def beside_aes(data_dir: Path, scheme: Scheme) -> str:
@@ -117,8 +115,7 @@ def beside_aes(data_dir: Path, scheme: Scheme) -> str:
     return harness.line("protection", f"{scheme}_video_aes", a, "MB/s", "libcrypto", b)
 
 
-def rows() -> list[str]:
-    lines = []
+def rows() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         register(root, [film(root / "film.mp4")], "film", segment_s=Fraction(4))
@@ -126,10 +123,9 @@ def rows() -> list[str]:
         for leaf in LEAVES.values():
             answered(clear, leaf)
         for scheme in SCHEMES:
-            lines += beside_clear(root / scheme, clear, scheme)
-            lines.append(beside_aes(root, scheme))
+            yield from beside_clear(root / scheme, clear, scheme)
+            yield beside_aes(root, scheme)
         clear.close()
-    return lines
 
 
 if __name__ == "__main__":

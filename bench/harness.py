@@ -9,7 +9,7 @@ import socket
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -134,15 +134,20 @@ def median_us(call: Callable[[], object], round_s: float) -> float:
     return statistics.median(spent) * 1e6
 
 
-def main(doc: str | None, measure: Callable[[], Sequence[str]], core: int | None = None) -> None:
-    """The command line of a bench without options of its own; `core` is where it runs itself."""
+def main(doc: str | None, measure: Callable[[], Iterable[str]], core: int | None = None) -> None:
+    """The command line of a bench without options of its own; `core` is where it runs itself. JSON
+    is printed as rows come.
+    """
     parser = argparse.ArgumentParser(description=(doc or "").splitlines()[0])
     parser.add_argument("--json", action="store_true", help="JSON lines instead of a table")
     args = parser.parse_args()
     if core is not None:
         os.sched_setaffinity(0, {core})
-    lines = measure()
-    print("\n".join(lines) if args.json else table(lines))
+    if not args.json:
+        print(table(list(measure())))
+        return
+    for row in measure():
+        print(row, flush=True)
 
 
 def line(
