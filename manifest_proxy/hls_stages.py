@@ -22,14 +22,14 @@ KEY, SESSION_KEY, SESSION_DATA = b"EXT-X-KEY", b"EXT-X-SESSION-KEY", b"EXT-X-SES
 def staged(data: bytes, rules: Ruleset) -> bytes:
     """The playlist as the rules want it; FilterError when they leave nothing to play."""
     playlist = Playlist(data)
-    lines = playlist.lines()
     if VARIANT not in playlist.tags:
         if rules.window_s is not None:
             data = windowed(data, rules.window_s)
         if rules.drm and KEY in playlist.tags:
             data = _media(Playlist(data).lines(), rules.drm)
         return data
-    master = filtered(entries(lines), rules) if rules.filters else entries(lines)
+    master = entries(playlist.lines())
+    master = filtered(master, rules) if rules.filters else master
     master = with_defaults(ordered(master, rules), rules)
     if rules.drm:
         master = [entry for entry in master if not _is_foreign(entry.tag, rules.drm)]

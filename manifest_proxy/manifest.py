@@ -142,8 +142,11 @@ def _spliced(kind: Format, data: bytes, spot: Spot) -> bytes:
     return with_bumper_mpd(data, spot.body, spot.folder)
 
 
+@lru_cache(MAX_JOINTS)
 def _silenced(kind: Format, data: bytes, spot: Spot) -> bytes:
-    """A live manifest whose session may meet a slate, with what it meets now."""
+    """A live manifest whose session may meet a slate, with what it meets now; all who joined share
+    it, wherever they did.
+    """
     if kind is Format.DASH:
         return with_slate_mpd(data, spot.body, spot.folder, spot.shown) if spot.shown else data
     data = unhurried(data)
