@@ -6,6 +6,8 @@ Microseconds, so a ratio below 1 is a win. Peers: `m3u8` reading the same playli
 writing the same MPD: the least that a proxy without holes does per viewer. `splice_live`: a live
 playlist of 60 segments with a bumper of five and a token, compiled and rendered for a place that
 no viewer joined at yet; `splice_live_shared`: for the next viewer who joined there.
+`splice_slate` and `splice_slate_shared`: the same while its source is silent, with a slate in the
+last 12 numbers.
 Source: MP-40, MP-53; HLS-M8 to M17.
 """
 
@@ -18,9 +20,10 @@ import m3u8
 from lxml import etree
 
 from bench import harness
-from manifest_proxy.hls_join import Joints
 from manifest_proxy.manifest import Format, Spot, compile_manifest
+from manifest_proxy.outages import Outage, Shown
 from manifest_proxy.policy import Pathway, Policy
+from manifest_proxy.rulebook import Ruleset, Slate
 from manifest_proxy.urls import Origin, Url
 
 ROUND_S = 0.1
@@ -96,24 +99,27 @@ def round_trip(data: bytes) -> bytes:
     return etree.tostring(etree.fromstring(data))
 
 
-def splice_live() -> list[str]:
-    """A live playlist for viewers who joined it at 40 places."""
+def splice_live(case: str, silence: int = 0) -> list[str]:
+    """A live playlist for viewers who joined it at 40 places; its source has been silent for so
+    many segments.
+    """
     data, clip = playlist(60), playlist(5) + b"#EXT-X-ENDLIST\n"
     spot = Spot(clip, Url.parse("http://127.0.0.1:8001/vod/bumper/v720/media.m3u8"))
-    joints = Joints(data, clip, spot.led)
-    places = cycle(range(BEGUN_MS + 10_000, BEGUN_MS + 50_000, 1000))
+    rules, slate = Ruleset("r", slate=Slate("/vod/slate", "v720/media.m3u8", 2)), None
+    if silence:
+        outage = Outage(885060, BEGUN_MS, 1000, 0, 5)
+        slate = spot._replace(shown=Shown((outage,), 885060 + silence))
+    places = cycle(range(BEGUN_MS + 20_000, BEGUN_MS + 60_000, 1000))
+    made = partial(compile_manifest, Format.HLS, data, HLS_URL, ORIGIN, POLICY, rules, slate=slate)
 
     def spliced() -> bytes:
-        body = joints.at(next(places))
-        return compile_manifest(Format.HLS, body, HLS_URL, ORIGIN, POLICY).render(TOKEN, SESSION)
+        return made(bumper=spot._replace(joined_ms=next(places))).render(TOKEN, SESSION)
 
     peer = partial(m3u8.loads, data.decode())
-    body = joints.at(BEGUN_MS + 10_000)
-    shared = compile_manifest(Format.HLS, body, HLS_URL, ORIGIN, POLICY)
-    again = partial(shared.render, TOKEN, SESSION)
+    again = partial(made(bumper=spot._replace(joined_ms=BEGUN_MS + 20_000)).render, TOKEN, SESSION)
     return [
-        compare("splice_live", spliced, "m3u8 loads", peer),
-        compare("splice_live_shared", again, "m3u8 loads", peer),
+        compare(case, spliced, "m3u8 loads", peer),
+        compare(f"{case}_shared", again, "m3u8 loads", peer),
     ]
 
 
@@ -132,7 +138,7 @@ def measure() -> list[str]:
         peer = partial(m3u8.loads, data.decode())
         lines.append(compare(f"compile_{segments}", compiled, "m3u8 loads", peer))
         lines.append(compare(f"render_{segments}", rendered, "m3u8 loads", peer))
-    lines += splice_live()
+    lines += [*splice_live("splice_live"), *splice_live("splice_slate", 12)]
     for case, data in {"mpd_3KB": mpd(1, 11), "mpd_87KB": mpd(33, 11)}.items():
         compiled = partial(compile_manifest, Format.DASH, data, DASH_URL, ORIGIN, POLICY)
         lines.append(compare(case, compiled, "lxml", partial(round_trip, data)))
