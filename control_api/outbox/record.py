@@ -31,7 +31,7 @@ async def emit(
     Raises EventError for data that the table does not describe.
     """
     event = _made(event_type, data, now_ms, event_id)
-    await connection.execute(insert(outbox).values(_row(event, now_ms)))
+    await connection.execute(insert(outbox), _row(event, now_ms))
     return event.id
 
 
