@@ -29,7 +29,10 @@ SECRET_NAMES = frozenset(
 )
 SECRET_ENDINGS = ("_token", "_secret", "_password", "_key", "-token", "-key")
 
-_QUERY = re.compile(r"(?i)([?&;](?:cat|token|sig|signature|key|password|secret)=)[^&;\s\"']*")
+_QUERY = re.compile(
+    r"(?i)([?&;](?:cat|sig|signature|pin|(?:[a-z0-9_-]*[_-])?(?:token|key|password|secret))=)"
+    r"[^&;\s\"']*"
+)
 _PATH = re.compile(r"(?i)(/cat:)[^/?#\s\"']+")
 _BEARER = re.compile(r"(?i)\b(bearer|basic|dpop) +[A-Za-z0-9+/_~.=-]{8,}")
 _URL_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@/\s]+@")

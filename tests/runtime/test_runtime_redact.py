@@ -19,6 +19,8 @@ TOKEN = "0YRDoQEFoQRDa2lkWC9-cQdheJTxZ3ZlLnRlc3QGGmWSCGQvAbxYIJ7Z4B2k9dQw1X"
     [
         ("/live/x.m3u8?CAT=abc&a=1", "/live/x.m3u8?CAT=[redacted]&a=1"),
         ("/live/x.m3u8?a=1&cat=abc", "/live/x.m3u8?a=1&cat=[redacted]"),
+        ("/x?access_token=abc&my-key=abc", "/x?access_token=[redacted]&my-key=[redacted]"),
+        ("/x?tokens=2&monkey=abc",) * 2,
         ("/cat:abc/live/x", "/cat:[redacted]/live/x"),
         ("Authorization: Bearer abcdefgh.ij", "Authorization: Bearer [redacted]"),
         ("postgresql://u:pw@h/db", "postgresql://u:[redacted]@h/db"),
