@@ -16,7 +16,13 @@ function preview(name) {
   player.loadSource(`${location.protocol}//${location.hostname}:${document.body.dataset.delivery}/live/${encodeURIComponent(name)}/master.m3u8`);
   player.attachMedia(video);
   player.on(Hls.Events.MANIFEST_PARSED, () => video.play().catch(() => {}));
-  player.on(Hls.Events.ERROR, (_, error) => { if (error.fatal) say(`preview: ${error.details}`); });
+  player.on(Hls.Events.ERROR, (_, error) => { 
+    if (!error.fatal) return;
+    say(`preview: ${error.details}, tried again shortly`);
+    player.destroy();
+    playing = "";
+    player = null;
+  });
 }
 
 function say(text) {
