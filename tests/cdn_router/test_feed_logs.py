@@ -1,5 +1,6 @@
 """From a CDN's log to evidence, over HTTP: who may send it, and what it may weigh (RT-1, RT-22)."""
 
+import gzip
 import io
 import json
 from collections.abc import AsyncIterator
@@ -169,3 +170,16 @@ async def test_a_sender_has_its_rate(url: str) -> None:
                 if answer.status == 429:
                     break
         assert answer.status == 429 and answer.headers["Retry-After"] == "5"
+
+
+@pytest.mark.parametrize(("size", "status"), [(1_000, 204), (64 << 20, 413)])
+async def test_coded_bodies_are_as_long_as_what_is_in_them(
+    url: str, size: int, status: int
+) -> None:
+    body = gzip.compress(b"x" * size)
+    coded = BEARER | {"Content-Encoding": "gzip"}
+    async with (
+        aiohttp.ClientSession() as client,
+        client.post(f"{url}/logs/CDN-A", data=body, headers=coded) as answer,
+    ):
+        assert answer.status == status
