@@ -24,6 +24,8 @@ lists the families; `--schema` prints the JSON Schema of worlds, `--family NAME`
     headwater router world --family brown-out > mine.json
     headwater router simulate --policy all --world mine.json --plots pictures/
 
+What the live router learns from, beside CMCD: [feeds](feeds.md).
+
 ## How to read the tables
 
 This page is printed by `headwater router report --seeds {seeds} --hours {hours:g}`. Each figure is
