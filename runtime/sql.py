@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar
 
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
@@ -196,14 +196,21 @@ class Database:
         return engine
 
     def _postgresql(self) -> AsyncEngine:
-        return create_async_engine(
+        engine = create_async_engine(
             self._url,
             pool_size=self._pool_size,
             max_overflow=0,
-            pool_pre_ping=True,
             pool_timeout=self._timeout_s,
             connect_args={"timeout": 5.0, "server_settings": {"timezone": "UTC"}},
         )
+
+        @event.listens_for(engine.sync_engine, "checkout")
+        def _checkout(connection: Any, *_: Any) -> None:
+            """The loop has seen it close: the pool's own ping takes three round trips to ask."""
+            if connection.driver_connection.is_closed():
+                raise InvalidatePoolError
+
+        return engine
 
 
 def _started(engine: AsyncEngine | None) -> AsyncEngine:
