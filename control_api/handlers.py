@@ -31,7 +31,8 @@ def start_playback(profile: str) -> Callable[[Call[types.StartRequest]], Awaitab
     """The three shapes differ in defaults only (CTL-30)."""
 
     async def start(call: Call[types.StartRequest]) -> Reply:
-        answer = await call.services.playback.start(call.caller, call.body, profile, call.now_ms)
+        shape = call.query.shape or profile
+        answer = await call.services.playback.start(call.caller, call.body, shape, call.now_ms)
         return Reply(answer, {"Location": f"/v1/sessions/{answer.session_id}"})
 
     start.__doc__ = f"Start a playback session ({profile} defaults)."

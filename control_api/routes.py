@@ -1,6 +1,6 @@
 """Every operation, once: routing, validation, sign-in and the OpenAPI document read this table."""
 
-from control_api import handlers, tokens, types
+from control_api import handlers, shapes, tokens, types
 from control_api.batches import ROUTES as BATCHES
 from control_api.catalogue.routes import ROUTES as CATALOGUE
 from control_api.guide.routes import ROUTES as GUIDE
@@ -26,6 +26,7 @@ def _start(path: str, profile: str) -> Route:
         types.StartAnswer,
         STARTS,
         scope="playback",
+        query=shapes.StartQuery,
         body=types.StartRequest,
         status=201,
         decides_access=True,

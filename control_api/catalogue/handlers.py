@@ -45,7 +45,9 @@ async def list_titles(call: Call[None]) -> types.TitleList:
 async def get_title(call: Call[None]) -> types.Title:
     """One title."""
     async with call.services.database.read() as connection:
-        return await shown.one(connection, call.path["id"], call.query.fields, viewer(call))
+        return await shown.one(
+            connection, call.path["id"], call.query.shown("detail"), viewer(call)
+        )
 
 
 async def list_children(call: Call[None]) -> types.TitleList:
@@ -58,7 +60,9 @@ async def list_children(call: Call[None]) -> types.TitleList:
 async def list_related(call: Call[None]) -> types.Rail:
     """Titles like this one."""
     async with call.services.database.read() as connection:
-        return await rails.related(connection, call.path["id"], call.query.fields, viewer(call))
+        return await rails.related(
+            connection, call.path["id"], call.query.shown("list"), viewer(call)
+        )
 
 
 async def list_genres(call: Call[None]) -> types.GenreList:
@@ -70,13 +74,13 @@ async def list_genres(call: Call[None]) -> types.GenreList:
 async def list_rails(call: Call[None]) -> types.RailList:
     """Rows of titles for a front page."""
     async with call.services.database.read() as connection:
-        return await rails.page(connection, call.query.fields, viewer(call))
+        return await rails.page(connection, call.query.shown("list"), viewer(call))
 
 
 async def get_rail(call: Call[None]) -> types.Rail:
     """One row of titles."""
     async with call.services.database.read() as connection:
-        return await rails.one(connection, call.path["id"], call.query.fields, viewer(call))
+        return await rails.one(connection, call.path["id"], call.query.shown("list"), viewer(call))
 
 
 async def list_channels(call: Call[None]) -> types.ChannelList:

@@ -190,7 +190,7 @@ async def _walk(
     order = [column.desc() if descending else column for column in key]
     rows = (await connection.execute(wanted.order_by(*order).limit(query.limit + 1))).all()
     shown = rows[: query.limit]
-    items = await titles(connection, [row[0] for row in shown], listed(query.fields), viewer)
+    items = await titles(connection, [row[0] for row in shown], listed(query.shown("list")), viewer)
     more = len(rows) > query.limit
     last = [*shown[-1][1:], shown[-1][0]] if more else []
     return types.TitleList(items, sealed.seal(secret, purpose, last) if more else None)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType, field
 
+from control_api import shapes
 from control_api.catalogue.workflow import State
 from control_api.types import Answer, Id, Instant, Lang, Milliseconds, Page, Request
 
@@ -202,13 +203,18 @@ FieldNames = Annotated[str, Meta(pattern=r"^[a-z_]{1,32}(,[a-z_]{1,32}){0,31}$")
 class Place(Request):
     """Who looks, as far as a public answer depends on it; none: the setting's country, any device.
 
-    `fields` leaves out what is not named (id always stays).
+    `fields` leaves out what is not named (id always stays), `shape` names a device's field set.
     """
 
     territory: Country | None = None
     platform: Platform = "*"
     lang: Lang | None = None
     fields: FieldNames | None = None
+    shape: shapes.Shape | None = None
+
+    def shown(self, part: shapes.Part) -> str | None:
+        """The fields asked for; None for the operation's own."""
+        return shapes.fields(part, self.shape, self.fields)
 
 
 class TitlePage(Place):
