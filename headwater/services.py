@@ -321,13 +321,13 @@ def _pages(loaded: Loaded, demo: Demo, story: "Story | None") -> Callable[[web.A
 
     router = section(loaded, "router", cdn_router.settings.Settings)
     delivery_port = section(loaded, "origin", origin.settings.Settings).delivery_port
-    mounts = [Console(router.public_url, delivery_port, demo.assets_dir).mount]
-    if story is not None:
-        mounts.append(_page(loaded, demo, story).mount)
+    console = Console(router.public_url, delivery_port, demo.assets_dir)
+    page = _page(loaded, demo, story) if story is not None else None
 
     def mount(app: web.Application) -> None:
-        for each in mounts:
-            each(app)
+        console.mount(app, at_root=page is None)
+        if page is not None:
+            page.mount(app)
 
     return mount
 

@@ -58,11 +58,16 @@ class Console:
             for page in PAGES
         }
 
-    def mount(self, app: web.Application) -> None:
-        """Add the pages to the control API's application."""
+    def mount(self, app: web.Application, *, at_root: bool = False) -> None:
+        """Add the pages to the control API's application; `at_root` sends `/` to the first."""
+        if at_root:
+            app.router.add_get("/", self._lead)
         for path in self._pages:
             app.router.add_get(path, self._show)
         app.router.add_get("/console/{version}/{name}", self._asset)
+
+    async def _lead(self, _: web.Request) -> web.Response:
+        raise web.HTTPFound(f"/{PAGES[0].name}")
 
     async def _show(self, request: web.Request) -> web.Response:
         headers = {"Cache-Control": "no-cache", "Referrer-Policy": "no-referrer"}

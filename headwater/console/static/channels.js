@@ -79,5 +79,6 @@ show(async current => {
   }));
   const name = chosen();
   if (name && current()) await detail(name, feeds[name]);
-  return `${known.length + others.length} channels`;
+  const count = known.length + others.length;
+  return `${count} channel${count === 1 ? "" : "s"}`;
 }, 3000);
