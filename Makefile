@@ -35,6 +35,7 @@ test-long: install $(VENV)/.tools $(VENV)/.system ## what is too long for every 
 	HEADWATER_PROTECTION_LONG=1 $(PYTEST) tests/protection/test_protection_live_browser.py tests/protection/test_protection_periods.py
 	HEADWATER_PROXY_LONG=1 $(PYTEST) tests/manifest_proxy/test_proxy_differential_*.py tests/e2e/test_proxy_players.py tests/e2e/test_proxy_near.py -s --timeout 600
 	STEERED_PLAYERS=1 $(PYTEST) tests/e2e/test_steering_players.py -s --timeout 3000
+	HEADWATER_SCHEMATHESIS=200 $(PYTEST) tests/control_api/test_control_openapi_fuzz.py -s --timeout 6000
 	HEADWATER_LONG_FAULTS=1 $(PYTEST) tests/control_api/test_control_fault_engines.py --timeout 3000
 	HEADWATER_RENEWAL_S=600 $(PYTEST) tests/e2e/test_renewal_players.py --timeout 3000
 	HEADWATER_DIVERGENCE=full $(PYTEST) tests/edge_scripts/test_divergence_edges.py --timeout 3000

@@ -15,6 +15,7 @@ from cdn_router.replay_cli import replay
 from cdn_router.simulate_cli import report, simulate, world
 from control_api.cli import epg_app
 from control_api.outbox.cli import events_app
+from headwater.console.cli import app as console_app
 from headwater.edge_cli import edge_app
 from headwater.keys_cli import app as keys_app
 from headwater.load_cli import bench_app
@@ -57,6 +58,7 @@ app.add_typer(router_app, name="router")
 control_app = typer.Typer(invoke_without_command=True)
 control_app.add_typer(events_app(_database), name="events")
 app.add_typer(control_app, name="control")
+app.add_typer(console_app, name="console")
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="Settings file; default: headwater.toml if there.")

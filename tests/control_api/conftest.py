@@ -1,18 +1,21 @@
 """A control API on a real listener over each database, with hand-made routers and a real signer."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import shutil
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from sqlalchemy import delete, insert
+from argon2 import PasswordHasher
+from sqlalchemy import delete, insert, make_url
 from twins.plugin import empty_database
 
 import cat
-from control_api import keys, seed, server, web
+from control_api import issuer, keys, seed, server, web
 from control_api.issuer import VIEWER_SCOPES, Issuer
 from control_api.migrations import LOCATION
 from control_api.routerclient import Choice, Decision, Question, SteeringUrls
@@ -103,12 +106,53 @@ class Api:
         )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """Argon2id with its least cost: what it costs is the library's own business."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            issuer,
+            "PasswordHasher",
+            partial(PasswordHasher, time_cost=1, memory_cost=8, parallelism=1),
+        )
+        yield
+
+
+def upgraded(url: str) -> str:
+    async def upgrade() -> None:
+        async with Database(url, timeout_ms=10_000) as opened:
+            await opened.upgrade(LOCATION)
+
+    asyncio.run(upgrade())
+    return url
+
+
+@pytest.fixture(scope="session")
+def sqlite_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database at our revision, to be copied."""
+    path = tmp_path_factory.mktemp("model") / "control.sqlite"
+    upgraded(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_model(postgresql_server: str) -> str:
+    return str(make_url(upgraded(asyncio.run(empty_database(postgresql_server)))).database)
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.twin)])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of each engine; every data test runs on both (CMP-10)."""
+    """A database of each engine; every data test runs on both (CMP-10). It is empty, or for tests
+    that ask for a migrated one a copy of the model.
+    """
+    wanted = "migrated" in request.fixturenames
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'control.sqlite'}"
-    return str(request.getfixturevalue("postgresql_url"))
+        path = tmp_path / "control.sqlite"
+        if wanted:
+            shutil.copy(request.getfixturevalue("sqlite_model"), path)
+        return f"sqlite:///{path}"
+    model = request.getfixturevalue("postgresql_model") if wanted else "template1"
+    return asyncio.run(empty_database(request.getfixturevalue("postgresql_server"), model))
 
 
 @pytest.fixture
@@ -118,8 +162,8 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def migrated(database: Database) -> Database:
-    await database.upgrade(LOCATION)
+def migrated(database: Database) -> Database:
+    """The database at our revision."""
     return database
 
 
@@ -128,17 +172,12 @@ async def migrated(database: Database) -> Database:
 )
 def kept_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A database of each engine at our revision, for all tests of a file."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('kept') / 'control.sqlite'}"
-    server = request.getfixturevalue("postgresql_server") if request.param != "sqlite" else None
-
-    async def prepare() -> str:
-        kept = url if server is None else await empty_database(server)
-        async with Database(kept, timeout_ms=10_000) as opened:
-            await opened.upgrade(LOCATION)
-        return kept
-
-    with asyncio.Runner() as runner:
-        return runner.run(prepare())
+    if request.param == "sqlite":
+        path = tmp_path_factory.mktemp("kept") / "control.sqlite"
+        shutil.copy(request.getfixturevalue("sqlite_model"), path)
+        return f"sqlite:///{path}"
+    server = request.getfixturevalue("postgresql_server")
+    return asyncio.run(empty_database(server, request.getfixturevalue("postgresql_model")))
 
 
 @pytest.fixture

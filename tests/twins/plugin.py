@@ -106,13 +106,13 @@ async def postgresql_url(postgresql_server: str) -> str:
     return await empty_database(postgresql_server)
 
 
-async def empty_database(server: str) -> str:
-    """A new database of a `postgresql_server`."""
+async def empty_database(server: str, model: str = "template1") -> str:
+    """A new database of a `postgresql_server`, a copy of its `model`."""
     import asyncpg
 
     name = f"t{uuid.uuid4().hex}"
     connection = await asyncpg.connect(server.format(database="postgres"))
-    await connection.execute(f'CREATE DATABASE "{name}"')
+    await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{model}"')
     await connection.close()
     return server.format(database=name)
 
