@@ -143,9 +143,9 @@ def postgresql_model(postgresql_server: str) -> str:
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.twin)])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database of each engine; every data test runs on both (CMP-10). It is empty, or for tests
-    that ask for a migrated one a copy of the model.
+    that ask for a migrated one or an API a copy of the model.
     """
-    wanted = "migrated" in request.fixturenames
+    wanted = not {"migrated", "make_api"}.isdisjoint(request.fixturenames)
     if request.param == "sqlite":
         path = tmp_path / "control.sqlite"
         if wanted:
