@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator
 
 from control_api.identity.settings import Identity
-from control_api.outbox.settings import Kafka
+from control_api.kafka_settings import Kafka
 from control_api.recordings.settings import Recordings
 from control_api.webhooks.settings import Webhooks
 from runtime.settings import Section

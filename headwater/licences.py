@@ -78,18 +78,3 @@ def key_routes(keys: Keys) -> Callable[[Gate], Sequence[web.RouteDef]]:
         return routes(keys.find, allow)
 
     return mounted
-
-
-def public_urls(
-    settings: origin.settings.Settings, public_url: str, proxied: Sequence[str]
-) -> origin.settings.Settings:
-    """The origin's settings with the licence URLs that this control API answers, where the operator
-    has named none: ClearKey's, and those of `proxied` systems but FairPlay, which has no URL.
-    """
-    base = f"{public_url}/v1/licence"
-    ours = {"clearkey": f"{base}/clearkey", "identity": f"{base}/key"}
-    ours |= {name: f"{base}/{name}" for name in proxied if name != "fairplay"}
-    protection = settings.protection.model_copy(
-        update={"urls": {**ours, **settings.protection.urls}}
-    )
-    return settings.model_copy(update={"protection": protection})

@@ -134,7 +134,7 @@ def control_database(config: Path | None, data: Path | None) -> "Database":
 
 def origin_settings(loaded: Loaded) -> origin.settings.Settings:
     """The origin's, with the licence URLs of the control API beside it."""
-    from headwater.licences import public_urls
+    from headwater.licence_urls import public_urls
 
     control = section(loaded, "control", control_api.settings.Settings)
     settings = section(loaded, "origin", origin.settings.Settings)

@@ -210,7 +210,10 @@ async def make_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
                 timeouts=dict.fromkeys(
                     ("start_ms", "request_ms", "search_ms", "suggest_ms"), 10_000
                 )
-                | {"router_ms": 1_000, "breaker_s": changed.pop("breaker_s", 30)},
+                | {
+                    "router_ms": changed.pop("router_ms", 1_000),
+                    "breaker_s": changed.pop("breaker_s", 30),
+                },
                 **changed,
             )
             router = router or FixedRouter()

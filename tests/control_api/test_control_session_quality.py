@@ -103,7 +103,9 @@ async def test_the_callers_trace_goes_on_to_the_router(kept: Any, make_api: Any)
     app.router.add_post("/v1/decisions", decide)
     listener = Web("stub", app, host="127.0.0.1", port=0)
     await listener.start()
-    api = await make_api(kept, router="http", router_url=listener.url, store=MemoryStore())
+    api = await make_api(
+        kept, router="http", router_url=listener.url, store=MemoryStore(), router_ms=30_000
+    )
     body = {"channel_id": "ch_demo", "device": {"id": "one"}}
     headers = {"traceparent": PARENT, "X-Request-Id": "req_1"}
     status, _ = await api.send("POST", "/v1/playback/start", body, headers=headers)

@@ -289,7 +289,8 @@ def _same(platform, claims, ours, theirs):
     if ours == theirs:
         return True
     if ours[0] == "ok" or theirs[0] == "ok":
-        known = {cat.tables.LABELS[name] for name in PLATFORMS[platform].claims} | {999}
+        labels = cat.tables.LABELS  # compositions have one in dialects only
+        known = {labels[name] for name in PLATFORMS[platform].claims if name in labels} | {999}
         can_judge = claims.keys() <= known - BLIND[platform].keys()
         return theirs[0] != "ok" and (theirs[0] == "claim_unsupported" or not can_judge)
     return platform == "cloudfront" or theirs[0] == "claim_unsupported" or 311 in claims

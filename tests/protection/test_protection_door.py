@@ -11,7 +11,8 @@ import pytest
 from aiohttp import web
 
 import origin.settings
-from headwater.licences import Keys, key_routes, public_urls
+from headwater.licence_urls import public_urls
+from headwater.licences import Keys, key_routes
 from origin.live.holds import Hold, Holds
 from origin.live.ranges import Range
 from origin.protection.keyfile import KeyFile
