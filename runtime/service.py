@@ -30,6 +30,7 @@ __all__ = ["DRAIN_S", "EXIT_FAILURE", "Background", "Part", "Watched", "Web", "r
 
 DRAIN_S = 8.0  # parked requests are let go 2 s before the limit (HT-67)
 STOP_S = 1.5
+CANCEL_AGAIN_S = 0.5
 ABORT_S = 0.5  # after a second signal
 EXIT_FAILURE = 3  # CONTRACT: exit codes
 
@@ -87,9 +88,9 @@ class Background:
         """Keeps running: the parts above may still need it."""
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        while self._task is not None and not self._task.done():
+            self._task.cancel()  # again and again: a library may swallow one
+            await asyncio.wait([self._task], timeout=CANCEL_AGAIN_S)
 
 
 def run(name: str, parts: Sequence[Part], *, admin: tuple[str, int] | None = None) -> int:
