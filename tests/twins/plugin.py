@@ -154,7 +154,7 @@ def weed_endpoint() -> Iterator[str]:
         command = [
             *(needs("weed"), "server", f"-dir={home}/data", "-ip=127.0.0.1"),
             *("-ip.bind=127.0.0.1", "-master.telemetry=false", f"-master.port={master}"),
-            *(f"-volume.port={volume}", "-volume.max=20", "-filer", f"-filer.port={filer}"),
+            *(f"-volume.port={volume}", "-volume.max=200", "-filer", f"-filer.port={filer}"),
             *("-s3", f"-s3.port={s3}", f"-s3.config={home}/s3.json"),
             *("-s3.port.iceberg=0", "-s3.port.lance=0"),
         ]
