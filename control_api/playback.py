@@ -8,15 +8,15 @@ import asyncio
 import random
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
-from control_api import addresses, ids, key_systems, rights, sessions, slots, types
-from control_api.cases import Cases, Found
+from control_api import addresses, ids, key_systems, rights, sessions, types
+from control_api.cases import Cases
 from control_api.content_tokens import CTI_BYTES, Signer, native_signers
-from control_api.entitlement import Allowed, Ask, Denied, check
+from control_api.entitlement import Allowed, Denied
 from control_api.guarded import Shelf
 from control_api.issuer import Caller
+from control_api.judge import Cleared, Judge
 from control_api.ledger import Ledger
 from control_api.problems import Problem
 from control_api.qoe import Quality
@@ -34,37 +34,7 @@ log = logs.get("control")
 
 STRETCH = 2  # of interval and TTL while the store is away (CTL-188)
 JITTER = 0.1  # of the heartbeat interval, either way (CTL-106)
-MODES: dict[rights.Kind, types.Mode] = {  # of a session, by what is played
-    "channel": "live",
-    "content": "vod",
-    "recording": "recording",
-}
 BODY_PROFILES: dict[str, types.DeviceClass] = {"tv": "tv", "mobile": "mobile", "web": "web"}
-
-
-@dataclass(frozen=True, slots=True)
-class Cleared:
-    """A question that CheckAccess answered with yes."""
-
-    target: rights.Target
-    allowed: Allowed
-    device_id: str
-    device_class: types.DeviceClass
-    found: Found
-    mode: types.Mode
-    slot: Slot | None = None
-
-    @property
-    def title(self) -> str:
-        return self.slot.title if self.slot else self.target.title
-
-    @property
-    def device_known(self) -> bool:
-        return self.found.case.facts.device is not None
-
-    @property
-    def max_streams(self) -> int:
-        return self.found.case.max_streams
 
 
 class Playback:
@@ -98,13 +68,14 @@ class Playback:
         self.cases = Cases(
             database, self.shelf, self._times, kept_ms=1_000 * settings.access_cache_s
         )
+        self.judge = Judge(settings, database, self.cases)
         self.streams = Streams(database, self.shelf, self.ledger, secret, self._times)
 
     async def check(
         self, caller: Caller, body: types.CheckRequest, now_ms: int
     ) -> types.CheckAnswer:
         """CheckAccess alone; a denial is a problem with its code (CTL-70..79)."""
-        cleared = await self._clear(caller, body, "web", now_ms)
+        cleared = await self.judge.clear(caller, body, "web", now_ms)
         return types.CheckAnswer(
             allowed=True,
             via=cleared.allowed.via,
@@ -132,7 +103,7 @@ class Playback:
         default_class: types.DeviceClass,
         now_ms: int,
     ) -> types.StartAnswer:
-        cleared = await self._clear(caller, body, default_class, now_ms)
+        cleared = await self.judge.clear(caller, body, default_class, now_ms)
         if body.mode not in (None, cleared.mode):
             raise Problem("invalid", f"this is played in mode {cleared.mode}")
         cti = secrets.token_bytes(CTI_BYTES)
@@ -239,83 +210,7 @@ class Playback:
 
     async def review(self, row: Any, now_ms: int) -> tuple[rights.Case, Allowed | Denied]:
         """CheckAccess again, for a session that runs."""
-        return (await self._again(row, now_ms))[:2]
-
-    async def _clear(
-        self,
-        caller: Caller,
-        body: types.Subject,
-        default_class: types.DeviceClass,
-        now_ms: int,
-    ) -> Cleared:
-        kind: rights.Kind = "channel" if body.channel_id else "content"
-        if body.recording_id:
-            kind = "recording"
-        target_id = body.channel_id or body.content_id or body.recording_id or ""
-        slot = None
-        if body.event_id is not None:
-            slot = await self._slot(body.event_id)
-            kind, target_id = "channel", slot.channel_id if slot else ""
-        device_class = body.device.device_class or default_class
-        device_id = rights.device_key(caller.account_id, body.device.id)
-        found, verdict = await self._judge(
-            caller.account_id, device_id, device_class, kind, target_id, now_ms
-        )
-        until = slot.begin(now_ms) if slot else None
-        verdict = _both(verdict, until)
-        if isinstance(verdict, Denied):
-            log.info(
-                "playback_denied",
-                account=caller.account_id,
-                target=target_id,
-                reason=verdict.code,
-                rule=verdict.rule,
-            )
-            raise Problem(verdict.code, rule=verdict.rule, **verdict.members)
-        target = found.case.target
-        assert target is not None, "CTL-73 refuses what does not exist"
-        return Cleared(
-            target,
-            verdict,
-            device_id,
-            device_class,
-            found,
-            slot.mode(now_ms) if slot else MODES[target.kind],
-            slot,
-        )
-
-    async def _judge(
-        self,
-        account_id: str,
-        device_id: str,
-        platform: str | None,
-        kind: rights.Kind,
-        target_id: str,
-        now_ms: int,
-    ) -> tuple[Found, Allowed | Denied]:
-        found = await self.cases.get((account_id, device_id, kind, target_id), now_ms)
-        known = found.case.facts.device
-        platform = platform or (known.device_class if known else "web")
-        ask = Ask(now_ms, self._settings.default_country, platform)
-        return found, check(found.case.facts, ask)
-
-    async def _slot(self, event_id: str) -> Slot | None:
-        async with self._database.read() as connection:
-            return await slots.find(connection, event_id)
-
-    async def _again(
-        self, row: Any, now_ms: int
-    ) -> tuple[rights.Case, Allowed | Denied, Slot | None]:
-        """A session's rights now: its channel's and its programme's, where it is of one."""
-        kind, target_id, slot, until = sessions.TARGETS[row.kind], row.target_id, None, None
-        if row.kind in slots.MODES:
-            slot = await self._slot(row.target_id)
-            target_id = slot.channel_id if slot else ""
-            until = slot.go_on(row.kind, now_ms) if slot else None
-        found, verdict = await self._judge(
-            row.account_id, row.device_id, None, kind, target_id, now_ms
-        )
-        return found.case, _both(verdict, until), slot
+        return (await self.judge.again(row, now_ms))[:2]
 
     async def _decide(self, cti: bytes, cleared: Cleared) -> Decision:
         """Asked under the token's id, the name under which the session will poll."""
@@ -355,7 +250,7 @@ class Playback:
         due = known.renewed_ms is None or now_ms - known.renewed_ms >= half_ms
         if not due and known.reviewed == epoch:
             return ()
-        case, verdict, slot = await self._again(known, now_ms)
+        case, verdict, slot = await self.judge.again(known, now_ms)
         target = case.target
         known.reviewed = epoch
         known.watched_id = target.id if target else known.watched_id
@@ -373,17 +268,6 @@ class Playback:
         )
         known.renewed_ms = now_ms
         return (types.RenewToken(token, utc(expires_ms)),)
-
-
-def _both(verdict: Allowed | Denied, until: Denied | int | None) -> Allowed | Denied:
-    """A verdict on a channel and, from CTL-78, one on a programme: the first rule that fails."""
-    if until is None or (isinstance(verdict, Denied) and verdict.rule < slots.RULE):
-        return verdict
-    if isinstance(until, Denied):
-        return until
-    if isinstance(verdict, Denied):
-        return verdict
-    return replace(verdict, expires_ms=min(verdict.expires_ms, until))
 
 
 def _constraints(allowed: Allowed) -> types.Constraints:
