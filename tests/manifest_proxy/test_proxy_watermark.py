@@ -46,9 +46,9 @@ x/8.m4s?q=/y
 def test_the_bytes_of_a_marked_playlist() -> None:
     """Bits 7, 8 and 9 are 1, 0 and 1; a hint names the file that the part will have (HLS-M25)."""
     out = marked(LIVE, ("a", "b"), bytes([0b1, 0b01000000]))
-    assert out.decode() == LIVE.decode().replace(
-        "\n7.m4s", "\nb/7.m4s"
-    ).replace('"8.0', '"a/8.0').replace("x/8.m4s", "x/a/8.m4s").replace('"9.', '"b/9.')
+    assert out.decode() == LIVE.decode().replace("\n7.m4s", "\nb/7.m4s").replace(
+        '"8.0', '"a/8.0'
+    ).replace("x/8.m4s", "x/a/8.m4s").replace('"9.', '"b/9.')
 
 
 def test_a_delta_is_refused() -> None:
