@@ -26,7 +26,7 @@ from control_api.slots import Slot
 from control_api.streams import Arrival, Known, Streams
 from control_api.times import utc
 from control_api.viewers.resume import Resume
-from runtime import logs
+from runtime import logs, tracing
 from runtime.sql import Database, SqlError
 from runtime.store import MemoryStore, Store
 
@@ -233,7 +233,10 @@ class Playback:
         bound = slot.span if slot else None
         expires_s = min(now_ms // 1_000 + self._settings.content_token_s, access_ends_ms // 1_000)
         try:
-            token = self._signer.sign(target.origin_path, cti, now_ms // 1_000, expires_s, bound)
+            with tracing.span("token.issue"):
+                token = self._signer.sign(
+                    target.origin_path, cti, now_ms // 1_000, expires_s, bound
+                )
         except Exception as error:
             log.error("token_failed", error=type(error).__name__)
             raise Problem("token_unavailable", headers={"Retry-After": "1"}) from None

@@ -8,7 +8,7 @@ RFC 3339.
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from control_api import ids
 
@@ -28,7 +28,9 @@ class Answer(Struct):
 
 
 class Problem(Answer):
-    """RFC 9457 problem details; some codes add members of their own."""
+    """RFC 9457 problem details; some codes add members of their own. `trace_id` is there when the
+    caller sent a `traceparent`, or spans are collected.
+    """
 
     type: str
     title: str
@@ -36,6 +38,7 @@ class Problem(Answer):
     detail: str
     instance: str
     code: str
+    trace_id: str | UnsetType = UNSET
 
 
 # -- sign-in ---------------------------------------------------------------------------

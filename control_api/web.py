@@ -22,7 +22,7 @@ from control_api.problems import Problem
 from control_api.route import EVENT_STREAM, Route
 from control_api.seen_tokens import SeenTokens
 from control_api.times import now_ms
-from runtime import logs, metrics
+from runtime import logs, metrics, trace
 from runtime.sql import SqlError
 from runtime.web import REQUEST_ID
 
@@ -243,8 +243,11 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
 def _problem(request: web.Request, problem: Problem) -> web.Response:
     PROBLEMS.labels(problem.code).inc()
     log.info("problem", code=problem.code, status=problem.status)
+    body = problem.body(request.get(REQUEST_ID, ""))
+    if trace_id := trace.trace_id():
+        body["trace_id"] = trace_id
     return web.Response(
-        body=msgspec.json.encode(problem.body(request.get(REQUEST_ID, ""))),
+        body=msgspec.json.encode(body),
         status=problem.status,
         content_type=problems.MEDIA_TYPE,
         headers={"Cache-Control": "no-store", **problem.headers},

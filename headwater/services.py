@@ -18,8 +18,8 @@ import manifest_proxy.settings
 import origin.settings
 from headwater import ready
 from headwater.settings import Demo, Token, effective
-from runtime import logs, objects, service
-from runtime.sections import Data, Log, Objects, Sql, Store
+from runtime import logs, objects, service, telemetry
+from runtime.sections import Data, Log, Objects, Sql, Store, Telemetry
 from runtime.service import Background, Part, Web
 from runtime.settings import Loaded
 
@@ -54,6 +54,7 @@ def run(name: str, config: Path | None, data: Path | None, socket: Path | None =
     logs.setup(name, section(loaded, "log", Log).level)
     kind, _, instance = name.partition(":")
     parts, admin = BUILDERS[kind](loaded, instance, socket is not None)
+    parts = [*telemetry.parts(kind, section(loaded, "telemetry", Telemetry)), *parts]
     if socket is not None:
         worker_admin = Web("admin", web.Application(), path=socket, admin_routes=True)
         parts, admin = [worker_admin, *parts], None

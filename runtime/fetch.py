@@ -15,7 +15,7 @@ from aiohttp.abc import AbstractResolver
 from aiohttp.helpers import is_ip_address
 from yarl import URL
 
-from runtime import redact, trace
+from runtime import redact, trace, tracing
 from runtime.guard import AddressRefused, GuardedResolver, Network, permitted
 
 MAX_BYTES = 16 << 20
@@ -201,18 +201,21 @@ class Fetcher:
         timeout = aiohttp.ClientTimeout(
             total=total_s, sock_connect=self._connect_timeout_s, sock_read=idle_timeout_s
         )
+        told = {"server.address": f"{target.host}", "url.path": redact.text(target.path)}
         try:
-            async with self._session.request(
-                method,
-                target,
-                headers={**trace.outgoing(), **(headers or {})},
-                data=body,
-                timeout=timeout,
-                allow_redirects=False,
-            ) as response:
-                named = _named(response.headers.items())
-                limit = self._max_bytes if max_bytes is None else max_bytes
-                yield Opened(response.status, named, _capped(response, limit, where))
+            with tracing.call(method, told) as noted:
+                async with self._session.request(
+                    method,
+                    target,
+                    headers={**trace.outgoing(), **tracing.handed(noted), **(headers or {})},
+                    data=body,
+                    timeout=timeout,
+                    allow_redirects=False,
+                ) as response:
+                    noted.set_attribute(tracing.STATUS, response.status)
+                    named = _named(response.headers.items())
+                    limit = self._max_bytes if max_bytes is None else max_bytes
+                    yield Opened(response.status, named, _capped(response, limit, where))
         except TimeoutError:
             raise FetchError("timeout", where) from None
         except aiohttp.ClientConnectorError as error:

@@ -20,6 +20,22 @@ class Log(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+class Telemetry(Section):
+    """Spans of requests, told to an OpenTelemetry collector; needs the `telemetry` extra."""
+
+    otlp_url: str = Field(
+        "",
+        pattern=r"^(https?://[^?#]+)?$",
+        description="where OTLP is posted, such as http://localhost:4318/v1/traces; empty: nowhere",
+    )
+    headers: dict[str, SecretStr] = Field({}, description="sent along, such as a key")
+    ratio: float = Field(
+        1.0, ge=0, le=1, description="of the traces that begin here; others' callers decide"
+    )
+    timeout_s: float = Field(5.0, gt=0, le=60)
+    delay_ms: int = Field(1_000, ge=1, le=60_000, description="the longest that a span waits")
+
+
 class Store(Section):
     """Shared store (CMP-3): empty url = in-process for one process, else a child server on a Unix
     socket.
@@ -56,6 +72,7 @@ class Objects(Section):
 SECTIONS: dict[str, type[BaseModel]] = {
     "data": Data,
     "log": Log,
+    "telemetry": Telemetry,
     "store": Store,
     "sql": Sql,
     "objects": Objects,

@@ -22,7 +22,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from runtime import migrate
+from runtime import migrate, statements
 
 Dialect = Literal["sqlite", "postgresql"]
 T = TypeVar("T")
@@ -179,6 +179,7 @@ class Database:
             {"pool_size": pool_size, "max_overflow": 0} if pool_size else {"poolclass": NullPool}
         )
         engine = create_async_engine(self._url, **options)
+        statements.watch(engine.sync_engine)
         begin = "BEGIN" if "query_only" in pragma else "BEGIN IMMEDIATE"
 
         @event.listens_for(engine.sync_engine, "connect")
@@ -203,6 +204,7 @@ class Database:
             pool_timeout=self._timeout_s,
             connect_args={"timeout": 5.0, "server_settings": {"timezone": "UTC"}},
         )
+        statements.watch(engine.sync_engine)
 
         @event.listens_for(engine.sync_engine, "checkout")
         def _checkout(connection: Any, *_: Any) -> None:

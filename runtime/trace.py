@@ -38,10 +38,31 @@ def continued(traceparent: str | None) -> str | None:
     return f"00-{match[2]}-{secrets.token_hex(8)}-{match[4]}"
 
 
+def spelled(trace_id: int, span_id: int, flags: int) -> str:
+    """The header's value, as version 00."""
+    return f"00-{trace_id:032x}-{span_id:016x}-{flags:02x}"
+
+
+def fields(traceparent: str) -> tuple[int, int, int]:
+    """Trace id, span id and flags of a well-formed value."""
+    _, trace_id, span_id, flags = traceparent.split("-")[:4]
+    return int(trace_id, 16), int(span_id, 16), int(flags, 16)
+
+
+def current() -> str | None:
+    """Our own `traceparent` in what goes on here; None outside of any trace."""
+    own: str | None = get_contextvars().get(TRACEPARENT)
+    return own
+
+
+def trace_id() -> str | None:
+    """The id of the trace that this belongs to."""
+    own = current()
+    return own.split("-")[1] if own else None
+
+
 def outgoing() -> dict[str, str]:
     """Headers that hand the current request's ids to the next service."""
     context = get_contextvars()
-    headers = {REQUEST_ID: context["request_id"]} if "request_id" in context else {}
-    if parent := continued(context.get("traceparent")):
-        headers[TRACEPARENT] = parent
-    return headers
+    named = {REQUEST_ID: "request_id", TRACEPARENT: TRACEPARENT}
+    return {name: context[field] for name, field in named.items() if field in context}

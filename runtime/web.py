@@ -19,7 +19,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 from aiohttp.typedefs import Handler
 
-from runtime import logs, metrics, redact, trace
+from runtime import logs, metrics, redact, trace, tracing
 
 DRAIN_S = 7.5  # inside the process's own budget (runtime.service)
 MAX_BODY_BYTES = 1 << 20
@@ -191,10 +191,13 @@ async def _around(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Ids on the way in, and no error without a code on the way out."""
     request[BEGUN_S] = perf_counter()
     request_id = request[REQUEST_ID] = trace.request_id(request.headers)
-    bound = {"request_id": request_id}
-    if parent := trace.continued(request.headers.get(trace.TRACEPARENT)):
-        bound["traceparent"] = request[TRACEPARENT] = parent
-    with logs.bound(**bound):
+    given = request.headers.get(trace.TRACEPARENT)
+    with (
+        logs.bound(request_id=request_id),
+        tracing.served(_method(request), _route(request), given) as noted,
+    ):
+        if own := trace.current():
+            request[TRACEPARENT] = own
         try:
             response = await handler(request)
         except web.HTTPException as refusal:
@@ -205,7 +208,19 @@ async def _around(request: web.Request, handler: Handler) -> web.StreamResponse:
         except Exception:
             log.exception("unexpected", path=request.path)
             response = web.json_response({"error": "internal"}, status=500)
+        noted.set_attribute(tracing.STATUS, response.status)
     return response
+
+
+def _method(request: web.BaseRequest) -> str:
+    return request.method if request.method in METHODS else "other"
+
+
+def _route(request: web.BaseRequest) -> str:
+    """The pattern that matched, never what a client wrote."""
+    match = getattr(request, "match_info", None)
+    resource = match.route.resource if match is not None else None
+    return resource.canonical if resource is not None else "none"
 
 
 def _coded(refusal: web.HTTPException) -> web.Response | None:
@@ -226,9 +241,7 @@ class _AccessLog(AbstractAccessLogger):
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         seconds = perf_counter() - request[BEGUN_S] if BEGUN_S in request else time
         match = getattr(request, "match_info", None)
-        resource = match.route.resource if match is not None else None
-        route = resource.canonical if resource is not None else "none"
-        method = request.method if request.method in METHODS else "other"
+        route, method = _route(request), _method(request)
         listener = match.apps[0][LISTENER] if match is not None and match.apps else "none"
         REQUESTS.labels(listener, method, route, str(response.status)).observe(seconds)
         ids = {

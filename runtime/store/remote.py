@@ -8,7 +8,7 @@ retried here, because a count or an append that timed out may have happened.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from redis import asyncio as driver
 from redis.asyncio.retry import Retry
@@ -17,7 +17,7 @@ from redis.exceptions import ConnectionError as ServerGone
 from redis.exceptions import NoScriptError, ResponseError
 from redis.exceptions import TimeoutError as ServerLate
 
-from runtime import clock
+from runtime import clock, tracing
 from runtime.store import keys, scripts
 from runtime.store.interface import (
     Admission,
@@ -80,7 +80,7 @@ class RedisStore:
             socket_connect_timeout=max(self._timeout_s, 1.0),
             retry=Retry(NoBackoff(), 0),
         )
-        return driver.Redis.from_pool(pool)
+        return (_Told if tracing.on() else driver.Redis).from_pool(pool)
 
     def ready(self) -> str | None:
         return None if self._scripts else "not connected"
@@ -325,6 +325,15 @@ class RedisStore:
                 else:
                     await self._ask(self._quick.zadd(shard, {account: int(next_ms)}))
         return ended
+
+
+class _Told(driver.Redis):
+    """A client with a span for each command; what is asked about stays out of it."""
+
+    async def execute_command(self, *arguments: Any, **options: Any) -> Any:
+        told, untyped = {"db.system.name": "redis"}, cast(Any, super())
+        with tracing.span(str(arguments[0]), "client", told):
+            return await untyped.execute_command(*arguments, **options)
 
 
 def _ended(account: str, rows: Sequence[Any]) -> tuple[Ended, ...]:

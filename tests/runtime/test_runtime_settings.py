@@ -123,5 +123,5 @@ def test_the_test_runs_own_variable_is_no_setting() -> None:
 
 def test_runtimes_own_sections_have_defaults() -> None:
     loaded = load(SECTIONS, None, {})
-    assert set(loaded.values) == {"data", "log", "store", "sql", "objects"}
+    assert set(loaded.values) == {"data", "log", "telemetry", "store", "sql", "objects"}
     assert set(loaded.where.values()) == {"default"}
