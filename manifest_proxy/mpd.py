@@ -6,6 +6,7 @@ Source: ISO/IEC 23009-1:2022 section 5; DASH-M20.
 
 import re
 from xml.parsers import expat
+from xml.sax.saxutils import escape
 
 from native.mpd import Element, elements
 
@@ -16,7 +17,16 @@ ENCODINGS = frozenset({"utf-8", "us-ascii", "iso-8859-1"})  # those in which mar
 NAME = re.compile(rb"<[^\s/>]++")
 XLINK = b"http://www.w3.org/1999/xlink"
 XLINK_PREFIX = re.compile(rb"""\sxmlns:([^\s=]++)\s*+=\s*+["']%b["']""" % re.escape(XLINK))
+TO_ESCAPE = re.compile(rb"[^ !#-%(-;=?-~]")  # all but plain ASCII
 BREAKS = bytes.maketrans(b"\t\r\n", b"   ")
+
+
+def xml_text(text: bytes) -> bytes:
+    """Text or attribute value; non-ASCII as character references, so any encoding holds it."""
+    if not TO_ESCAPE.search(text):
+        return text
+    plain = escape(text.decode("utf-8", "replace"), {'"': "&quot;", "'": "&apos;"})
+    return plain.encode("ascii", "xmlcharrefreplace")
 
 
 class Document:
@@ -35,6 +45,9 @@ class Document:
         except expat.ExpatError as error:
             raise ManifestError("xml_malformed", str(error)) from None
         self.root = elements(data, MAX_DEPTH)[0]
+        prefixes = XLINK_PREFIX.findall(data) if XLINK in data else []
+        # how this document writes the attribute `xlink:href`
+        self.xlink_names: list[bytes] = [prefix + b":href" for prefix in prefixes]
 
     def _declaration(self, version: str, encoding: str | None, standalone: int) -> None:
         if encoding and encoding.lower() not in ENCODINGS:
@@ -66,12 +79,6 @@ class Document:
         parser.CharacterDataHandler = found.append
         parser.Parse(b"<t>" + raw + b"</t>", True)
         return "".join(found)
-
-    @property
-    def xlink_names(self) -> list[bytes]:
-        """How this document writes the attribute `xlink:href`."""
-        prefixes = XLINK_PREFIX.findall(self.data) if XLINK in self.data else []
-        return [prefix + b":href" for prefix in prefixes]
 
     def indent(self, element: Element) -> bytes:
         """The white space that stands before an element."""

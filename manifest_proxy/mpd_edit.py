@@ -5,23 +5,20 @@ once (DASH-M8). References below that would leave the BaseURL (absolute at the o
 with `..`) become relative ones. Source: DASH-M8..M10, DASH-M15, DASH-M19; ST-4..ST-6; MP-64.
 """
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import NamedTuple
-from xml.sax.saxutils import escape
 
 from native.holes import Template
 from native.mpd import Element
 
 from .errors import ManifestError
 from .holes import Piece
-from .mpd import Document
+from .mpd import Document, xml_text
+from .mpd_lead import escaped, lead_of
 from .policy import Policy
 from .tables import BEFORE_ESSENTIAL, MPD_REFERENCES, UTC_URL_SCHEMES
 from .urls import SCHEME, Origin, Url, relative
-
-HOLDERS = frozenset(MPD_REFERENCES) | {"UTCTiming", "AdaptationSet"}  # beside any with XLink
-TO_ESCAPE = re.compile(rb"[^ !#-%(-;=?-~]")  # all but plain ASCII
 
 
 class Edit(NamedTuple):
@@ -29,7 +26,7 @@ class Edit(NamedTuple):
 
     start: int
     end: int
-    pieces: list[Piece]
+    pieces: Sequence[Piece]
 
 
 def compile_mpd(data: bytes, url: Url, origin: Origin, policy: Policy) -> Template:
@@ -44,19 +41,11 @@ def compile_mpd(data: bytes, url: Url, origin: Origin, policy: Policy) -> Templa
 
 def applied(data: bytes, edits: list[Edit]) -> Iterable[Piece]:
     at = 0
-    for start, end, pieces in sorted(edits, key=lambda edit: edit.start):
+    for start, end, pieces in sorted(edits, key=itemgetter(0)):
         yield data[at:start]
         yield from pieces
         at = end
     yield data[at:]
-
-
-def _xml(text: bytes) -> bytes:
-    """Text or attribute value; non-ASCII as character references, so any encoding holds it."""
-    if not TO_ESCAPE.search(text):
-        return text
-    plain = escape(text.decode("utf-8", "replace"), {'"': "&quot;", "'": "&apos;"})
-    return plain.encode("ascii", "xmlcharrefreplace")
 
 
 class Editor:
@@ -65,14 +54,12 @@ class Editor:
         self.url = url
         self.origin = origin
         self.policy = policy
-        self.xlink_names = document.xlink_names
+        self.lead = lead_of(url, origin, policy)
         self.edits: list[Edit] = []
+        self.bases: dict[int, Url | None] = {}  # by the start of what they apply in
 
     def reference_of(self, element: Element) -> bytes:
         return self.document.text(element).strip().encode()
-
-    def escaped(self, pieces: Iterable[Piece]) -> list[Piece]:
-        return [_xml(piece) if isinstance(piece, bytes) else piece for piece in pieces]
 
     def remove(self, element: Element) -> None:
         start = element.start - len(self.document.indent(element))
@@ -80,7 +67,7 @@ class Editor:
 
     def replace_attribute(self, element: Element, name: bytes, pieces: list[Piece]) -> None:
         if span := element.attribute_span(name):
-            self.edits.append(Edit(*span, self.escaped(pieces)))
+            self.edits.append(Edit(*span, escaped(pieces)))
 
     # -- the top -----------------------------------------------------------------------------------
 
@@ -89,11 +76,10 @@ class Editor:
         if root.inner_end == root.end:
             raise ManifestError("mpd_empty", "the MPD has no content")
         bases = root.named("BaseURL")
-        resolved = [self.url.join(self.reference_of(base)) for base in bases]
-        for base, target in zip(bases, resolved, strict=True):
-            if (path := self.origin.public_path(target)) is not None:
-                pieces = self.per_pathway(base, path)
-                self.edits.append(Edit(base.start, base.end, pieces))
+        for base in bases:
+            path = self.origin.public_path(self.url.join(self.reference_of(base)))
+            if path is not None:
+                self.edits.append(Edit(base.start, base.end, self.per_pathway(base, path)))
         self.insert(bases)
         self.locations(root, "Location")
         if self.policy.patches:
@@ -105,14 +91,14 @@ class Editor:
             for holder in (root, *root.named("ServiceDescription")):
                 for steering in holder.named("ContentSteering"):
                     self.remove(steering)
-        self.below(root, resolved[0] if resolved else self.url, top=True)
+        self.inside()
 
     def locations(self, holder: Element, name: str) -> None:
         """Where players ask again: this proxy."""
         for location in holder.named(name):
             path = self.origin.public_path(self.url.join(self.reference_of(location)))
             if path is not None and self.policy.refresh_url:
-                pieces = self.escaped(self.policy.refresh(path))
+                pieces = escaped(self.policy.refresh(path))
                 self.edits.append(Edit(location.inner_start, location.inner_end, pieces))
 
     def per_pathway(self, base: Element, path: bytes) -> list[Piece]:
@@ -121,83 +107,69 @@ class Editor:
         tag = data[base.start : base.inner_start].removesuffix(b"/>").removesuffix(b">").rstrip()
         pieces: list[Piece] = []
         for pathway in self.policy.pathways:
-            name = _xml(pathway.id.encode())
+            name = xml_text(pathway.id.encode())
             if span:
                 head = data[base.start : span[0]] + name + tag[span[1] - base.start :]
             else:
                 head = tag + b' serviceLocation="' + name + b'"'
             if pieces:
                 pieces.append(self.document.indent(base))
-            pieces += [head + b">", *self.escaped(self.policy.child(pathway, path))]
+            pieces += [head + b">", *escaped(self.policy.child(pathway, path))]
             pieces.append(b"</" + self.document.prefix + b"BaseURL>")
         return pieces
 
     def insert(self, bases: list[Element]) -> None:
-        """What the origin did not write: BaseURLs when there are none, and the steering element."""
-        root, prefix = self.document.root, self.document.prefix
+        """What the origin did not write, behind its BaseURLs or where those would stand."""
+        root, document = self.document.root, self.document
         before = bases or root.named("ProgramInformation")
         at = before[-1].end if before else root.inner_start
-        indent = self.document.indent(root.children[0]) if root.children else b""
-        pieces: list[Piece] = []
-        folder = self.origin.public_path(
-            Url(self.url.root, self.url.path.rpartition(b"/")[0] + b"/")
+        prefix = document.prefix
+        begin = document.indent(root.children[0]) if root.children else b""
+        located = bool(self.policy.session) and bool(root.named("Location"))
+        pieces = self.lead.top(
+            begin + b"<" + prefix, b"</" + prefix, based=bool(bases), located=located
         )
-        if not bases and folder is not None:
-            for pathway in self.policy.pathways:
-                name = _xml(pathway.id.encode())
-                pieces += [indent + b"<" + prefix + b'BaseURL serviceLocation="' + name + b'">']
-                pieces += self.escaped(self.policy.child(pathway, folder))
-                pieces.append(b"</" + prefix + b"BaseURL>")
-        if self.policy.session and not root.named("Location"):
-            pieces.append(indent + b"<" + prefix + b"Location>")
-            pieces += self.escaped(self.policy.refresh(self.origin.public_path(self.url) or b""))
-            pieces.append(b"</" + prefix + b"Location>")
-        if self.policy.steering_url:
-            first = _xml(self.policy.first.id.encode())
-            element = prefix + b"ContentSteering"
-            pieces.append(indent + b"<" + element + b' defaultServiceLocation="' + first)
-            pieces.append(b'" queryBeforeStart="false">')
-            pieces += [*self.escaped(self.policy.steering()), b"</" + element + b">"]
         self.edits.append(Edit(at, at, pieces))
 
     # -- below -------------------------------------------------------------------------------------
 
-    def below(self, element: Element, base: Url | None, *, top: bool = False) -> None:
-        bases = element.named("BaseURL")
-        if bases and not top:
-            for one in bases:
-                reference = self.reference_of(one)
-                if pieces := self.reference(reference, base):
-                    edit = Edit(one.inner_start, one.inner_end, self.escaped(pieces))
-                    self.edits.append(edit)
-            base = base.join(self.reference_of(bases[0])) if base else None
-        for child in element.children:
-            if self.xlink_names or child.name in HOLDERS:
-                self.edit(child, base)
-            if child.children and child.name != "SegmentTimeline":  # holds times only
-                self.below(child, base)
+    def inside(self) -> None:
+        """What elements at any depth refer to."""
+        root = self.document.root
+        for timing in root.below(("UTCTiming",)):
+            self.clock(timing)
+        for adaptation in root.below(("AdaptationSet",)) if self.policy.tail() else ():
+            self.queried(adaptation)
+        for base in root.below(("BaseURL",)):
+            if (holder := base.parent) and holder.parent:  # those at the top are led already
+                reference = self.reference_of(base)
+                if pieces := self.reference(reference, self.base_of(holder.parent)):
+                    self.edits.append(Edit(base.inner_start, base.inner_end, escaped(pieces)))
+        for element, name in root.escaping(MPD_REFERENCES):
+            value = self.document.attribute(element, name)
+            if value and (pieces := self.reference(value.encode(), self.base_of(element.parent))):
+                self.replace_attribute(element, name, pieces)
+        for element in root.below() if self.document.xlink_names else ():
+            self.linked(element)
 
-    def edit(self, element: Element, base: Url | None) -> None:
-        """What an element itself refers to."""
-        if element.name == "UTCTiming":
-            self.clock(element)
-        elif element.name == "AdaptationSet" and self.policy.tail():
-            self.queried(element)
-        for name in MPD_REFERENCES.get(element.name, ()):
-            self.place(element, name, base)
-        for name in self.xlink_names:
+    def base_of(self, holder: Element | None) -> Url | None:
+        """Where references resolve that stand directly in an element."""
+        if holder is None:
+            return self.url
+        if holder.start not in self.bases:
+            base, own = self.base_of(holder.parent), holder.named("BaseURL")
+            self.bases[holder.start] = (
+                base.join(self.reference_of(own[0])) if base and own else base
+            )
+        return self.bases[holder.start]
+
+    def linked(self, element: Element) -> None:
+        """Where the rest of an element is."""
+        for name in self.document.xlink_names:
             href = self.document.attribute(element, name)
             path = self.origin.public_path(self.url.join(href.encode())) if href else None
             if path is not None:
                 self.replace_attribute(element, name, self.policy.child(self.policy.first, path))
-
-    def place(self, element: Element, name: bytes, base: Url | None) -> None:
-        """One attribute with a reference; what plainly stays in its folder is not even decoded."""
-        if element.escaping_span(name) is None:
-            return
-        value = self.document.attribute(element, name)
-        if value and (pieces := self.reference(value.encode(), base)):
-            self.replace_attribute(element, name, pieces)
 
     def reference(self, reference: bytes, base: Url | None) -> list[Piece]:
         """What a reference becomes so that every pathway leads to it; empty: it may stay."""
@@ -227,19 +199,15 @@ class Editor:
         if self.policy.carrier == "define":
             pieces: list[Piece] = [head + b'useMPDUrlQuery="true"/>']
         else:
-            pieces = [head + b'queryString="', *self.escaped(self.policy.tail()), b'"/>']
+            pieces = [head + b'queryString="', *escaped(self.policy.tail()), b'"/>']
         self.edits.append(
             Edit(at, at, [*pieces, b"</" + self.document.prefix + b"EssentialProperty>"])
         )
 
     def clock(self, timing: Element) -> None:
-        """A time source's URLs, made absolute: no BaseURL applies to them (5.8.4.11)."""
+        """A time source that is asked over HTTP."""
         if self.document.attribute(timing, b"schemeIdUri") not in UTC_URL_SCHEMES:
             return
-        pieces: list[Piece] = []
-        for written in (self.document.attribute(timing, b"value") or "").split():
-            path = self.origin.public_path(self.url.join(written.encode()))
-            child = self.policy.clock(path) if path else [written.encode()]
-            pieces += [b" ", *child] if pieces else child
-        if pieces:
-            self.replace_attribute(timing, b"value", pieces)
+        written = self.document.attribute(timing, b"value")
+        if written and (span := timing.attribute_span(b"value")):
+            self.edits.append(Edit(*span, self.lead.clocks(written)))

@@ -35,5 +35,5 @@ def compile_patch(data: bytes, url: Url, origin: Origin, policy: Policy) -> Temp
             editor.locations(operation, "PatchLocation")
         elif not SAFE.fullmatch(selected):
             raise ManifestError("patch_unsafe", "it reaches what the proxy edits", status=GONE)
-    editor.below(document.root, url)
+    editor.inside()
     return Template(applied(data, editor.edits))

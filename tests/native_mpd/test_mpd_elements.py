@@ -142,8 +142,34 @@ def test_what_does_not_close(data: bytes) -> None:
 @given(st.text("a$_9/.:&é", max_size=6))
 def test_a_reference_is_passed_over_only_where_it_stays_in_its_folder(value: str) -> None:
     """RFC 3986 4.2: no scheme, no root, no climb, and no entity that may stand for one."""
-    element = elements(f"<S media='{value}' end=''/>".encode(), DEPTH)[0]
+    root = elements(f"<P><S media='{value}' end=''/><T media='/'/></P>".encode(), DEPTH)[0]
     plain = value[:1] in set("a$_9") and not any(mark in value for mark in (":", "..", "&"))
-    expected = None if plain and value else element.attribute_span(b"media")
-    assert element.escaping_span(b"media") == expected
-    assert element.escaping_span(b"none") is None
+    found = root.escaping({"S": (b"none", b"media"), "U": (b"media",)})
+    assert [(element.start, name) for element, name in found] == [(3, b"media")] * (not plain)
+
+
+@given(DOCUMENT, st.sets(NAME))
+def test_what_is_below_and_around(data: bytes, names: set[str]) -> None:
+    (root,) = elements(data, DEPTH)
+    inside = preorder(root)[1:]
+    starts_of = lambda some: [(one.name, one.start, one.end) for one in some]  # noqa: E731
+    locals_ = {name.rpartition(":")[2] for name in names}
+    assert starts_of(root.below()) == starts_of(inside)
+    assert starts_of(root.below(locals_)) == starts_of(e for e in inside if e.name in locals_)
+    assert root.parent is None
+    for element in (root, *inside):
+        for child in element.children:
+            assert child.parent is not None
+            assert starts_of([child.parent]) == starts_of([element])
+    assert len(root.escaping(dict.fromkeys(("MPD", *locals_), (b"p",)))) == sum(
+        e.attribute_span(b"p") is not None and escapes(data, e)
+        for e in (root, *inside)
+        if e.name in {"MPD", *locals_}
+    )
+
+
+def escapes(data: bytes, element: Element) -> bool:
+    """Whether the attribute `p` may lead out of its folder."""
+    value = data[slice(*(element.attribute_span(b"p") or (0, 0)))]
+    plain = value[:1].isalnum() or value[:1] in (b"_", b"$")
+    return not plain or any(mark in value for mark in (b":", b"..", b"&"))
