@@ -174,7 +174,7 @@ class Asking:
             return asked
         if not self._signing:
             raise SessionError("session_unsigned", "watermarks need a secret to bind marks with")
-        if asked.kind is not Format.HLS:
+        if asked.kind is Format.PATCH:
             return asked
         if not token_id:
             raise SessionError("mark_nobody", "watermarks need tokens with an id")
@@ -182,10 +182,11 @@ class Asking:
         return asked._replace(session=f"/{self._sessions.sign(chosen)}", chosen=chosen)
 
     def pattern(self, asked: Asked) -> bytes:
-        """The bits of the viewer's watermarks in a playlist that has any."""
-        rules = asked.rules
-        mark = rules and rules.watermark
-        if not mark or asked.kind is not Format.HLS or not mark.covers(asked.found.path):
+        """The bits of the viewer's watermarks in an MPD, or in a playlist that has any."""
+        mark = asked.rules and asked.rules.watermark
+        if not mark or asked.kind is Format.PATCH:
+            return b""
+        if asked.kind is Format.HLS and not mark.covers(asked.found.path):
             return b""
         return self._sessions.pattern(asked.chosen.mark)
 

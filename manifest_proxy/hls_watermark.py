@@ -48,17 +48,17 @@ def bit(pattern: bytes, number: int) -> int:
 def _marked(line: Line, folder: bytes) -> bytes:
     if line.kind is Kind.URI:
         at = line.raw.index(line.value)
-        return line.raw[:at] + _within(line.value, folder) + line.raw[at + len(line.value) :]
+        return line.raw[:at] + within(line.value, folder) + line.raw[at + len(line.value) :]
     if line.name == CONTROL:
         return changed(line, SKIPPING).raw
     if line.name == PART or (line.name == HINT and attribute(line, b"TYPE") == b"PART"):
         uri = attribute(line, b"URI")
         if uri is not None:
-            return changed(line, {b"URI": b'"%b"' % _within(uri, folder)}).raw
+            return changed(line, {b"URI": b'"%b"' % within(uri, folder)}).raw
     return line.raw
 
 
-def _within(reference: bytes, folder: bytes) -> bytes:
+def within(reference: bytes, folder: bytes) -> bytes:
     """The reference with the folder before its last name."""
     path = re.split(rb"[?#]", reference, maxsplit=1)[0]
     at = path.rfind(b"/") + 1

@@ -25,6 +25,7 @@ from .mpd_patch import compile_patch
 from .mpd_slate import told_mpd, with_slate_mpd
 from .mpd_splice import length_of, with_bumper_mpd
 from .mpd_trim import windowed_mpd
+from .mpd_watermark import marked_mpd
 from .outages import Shown, Told
 from .policy import Policy
 from .rulebook import Ruleset
@@ -101,8 +102,9 @@ def compile_manifest(
     in for a source that is silent; `skips` asks for a delta.
     """
     try:
-        if pattern and rules is not None and rules.watermark is not None and is_media(data):
-            data = marked(data, rules.watermark.folders, pattern)
+        marks = rules.watermark if pattern and rules is not None else None
+        if marks is not None and kind is Format.HLS and is_media(data):
+            data = marked(data, marks.folders, pattern)
         if rules is not None and policy is not None and policy.chaos_url and kind is Format.HLS:
             data = _with_chaos(data, url, rules, policy)
         if slate is not None:
@@ -111,6 +113,9 @@ def compile_manifest(
             data = _spliced(kind, data, bumper)
         if rules is not None:
             data = STAGES[kind](data, rules)
+        if marks is not None and kind is Format.DASH:
+            clips = {one.folder.decode() for one in (bumper, slate) if one is not None}
+            data = marked_mpd(data, url, origin, marks, pattern, clips)
         if skips and kind is Format.HLS and is_media(data):
             data = delta(data)
         if policy is not None:

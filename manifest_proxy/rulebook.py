@@ -52,9 +52,11 @@ class Slate(Clip, frozen=True, forbid_unknown_fields=True):
 
 
 class Watermark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Folders of the media that are marked 0 and 1, in the HLS playlists that match (MP-21)."""
+    """Folders of the media that are marked 0 and 1 (MP-21). Shell patterns over paths at the origin
+    say of which playlists in HLS, and of which segments in DASH.
+    """
 
-    playlists: tuple[str, ...] = ("*",)  # shell patterns over the path at the origin
+    playlists: tuple[str, ...] = ("*",)
     folders: tuple[Folder, Folder] = ("a", "b")
 
     def covers(self, path: str) -> bool:

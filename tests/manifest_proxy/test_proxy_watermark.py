@@ -167,4 +167,4 @@ def test_who_has_no_id_gets_nothing() -> None:
     with pytest.raises(SessionError, match="mark_nobody"):
         asking.marked(asked, "")
     assert asking.marked(asked, "one").chosen.mark
-    assert not asking.pattern(asked._replace(kind=Format.DASH))
+    assert not asking.pattern(asked._replace(kind=Format.PATCH))
