@@ -2,23 +2,25 @@
 
 Traps kept away from (CMP-17): no WATCH; blocking reads and subscriptions have connections of their
 own; every call has a time limit; replies are read in RESP2 and RESP3 shape alike. Nothing is
-retried here, because a count or an append that timed out may have happened.
+retried here, because a count or an append that timed out may have happened. What is asked often
+goes over one connection (`lane`), what has a reply of several shapes through the driver's pool.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
+from hashlib import sha1
 from typing import Any, TypeVar, cast
 
 from redis import asyncio as driver
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ServerGone
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as ServerLate
 
 from runtime import clock, tracing
-from runtime.store import keys, scripts
+from runtime.store import keys, lane, scripts
 from runtime.store.interface import (
     Admission,
     Ended,
@@ -29,8 +31,16 @@ from runtime.store.interface import (
     SessionPolicy,
     StoreError,
 )
+from runtime.store.lane import Word
 
 T = TypeVar("T")
+SCRIPTS = {
+    name: getattr(scripts, name)
+    for name in dir(scripts)
+    if name.isupper() and not name.startswith("_")
+}
+SHA1S = {name: sha1(body.encode()).hexdigest() for name, body in SCRIPTS.items()}
+START_S = 5.0
 LEASE_MS = 15_000  # a dead reaper's accounts are looked at again after so long (CTL-108)
 
 
@@ -56,19 +66,18 @@ class RedisStore:
         self._policy = policy or SessionPolicy()
         self._quick: Any = None
         self._waiting: Any = None
-        self._scripts: dict[str, Any] = {}
+        self._lane = lane.Lane(url, self._timeout_s)
+        self._loaded = False
 
     async def start(self) -> None:
         """Connect, load the scripts (CMP-33); a server that is not there is an error."""
         self._quick = self._client(self._max_connections, self._timeout_s)
         self._waiting = self._client(self._max_connections, None)
-        async with asyncio.timeout(max(self._timeout_s, 5.0)):
-            await self._ask(self._quick.ping(), within_s=5.0)
-            for name in dir(scripts):
-                if name.isupper() and not name.startswith("_"):
-                    body = getattr(scripts, name)
-                    self._scripts[name] = self._quick.register_script(body)
-                    await self._ask(self._quick.script_load(body), within_s=5.0)
+        async with asyncio.timeout(max(self._timeout_s, START_S)):
+            await self._ask(self._quick.ping(), within_s=START_S)
+            for body in SCRIPTS.values():
+                await self._ask(self._quick.script_load(body), within_s=START_S)
+        self._loaded = True
 
     def _client(self, connections: int, timeout_s: float | None) -> Any:
         pool = driver.BlockingConnectionPool.from_url(
@@ -83,46 +92,54 @@ class RedisStore:
         return (_Told if tracing.on() else driver.Redis).from_pool(pool)
 
     def ready(self) -> str | None:
-        return None if self._scripts else "not connected"
+        return None if self._loaded else "not connected"
 
     async def drain(self) -> None:
         """Stays usable: requests in flight above may still need it."""
 
     async def stop(self) -> None:
+        self._loaded = False
+        await self._lane.close()
         for client in (self._quick, self._waiting):
             if client is not None:
                 await client.aclose()
-        self._scripts.clear()
 
     async def _ask(self, work: Awaitable[T], *, within_s: float | None = None) -> T:
+        """What the driver's pool is asked."""
         try:
             async with asyncio.timeout(within_s or self._timeout_s):
                 return await work
         except (ServerLate, TimeoutError):
-            raise StoreError("timeout", "no answer from the store in time") from None
+            raise lane.late() from None
         except (ServerGone, OSError) as error:
-            raise StoreError("unavailable", type(error).__name__) from None
+            raise lane.gone(error) from None
 
-    async def _run(self, script: str, on: Sequence[str], *arguments: Any) -> Any:
-        return await self._ask(self._scripts[script](keys=on, args=arguments))
+    async def _run(self, script: str, on: Sequence[str], *arguments: Word) -> Any:
+        try:
+            return await self._lane.ask("EVALSHA", SHA1S[script], len(on), *on, *arguments)
+        except ResponseError as error:
+            if not str(error).startswith("NOSCRIPT"):  # a server that was started anew
+                raise
+        return await self._lane.ask("EVAL", SCRIPTS[script], len(on), *on, *arguments)
 
     # -- values
 
     async def get(self, key: str) -> bytes | None:
-        value: bytes | None = await self._ask(self._quick.get(key))
+        value: bytes | None = await self._lane.ask("GET", key)
         return value
 
     async def mget(self, keys: Sequence[str]) -> list[bytes | None]:
-        return list(await self._ask(self._quick.mget(list(keys)))) if keys else []
+        return list(await self._lane.ask("MGET", *keys)) if keys else []
 
     async def put(self, key: str, value: bytes, ttl_ms: int | None = None) -> None:
-        await self._ask(self._quick.set(key, value, px=ttl_ms))
+        expiry: Sequence[Word] = () if ttl_ms is None else ("PX", ttl_ms)
+        await self._lane.ask("SET", key, value, *expiry)
 
     async def put_if_absent(self, key: str, value: bytes, ttl_ms: int) -> bool:
-        return bool(await self._ask(self._quick.set(key, value, px=ttl_ms, nx=True)))
+        return bool(await self._lane.ask("SET", key, value, "PX", ttl_ms, "NX"))
 
     async def delete(self, key: str) -> bool:
-        return bool(await self._ask(self._quick.delete(key)))
+        return bool(await self._lane.ask("DEL", key))
 
     async def renew(self, key: str, value: bytes, ttl_ms: int) -> bool:
         return bool(await self._run("RENEW", [key], value, ttl_ms))
@@ -136,7 +153,7 @@ class RedisStore:
         return int(await self._run("INCR_AND_PUBLISH", [key], channel, message))
 
     async def publish(self, channel: str, message: bytes) -> None:
-        await self._ask(self._quick.publish(channel, message))
+        await self._lane.ask("PUBLISH", channel, message)
 
     @asynccontextmanager
     async def subscribe(self, channel: str) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -171,8 +188,8 @@ class RedisStore:
     # -- streams
 
     async def append(self, stream: str, body: bytes, *, max_len: int = 100_000) -> str:
-        added = self._quick.xadd(stream, {"b": body}, maxlen=max_len, approximate=False)
-        return str((await self._ask(added)).decode())
+        added = await self._lane.ask("XADD", stream, "MAXLEN", "=", max_len, "*", "b", body)
+        return str(added.decode())
 
     async def read(
         self, stream: str, group: str, consumer: str, *, count: int = 100, block_ms: int = 0
@@ -203,7 +220,7 @@ class RedisStore:
                 raise
 
     async def ack(self, stream: str, group: str, ids: Sequence[str]) -> int:
-        return int(await self._ask(self._quick.xack(stream, group, *ids))) if ids else 0
+        return int(await self._lane.ask("XACK", stream, group, *ids)) if ids else 0
 
     async def claim(
         self, stream: str, group: str, consumer: str, *, min_idle_ms: int, count: int = 100
@@ -271,7 +288,7 @@ class RedisStore:
         )
         if live:
             due_ms = live[0].last_seen_ms + self._policy.ttl_ms
-            await self._ask(self._quick.zadd(keys.live_key(account), {account: due_ms}))
+            await self._lane.ask("ZADD", keys.live_key(account), due_ms, account)
         return Admission(bool(admitted), live, _ended(account, ended))
 
     async def heartbeat(
@@ -288,19 +305,22 @@ class RedisStore:
     async def _listed(self, account: str) -> None:
         """A reaper has to look at the account again."""
         due_ms = self._clock.now_ms() + self._policy.ttl_ms
-        await self._ask(self._quick.zadd(keys.live_key(account), {account: due_ms}, nx=True))
+        await self._lane.ask("ZADD", keys.live_key(account), "NX", due_ms, account)
 
     async def heartbeats(self, beats: Sequence[tuple[str, str, int]]) -> list[Pulse]:
         policy, now_ms = self._policy, self._clock.now_ms()
         times = (now_ms, policy.ttl_ms, policy.kept_ms)
-        sha = self._scripts["HEARTBEAT"].sha
-        pipe = self._quick.pipeline(transaction=False)
-        for account, session, limit in beats:
-            own = (limit, session, policy.late_ms, 0, b"")
-            pipe.evalsha(sha, 3, *keys.account_keys(account), *times, *own)
+        head = ("EVALSHA", SHA1S["HEARTBEAT"], 3)
         try:
-            rows = await self._ask(pipe.execute())
-        except NoScriptError:  # a server that was started anew; the single form loads the script
+            rows = await self._lane.ask_all(
+                [
+                    (*head, *keys.account_keys(one), *times, limit, of, policy.late_ms, 0, b"")
+                    for one, of, limit in beats
+                ]
+            )
+        except ResponseError as error:
+            if not str(error).startswith("NOSCRIPT"):
+                raise
             return [await self.heartbeat(one, of, limit=limit) for one, of, limit in beats]
         for (account, _, _), (beat, _) in zip(beats, rows, strict=True):
             if beat == b"readmitted":
@@ -323,7 +343,7 @@ class RedisStore:
                 if int(next_ms) < 0:
                     await self._run("FORGET", [shard], account, lease)
                 else:
-                    await self._ask(self._quick.zadd(shard, {account: int(next_ms)}))
+                    await self._lane.ask("ZADD", shard, int(next_ms), account)
         return ended
 
 
