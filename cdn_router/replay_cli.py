@@ -1,42 +1,71 @@
-"""`headwater router replay`: decide a day of decisions again."""
+"""`headwater router replay`: a recorded day decided again."""
 
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
 from .catalog import POLICIES
-from .journal import replay as again
+from .tape.replay import Differs, Same
+from .tape.replay import replay as played
 
 MAX_SHOWN = 20
 
 
+class Counts(msgspec.Struct):
+    """What became of a tape's snapshots and decisions; `skipped` lines had nothing before them."""
+
+    decisions: int = 0
+    snapshots: int = 0
+    same: int = 0
+    differ: int = 0
+    skipped: int = 0
+
+
 def replay(
-    log: Annotated[Path, typer.Argument(help="A decision log (router.decision_log).")],
+    root: Annotated[str, typer.Argument(metavar="DIR", help="An archive: a folder, or s3://...")],
+    policy: Annotated[str, typer.Option("--policy", help="Decide by this one instead.")] = "",
     json: Annotated[bool, typer.Option("--json", help="Counts as JSON.")] = False,
 ) -> None:
-    """Decide every decision of a log again; 0 when all are the same, byte for byte.
+    """Make every recorded snapshot and decision anew from the evidence; 0 when all are the same,
+    byte for byte.
 
-    1 when one differs (the first ones are shown), 2 when the file is no decision log.
+    1 when one differs (the first ones are shown), 2 when there is no tape in DIR. A router records
+    with router.record set; DIR is its object store, by default objects/ in its data.
 
-    Example: headwater router replay decisions.jsonl
+    Example: headwater router replay data/objects --policy d-ucb
     """
-    same = differs = 0
+    if policy and policy not in POLICIES:
+        _fail(f"no such policy: {policy}; one of {', '.join(sorted(POLICIES))}")
+    from .archive.reading import dataset
+    from .tape.table import lines
+
+    counts = Counts()
     try:
-        with log.open("rb") as lines:
-            for outcome in again(lines, POLICIES):
-                if outcome is None:
-                    same += 1
-                    continue
-                differs += 1
-                if differs <= MAX_SHOWN:
+        for outcome in played(lines(dataset(root, "tape")), POLICIES, policy):
+            if isinstance(outcome, Same):
+                counts.same += 1
+            elif isinstance(outcome, Differs):
+                counts.differ += 1
+                if counts.differ <= MAX_SHOWN:
                     was, now = outcome.was.decode(), outcome.now.decode()
-                    typer.echo(f"line {outcome.line}\n  was {was}\n  now {now}", err=True)
+                    where = f"line {outcome.line} of {outcome.node}"
+                    typer.echo(f"{where}\n  was {was}\n  now {now}", err=True)
+            else:
+                counts.skipped += 1
+                continue
+            counts.decisions += outcome.kind == "decision"
+            counts.snapshots += outcome.kind == "snapshot"
     except (OSError, ValueError) as error:
-        typer.echo(f"headwater router replay: {error}", err=True)
-        raise typer.Exit(2) from None
-    counts = {"decisions": same + differs, "same": same, "differ": differs}
-    words = f"{same + differs} decisions, {same} the same, {differs} differ"
+        _fail(str(error))
+    words = (
+        f"{counts.decisions} decisions on {counts.snapshots} snapshots, {counts.same} the same, "
+        f"{counts.differ} differ"
+    )
     typer.echo(msgspec.json.encode(counts) if json else words)
-    raise typer.Exit(int(differs > 0))
+    raise typer.Exit(int(counts.differ > 0))
+
+
+def _fail(why: str) -> None:
+    typer.echo(f"headwater router replay: {why}", err=True)
+    raise typer.Exit(2)

@@ -1,18 +1,10 @@
-"""The router's listener: decisions for session starts, steering polls, and the operator's view."""
+"""The router put together: its parts over one set of settings, and its listener."""
 
 import asyncio
 import secrets
-from collections import Counter
 from pathlib import Path
-from typing import TypeVar
-
-import msgspec
-from aiohttp import web
-from aiohttp.typedefs import Handler
-from prometheus_client.core import GaugeMetricFamily
 
 import cat
-from runtime import logs, metrics
 from runtime.clock import SYSTEM, Clock
 from runtime.fetch import Fetcher
 from runtime.objects import ObjectStore
@@ -27,260 +19,24 @@ from .cells.feed import Feed
 from .cells.keeper import Keeper
 from .cells.place import databases, locator
 from .cells.state import State as CellState
-from .core import Router, Site, is_session_id
-from .errors import Busy, NotFound, RequestError, RouterError, TooLarge, Unsupported
+from .core import Router
+from .endpoints import STEER_HEADERS, Endpoints
 from .feeds_http import Feeds
 from .feeds_polls import PollFeed
 from .front import Front
 from .health import Limits
-from .inlet import CMCD_HEADERS, CMCD_TYPES
-from .intake import MAX_BODY_BYTES, Hosts, Intake, Keep
-from .pathways import Admin, Pathway
+from .inlet import CMCD_HEADERS
+from .intake import Hosts, Intake, Keep
+from .pathways import Pathway
 from .policies.face import Cdn
 from .prober import Prober, Target
-from .sessions import Sessions, Viewer
+from .sessions import Sessions
 from .settings import PathwaySettings, Settings
 from .state import Signer
-from .steering import CONTENT_TYPE
+from .tape.recorder import Tape
 from .upkeep import Upkeep
 
-MAX_TEXT_CHARS = 256
-
-log = logs.get("cdn_router")
-DECISIONS = metrics.counter("router_decisions", "session starts", ("pathway", "reason"))
-POLLS = metrics.Sampled("router_polls", "steering polls", ("protocol",))
-ISSUES = metrics.counter("router_poll_issues", "faults in steering polls", ("issue",))
-RECORDS = metrics.Sampled("router_cmcd_records", "CMCD records by what became of them", ("fate",))
-NOTES = metrics.Sampled("router_cmcd_notes", "oddities of CMCD records", ("code",))
-GAUGE = GaugeMetricFamily
-SHARES = metrics.Sampled("router_sessions", "live sessions told it", ("pathway",), kind=GAUGE)
-OPEN = metrics.Sampled(
-    "router_circuit", "1: not closed", ("region", "pathway", "state"), kind=GAUGE
-)
-SCORES = metrics.Sampled("router_qoe", "mean score", ("region", "pathway"), kind=GAUGE)
-COST = metrics.Sampled("router_cost_dollars_per_hour", "at this load", ("pathway",), kind=GAUGE)
-FILL = metrics.Sampled("router_commit_fill", "95th percentile", ("pathway",), kind=GAUGE)
-
-# Steering answers are per session and readable by any player's page (ST-18).
-STEER_HEADERS = {
-    "Cache-Control": "no-store",
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "Retry-After",
-}
-PREFLIGHT_HEADERS = STEER_HEADERS | {
-    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
-    "Access-Control-Allow-Headers": "*",
-    "Access-Control-Max-Age": "86400",
-}
 GUESTS = 4  # a quarter of the records is for sessions we did not start
-
-
-class Start(msgspec.Struct):
-    """Body of POST /v1/decisions; members we do not know are a newer caller's."""
-
-    session_id: str = ""
-    content: str = ""
-    country: str = ""
-    device_class: str = ""
-    asn: int | None = None
-    tenant: str = ""
-
-
-class Change(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of PUT /v1/pathways/{id}."""
-
-    state: Admin
-
-
-Body = TypeVar("Body", Start, Change)
-
-
-class Endpoints:
-    """Handlers over one router; each is a line of `routes`."""
-
-    def __init__(
-        self,
-        router: Router,
-        intake: Intake,
-        clock: Clock,
-        console_origin: str,
-        admin: AdminRoutes,
-    ) -> None:
-        self._router = router
-        self._admin = admin
-        self._intake = intake
-        self._clock = clock
-        self._console_origin = console_origin
-        self.polls: Counter[tuple[str, ...]] = Counter()
-
-    def application(self) -> web.Application:
-        app = web.Application(middlewares=[self._around], client_max_size=1 << 20)
-        app.add_routes(
-            [
-                web.get("/steer/{protocol:hls|dash}", self.steer),
-                web.options("/steer/{protocol:hls|dash}", self.preflight),
-                web.post("/cmcd", self.cmcd),
-                web.options("/cmcd", self.cmcd_preflight),
-                web.post("/v1/decisions", self.decide),
-                web.get("/v1/pathways", self.pathways),
-                web.put("/v1/pathways/{id}", self.administer),
-                web.get("/v1/moves", self.moves),
-                web.get("/v1/sessions/{id}", self.session),
-                *self._admin.routes(),
-            ]
-        )
-        ends = [
-            POLLS.add(lambda: self.polls),
-            RECORDS.add(lambda: self._intake.records),
-            NOTES.add(lambda: self._intake.notes),
-        ]
-
-        async def end(_: web.Application) -> None:
-            for each in ends:
-                each()
-
-        app.on_cleanup.append(end)
-        return app
-
-    @web.middleware
-    async def _around(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        try:
-            response = await handler(request)
-        except RouterError as error:
-            body = {"error": error.code, "detail": error.detail}
-            response = web.json_response(body, status=error.status)
-            if isinstance(error, Busy):
-                response.headers["Retry-After"] = "5"
-            if request.path == "/cmcd":
-                response.headers["Access-Control-Allow-Origin"] = "*"
-        if "Cache-Control" not in response.headers:
-            response.headers["Cache-Control"] = "no-store"
-        if request.method == "GET" and "Access-Control-Allow-Origin" not in response.headers:
-            response.headers["Access-Control-Allow-Origin"] = self._console_origin
-        return response
-
-    async def steer(self, request: web.Request) -> web.Response:
-        protocol = request.match_info["protocol"]
-        query = request.rel_url.raw_query_string
-        body = self.answer(protocol, query)
-        return web.Response(body=body, content_type=CONTENT_TYPE, headers=STEER_HEADERS)
-
-    def answer(self, protocol: str, query: str) -> bytes:
-        """The steering manifest for a poll: also the short way's."""
-        answer = self._router.poll(protocol, query, self._clock.now_ms())
-        self.polls[protocol,] += 1
-        for issue in answer.issues:
-            ISSUES.labels(issue).inc()
-        if answer.issues:
-            log.info("poll_issues", session_id=answer.session.id, issues=answer.issues)
-        return answer.body
-
-    async def preflight(self, _: web.Request) -> web.Response:
-        return web.Response(status=204, headers=PREFLIGHT_HEADERS)
-
-    async def cmcd(self, request: web.Request) -> web.Response:
-        """Events in, 204 out (CM-31). Never 410: it would silence the player's whole session."""
-        if request.content_type not in CMCD_TYPES:
-            raise Unsupported("content_type", "application/cmcd")
-        body = bytearray()
-        async for chunk in request.content.iter_any():
-            body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                raise TooLarge("too_large", f"at most {MAX_BODY_BYTES} bytes")
-        self._intake.take(bytes(body), request.remote or "", self._clock.now_ms())
-        return web.Response(status=204, headers=CMCD_HEADERS)
-
-    async def cmcd_preflight(self, _: web.Request) -> web.Response:
-        return web.Response(status=204, headers=CMCD_HEADERS)
-
-    async def decide(self, request: web.Request) -> web.Response:
-        start = _decoded(await request.read(), Start)
-        if start.session_id and not is_session_id(start.session_id):
-            raise RequestError("session_id", "at most 64 unreserved characters")
-        if (
-            max(map(len, (start.content, start.country, start.device_class, start.tenant)))
-            > MAX_TEXT_CHARS
-        ):
-            raise RequestError("too_long", f"at most {MAX_TEXT_CHARS} characters a text")
-        now_ms = self._clock.now_ms()
-        session, decision = self._router.start(
-            start.session_id,
-            Viewer(start.content, start.country, start.device_class, start.asn, start.tenant),
-            now_ms,
-        )
-        DECISIONS.labels(decision.ids[0], decision.reason).inc()
-        log.info(
-            "decision",
-            session_id=session.id,
-            pathways=list(decision.ids),
-            reason=decision.reason,
-            snapshot=decision.snapshot_version,
-        )
-        return web.json_response(
-            {
-                "session_id": session.id,
-                "pathways": [
-                    {"id": i, "base_url": self._router.sites[i].pathway.base_url}
-                    for i in session.order
-                ],
-                "reason": decision.reason,
-                "sentence": decision.sentence,
-                "policy": decision.policy,
-                "policy_version": decision.policy_version,
-                "snapshot_version": decision.snapshot_version,
-                "ttl_s": self._router.ttl_s(decision, now_ms),
-                "steering": {
-                    protocol: self._router.steering_url(protocol, session, 0, now_ms)
-                    for protocol in ("hls", "dash")
-                },
-            }
-        )
-
-    async def pathways(self, _: web.Request) -> web.Response:
-        sites = [site_json(site) for site in self._router.sites.values()]
-        version = self._router.snapshot().version
-        return web.json_response({"snapshot_version": version, "pathways": sites})
-
-    async def administer(self, request: web.Request) -> web.Response:
-        self._admin.admit(request)
-        change = _decoded(await request.read(), Change)
-        name = request.match_info["id"]
-        site = self._router.administer(name, change.state, self._clock.now_ms())
-        self._admin.accepted()
-        log.info("pathway_administered", pathway=name, state=change.state)
-        return web.json_response(site_json(site))
-
-    async def moves(self, _: web.Request) -> web.Response:
-        return web.json_response({"moves": self._router.moves.to_json()})
-
-    async def session(self, request: web.Request) -> web.Response:
-        name = request.match_info["id"]
-        session = self._router.sessions.get(name) or self._intake.guests.get(name)
-        if session is None:
-            raise NotFound("session_unknown", "no record of this session")
-        return web.json_response(session.to_json(self._clock.now_ms()))
-
-
-def site_json(site: Site) -> dict[str, object]:
-    """A pathway for the console: what it is, how it is, since when and why."""
-    return {
-        "id": site.pathway.id,
-        "base_url": site.pathway.base_url,
-        "priority": site.pathway.priority,
-        "state": site.admin,
-        "health": site.health.state,
-        "reason": site.reason,
-        "why": site.why,
-        "since_ms": site.since_ms,
-        "probe_ms": None if site.probe_ms is None else round(site.probe_ms, 1),
-    }
-
-
-def _decoded(body: bytes, shape: type[Body]) -> Body:
-    try:
-        return msgspec.json.decode(body, type=shape)
-    except msgspec.MsgspecError as error:
-        raise RequestError("bad_body", str(error)) from None
 
 
 def build(settings: Settings, clock: Clock = SYSTEM) -> Router:
@@ -356,11 +112,13 @@ def parts(
     router = build(settings, clock)
     cells = CellState([cdn(each) for each in settings.pathways], clock.now_ms() / 1000)
     node = secrets.token_hex(8)
-    archive = opened(*kept, node, settings.archive_max_bytes, clock) if kept else ()
-    keep = archive[1].append if archive else None
-    intake = build_intake(settings, router, cells, keep)
+    archive = opened(*kept, node, settings.archive_max_bytes, clock) if kept else None
+    intake = build_intake(settings, router, cells, archive.keep if archive else None)
     keeper = Keeper(cells, node, clock, store)
-    upkeep = Upkeep(router, cells, clock, settings.plan_file, settings.decision_log)
+    tape = None
+    if archive is not None and settings.record:
+        tape = Tape(archive.write, cells, clock.now_ms() / 1000)
+    upkeep = Upkeep(router, cells, clock, settings.plan_file, tape)
     token = settings.admin_token.get_secret_value()
     admin = AdminRoutes(router, clock, token, upkeep.keep)
     endpoints = Endpoints(router, intake, clock, settings.console_origin, admin)
@@ -379,9 +137,10 @@ def parts(
             CMCD_HEADERS,
         ),
     )
+    shelves: list[Part] = [archive.objects, archive.archive] if archive else []
     targets = [Target(p.id, p.probe_url) for p in settings.pathways if p.probe_url]
     if not targets:
-        return [*archive, keeper, upkeep, listener]
+        return [*shelves, keeper, upkeep, listener]
     fetcher = Fetcher(
         [target.url for target in targets],
         name="probe-client",
@@ -395,4 +154,4 @@ def parts(
             await prober.round()
             await asyncio.sleep(settings.probe_interval_s)
 
-    return [*archive, fetcher, Background("probes", forever), keeper, upkeep, listener]
+    return [*shelves, fetcher, Background("probes", forever), keeper, upkeep, listener]

@@ -47,7 +47,6 @@ class Settings(Section):
     feed_token: SecretStr = SecretStr("")  # for logs and events; empty: from this machine only
     feed_per_peer: Annotated[int, Field(ge=1)] = 2_000  # lines a second, ten times at once
     plan_file: Path | None = None  # keeps the operator's plan over restarts, shares it with workers
-    decision_log: Path | None = None  # every decision, for `headwater router replay`
     state_key: SecretStr = SecretStr("")  # one for all nodes; empty: a fresh one per process
     state_ttl_s: Annotated[int, Field(ge=60)] = 86_400
     probe_interval_s: Annotated[float, Field(gt=0, le=300)] = 1.0
@@ -61,6 +60,7 @@ class Settings(Section):
     cmcd_per_session: Annotated[int, Field(ge=1)] = 2  # likewise, thirty times at once
     geoip: Annotated[list[str], Field(max_length=8)] = Field(default_factory=list)  # mmdb files
     archive: bool = True  # events as Parquet in the object store
+    record: bool = False  # into the archive: all decisions and what they rest on, to be replayed
     archive_max_bytes: Annotated[int, Field(ge=1 << 20)] = 1 << 30  # that wait to be stored
 
     @field_validator("pathways")

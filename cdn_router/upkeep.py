@@ -1,4 +1,4 @@
-"""What the router does beside answering: snapshots and plans every half second, and its files.
+"""What the router does beside answering: snapshots and plans every half second.
 
 Rules of the file
 1. Nothing here is awaited by a request; a file that cannot be read or written is logged, and the
@@ -22,20 +22,18 @@ from .cells.state import State
 from .core import Router
 from .errors import RouterError
 from .health import State as HealthState
-from .journal import Journal
 from .policies.face import Stand
+from .tape.recorder import Tape
 
 ROUND_S = 0.5
 MAX_PLAN_BYTES = 1 << 20
-MAX_PENDING = 200_000  # lines of the decision log between two rounds
 
 log = logs.get("cdn_router")
 AGE = metrics.gauge("router_snapshot_age_seconds", "age of the snapshot that decides")
-LOST = metrics.counter("router_log_lost", "lines of the decision log that were not kept")
 
 
 class Upkeep:
-    """A part: keeps a router's snapshot, plan and decision log up to date."""
+    """A part: keeps a router's snapshot, plan and tape up to date."""
 
     name = "upkeep"
 
@@ -45,16 +43,15 @@ class Upkeep:
         cells: State,
         clock: Clock,
         plan_file: Path | None = None,
-        decision_log: Path | None = None,
+        tape: Tape | None = None,
     ) -> None:
         self._router, self._cells, self._clock = router, cells, clock
-        self._plan_file, self._log_file = plan_file, decision_log
+        self._plan_file, self._tape = plan_file, tape
         self._commits = Commits(cells.cdns, clock.now_ms() / 1000)
         self._seen_ns = 0
-        self._lines: list[bytes] = []
         self._task: asyncio.Task[None] | None = None
-        if decision_log is not None:
-            router.record = Journal(self._line).record
+        if tape is not None:
+            router.record = tape.record
 
     async def start(self) -> None:
         self.round()
@@ -129,19 +126,6 @@ class Upkeep:
         except (OSError, msgspec.MsgspecError, RouterError) as error:
             log.error("plan_not_read", reason=str(error))
 
-    def _line(self, line: bytes) -> None:
-        if len(self._lines) < MAX_PENDING:
-            self._lines.append(line)
-        else:
-            LOST.inc()
-
     def _flush(self) -> None:
-        if self._log_file is None or not self._lines:
-            return
-        lines, self._lines = self._lines, []
-        try:
-            with self._log_file.open("ab") as file:
-                file.write(b"".join(lines))
-        except OSError as error:
-            LOST.inc(len(lines))
-            log.error("decisions_not_logged", reason=str(error))
+        if self._tape is not None:
+            self._tape.flush()

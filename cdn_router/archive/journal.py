@@ -1,9 +1,10 @@
 """The journal of bodies: written before a body is acknowledged, read when it becomes Parquet.
 
-A frame is length, CRC-32, time of arrival in epoch ms and the length of the network's name, then
-the name and the body; numbers are little-endian. Each goes out in one write to a file opened for
-appending, so what was acknowledged survives a kill -9 of the process. `sync` brings it to the disk;
-what a power failure may take is what came since the last one. A torn frame ends a file.
+A frame is length, CRC-32, time of arrival in epoch ms and the length of a label, then the label
+(whence the body is) and the body; numbers are little-endian. Each goes out in one write to a file
+opened for appending, so what was acknowledged survives a kill -9 of the process. `sync` brings it
+to the disk; what a power failure may take is what came since the last one. A torn frame ends a
+file.
 
 Bodies hold URLs as players sent them, queries and all: files are for their owner only and go when
 their table is stored.
@@ -18,41 +19,40 @@ from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
-from ..cells.place import network_of
 from ..errors import Busy
 
 HEAD = struct.Struct("<IIqH")
-SUFFIX = ".cmcd"
 MAX_FILE_BYTES = 64 << 20
-MAX_BODY_BYTES = 1 << 20
+MAX_FRAME_BYTES = 64 << 20
 
 
 class Frame(NamedTuple):
-    """A body, when it came (epoch ms) and from which network."""
+    """A body, when it came (epoch ms) and whence."""
 
     at_ms: int
-    network: str
+    label: str
     body: bytes
 
 
 class Journal:
-    """Files of one node in a folder; a new one by size, by `turn` and at each start."""
+    """Files of one node and kind in a folder; a new one by size, by `turn` and at each start."""
 
-    def __init__(self, folder: Path, node: str, max_bytes: int) -> None:
+    def __init__(self, folder: Path, node: str, max_bytes: int, kind: str = "cmcd") -> None:
         self._folder = folder
         self._node = node
+        self._suffix = f".{kind}"
         self._max_bytes = max_bytes
         self._file = -1
         self._size = 0
         self._number = 0
         folder.mkdir(parents=True, exist_ok=True)
-        self._waiting = sum(path.stat().st_size for path in folder.glob(f"*{SUFFIX}"))
+        self._waiting = sum(path.stat().st_size for path in folder.glob(f"*{self._suffix}"))
 
-    def append(self, body: bytes, peer: str, now_ms: int) -> None:
+    def append(self, body: bytes, label: str, now_ms: int) -> None:
         """Write a frame; Busy when more waits than may, or the disk takes no more."""
-        network = network_of(peer).encode()
-        head = HEAD.pack(len(body), crc32(body), now_ms, len(network))
-        frame = b"".join((head, network, body))
+        name = label.encode()
+        head = HEAD.pack(len(body), crc32(body), now_ms, len(name))
+        frame = b"".join((head, name, body))
         if self._waiting + len(frame) > self._max_bytes:
             raise Busy("archive_full", "what came before has yet to be stored")
         try:
@@ -82,7 +82,7 @@ class Journal:
 
     def ended(self) -> list[Path]:
         """Files that nobody writes any more, oldest first: a writer holds a lock on its own."""
-        return [path for path in sorted(self._folder.glob(f"*{SUFFIX}")) if _idle(path)]
+        return [path for path in sorted(self._folder.glob(f"*{self._suffix}")) if _idle(path)]
 
     def stored(self, path: Path) -> None:
         """The content of a file is safe elsewhere."""
@@ -92,7 +92,7 @@ class Journal:
 
     def _open(self, now_ms: int) -> None:
         self._number += 1
-        path = self._folder / f"{now_ms:013d}-{self._node}-{self._number}{SUFFIX}"
+        path = self._folder / f"{now_ms:013d}-{self._node}-{self._number}{self._suffix}"
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         fcntl.flock(self._file, fcntl.LOCK_EX)
 
@@ -119,7 +119,7 @@ def frames(content: bytes) -> Iterator[Frame]:
         length, check, at_ms, named = HEAD.unpack_from(content, at)
         begin = at + HEAD.size + named
         body = content[begin : begin + length]
-        if length > MAX_BODY_BYTES or len(body) != length or crc32(body) != check:
+        if length > MAX_FRAME_BYTES or len(body) != length or crc32(body) != check:
             return
         yield Frame(at_ms, content[at + HEAD.size : begin].decode(errors="replace"), body)
         at = begin + length

@@ -1,43 +1,56 @@
-"""The part that makes Parquet of the journal: a table for each of its files and hours.
+"""The part that makes Parquet of journals: a table for each of their files and hours.
 
-Names: `qoe/date=YYYY-MM-DD/hour=HH/{first}-{node}.parquet`, UTC by time of arrival, in the object
-store (a folder or S3); any reader of hive-partitioned Parquet finds its way. A journal file goes
-only after its table is stored; should the process die between, the same name is written again, so
-that nothing is lost and nothing doubled.
+Names: `{shelf}/date=YYYY-MM-DD/hour=HH/{first}-{node}-{n}.parquet`, UTC by time of arrival, in the
+object store (a folder or S3); any reader of hive-partitioned Parquet finds its way. A journal file
+goes only after its table is stored; should the process die between, the same name is written again,
+so that nothing is lost and nothing doubled. Hours that are over are compacted (`compact`).
 """
 
 import asyncio
 import io
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
+import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from runtime import logs, metrics
 from runtime.clock import Clock
 from runtime.objects import ObjectError, ObjectStore
 
+from .compact import compact
 from .journal import Frame, Journal, frames
-from .table import table
 
 TURN_S = 30.0  # the youngest rows are so old before they can be queried
 SYNC_S = 1.0
+COMPACT_S = 60.0
 HOUR_MS = 3_600_000
+PARQUET = "application/vnd.apache.parquet"
 
 log = logs.get("cdn_router")
 STORED = metrics.counter("router_archived", "records stored as Parquet")
+COMPACTED = metrics.counter("router_archive_compacted", "small files put into larger ones")
 FAILED = metrics.counter("router_archive_failures", "rounds that stored nothing")
 
 
+class Shelf(NamedTuple):
+    """Bodies of one kind: where they wait, and the table that frames of a node become."""
+
+    prefix: str
+    journal: Journal
+    table: Callable[[list[Frame], str], pa.Table]
+
+
 class Archive:
-    """Keeps bodies by `append`; everything else goes on in the background, in a thread."""
+    """Everything goes on in the background, in a thread."""
 
     name = "archive"
 
-    def __init__(self, journal: Journal, store: ObjectStore, clock: Clock) -> None:
-        self.append = journal.append
-        self._journal = journal
+    def __init__(self, shelves: Sequence[Shelf], store: ObjectStore, clock: Clock) -> None:
+        self._shelves = tuple(shelves)
         self._store = store
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
@@ -59,44 +72,59 @@ class Archive:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-        self._journal.turn()
+        for shelf in self._shelves:
+            shelf.journal.turn()
 
     async def _rounds(self) -> None:
-        turned_s = self._clock.monotonic_s()
+        turned_s = compacted_s = self._clock.monotonic_s()
         while True:
             await asyncio.sleep(SYNC_S)
-            with suppress(OSError):  # a file that ended meanwhile
-                await asyncio.to_thread(self._journal.sync)
-            if self._clock.monotonic_s() - turned_s >= TURN_S:
-                turned_s = self._clock.monotonic_s()
-                self._journal.turn()
+            now_s = self._clock.monotonic_s()
+            for shelf in self._shelves:
+                with suppress(OSError):  # a file that ended meanwhile
+                    await asyncio.to_thread(shelf.journal.sync)
+                if now_s - turned_s >= TURN_S:
+                    shelf.journal.turn()
+            turned_s = now_s if now_s - turned_s >= TURN_S else turned_s
             await self.store()
+            if now_s - compacted_s >= COMPACT_S:
+                compacted_s = now_s
+                await self.compact()
 
     async def store(self) -> None:
         """Store all files that have ended; what fails stays for the next round."""
-        for path in self._journal.ended():
-            try:
-                for name, body, count in await asyncio.to_thread(tables, path):
-                    await self._store.put(name, body, content_type="application/vnd.apache.parquet")
-                    STORED.inc(count)
-            except (ObjectError, OSError) as error:
-                FAILED.inc()
-                log.warning("archive_away", reason=str(error))
-                return
-            self._journal.stored(path)
+        try:
+            for shelf in self._shelves:
+                for path in shelf.journal.ended():
+                    for name, body, count in await asyncio.to_thread(tables, shelf, path):
+                        await self._store.put(name, body, content_type=PARQUET)
+                        STORED.inc(count)
+                    shelf.journal.stored(path)
+        except (ObjectError, OSError) as error:
+            FAILED.inc()
+            log.warning("archive_away", reason=str(error))
+
+    async def compact(self) -> None:
+        """Put the small files of past hours into larger ones."""
+        try:
+            for shelf in self._shelves:
+                COMPACTED.inc(await compact(self._store, shelf.prefix, self._clock.now_ms()))
+        except (ObjectError, OSError) as error:
+            log.warning("archive_not_compacted", reason=str(error))
 
 
-def tables(path: Path) -> list[tuple[str, bytes, int]]:
+def tables(shelf: Shelf, path: Path) -> list[tuple[str, bytes, int]]:
     """The Parquet of a journal file: name, body and number of records for each hour in it."""
     hours: dict[int, list[Frame]] = {}
     for frame in frames(path.read_bytes()):
         hours.setdefault(frame.at_ms // HOUR_MS, []).append(frame)
+    node = path.stem.split("-")[1]
     found = []
     for hour, kept in hours.items():
-        made = table(kept)
+        made = shelf.table(kept, node)
         body = io.BytesIO()
         pq.write_table(made, body, compression="zstd")
         at = datetime.fromtimestamp(hour * 3600, UTC)
-        name = f"qoe/date={at:%Y-%m-%d}/hour={at:%H}/{path.stem}.parquet"
+        name = f"{shelf.prefix}/date={at:%Y-%m-%d}/hour={at:%H}/{path.stem}.parquet"
         found.append((name, body.getvalue(), made.num_rows))
     return found

@@ -69,7 +69,7 @@ def table(frames: Iterable[Frame]) -> pa.Table:
     networks: list[str] = []
     for frame, count in zip(kept, counts, strict=True):
         times.extend([frame.at_ms] * count)
-        networks += [frame.network] * count
+        networks += [frame.label] * count
     arrays = [pa.array(times, pa.int64()), pa.array(networks, pa.string())]
     for name in NAMES:
         valid, first, text = (pa.py_buffer(each) for each in made[name])
@@ -91,7 +91,7 @@ def _row(frame: Frame, line: bytes) -> dict[str, object] | None:
         return None
     data = upgrade(record.data) if record.version == 1 else record.data
     found = {name: _plain(name, data[name]) for name in NAMES if name in data}
-    return {"at_ms": frame.at_ms, "network": frame.network, **found}
+    return {"at_ms": frame.at_ms, "network": frame.label, **found}
 
 
 def _plain(name: str, value: Value) -> object:

@@ -113,6 +113,8 @@ class Exchange:
         elif told.hello:
             self._whole = True
         else:
+            if self._state.tape is not None:
+                self._state.tape.heard(body, now_s)
             self._heard(told, now_s)
 
     def _heard(self, told: Told, now_s: float) -> None:

@@ -7,6 +7,7 @@ The snapshot's time is that of its making; `peers_age_ms` tells how old the olde
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from typing import Protocol
 
 from ..policies.face import Cdn, Cell, Circuit, Evidence, Site, Snapshot, Stand
 from .circuits import Circuits, Second, Seconds, Where
@@ -36,22 +37,42 @@ class Part:
             del self.seconds[at_s]
 
 
+class Tape(Protocol):
+    """Who is told everything that a state is told, in order, and the snapshots made of it."""
+
+    def sample(self, cell: Cell, cdn: int, sample: Sample, now_s: float) -> None: ...
+    def outcome(self, region: str, cdn: int, outcome: Second, now_s: float) -> None: ...
+    def heard(self, body: bytes, now_s: float) -> None: ...
+    def look(self, now_s: float) -> None: ...
+    def before_snapshot(self, now_s: float) -> None: ...
+    def snapshot(self, picture: Snapshot, fill: tuple[float, ...]) -> None: ...
+
+
 class State:
+    """`version` is that of the last snapshot. The same told in the same order makes the same
+    snapshots, byte for byte: nothing here depends on a clock or on the order of a set.
+    """
+
     def __init__(self, cdns: Sequence[Cdn], now_s: float) -> None:
         self.cdns = tuple(cdns)
         self.circuits = Circuits()
         self.own = Part(Sums(now_s))
         self.peers: dict[str, Part] = {}
-        self._version = 0
+        self.tape: Tape | None = None
+        self.version = 0
 
     # -- evidence ----------------------------------------------------------------------------------
 
     def sample(self, cell: Cell, cdn: int, sample: Sample, now_s: float) -> None:
         """A stretch of playback of one session."""
+        if self.tape is not None:
+            self.tape.sample(cell, cdn, sample, now_s)
         self.own.sums.add(cell, cdn, sample, now_s)
 
     def outcome(self, region: str, cdn: int, outcome: Second, now_s: float) -> None:
         """What one session saw of a CDN."""
+        if self.tape is not None:
+            self.tape.outcome(region, cdn, outcome, now_s)
         wheres = self.own.seconds.setdefault(int(now_s), {})
         wheres.setdefault((region, cdn), Second()).join(outcome)
 
@@ -59,6 +80,8 @@ class State:
 
     def look(self, now_s: float) -> list[tuple[Where, Circuit]]:
         """Forget the silent and the old, and judge all circuits."""
+        if self.tape is not None:
+            self.tape.look(now_s)
         for name in [n for n, p in self.peers.items() if now_s - p.heard_s > SILENT_S]:
             del self.peers[name]
         parts = [self.own, *self.peers.values()]
@@ -75,7 +98,10 @@ class State:
         fill: Sequence[float] = (),
     ) -> Snapshot:
         """Everything as of now. `stands` and `fill` are by CDN, in the order of `cdns`."""
-        self._version += 1
+        if self.tape is not None:
+            self.tape.before_snapshot(now_ms / 1000)
+        self.version += 1
+        self.own.sums.turn(now_ms / 1000)
         count = len(self.cdns)
         totals = self._totals(now_ms / 1000)
         cells: dict[Cell, list[Evidence]] = {Cell(): [Evidence()] * count}
@@ -92,12 +118,12 @@ class State:
                 )
                 for at, cdn in enumerate(self.cdns)
             )
-            for region in {"", *(cell.region for cell in cells), *self._capped()}
+            for region in dict.fromkeys(["", *(cell.region for cell in cells), *self._capped()])
         }
         for region in sites:
             cells.setdefault(Cell(region), [Evidence()] * count)
-        return Snapshot(
-            self._version,
+        picture = Snapshot(
+            self.version,
             now_ms,
             self.cdns,
             tuple(stands) or (Stand.ENABLED,) * count,
@@ -105,6 +131,9 @@ class State:
             sites,
             HALF_LIFE_S,
         )
+        if self.tape is not None:
+            self.tape.snapshot(picture, tuple(fill))
+        return picture
 
     def peers_age_ms(self, now_ms: int) -> int:
         """Age of the peer that was not heard of for longest; 0 alone."""
@@ -120,15 +149,15 @@ class State:
                 there[where] = there.get(where, 0.0) + row[SECONDS] * fade
         return there
 
-    def _capped(self) -> set[str]:
-        return {region for cdn in self.cdns for region in cdn.capacity_mbps}
+    def _capped(self) -> list[str]:
+        return [region for cdn in self.cdns for region in cdn.capacity_mbps]
 
     def _totals(self, now_s: float) -> Mapping[tuple[Cell, int], Row]:
         """Sums over all nodes, of cells, their regions and the whole."""
         totals: dict[tuple[Cell, int], Row] = {}
         for part in (self.own, *self.peers.values()):
             for (cell, cdn), row in part.sums.at(now_s):
-                for each in {cell, Cell(cell.region), Cell()}:
+                for each in dict.fromkeys((cell, Cell(cell.region), Cell())):
                     total = totals.setdefault((each, cdn), [0.0] * len(COLUMNS))
                     for at, value in enumerate(row):
                         total[at] += value

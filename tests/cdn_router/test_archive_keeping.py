@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from cdn_router.archive.journal import Frame, Journal, frames
-from cdn_router.archive.keeper import Archive
+from cdn_router.archive.opening import opened
+from cdn_router.archive.reading import dataset
 from cdn_router.archive.table import NAMES, table
 from cdn_router.cmcd.decode import decode_line
 from cdn_router.errors import Busy
@@ -60,7 +61,7 @@ def test_the_kernel_and_the_reader_tell_the_same() -> None:
 def test_frames_end_at_the_first_that_is_torn(tmp_path: Path) -> None:
     journal = Journal(tmp_path, "n", 10_000)
     for number in range(3):
-        journal.append(b"body%d" % number, "192.0.2.7", NOW_MS + number)
+        journal.append(b"body%d" % number, "192.0.2", NOW_MS + number)
     assert journal.ended() == []
     journal.turn()
     [path] = journal.ended()
@@ -123,28 +124,25 @@ class Away(FolderStore):
 async def test_parquet_by_the_hour_can_be_queried(tmp_path: Path) -> None:
     store = Away(tmp_path / "objects")
     await store.start()
-    journal = Journal(tmp_path / "journal", "n", 1 << 20)
-    archive = Archive(journal, store, SYSTEM)
+    folder = tmp_path / "journal"
+    archive = opened(store, folder, "n", 1 << 20, SYSTEM)
     for at_ms in (NOW_MS, NOW_MS + 3_600_000):
-        archive.append(b"\n".join(LINES), "192.0.2.7", at_ms)
-    journal.turn()
-    await archive.store()
-    assert len(journal.ended()) == 1, "what was not stored stays"
+        archive.keep(b"\n".join(LINES), "192.0.2.7", at_ms)
+    await archive.archive.stop()
+    await archive.archive.store()
+    assert len(list(folder.iterdir())) == 1, "what was not stored stays"
     store.away = False
-    await archive.store()
-    assert journal.ended() == []
+    await archive.archive.store()
+    assert not list(folder.iterdir())
     names = [info.name for info in await store.find("qoe/")]
     assert [name.rpartition("/")[0] for name in names] == [
         "qoe/date=2023-11-14/hour=22",
         "qoe/date=2023-11-14/hour=23",
     ]
-    folder = tmp_path / "query"
-    for name in names:
-        (folder / name).parent.mkdir(parents=True)
-        (folder / name).write_bytes((await store.get(name)).body)
-    found = ds.dataset(folder, partitioning="hive").to_table(
+    found = dataset(str(tmp_path / "objects")).to_table(
         filter=(ds.field("rc") >= 400) & (ds.field("hour") == 23)
     )
     assert found.column("sid").to_pylist() == ["s2"]
-    assert pq.read_schema(folder / names[0]).field("at_ms").type == "int64"
+    assert found.column("network").to_pylist() == ["192.0.2"]
+    assert pq.read_schema(tmp_path / "objects" / names[0]).field("at_ms").type == "int64"
     await store.stop()

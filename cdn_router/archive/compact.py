@@ -1,0 +1,138 @@
+"""Small files of an hour into larger ones, while others read.
+
+Rules
+1. A merged file is written beside its sources, under a name of its own, and is none of the hour's
+   until the hour's `_live.json` names it. That object is replaced whole and on condition: the swap.
+2. `_live.json` names what was merged and what that replaces. A reader takes what it calls merged,
+   and of all other files those that it does not call replaced (`reading`): whenever it looks, it
+   sees each row once.
+3. What is replaced goes when the swap is `KEPT_S` old, so that who began to read before can end. A
+   merged file that no swap came to name goes likewise.
+4. Two nodes may do this at once: the second swap fails, and its files wait for rule 3.
+5. Hours are left alone until they are over for `SETTLED_S`, and merged files for good.
+"""
+
+import asyncio
+import io
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+from msgspec import Struct
+
+from runtime.objects import ObjectError, ObjectInfo, ObjectStore
+
+LIVE: Final = "_live.json"
+MERGED: Final = "merged-"
+SETTLED_S = 300
+KEPT_S = 900
+TARGET_BYTES = 64 << 20
+MAX_FILES = 1_000  # in one merged file
+HOUR = re.compile(r"date=(\d{4}-\d\d-\d\d)/hour=(\d\d)$")
+
+
+class Live(Struct):
+    """What `_live.json` says, by names within the hour."""
+
+    merged: list[str] = []
+    replaced: list[str] = []
+
+
+def live(text: bytes) -> Live:
+    """ValueError for what is no such object."""
+    try:
+        return msgspec.json.decode(text, type=Live)
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"{LIVE}: {error}") from None
+
+
+async def compact(store: ObjectStore, prefix: str, now_ms: int) -> int:
+    """One round over all hours below a prefix; how many files were put into others."""
+    hours: dict[str, list[ObjectInfo]] = {}
+    after = ""
+    while page := await store.find(f"{prefix}/", after=after):
+        after = page[-1].name
+        for info in page:
+            hours.setdefault(info.name.rpartition("/")[0], []).append(info)
+    count = 0
+    for hour, infos in hours.items():
+        if _over_ms(hour) + SETTLED_S * 1000 <= now_ms:
+            try:
+                count += await _hour(store, hour, infos, now_ms)
+            except ObjectError as error:
+                if error.code not in {"changed", "exists", "not_found"}:
+                    raise  # another node was as quick
+    return count
+
+
+def _over_ms(hour: str) -> int:
+    """When the hour of a folder ends; never, for another folder."""
+    found = HOUR.search(hour)
+    if found is None:
+        return 1 << 62
+    began = datetime.fromisoformat(f"{found[1]}T{found[2]}:00").replace(tzinfo=UTC)
+    return (int(began.timestamp()) + 3600) * 1000
+
+
+async def _hour(store: ObjectStore, hour: str, infos: Sequence[ObjectInfo], now_ms: int) -> int:
+    named = {info.name.rpartition("/")[2]: info for info in infos}
+    old, etag = Live(), None
+    if LIVE in named:
+        held = await store.get(f"{hour}/{LIVE}")
+        old, etag = live(held.body), held.info.etag
+        if now_ms - held.info.modified_ms >= KEPT_S * 1000:
+            for name in [name for name in old.replaced if name in named]:
+                await store.delete(f"{hour}/{name}")
+    for name in named.keys() - set(old.merged):
+        if name.startswith(MERGED) and now_ms - named[name].modified_ms >= KEPT_S * 1000:
+            await store.delete(f"{hour}/{name}")
+    gone = {LIVE, *old.replaced, *old.merged}
+    small = [
+        info
+        for name, info in sorted(named.items())
+        if name not in gone and not name.startswith(MERGED) and info.size < TARGET_BYTES // 2
+    ]
+    new = Live([*old.merged], [*old.replaced])
+    for group in _groups(small):
+        names = [info.name.rpartition("/")[2] for info in group]
+        merged = f"{MERGED}{blake2b(repr(names).encode(), digest_size=12).hexdigest()}.parquet"
+        bodies = [(await store.get(info.name)).body for info in group]
+        await store.put(f"{hour}/{merged}", await asyncio.to_thread(merge, bodies))
+        new.merged.append(merged)
+        new.replaced += names
+    if len(new.merged) == len(old.merged):
+        return 0
+    body = msgspec.json.encode(new)
+    name = f"{hour}/{LIVE}"
+    await store.put(name, body, if_absent=etag is None, if_match=etag)
+    return len(new.replaced) - len(old.replaced)
+
+
+def _groups(small: Sequence[ObjectInfo]) -> Iterator[list[ObjectInfo]]:
+    """Neighbours of together one target size, two and more."""
+    group: list[ObjectInfo] = []
+    size = 0
+    for info in small:
+        if group and (size + info.size > TARGET_BYTES or len(group) >= MAX_FILES):
+            if len(group) > 1:
+                yield group
+            group, size = [], 0
+        group.append(info)
+        size += info.size
+    if len(group) > 1:
+        yield group
+
+
+def merge(bodies: Sequence[bytes]) -> bytes:
+    """The rows of Parquet files in one, in the order given; columns that one lacks are null."""
+    made = pa.concat_tables(
+        [pq.read_table(io.BytesIO(body)) for body in bodies], promote_options="default"
+    )
+    merged = io.BytesIO()
+    pq.write_table(made, merged, compression="zstd")
+    return merged.getvalue()

@@ -1,0 +1,167 @@
+"""A tape decided again: evidence in, snapshots and decisions out, compared byte for byte (RG-7).
+
+Nothing of what a router decided is taken from the tape: snapshots are made anew from the evidence,
+decisions anew from those. With another policy in its place the differences are what it would have
+told whom.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace as changed
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Struct, structs
+
+from ..cells.exchange import Exchange
+from ..cells.state import State
+from ..decider import Decider
+from ..pathways import Pathway
+from ..policies.face import Policy, Snapshot
+from ..policy import Condition
+from .lines import (
+    DECODER,
+    ENCODER,
+    AnchorLine,
+    DecisionLine,
+    HeardLine,
+    Line,
+    LookLine,
+    OutcomeLine,
+    SampleLine,
+    SnapshotLine,
+    WorldLine,
+    snapped,
+)
+
+MAX_LINE_BYTES = 64 << 20
+
+
+class Numbered(NamedTuple):
+    """A line of one node's tape; numbers that do not follow each other tell of a loss."""
+
+    node: str
+    number: int
+    text: bytes
+
+
+class Differs(Struct):
+    """A snapshot or a decision that is not what it was."""
+
+    node: str
+    line: int
+    kind: str
+    was: bytes
+    now: bytes
+
+
+class Same(NamedTuple):
+    kind: str
+
+
+class Skipped(NamedTuple):
+    """A line that nothing explains: before the first anchor, or after a loss."""
+
+
+Outcome = Differs | Same | Skipped
+
+
+def replay(
+    lines: Iterable[Numbered], policies: Mapping[str, Policy], policy: str = ""
+) -> Iterator[Outcome]:
+    """Everything anew, node by node; what became of each snapshot and decision. `policy` takes the
+    place of whatever decided. ValueError for what is no tape.
+    """
+    player, last = Player(policies, policy), ("", -1)
+    for node, number, text in lines:
+        where = f"line {number} of {node}" if node else f"line {number}"
+        if len(text) > MAX_LINE_BYTES:
+            raise ValueError(f"{where}: too long")
+        try:
+            line = DECODER.decode(text)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise ValueError(f"{where}: {error}") from None
+        if last != (node, number - 1):
+            player = Player(policies, policy)
+        last = node, number
+        if isinstance(line, AnchorLine):
+            player.anchored(line)
+        elif not player.knows:
+            yield Skipped()
+        else:
+            try:
+                again = player.play(line)
+            except (IndexError, KeyError, ValueError) as error:
+                raise ValueError(f"{where}: does not follow: {error}") from None
+            if again is None:
+                continue
+            now, kind = ENCODER.encode(again), str(again.__struct_config__.tag)
+            yield Same(kind) if now == text else Differs(node, number, kind, text, now)
+
+
+class Player:
+    """One node's router, as far as decisions need it."""
+
+    def __init__(self, policies: Mapping[str, Policy], policy: str) -> None:
+        self.knows = False
+        self._policies, self._policy = policies, policy
+        self._state = State((), 0.0)
+        self._exchange = Exchange(self._state, "")
+        self._picture: Snapshot | None = None
+        self._deciders: dict[int, Decider] = {}
+
+    def anchored(self, line: AnchorLine) -> None:
+        """Know what the anchor says and nothing else."""
+        self.knows = True
+        self._state = line.state()
+        self._exchange = Exchange(self._state, "")
+        self._picture = None
+        self._deciders.clear()
+
+    def play(self, line: Line) -> SnapshotLine | DecisionLine | None:
+        """Do what the line says; what came of it this time, for what has an outcome."""
+        match line:
+            case SampleLine(now_s, cell, cdn, sample):
+                self._state.sample(cell, cdn, sample, now_s)
+            case OutcomeLine(now_s, region, cdn, outcome):
+                self._state.outcome(region, cdn, outcome, now_s)
+            case HeardLine(now_s, body):
+                self._exchange.take(body, now_s)
+            case LookLine(now_s):
+                self._state.look(now_s)
+            case SnapshotLine():
+                return self._snapped(line)
+            case WorldLine():
+                self._deciders = {line.world: self._decider(line)}
+            case DecisionLine():
+                choice = self._deciders[line.world].decide(line.question)
+                return DecisionLine.of(
+                    line.at_ms, line.session_id, line.world, line.question, choice
+                )
+        return None
+
+    def _snapped(self, line: SnapshotLine) -> SnapshotLine:
+        down = set(line.down)
+        self._picture = self._state.snapshot(
+            line.at_ms,
+            stands=line.stands,
+            probed_down=lambda region, cdn: (region, cdn) in down,
+            fill=line.fill,
+        )
+        return snapped(self._picture, line.fill)
+
+    def _decider(self, line: WorldLine) -> Decider:
+        plan, picture = line.plan, None
+        if self._policy:
+            plan = structs.replace(plan, policy=self._policy)
+        if line.snapshot:
+            if self._picture is None or self._picture.version != line.snapshot:
+                raise ValueError(f"snapshot {line.snapshot} is not on the tape")
+            picture = changed(self._picture, stands=line.stands)
+        return Decider(
+            [Pathway(name, "", priority) for name, priority in line.pathways],
+            {name: Condition(health, admin) for name, (health, admin) in line.conditions.items()},
+            plan,
+            line.version,
+            self._policies.get(plan.policy),
+            picture,
+        )
