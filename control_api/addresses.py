@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from msgspec import structs
+
 from cat.signers import by_cdn
 from control_api import types
 from control_api.routerclient import Decision
@@ -9,6 +11,15 @@ from control_api.settings import Settings
 from control_api.spans import Span
 
 LEAVES = {"hls": "master.m3u8", "dash": "manifest.mpd"}
+
+
+def judging(settings: Settings, decision: Decision) -> Decision:
+    """Only the CDNs that are known to judge patterns, as tokens of a time range have; all of them
+    where that would leave none.
+    """
+    able = {each.id for each in settings.pathways if each.patterns}
+    fit = [choice for choice in decision.pathways if choice.id in able]
+    return structs.replace(decision, pathways=fit) if fit else decision
 
 
 def manifests(

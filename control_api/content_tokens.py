@@ -11,6 +11,7 @@ from control_api.spans import Span
 
 CTI_BYTES = 16
 METHODS = ["GET", "HEAD"]
+LIVE = "/live/"  # CONTRACT: URLs
 HEADER = "CTA-Common-Access-Token"  # CTA-5007
 
 
@@ -39,19 +40,28 @@ def native_signers(settings: Settings) -> dict[str, by_cdn.Native]:
 
 
 class CatSigner:
-    """HS256 over one shared key set; edges and proxy read the same file."""
+    """HS256 over one shared key set; edges and proxy read the same file. With `live_back_s` a live
+    token opens so much of the past and no more.
+    """
 
     def __init__(
-        self, keys: cat.KeySet, issuer: str, segments_ms: Mapping[str, int] | None = None
+        self,
+        keys: cat.KeySet,
+        issuer: str,
+        segments_ms: Mapping[str, int] | None = None,
+        live_back_s: int | None = None,
     ) -> None:
         self.keys = keys
         self.issuer = issuer
         self._segments_ms = segments_ms or {}
+        self._live_back_s = live_back_s
         self._key = keys.signer()
 
     def sign(
         self, origin_path: str, cti: bytes, now_s: int, expires_s: int, bound: Span | None = None
     ) -> str:
+        if bound is None and self._live_back_s is not None and origin_path.startswith(LIVE):
+            bound = spans.live(now_s, expires_s, self._live_back_s)
         claims: dict[str | int, object] = {
             "iss": self.issuer,
             "exp": expires_s,

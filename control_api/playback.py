@@ -219,7 +219,9 @@ class Playback:
             country=self._settings.default_country,
             content=cleared.target.origin_path,
         )
-        return await self._router.decide(question, self._settings.timeouts.router_ms / 1_000)
+        timeout_s = self._settings.timeouts.router_ms / 1_000
+        decision = await self._router.decide(question, timeout_s)
+        return addresses.judging(self._settings, decision) if cleared.slot else decision
 
     async def _token(
         self,

@@ -75,7 +75,9 @@ def signer(settings: Settings, keys_file: Path) -> CatSigner:
     """Signs with the key file that edges and proxy read; makes the file if there is none."""
     material = keys.load_or_create(keys_file, keys.content_token_keys)
     key_set = cat.KeySet.from_json(material)
-    return CatSigner(key_set, settings.content_token_issuer, settings.segments_ms)
+    return CatSigner(
+        key_set, settings.content_token_issuer, settings.segments_ms, settings.live_bound_s
+    )
 
 
 def parts(

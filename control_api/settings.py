@@ -33,6 +33,11 @@ class Pathway(Section):
 
     id: str = Field(pattern=r"^[A-Za-z0-9._-]{1,32}$")
     base_url: str = Field(pattern=r"^https?://[^/?#]+$")
+    patterns: bool = Field(
+        default=False,
+        description="whether it judges patterns in tokens (docs/edges.md): then it gets viewers of"
+        " a programme's past, and where all do live tokens are bound too",
+    )
 
 
 class NativeSigner(Section):
@@ -139,6 +144,18 @@ class Settings(Section):
         description="length of a channel's segments, by slug: tokens of programmes then open theirs"
         " by number and no others",
     )
+    live_back_s: int | None = Field(
+        default=None,
+        ge=0,
+        description="how far back live tokens open a channel, where every pathway judges patterns;"
+        " None: twice what live manifests list (origin.window_s)",
+    )
+
+    @property
+    def live_bound_s(self) -> int | None:
+        """`live_back_s`, where every pathway can judge it."""
+        fit = self.pathways and all(each.patterns for each in self.pathways)
+        return self.live_back_s if fit else None
 
     heartbeat_s: int = Field(default=30, gt=0)
     session_ttl_s: int = Field(

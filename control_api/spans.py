@@ -5,7 +5,8 @@ Rules of the file
    a token takes its own values or none; other parameters begin with neither letter.
 2. Segments are bound by their number, which is time over their length (origin/live/grid.py), where
    that length is known; one more on each side holds what begins early.
-3. Expressions are POSIX extended ones within the bounds of CAT section 12: a range that takes more
+3. Live is a range too: from a little while ago to the token's end, and manifests without times.
+4. Expressions are POSIX extended ones within the bounds of CAT section 12: a range that takes more
    room is widened, by tens.
 """
 
@@ -16,10 +17,13 @@ OTHERS = "[^se&][^&]*"
 
 
 class Span(NamedTuple):
-    """Whole seconds since 1970, half open: equal programmes have equal URLs."""
+    """Whole seconds since 1970, half open: equal programmes have equal URLs. `asked` where
+    manifests are asked for by these times.
+    """
 
     start_s: int
     end_s: int
+    asked: bool = True
 
     @property
     def query(self) -> str:
@@ -32,9 +36,14 @@ def span(start_ms: int, end_ms: int) -> Span:
     return Span(start_ms // 1_000, -(-end_ms // 1_000))
 
 
-def query(bound: Span | None) -> str:
+def live(now_s: int, expires_s: int, back_s: int) -> Span:
+    """What a live token opens: as far back as live manifests list."""
+    return Span(now_s - back_s, expires_s, asked=False)
+
+
+def query(bound: Span) -> str:
     """What may be asked: of times only these, or none."""
-    own = f"start={bound.start_s}|end={bound.end_s}|" if bound else ""
+    own = f"start={bound.start_s}|end={bound.end_s}|" if bound.asked else ""
     return f"^(({own}{OTHERS})(&|$))*$"
 
 

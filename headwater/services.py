@@ -213,7 +213,10 @@ def _control(loaded: Loaded, _: str, shared: bool) -> Built:
     data_dir = section(loaded, "data", Data).dir
     folder = data_dir / "control"
     store, store_parts, _ = shared_store.choose(section(loaded, "store", Store), processes=1)
-    content_keys = Keys(section(loaded, "origin", origin.settings.Settings), data_dir)
+    origin_ = section(loaded, "origin", origin.settings.Settings)
+    if settings.live_back_s is None:
+        settings = settings.model_copy(update={"live_back_s": 2 * origin_.window_s})
+    content_keys = Keys(origin_, data_dir)
     database = _database(loaded, folder)
     demo = section(loaded, "demo", Demo)
     story = _story(loaded, demo) if demo.enabled else None

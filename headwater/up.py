@@ -88,6 +88,10 @@ def demo_environment(demo: object) -> dict[str, str]:
     pathways = [
         {"id": edge.name, "base_url": f"http://localhost:{edge.port}"} for edge in demo.edges
     ]
+    judging = [
+        {**pathway, "patterns": edge.platform != "cloudfront"}
+        for pathway, edge in zip(pathways, demo.edges, strict=True)
+    ]
     probed = [
         {**pathway, "priority": place, "probe_url": f"{pathway['base_url']}/time"}
         for place, pathway in enumerate(pathways)
@@ -95,7 +99,8 @@ def demo_environment(demo: object) -> dict[str, str]:
     said = {
         "HEADWATER_DEMO__ENABLED": "true",
         "HEADWATER_PROXY__PATHWAYS": json.dumps(pathways),
-        "HEADWATER_CONTROL__PATHWAYS": json.dumps(pathways),
+        "HEADWATER_CONTROL__PATHWAYS": json.dumps(judging),
+        "HEADWATER_CONTROL__SEGMENTS_MS": json.dumps({CHANNEL: int(1_000 * encoder.SEGMENT_S)}),
         "HEADWATER_ROUTER__PATHWAYS": json.dumps(probed),
         "HEADWATER_ROUTER__TTL_S": "10",
         "HEADWATER_CONTROL__TIMEOUTS__ROUTER_MS": "300",  # two cores also encode and decode

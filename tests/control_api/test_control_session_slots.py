@@ -19,14 +19,24 @@ SEGMENT_S = 2
 ISSUER = cat.Options(issuers=("headwater",))
 
 
+def pathways(*judging: str) -> list[dict[str, Any]]:
+    names = "CDN-A", "CDN-B"
+    return [
+        {"id": name, "base_url": f"http://{name[-1].lower()}.example", "patterns": name in judging}
+        for name in names
+    ]
+
+
 @pytest.fixture
-async def turned(kept: Any, make_api: Any, wheel: Any) -> Any:
+async def turned(kept: Any, make_api: Any, wheel: Any, request: pytest.FixtureRequest) -> Any:
     """An API on turned time; `evt_past` ended an hour ago, `evt_now` began ten minutes ago."""
     made = await make_api(
         kept,
         store=MemoryStore(clock=wheel),
         segments_ms={"demo": 1_000 * SEGMENT_S},
         access_cache_s=60,
+        live_back_s=120,
+        pathways=pathways(*getattr(request, "param", ())),
     )
     now = wheel.now_ms() // 1_000 * 1_000
     times = {
@@ -119,6 +129,29 @@ async def test_a_token_opens_its_programme_and_nothing_else(
     async with turned.database.read() as connection:
         row = (await connection.execute(select(playback_session))).one()
     assert (row.kind, row.target_id) == (mode, f"evt_{event}")
+
+
+@pytest.mark.parametrize(
+    ("turned", "cohort", "bound"),
+    [((), "CDN-B~CDN-A", False), (("CDN-A",), "CDN-A", False),
+     (("CDN-A", "CDN-B"), "CDN-B~CDN-A", True)],
+    indirect=["turned"],
+)  # fmt: skip
+async def test_patterns_go_to_who_judges_them(
+    turned: Any, wheel: Any, cohort: str, bound: bool
+) -> None:
+    """Programmes are played from CDNs that judge patterns; where all do, live is bound as well."""
+    _, past = await turned.start(event_id="evt_past")
+    assert urlsplit(past["manifest_url"]).path.split("/")[2] == cohort
+    assert "~".join(each["id"] for each in past["cdns"]) == cohort
+    _, live = await turned.start("two", channel_id="ch_demo")
+    assert urlsplit(live["manifest_url"]).path.split("/")[2] == "CDN-B~CDN-A"
+    now = wheel.now_ms()
+    edge = now // 1_000 // SEGMENT_S
+    for leaf in ("master.m3u8", "v/media.m3u8?_HLS_msn=7", f"v/{edge}.m4s", f"v/{edge - 50}.1.m4s"):
+        assert judged(turned, live["token"], f"/live/demo/{leaf}", now) == "ok", leaf
+    for leaf in (f"v/{edge - 900}.m4s", f"master.m3u8?start={now // 1_000 - 90}", "v/m.m3u8?end=1"):
+        assert (judged(turned, live["token"], f"/live/demo/{leaf}", now) == "uri") == bound, leaf
 
 
 async def test_windows_open_and_close(turned: Any, wheel: Any) -> None:
