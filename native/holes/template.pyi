@@ -11,7 +11,18 @@ class Template:
         """Bytes are text, an integer below 8 is a hole for the value of that number."""
 
     def render(self, *values: bytes) -> bytes:
-        """The text with every hole filled; a value that is not given is empty."""
+        """The text with every hole filled; a value that is not given is empty, and so is a choice."""
+
+    def choosing(self, sign: bytes) -> Template:
+        """The same with a choice wherever `sign` and two hexadecimal digits in lower case stand,
+        which name a bit of a pattern.
+        """
+
+    def chosen(self, pattern: bytes, zero: bytes, one: bytes, *values: bytes) -> bytes:
+        """As `render`, and each choice is `one` where its bit of the pattern is set, else `zero`.
+
+        ValueError for a pattern that has not 256 bits.
+        """
 
     @property
     def size(self) -> int:
