@@ -15,15 +15,16 @@ MAX_TARGETS = 100
 
 
 class Target(types.Request):
-    kind: Literal["content", "channel"]
+    kind: Literal["content", "channel", "event", "recording"]
     id: types.Id
 
 
 class BatchRequest(types.Request):
-    """What is asked of each target is what CheckAccess is asked (CTL-70..79)."""
+    """What is asked of each target is what CheckAccess is asked (CTL-70..79), without a PIN."""
 
     device: types.DeviceInfo
     targets: Annotated[list[Target], Meta(min_length=1, max_length=MAX_TARGETS)]
+    profile_id: types.Id | None = None
 
 
 class Verdict(types.Answer):
@@ -55,7 +56,7 @@ async def check_batch(call: Call[BatchRequest]) -> BatchAnswer:
 
 async def _verdict(call: Call[BatchRequest], target: Target) -> Verdict:
     named: dict[str, Any] = {f"{target.kind}_id": target.id}
-    asked = types.CheckRequest(device=call.body.device, **named)
+    asked = types.CheckRequest(device=call.body.device, profile_id=call.body.profile_id, **named)
     try:
         answer = await call.services.playback.check(call.caller, asked, call.now_ms)
     except Problem as problem:

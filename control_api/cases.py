@@ -135,7 +135,7 @@ class Cases:
         version = await self._version(account_id) if self._kept_ms else b"?"
         async with self._database.read() as connection:
             known = await self._terms_of(connection, kind, target_id, now_ms)
-            case = await rights.load(connection, *question, known.terms)
+            case = await rights.load(connection, *question, now_ms, known.terms)
             in_use = await sessions.count(connection, account_id, self._times, now_ms)
         copy = _Copy(case, known.read_ms, now_ms, version, epoch, in_use)
         self._copies[question] = copy
@@ -151,7 +151,7 @@ class Cases:
         known = self._terms.get((kind, target_id))
         if known is not None and known.epoch == epoch and now_ms - known.read_ms < self._kept_ms:
             return known
-        known = _Terms(await rights.find_terms(connection, kind, target_id), now_ms, epoch)
+        known = _Terms(await rights.find_terms(connection, kind, target_id, now_ms), now_ms, epoch)
         if kind != "recording":
             self._terms[kind, target_id] = known
             self._terms.move_to_end((kind, target_id))

@@ -4,119 +4,29 @@ A pure function over facts that `rights.load` read. The rules run in the order o
 first that fails answers (control-api section 5, CTL-70..79); CTL-70 is the door's work (auth.py).
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from control_api.facts import (
+    EVERYWHERE,
+    UNKNOWN_COUNTRY,
+    Aged,
+    Ask,
+    Facts,
+    Grant,
+    Offer,
+    Span,
+    Window,
+    meet,
+)
 from control_api.times import utc
 
-EVERYWHERE = "**"
-ANY_PLATFORM = "*"
-UNKNOWN_COUNTRY = "ZZ"
-LIVE_STATES = frozenset({"trial", "active", "grace"})
 MAX_UPGRADES = 5
+NEVER_MS = 2**53
 
 # Licences from the one that costs the viewer least to the one with advertisements (CTL-33, CTL-79).
 LICENCES = ("free", "est", "svod", "tvod", "avod")
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """One row of rights_window: the title may be played in [start_ms, end_ms)."""
-
-    territory: str
-    licence: str
-    platform: str
-    start_ms: int
-    end_ms: int
-    tier: int | None = None
-    max_height: int | None = None
-    hdcp: str | None = None
-    offline: bool = False
-
-    def open_at(self, now_ms: int) -> bool:
-        return self.start_ms <= now_ms < self.end_ms
-
-    def on(self, platform: str) -> bool:
-        return self.platform in (ANY_PLATFORM, platform)
-
-    def in_country(self, country: str) -> bool:
-        return self.territory in (EVERYWHERE, country)
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """One entitlement of the account: to a package (which may name the target) or to the title."""
-
-    id: str
-    package_id: str | None
-    names_target: bool
-    tier: int
-    state: str
-    start_ms: int
-    end_ms: int | None
-    max_uses: int | None = None
-    uses: int = 0
-    first_played_ms: int | None = None
-    viewing_s: int | None = None
-
-    def live_at(self, now_ms: int) -> bool:
-        ended = self.end_ms is not None and now_ms >= self.end_ms
-        return self.state in LIVE_STATES and self.start_ms <= now_ms and not ended
-
-    def viewing_end_ms(self) -> int | None:
-        """When the viewing window of a rental that was started closes (CTL-81)."""
-        if self.first_played_ms is None or self.viewing_s is None:
-            return None
-        return self.first_played_ms + 1_000 * self.viewing_s
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What could be bought: a package (does it name the target, up to which tier) or the title."""
-
-    id: str
-    package_id: str | None
-    kind: str
-    names_target: bool
-    tier: int
-    territory: str
-    price_minor: int
-    currency: str
-    period: str | None
-    start_ms: int
-    end_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    id: str
-    name: str
-    device_class: str
-    revoked: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """All that a decision rests on; `device` is None for one never seen before."""
-
-    account_status: str
-    max_devices: int
-    device: Device | None
-    devices: Sequence[Device]
-    target_published: bool
-    windows: Sequence[Window] = ()
-    grants: Sequence[Grant] = ()
-    offers: Sequence[Offer] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Where, when and on what the title is to be played."""
-
-    now_ms: int
-    country: str
-    platform: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +56,8 @@ def check(facts: Facts, ask: Ask) -> Allowed | Denied:
     """The verdict of the first rule that has one; the last rule always has."""
     for rule, judge in RULES:
         verdict = judge(facts, ask, rule)
+        if isinstance(verdict, Allowed) and (facts.blackouts or facts.ages):
+            return replace(verdict, expires_ms=min(verdict.expires_ms, *_edges(facts, ask)))
         if verdict is not None:
             return verdict
     raise AssertionError("the licence rule answers every question")
@@ -192,6 +104,74 @@ def _territory(facts: Facts, ask: Ask, rule: str) -> Denied | None:
         return None
     code = "geo_unknown" if ask.country == UNKNOWN_COUNTRY else "geo_blocked"
     return Denied(code, rule, {"country": ask.country})
+
+
+def blacked_out(facts: Facts, country: str, watched_ms: Span) -> bool:
+    """Whether any of this cannot be shown at some time while it is on air (CTL-121)."""
+    return any(
+        meet((each.start_ms, each.end_ms), watched_ms) and each.hides(watched_ms)
+        for each in facts.blackouts
+        if each.concerns(country)
+    )
+
+
+def needs_pin(verdict: Allowed | Denied) -> bool:
+    """Whether the right PIN would let the question go on."""
+    return isinstance(verdict, Denied) and verdict.code == "pin_required"
+
+
+def _blackout(facts: Facts, ask: Ask, rule: str) -> Denied | None:
+    found = [
+        each
+        for each in facts.blackouts
+        if each.start_ms <= ask.now_ms < each.end_ms
+        and each.hides(ask.span_ms)
+        and each.concerns(ask.country)
+    ]
+    if not found:
+        return None
+    if not any(each.territories & {EVERYWHERE, ask.country} for each in found):
+        return Denied("geo_unknown", rule, {"country": ask.country})
+    last = max(found, key=lambda each: each.end_ms)
+    members = {"until": utc(last.end_ms), "alternate_channel": last.alternate_channel}
+    return Denied("blackout", rule, members)
+
+
+def age_asked(facts: Facts, ask: Ask) -> int:
+    """From which age this is to be watched, now."""
+    ages = (each.age for each in facts.ages if _is_on(each, ask.span_ms))
+    return max((ask.age, *ages))
+
+
+def _is_on(each: Aged, span_ms: Span) -> bool:
+    return each.aired_ms is None or meet(each.aired_ms, span_ms)
+
+
+def _parental(facts: Facts, ask: Ask, rule: str) -> Denied | None:
+    if ask.limit is None or ask.limit.passed:
+        return None
+    age = age_asked(facts, ask)
+    if age == 0:
+        return None
+    if not ask.limit.known:
+        return Denied("profile_not_found", rule)
+    return Denied("pin_required", rule, {"min_age": age}) if age > ask.limit.age else None
+
+
+def _edges(facts: Facts, ask: Ask) -> Iterator[int]:
+    """When a blackout, or live a programme for others, will ask again (CTL-83)."""
+    live = ask.watched_ms is None
+    yield NEVER_MS
+    for each in facts.blackouts:
+        begin_ms = each.begin_ms() if live else each.start_ms
+        hidden = begin_ms < each.end_ms if live else each.hides(ask.span_ms)
+        if begin_ms > ask.now_ms and hidden and each.concerns(ask.country):
+            yield begin_ms
+    if live and ask.limit is not None and not ask.limit.passed:
+        for aged in facts.ages:
+            begin_ms = aged.aired_ms[0] if aged.aired_ms else 0
+            if begin_ms > ask.now_ms and aged.age > ask.limit.age:
+                yield begin_ms
 
 
 def _licence(facts: Facts, ask: Ask, rule: str) -> Allowed | Denied:
@@ -305,5 +285,7 @@ RULES: tuple[tuple[str, Judge], ...] = (
     ("CTL-73", _published),
     ("CTL-74", _window),
     ("CTL-75", _territory),
+    ("CTL-76", _blackout),
+    ("CTL-77", _parental),
     ("CTL-79", _licence),
 )

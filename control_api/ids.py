@@ -19,6 +19,7 @@ PREFIXES = {
     "window": "rwn_",
     "package": "pkg_",
     "offer": "ofr_",
+    "blackout": "blk_",
     "entitlement": "ent_",
     "event": "evt_",
     "import": "imp_",

@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from control_api import rights, sessions, slots, types
-from control_api.cases import Cases, Found
-from control_api.entitlement import Allowed, Ask, Denied, check
-from control_api.issuer import Caller
+from control_api.cases import Cases, Found, Question
+from control_api.entitlement import Allowed, Denied, check, needs_pin
+from control_api.facts import Ask
+from control_api.issuer import Caller, Passwords
+from control_api.parental import Parents
 from control_api.problems import Problem
 from control_api.settings import Settings
 from control_api.slots import Slot
@@ -36,6 +38,7 @@ class Cleared:
     found: Found
     mode: types.Mode
     slot: Slot | None = None
+    pin_passed: bool = False
 
     @property
     def title(self) -> str:
@@ -53,10 +56,13 @@ class Cleared:
 class Judge:
     """The questions over the facts that `Cases` keeps."""
 
-    def __init__(self, settings: Settings, database: Database, cases: Cases) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, cases: Cases, passwords: Passwords
+    ) -> None:
         self._settings = settings
         self._database = database
         self._cases = cases
+        self.parents = Parents(database, passwords, settings.parental, cases.epoch)
 
     async def clear(
         self,
@@ -65,6 +71,7 @@ class Judge:
         default_class: types.DeviceClass,
         now_ms: int,
     ) -> Cleared:
+        """The yes to a check or a start; else its problem."""
         kind: rights.Kind = "channel" if body.channel_id else "content"
         if body.recording_id:
             kind = "recording"
@@ -75,9 +82,13 @@ class Judge:
             kind, target_id = "channel", slot.channel_id if slot else ""
         device_class = body.device.device_class or default_class
         device_id = rights.device_key(caller.account_id, body.device.id)
-        found, verdict = await self._judge(
-            caller.account_id, device_id, device_class, kind, target_id, now_ms
-        )
+        question = (caller.account_id, device_id, kind, target_id)
+        found, ask = await self._asked(question, device_class, slot, now_ms)
+        ask = await self._limited(ask, found, caller.account_id, body.profile_id)
+        verdict = check(found.case.facts, ask)
+        if needs_pin(verdict) and body.pin is not None:
+            ask = await self._opened(ask, caller.account_id, body.profile_id, body.pin)
+            verdict = check(found.case.facts, ask)
         until = slot.begin(now_ms) if slot else None
         verdict = _both(verdict, until)
         if isinstance(verdict, Denied):
@@ -99,26 +110,8 @@ class Judge:
             found,
             slot.mode(now_ms) if slot else MODES[target.kind],
             slot,
+            ask.limit is not None and ask.limit.passed,
         )
-
-    async def _judge(
-        self,
-        account_id: str,
-        device_id: str,
-        platform: str | None,
-        kind: rights.Kind,
-        target_id: str,
-        now_ms: int,
-    ) -> tuple[Found, Allowed | Denied]:
-        found = await self._cases.get((account_id, device_id, kind, target_id), now_ms)
-        known = found.case.facts.device
-        platform = platform or (known.device_class if known else "web")
-        ask = Ask(now_ms, self._settings.default_country, platform)
-        return found, check(found.case.facts, ask)
-
-    async def _slot(self, event_id: str) -> Slot | None:
-        async with self._database.read() as connection:
-            return await slots.find(connection, event_id)
 
     async def again(
         self, row: Any, now_ms: int
@@ -129,10 +122,52 @@ class Judge:
             slot = await self._slot(row.target_id)
             target_id = slot.channel_id if slot else ""
             until = slot.go_on(row.kind, now_ms) if slot else None
-        found, verdict = await self._judge(
-            row.account_id, row.device_id, None, kind, target_id, now_ms
+        question = (row.account_id, row.device_id, kind, target_id)
+        found, ask = await self._asked(question, None, slot, now_ms)
+        passed = row.pin_passed
+        ask = await self._limited(ask, found, row.account_id, row.profile_id, passed=passed)
+        return found.case, _both(check(found.case.facts, ask), until), slot
+
+    async def _asked(
+        self, question: Question, platform: str | None, slot: Slot | None, now_ms: int
+    ) -> tuple[Found, Ask]:
+        """The facts, and the question to them but for the viewer's limit."""
+        found = await self._cases.get(question, now_ms)
+        known, target = found.case.facts.device, found.case.target
+        return found, Ask(
+            now_ms,
+            self._settings.default_country,
+            platform or (known.device_class if known else "web"),
+            (slot.start_ms, slot.end_ms) if slot else target.watched_ms if target else None,
+            slot.age if slot else 0,
         )
-        return found.case, _both(verdict, until), slot
+
+    async def _limited(
+        self,
+        ask: Ask,
+        found: Found,
+        account_id: str,
+        profile_id: str | None,
+        *,
+        passed: bool = False,
+    ) -> Ask:
+        """Who watches is looked at where it matters."""
+        if not ask.age and not found.case.facts.ages:
+            return ask
+        limit = await self.parents.limit(account_id, profile_id, ask.now_ms, passed=passed)
+        return replace(ask, limit=limit)
+
+    async def _opened(self, ask: Ask, account_id: str, profile_id: str | None, pin: str) -> Ask:
+        """The question once its PIN was the right one."""
+        guard = await self.parents.guard(account_id, profile_id, ask.now_ms)
+        if guard is None or ask.limit is None:
+            return ask
+        await self.parents.open(guard, pin, ask.now_ms)
+        return replace(ask, limit=replace(ask.limit, passed=True))
+
+    async def _slot(self, event_id: str) -> Slot | None:
+        async with self._database.read() as connection:
+            return await slots.find(connection, event_id)
 
 
 def _both(verdict: Allowed | Denied, until: Denied | int | None) -> Allowed | Denied:

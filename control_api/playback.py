@@ -15,7 +15,7 @@ from control_api.cases import Cases
 from control_api.content_tokens import CTI_BYTES, Signer, native_signers
 from control_api.entitlement import Allowed, Denied
 from control_api.guarded import Shelf
-from control_api.issuer import Caller
+from control_api.issuer import Caller, Passwords
 from control_api.judge import Cleared, Judge
 from control_api.ledger import Ledger
 from control_api.problems import Problem
@@ -50,6 +50,7 @@ class Playback:
         *,
         store: Store | None = None,
         clearkey: bool = False,
+        passwords: Passwords | None = None,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -68,7 +69,7 @@ class Playback:
         self.cases = Cases(
             database, self.shelf, self._times, kept_ms=1_000 * settings.access_cache_s
         )
-        self.judge = Judge(settings, database, self.cases)
+        self.judge = Judge(settings, database, self.cases, passwords or Passwords())
         self.streams = Streams(database, self.shelf, self.ledger, secret, self._times)
 
     async def check(
@@ -116,6 +117,8 @@ class Playback:
             cti=cti.hex(),
             limit=cleared.max_streams,
             spends=cleared.allowed.spends,
+            profile_id=body.profile_id,
+            pin_passed=cleared.pin_passed,
         )
         session_id = newcomer.id
         arrival = Arrival(
@@ -145,6 +148,7 @@ class Playback:
                 await self.cases.changed(caller.account_id)
             known = await self.streams.known(caller.account_id, session_id)
             known.watched_id = cleared.target.id
+            known.until_ms = cleared.allowed.expires_ms
             known.reviewed = self.cases.epoch(known.account_id, known.watched_id)
             in_use, decision, (token, expires_ms) = (
                 recorded.result(),
@@ -247,12 +251,14 @@ class Playback:
     async def _reviewed(
         self, session_id: str, known: Known, now_ms: int
     ) -> Sequence[types.RenewToken | types.Stop]:
-        """The word to stop when access is gone: looked at when it was told to have changed and
-        when the token needs a new one, at half its life or where another process made it (CTL-132).
+        """The word to stop when access is gone: looked at when it was told to have changed, when
+        it ends and when the token needs a new one, at half its life or where another process made
+        it (CTL-132).
         """
         epoch = self.cases.epoch(known.account_id, known.watched_id)
         half_ms = 500 * self._settings.content_token_s
-        due = known.renewed_ms is None or now_ms - known.renewed_ms >= half_ms
+        late = known.renewed_ms is None or now_ms - known.renewed_ms >= half_ms
+        due = late or now_ms >= known.until_ms
         if not due and known.reviewed == epoch:
             return ()
         case, verdict, slot = await self.judge.again(known, now_ms)
@@ -266,6 +272,7 @@ class Playback:
             )
             await self.streams.end(known.account_id, session_id, reason, now_ms)
             return (types.Stop(reason),)
+        known.until_ms = verdict.expires_ms
         if not due:
             return ()
         token, expires_ms = await self._token(

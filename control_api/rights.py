@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from sqlalchemy import Executable, String, and_, bindparam, or_, select
+from sqlalchemy import BigInteger, Executable, String, and_, bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from control_api.entitlement import Device, Facts, Grant, Offer, Window
+from control_api.facts import Aged, Blackout, Device, Facts, Grant, Offer, Span, Window
+from control_api.ratings import title_age
 from control_api.recordings import playing
 from control_api.schema import (
     account,
@@ -18,12 +19,15 @@ from control_api.schema import (
     content_text,
     device,
     entitlement,
+    epg_event,
     offer,
     package,
     package_content,
     rights_window,
 )
+from control_api.terms.tables import blackout
 
+AHEAD_MS = 86_400_000  # how far programmes are read for the ages they ask for
 Kind = Literal["content", "channel", "recording"]
 
 
@@ -31,7 +35,7 @@ Kind = Literal["content", "channel", "recording"]
 class Target:
     """What is to be played and where the origin keeps it: `/live/demo/`, `/vod/film/`,
     `/rec/ras_1/`. A recording is an account's, and its channel's rights decide (CTL-132);
-    `offset_ms` is where its programme begins (CTL-128).
+    `offset_ms` is where its programme begins (CTL-128), `watched_ms` when it was on air.
     """
 
     kind: Kind
@@ -42,16 +46,22 @@ class Target:
     channel_id: str = ""
     account_id: str = ""
     offset_ms: int = 0
+    age: int = 0
+    watched_ms: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What is so whoever asks: the target, the packages that name it, its windows and offers."""
+    """What is so whoever asks: the target, the packages that name it, its windows and offers, when
+    it is blacked out, for which ages it is.
+    """
 
     target: Target | None
     packages: frozenset[str] = frozenset()
     windows: Sequence[Window] = ()
     offers: Sequence[Offer] = ()
+    blackouts: Sequence[Blackout] = ()
+    ages: Sequence[Aged] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +85,7 @@ async def load(
     device_id: str,
     kind: Kind,
     target_id: str,
+    now_ms: int,
     terms: Terms | None = None,
 ) -> Case | None:
     """Everything CheckAccess asks about, of which the caller may know the target's terms; None when
@@ -86,7 +97,7 @@ async def load(
     owner = rows[0]
     devices = [Device(row.id, row.name, row.device_class, row.revoked) for row in rows if row.id]
     if terms is None:
-        terms = await find_terms(connection, kind, target_id)
+        terms = await find_terms(connection, kind, target_id, now_ms)
     target = terms.target
     if kind == "recording" and target is not None and target.account_id != account_id:
         target, terms = None, Terms(None)
@@ -99,12 +110,16 @@ async def load(
         windows=terms.windows,
         grants=await _grants(connection, account_id, _bought(kind, target_id), terms),
         offers=terms.offers,
+        blackouts=terms.blackouts,
+        ages=terms.ages,
     )
     return Case(facts, target, owner.max_streams)
 
 
-async def find_terms(connection: AsyncConnection, kind: Kind, target_id: str) -> Terms:
-    """What is asked about a title or channel itself; of a recording, about its channel."""
+async def find_terms(connection: AsyncConnection, kind: Kind, target_id: str, now_ms: int) -> Terms:
+    """What is asked about a title or channel itself from now on; of a recording, about its
+    channel.
+    """
     target = await find_target(connection, kind, target_id)
     if kind == "recording":
         kind, target_id = "channel", target.channel_id if target else ""
@@ -115,6 +130,8 @@ async def find_terms(connection: AsyncConnection, kind: Kind, target_id: str) ->
         packages,
         await _windows(connection, kind, target_id),
         await _offers(connection, _bought(kind, target_id), packages),
+        await _blackouts(connection, target_id, now_ms) if kind == "channel" else (),
+        await _ages(connection, kind, target, target_id, now_ms),
     )
 
 
@@ -138,18 +155,20 @@ async def find_target(connection: AsyncConnection, kind: Kind, target_id: str) -
             row.channel_id,
             row.account_id,
             row.offset_ms,
+            max(title_age(row.min_age, row.rating), row.channel_age or 0),
+            (row.prog_start_ms, row.prog_end_ms),
         )
     if kind == "channel":
         row = await _one(connection, _CHANNEL, target_id)
         if row is None:
             return None
-        return Target("channel", row.id, row.slug, row.status == "published", f"/live/{row.slug}/")
+        published, path = row.status == "published", f"/live/{row.slug}/"
+        return Target("channel", row.id, row.slug, published, path, age=row.min_age or 0)
     row = await _one(connection, _TITLE, target_id)
     if row is None:
         return None
-    return Target(
-        "content", row.id, row.title or row.id, row.status == "published", row.origin_path
-    )
+    published, age = row.status == "published", title_age(row.min_age, row.rating)
+    return Target("content", row.id, row.title or row.id, published, row.origin_path, age=age)
 
 
 async def _one(connection: AsyncConnection, query: Executable, target_id: str) -> Any:
@@ -176,6 +195,35 @@ async def _windows(connection: AsyncConnection, kind: Kind, target_id: str) -> S
         )
         for row in await connection.execute(_WINDOWS[kind], {"target": target_id})
     ]
+
+
+async def _blackouts(
+    connection: AsyncConnection, channel_id: str, now_ms: int
+) -> Sequence[Blackout]:
+    """Those that have not ended. One whose programme is gone is of the whole channel."""
+    return [
+        Blackout(
+            frozenset(row.territories),
+            row.start_ms,
+            row.end_ms,
+            row.alternate_channel_id,
+            (row.aired_from_ms, row.aired_to_ms) if row.aired_from_ms is not None else None,
+        )
+        for row in await connection.execute(_BLACKOUTS, {"target": channel_id, "now": now_ms})
+    ]
+
+
+async def _ages(
+    connection: AsyncConnection, kind: Kind, target: Target | None, target_id: str, now_ms: int
+) -> Sequence[Aged]:
+    """What the target asks for at any time, and a channel's next programmes each in its time."""
+    found = [Aged(target.age)] if target is not None and target.age else []
+    if kind == "channel":
+        coming = {"target": target_id, "now": now_ms, "ahead": now_ms + AHEAD_MS}
+        for row in await connection.execute(_AGED, coming):
+            if age := title_age(row.min_age, row.rating):
+                found.append(Aged(age, (row.start_ms, row.end_ms)))
+    return found
 
 
 async def _grants(
@@ -224,6 +272,7 @@ async def _offers(
 _ACCOUNT = bindparam("account", type_=String)
 _TARGET = bindparam("target", type_=String)
 _CONTENT = bindparam("content", type_=String)
+_NOW = bindparam("now", type_=BigInteger)
 
 _OWNER = (
     select(
@@ -239,9 +288,18 @@ _OWNER = (
     .where(account.c.id == _ACCOUNT)
     .order_by(device.c.id)
 )
-_CHANNEL = select(channel.c.id, channel.c.slug, channel.c.status).where(channel.c.id == _TARGET)
+_CHANNEL = select(channel.c.id, channel.c.slug, channel.c.status, channel.c.min_age).where(
+    channel.c.id == _TARGET
+)
 _TITLE = (
-    select(content.c.id, content.c.status, asset.c.origin_path, content_text.c.title)
+    select(
+        content.c.id,
+        content.c.status,
+        content.c.min_age,
+        content.c.rating,
+        asset.c.origin_path,
+        content_text.c.title,
+    )
     .join(asset, and_(asset.c.content_id == content.c.id, asset.c.kind == "vod"))
     .outerjoin(content_text, content_text.c.content_id == content.c.id)
     .where(content.c.id == _TARGET)
@@ -260,6 +318,27 @@ _WINDOWS: dict[Kind, Executable] = {
     .where(rights_window.c.content_id == _TARGET)
     .order_by(rights_window.c.id),
 }
+_BLACKOUTS = (
+    select(
+        blackout,
+        epg_event.c.start_ms.label("aired_from_ms"),
+        epg_event.c.end_ms.label("aired_to_ms"),
+    )
+    .outerjoin(epg_event, epg_event.c.id == blackout.c.event_id)
+    .where(blackout.c.channel_id == _TARGET, blackout.c.end_ms > _NOW)
+    .order_by(blackout.c.id)
+)
+_AGED = (
+    select(epg_event.c.start_ms, epg_event.c.end_ms, content.c.min_age, content.c.rating)
+    .join(content, content.c.id == epg_event.c.content_id)
+    .where(
+        epg_event.c.channel_id == _TARGET,
+        epg_event.c.end_ms > _NOW,
+        epg_event.c.start_ms < bindparam("ahead", type_=BigInteger),
+        or_(content.c.min_age.is_not(None), content.c.rating.is_not(None)),
+    )
+    .order_by(epg_event.c.start_ms)
+)
 _GRANTS = (
     select(entitlement, package.c.tier)
     .outerjoin(package, package.c.id == entitlement.c.package_id)

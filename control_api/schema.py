@@ -153,6 +153,7 @@ channel = Table(
     Column("catchup_h", BigInteger, nullable=False, server_default=text("0")),
     Column("allow_npvr", Boolean, nullable=False, server_default=false()),
     Column("copy_mode", String(16), nullable=False, server_default=text("'shared'")),
+    Column("min_age", BigInteger),
     Column("popularity", BigInteger, nullable=False, server_default=text("0")),
     Column("version", BigInteger, nullable=False, server_default=text("1")),
     Column("updated_ms", BigInteger, nullable=False, server_default=text("0")),
@@ -182,6 +183,8 @@ rights_window = Table(
     _window(),
     Index(None, "content_id", "start_ms"),
     Index(None, "channel_id", "start_ms"),
+    Index(None, "start_ms", "id"),
+    Index(None, "end_ms", "id"),
 )
 
 package = Table(
@@ -264,6 +267,7 @@ playback_session = Table(
     Column("ended_ms", BigInteger),
     Column("end_reason", String(32)),
     Column("position_ms", BigInteger),
+    Column("pin_passed", Boolean, nullable=False, server_default=false()),
     Index(None, "account_id", "started_ms"),
     Index(None, "cti"),
     Index(

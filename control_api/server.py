@@ -171,7 +171,14 @@ def application(
         leeway_s=settings.jwt_leeway_s,
     )
     playback = Playback(
-        settings, database, router, token_signer, secret, store=store, clearkey=clearkey
+        settings,
+        database,
+        router,
+        token_signer,
+        secret,
+        store=store,
+        clearkey=clearkey,
+        passwords=passwords,
     )
     app = web.Application(client_max_size=settings.max_body_bytes)
     desk = token_signer if isinstance(token_signer, CatSigner) else None

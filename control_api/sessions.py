@@ -50,12 +50,16 @@ class Newcomer:
     cti: str
     limit: int
     spends: str | None = None
+    profile_id: str | None = None
+    pin_passed: bool = False
 
     def row(self, now_ms: int) -> dict[str, Any]:
         """As it begins."""
         return {
             "id": self.id,
             "account_id": self.account_id,
+            "profile_id": self.profile_id,
+            "pin_passed": self.pin_passed,
             "device_id": self.device_id,
             "kind": self.kind,
             "target_id": self.target_id,

@@ -102,6 +102,16 @@ class Limits(Section):
     account_per_s: int = Field(default=100, gt=0, description="other changes by one account or key")
 
 
+class Parental(Section):
+    """Limits of profiles and their PINs (CTL-77)."""
+
+    kids_age: int = Field(
+        default=12, ge=0, le=18, description="of children's profiles without a rating of their own"
+    )
+    pin_tries: int = Field(default=5, gt=0, description="before a PIN is locked")
+    pin_locked_s: int = Field(default=900, gt=0, description="in which they are counted")
+
+
 class Settings(Section):
     """Section `control`."""
 
@@ -127,6 +137,7 @@ class Settings(Section):
         default=[], description="addresses and networks whose X-Forwarded-For counts (CTL-10)"
     )
     limits: Limits = Field(default_factory=Limits)
+    parental: Parental = Field(default_factory=Parental)
     cors_origins: list[str] = Field(default_factory=lambda: ["*"])
     default_country: str = Field(
         default="ZZ", pattern=r"^[A-Z]{2}$", description="ZZ: unknown (CTL-10)"

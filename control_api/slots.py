@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from control_api import spans
 from control_api.entitlement import Denied
 from control_api.guide import rights
-from control_api.schema import channel, epg_event, epg_event_text
+from control_api.ratings import title_age
+from control_api.schema import channel, content, epg_event, epg_event_text
 from control_api.times import utc
 
 Mode = Literal["startover", "catchup"]
@@ -37,6 +38,7 @@ class Slot:
     dvr_ms: int
     startover_until_ms: int | None
     catchup_until_ms: int | None
+    age: int = 0
 
     @property
     def span(self) -> spans.Span:
@@ -81,8 +83,9 @@ async def find(connection: AsyncConnection, event_id: str) -> Slot | None:
         epg_event_text.c.event_id == epg_event.c.id, epg_event_text.c.lang == epg_event.c.lang
     )
     query = (
-        select(epg_event, epg_event_text.c.title)
+        select(epg_event, epg_event_text.c.title, content.c.min_age, content.c.rating)
         .outerjoin(epg_event_text, words)
+        .outerjoin(content, content.c.id == epg_event.c.content_id)
         .where(epg_event.c.id == event_id)
     )
     event = await _first(connection, query)
@@ -100,6 +103,7 @@ async def find(connection: AsyncConnection, event_id: str) -> Slot | None:
         dvr_ms=dvr_ms,
         startover_until_ms=event.end_ms + dvr_ms if granted.startover else None,
         catchup_until_ms=event.end_ms + kept_ms if granted.catchup else None,
+        age=title_age(event.min_age, event.rating),
     )
 
 

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import devices, sessions, types
 from control_api.beats import Beats
+from control_api.entitlement import NEVER_MS
 from control_api.guarded import Shelf
 from control_api.ledger import End, Ledger, Sign, close
 from control_api.problems import Problem
@@ -61,6 +62,9 @@ class Known:
     renewed_ms: int | None = None
     reviewed: int = -1  # the epoch when its access was last looked at
     watched_id: str = ""  # the title, channel or recording whose rights count, once looked at
+    until_ms: int = NEVER_MS  # when access ends as far as is known
+    profile_id: str | None = None
+    pin_passed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +174,8 @@ class Streams:
                 one.limit,
                 now_ms,
                 renewed_ms=now_ms,
+                profile_id=one.profile_id,
+                pin_passed=one.pin_passed,
             ),
         )
         return in_use
@@ -214,6 +220,8 @@ class Streams:
                         row.cti,
                         limit,
                         row.started_ms,
+                        profile_id=row.profile_id,
+                        pin_passed=row.pin_passed,
                     )
                     self._remember(session_id, found)
         if found is None or found.account_id != account_id:

@@ -15,6 +15,7 @@ from control_api import ids
 Id = Annotated[str, Meta(pattern=ids.PATTERN)]
 Line = Annotated[str, Meta(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Milliseconds = Annotated[int, Meta(ge=0, le=2**53)]
+Pin = Annotated[str, Meta(pattern=r"^[0-9]{4,8}$")]
 DeviceClass = Literal["tv", "stb", "mobile", "web", "cast"]
 Protocol = Literal["hls", "dash"]
 
@@ -152,7 +153,9 @@ class DeviceInfo(Request):
 
 
 class Subject(Request):
-    """What is to be played: a title, a channel, a recording, or a programme from its begin."""
+    """What is to be played: a title, a channel, a recording, or a programme from its begin; by
+    whom, the account's first profile if none is named, and the PIN where it asks for one (CTL-77).
+    """
 
     device: DeviceInfo
     content_id: Id | None = None
@@ -160,6 +163,7 @@ class Subject(Request):
     recording_id: Id | None = None
     event_id: Id | None = None
     profile_id: Id | None = None
+    pin: Pin | None = None
 
     def __post_init__(self) -> None:
         named = (self.content_id, self.channel_id, self.recording_id, self.event_id)

@@ -320,6 +320,7 @@ class ChannelRequest(Request):
     catchup_h: Annotated[int, Meta(ge=0, le=336)] = 0
     allow_npvr: bool = False
     copy_mode: Literal["shared", "private"] = "shared"
+    min_age: Annotated[int, Meta(ge=0, le=21)] | None = None
     windows: Annotated[list[Availability], Meta(max_length=200)] = field(default_factory=list)
 
 

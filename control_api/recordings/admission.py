@@ -11,7 +11,8 @@ from sqlalchemy import and_, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import ids, rights
-from control_api.entitlement import Ask, Denied, check
+from control_api.entitlement import Denied, blacked_out, check
+from control_api.facts import Ask
 from control_api.problems import Problem
 from control_api.recordings import assets, states
 from control_api.recordings.programmes import Programme
@@ -118,13 +119,15 @@ async def _permitted(
     """The account, if it may record this; whatever device it asks from."""
     if not wanted.allowed:
         raise Problem("recording_not_allowed", rule="CTL-121")
-    case = await rights.load(connection, account_id, "", "channel", wanted.channel.id)
+    case = await rights.load(connection, account_id, "", "channel", wanted.channel.id, now_ms)
     if case is None:
         raise Problem("unauthenticated", headers={"WWW-Authenticate": "Bearer"})
     verdict = check(rights.anywhere(case.facts), Ask(now_ms, desk.country, "web"))
     if isinstance(verdict, Denied):
         code = "recording_not_allowed" if verdict.code in OF_THE_CHANNEL else verdict.code
         raise Problem(code, rule=verdict.rule)
+    if blacked_out(case.facts, desk.country, (wanted.start_ms, wanted.end_ms)):
+        raise Problem("recording_not_allowed", rule="CTL-76")
     return (await connection.execute(select(account).where(account.c.id == account_id))).one()
 
 

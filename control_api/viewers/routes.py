@@ -4,7 +4,7 @@ from control_api.route import MERGE_PATCH, Route
 from control_api.viewers import bookmarks, profiles, shapes, watching
 
 SCOPE = "playback"
-PINS = ("pin_required", "pin_wrong")
+PINS = ("pin_required", "pin_wrong", "pin_locked")
 
 
 ROUTES: tuple[Route, ...] = (

@@ -10,6 +10,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 from control_api.schema import metadata
@@ -31,6 +32,8 @@ profile = Table(
     Column("max_rating", String(16)),
     Column("lang", String(35)),
     Column("pin_hash", Text),
+    Column("pin_tries", BigInteger, nullable=False, server_default=text("0")),
+    Column("pin_since_ms", BigInteger, nullable=False, server_default=text("0")),
     Column("created_ms", BigInteger, nullable=False),
     CheckConstraint("kind in ('adult', 'kids')", name="kind"),
     Index(None, "account_id", "created_ms"),

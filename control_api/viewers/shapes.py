@@ -5,11 +5,10 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from control_api.types import Answer, Id, Instant, Lang, Milliseconds, Page, Request
+from control_api.types import Answer, Id, Instant, Lang, Milliseconds, Page, Pin, Request
 
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Rating = Annotated[str, Meta(min_length=1, max_length=16, pattern=r"^[A-Za-z0-9+_.-]+$")]
-Pin = Annotated[str, Meta(pattern=r"^[0-9]{4,8}$")]
 
 
 class ProfileRequest(Request):

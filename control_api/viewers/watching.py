@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import rights, sealed, sessions
 from control_api.calls import Call
-from control_api.entitlement import Allowed, Ask, check
+from control_api.entitlement import Allowed, check
+from control_api.facts import Ask
 from control_api.problems import Problem
 from control_api.schema import content, content_text
 from control_api.times import utc
@@ -158,7 +159,7 @@ async def _next(
 async def _playable(connection: AsyncConnection, call: Call[None], content_id: str) -> bool:
     """Would CheckAccess say yes, whatever the device (CTL-142)?"""
     account_id = call.caller.account_id
-    case = await rights.load(connection, account_id, "", "content", content_id)
+    case = await rights.load(connection, account_id, "", "content", content_id, call.now_ms)
     if case is None:
         return False
     facts = rights.anywhere(case.facts)

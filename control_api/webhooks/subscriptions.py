@@ -12,7 +12,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import ids
-from control_api.entitlement import LIVE_STATES
+from control_api.facts import LIVE_STATES
 from control_api.outbox import emit
 from control_api.problems import Problem
 from control_api.schema import account, entitlement, package

@@ -27,7 +27,7 @@ async def test_terms_are_read_once_until_told_or_old(
     read, find = [], rights.find_terms
 
     async def counted(*args: Any) -> rights.Terms:
-        read.append(args[1:])
+        read.append(args[1:3])
         return await find(*args)
 
     monkeypatch.setattr("control_api.rights.find_terms", counted)

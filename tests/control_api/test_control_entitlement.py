@@ -7,18 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_api.entitlement import (
-    RULES,
-    Allowed,
-    Ask,
-    Denied,
-    Device,
-    Facts,
-    Grant,
-    Offer,
-    Window,
-    check,
-)
+from control_api.entitlement import RULES, Allowed, Denied, check
+from control_api.facts import Ask, Device, Facts, Grant, Offer, Window
 from control_api.problems import TABLE
 
 NOW = 1_000_000

@@ -9,7 +9,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import update
 
 from control_api.batches import MAX_TARGETS
-from control_api.entitlement import Allowed, Ask, Denied, Device, Facts, Grant, Offer, Window, check
+from control_api.entitlement import Allowed, Denied, check
+from control_api.facts import Ask, Device, Facts, Grant, Offer, Window
 from control_api.schema import account
 
 URL = "/v1/entitlements/check-batch"
