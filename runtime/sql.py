@@ -33,6 +33,7 @@ PRAGMAS = (  # CMP-11
     "PRAGMA busy_timeout=5000",
     "PRAGMA synchronous=NORMAL",
 )
+SESSION = {"timezone": "UTC", "jit": "off"}  # of short statements, which to compile takes longer
 MIGRATION_LOCK = 0x4845_4144  # advisory lock: two processes that start together migrate one by one
 
 
@@ -202,7 +203,7 @@ class Database:
             pool_size=self._pool_size,
             max_overflow=0,
             pool_timeout=self._timeout_s,
-            connect_args={"timeout": 5.0, "server_settings": {"timezone": "UTC"}},
+            connect_args={"timeout": 5.0, "server_settings": SESSION},
         )
         statements.watch(engine.sync_engine)
 

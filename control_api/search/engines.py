@@ -41,6 +41,7 @@ HAVING = {
     "postgresql": "array_to_tsvector(string_to_array(e.words, ' ')) @@ CAST(:words AS tsquery)",
 }
 JOINED = {"sqlite": (" OR ", " AND "), "postgresql": (" | ", " & ")}
+# The limit is part of the text: a plan that is kept must know how few rows are wanted.
 CANDIDATES = """
 SELECT e.target_id, e.kind, e.label, e.title, e.people, e.facets,
        COALESCE(c.popularity, 0) AS popularity
@@ -48,7 +49,7 @@ FROM search_entry e LEFT JOIN content c ON c.id = e.target_id
 WHERE {having} AND (c.id IS NULL OR EXISTS (
   SELECT 1 FROM rights_window w WHERE w.content_id = e.target_id
   AND w.territory IN ('**', :territory) AND w.end_ms > :now_ms))
-{kind}LIMIT :most
+{kind}LIMIT {most}
 """
 
 
@@ -77,8 +78,9 @@ async def candidates(
         "(" + either.join(f"{quote}{word}{quote}" for word in group) + ")" for group in groups
     )
     limited = "AND e.kind = :kind " if kind is not None else ""
-    query = text(CANDIDATES.format(having=HAVING[dialect], kind=limited)).columns(facets=Json)
-    asked = {"words": words, "most": MAX_CANDIDATES, **place}
+    told = CANDIDATES.format(having=HAVING[dialect], kind=limited, most=MAX_CANDIDATES)
+    query = text(told).columns(facets=Json)
+    asked = {"words": words, **place}
     if kind is not None:
         asked["kind"] = kind
     return (await connection.execute(query, asked)).all()
