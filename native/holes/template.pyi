@@ -11,7 +11,7 @@ class Template:
         """Bytes are text, an integer below 8 is a hole for the value of that number."""
 
     def render(self, *values: bytes) -> bytes:
-        """The text with every hole filled; a value that is not given is empty, and so is a choice."""
+        """The text with every hole filled; values that are not given are empty, and choices too."""
 
     def choosing(self, sign: bytes) -> Template:
         """The same with a choice wherever `sign` and two hexadecimal digits in lower case stand,
