@@ -10,14 +10,17 @@ Rules
    (RT-22).
 2. A circuit is a function of the joined seconds of the last `WINDOW_S`, so nodes that know the same
    seconds come to the same end without a word more.
-3. A CDN is dead as a whole once it is open in most of the regions where it is heard of, and in at
-   least two of them: then it is open everywhere (quorum).
+3. A CDN is dead as a whole once it is not closed in most of the regions that can tell, and in at
+   least two of them (quorum): then it is open wherever it does not show that it works.
 4. Stalls of a region that come from its access are no CDN's: a brown-out needs a better CDN there.
+5. Of a half-open circuit one session of a node is the probe; policies send nobody else there. A
+   probe that says nothing is followed by another, and what nobody can say a word of is closed.
 
 Times are epoch seconds. Source: specs routing.md RT-8, RT-20, RT-22.
 """
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ..policies.face import Circuit
@@ -30,7 +33,10 @@ STALLED_SHARE = 0.25
 BETTER = 0.5  # another CDN stalls at most half as much
 OPEN_S = 30
 CALM_S = 30
+TRIAL_S = 30  # until a probe that says nothing is followed by another
+PATIENCE_S = 60  # half-open without a word
 QUORUM = 2  # regions
+OUT = frozenset({Circuit.OPEN, Circuit.HALF_OPEN})
 
 Where = tuple[str, int]  # region, index of the CDN
 
@@ -69,16 +75,27 @@ def joined(nodes: Iterable[Seconds], since_s: float, until_s: float) -> dict[Whe
 
 @dataclass(slots=True)
 class State:
-    """A circuit and since when it is so; `probing` is whether its one probe is out."""
+    """A circuit and since when it is so, when its last probe went out, and what the last window
+    said of it.
+    """
 
     circuit: Circuit = Circuit.CLOSED
     since_s: float = 0.0
-    probing: bool = False
+    probed_s: float = -math.inf
+    good: int = 0
+    failed: int = 0
+
+    @property
+    def tells(self) -> bool:
+        """Whether enough is heard of it to say that it works, or not."""
+        return self.circuit in OUT or self.good + self.failed >= FAILURES
 
 
 @dataclass(slots=True)
 class Circuits:
     states: dict[Where, State] = field(default_factory=dict)
+    half_open: tuple[Where, ...] = ()
+    dead: frozenset[int] = frozenset()  # CDNs that are out as a whole
 
     def look(
         self, nodes: list[Seconds], there: Mapping[Where, float], now_s: float
@@ -87,37 +104,52 @@ class Circuits:
         recent = joined(nodes, now_s - WINDOW_S, now_s)
         for where in recent:
             self.states.setdefault(where, State())
+        stalled = {name: _stalled_shares(name, recent, there) for name, _ in recent}
         changes: list[tuple[Where, Circuit]] = []
         for where, state in self.states.items():
-            seen = recent.get(where, Second())
+            seen = recent.get(where, SILENCE)
+            state.good, state.failed = seen.good, seen.failed
             if state.circuit is Circuit.HALF_OPEN:
-                seen = joined(nodes, state.since_s, now_s).get(where, Second())
-            rates = _stalled_shares(where[0], recent, there)
-            following = _judge(state, seen, where[1], rates, now_s)
+                seen = joined(nodes, state.since_s, now_s).get(where, SILENCE)
+            following = _judge(state, seen, where[1], stalled.get(where[0], {}), now_s)
             if following is not state.circuit:
-                self.states[where] = State(following, now_s)
+                state.circuit, state.since_s, state.probed_s = following, now_s, -math.inf
                 changes.append((where, following))
+        self.half_open = tuple(
+            where for where, state in self.states.items() if state.circuit is Circuit.HALF_OPEN
+        )
+        self.dead = frozenset(filter(self._dead, {which for _, which in self.states}))
         return changes
 
     def circuit(self, region: str, cdn: int) -> Circuit:
         """How a CDN is in a region, after the quorum."""
-        state = self.states.get((region, cdn))
-        own = state.circuit if state else Circuit.CLOSED
-        return Circuit.OPEN if own is not Circuit.HALF_OPEN and self.dead(cdn) else own
+        state = self.states.get((region, cdn), UNHEARD)
+        works = state.tells and not state.failed
+        if state.circuit in OUT or works or cdn not in self.dead:
+            return state.circuit
+        return Circuit.OPEN
 
-    def dead(self, cdn: int) -> bool:
-        """Whether a CDN is open in most regions that speak of it, and in `QUORUM` of them."""
-        heard = [state.circuit for (_, which), state in self.states.items() if which == cdn]
-        failed = sum(circuit is Circuit.OPEN for circuit in heard)
-        return failed >= QUORUM and 2 * failed > len(heard)
+    def trial(self, region: str, now_s: float, down: Collection[int] = ()) -> int:
+        """The CDN that the caller is to try as the one probe of its half-open circuit, or -1; none
+        of those that active probes find down.
+        """
+        for where in self.half_open:
+            state = self.states[where]
+            due = now_s - state.probed_s >= TRIAL_S
+            if where[0] == region and where[1] not in down and due:
+                state.probed_s = now_s
+                return where[1]
+        return -1
 
-    def probe(self, region: str, cdn: int) -> bool:
-        """Whether the caller is the one probe of a half-open circuit."""
-        state = self.states.get((region, cdn))
-        if state is None or state.circuit is not Circuit.HALF_OPEN or state.probing:
-            return False
-        state.probing = True
-        return True
+    def _dead(self, cdn: int) -> bool:
+        """Whether a CDN is out in most regions that can tell, and in `QUORUM` of them."""
+        told = [
+            s.circuit in OUT for (_, which), s in self.states.items() if which == cdn and s.tells
+        ]
+        return sum(told) >= QUORUM and 2 * sum(told) > len(told)
+
+
+SILENCE, UNHEARD = Second(), State()
 
 
 def _judge(
@@ -129,7 +161,8 @@ def _judge(
     if circuit is Circuit.HALF_OPEN:
         if seen.failed:
             return Circuit.OPEN
-        return Circuit.CLOSED if seen.good else circuit
+        over = seen.good or now_s - state.since_s >= PATIENCE_S
+        return Circuit.CLOSED if over else circuit
     heard = min(seen.sessions.bit_count(), seen.networks.bit_count()) >= VOICES
     asked = seen.good + seen.failed
     if heard and seen.failed >= FAILURES and seen.failed >= FAILED_SHARE * asked:

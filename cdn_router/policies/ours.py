@@ -189,4 +189,4 @@ def last_heard(each: Evidence, half_life_s: float) -> tuple[float, float]:
 
 
 def _shut(site: Site) -> bool:
-    return site.circuit is Circuit.OPEN or site.probed_down
+    return site.circuit in (Circuit.OPEN, Circuit.HALF_OPEN) or site.probed_down

@@ -31,7 +31,7 @@ class Greedy:
     def told(self, crowd: Crowd, weather: Weather, tick: int) -> None:
         count = crowd.cdns
         players, asked, scores = crowd.prospects(weather.paths[tick])
-        rows = crowd.rows()
+        there = crowd.there()
         for region in range(crowd.regions):
             cells = [c for c in range(crowd.cells) if weather.region[c] == region]
             room = [HEADROOM * c for c in weather.capacity[region * count : (region + 1) * count]]
@@ -40,8 +40,8 @@ class Greedy:
                 supply, room, [list(scores[c]) for c in cells], [players[c] for c in cells], weather
             )
             for cell, flow in zip(cells, flows, strict=True):
-                there = [row[5] for row in rows[cell * count : (cell + 1) * count]]
-                self._tables[weather.cells[cell]] = _moves(flow, there, scores[cell])
+                here = there[cell * count : (cell + 1) * count]
+                self._tables[weather.cells[cell]] = _moves(flow, here, scores[cell])
 
     def plan(self, region: str, snapshot: Snapshot) -> Mapping[Cell, Table]:
         count = len(snapshot.cdns)

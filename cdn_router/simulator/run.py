@@ -2,8 +2,7 @@
 
 import math
 from array import array
-from collections import deque
-from collections.abc import Sequence
+from itertools import product
 from statistics import median
 from typing import Protocol, runtime_checkable
 
@@ -13,12 +12,13 @@ from native.router.crowd import Crowd
 
 from ..cells.commits import percentile95
 from ..policies.chooser import Chooser
-from ..policies.face import Policy, Snapshot
-from .signals import Signals
-from .weather import Weather
+from ..policies.face import Policy
+from .signals import Signals, late_ticks
+from .weather import Weather, hits
 from .world import TICK_S, Fault
 
 FREE_KBPS = 1e9
+BROWN = 0.1
 
 
 @runtime_checkable
@@ -41,6 +41,7 @@ class Outcome(msgspec.Struct, frozen=True):
     blamed_percent: float  # time spent waiting while path or CDN was the limit
     slew_percent: float  # mean move of shares between ticks, of all sessions (RM-4)
     drain90_s: float | None
+    brown90_s: float | None  # likewise, of a CDN whose paths fell to a tenth or less
     billed_mbps: dict[str, float]  # 95th percentile by CDN (RM-7)
     commit_fill: dict[str, float]
     qoe_by_minute: list[float]
@@ -64,18 +65,18 @@ def run(policy: Policy, weather: Weather, seed: int) -> Outcome:
         dwell_s=policy.dwell_s,
         failover=world.player_failover,
         seed=seed,
-        make=lambda size: array("d", bytes(8 * size)),
+        make=lambda kind, size: array(kind, [0]) * size,
+        nodes=world.nodes if late_ticks(world) else 1,
     )
-    known: deque[Snapshot] = deque(maxlen=1 + round(world.snapshot_delay_s / TICK_S))
     watch = Watch(weather)
     free = getattr(policy, "free", False)
     unbounded = array("d", [FREE_KBPS]) * len(weather.capacity)
     open_paths = array("d", [FREE_KBPS]) * (len(weather.cells) * count)
     for tick, arrivals in enumerate(weather.arrivals):
-        known.append(signals.snapshot(crowd, tick))
+        known = signals.snapshot(crowd, tick)
         if isinstance(policy, Oracle):
             policy.told(crowd, weather, tick)
-        chooser = Chooser(policy, known[0])
+        chooser = Chooser(policy, known)
         crowd.steer([chooser.table(cell)[1].shares for cell in weather.cells])
         now_s = tick * TICK_S
         for a in arrivals:
@@ -101,7 +102,8 @@ def run(policy: Policy, weather: Weather, seed: int) -> Outcome:
         overload_percent=100 * crowd.overloads / max(1, crowd.spots),
         blamed_percent=100 * crowd.blamed_s / max(1e-9, crowd.played_s),
         slew_percent=watch.slew(),
-        drain90_s=watch.drain90_s(),
+        drain90_s=watch.drain90_s(dead=True),
+        brown90_s=watch.drain90_s(dead=False),
         billed_mbps=dict(zip(names, billed, strict=True)),
         commit_fill={n: b / c for n, b, c in zip(names, billed, commits, strict=True) if c},
         qoe_by_minute=watch.qoe_by_minute,
@@ -116,7 +118,13 @@ class Watch:
         self._weather = weather
         world = weather.world
         self._names = [cdn.id for cdn in world.cdns]
-        self._dead = [e for e in world.events if isinstance(e, Fault) and e.factor == 0 and e.cdn]
+        self._faults = [
+            e for e in world.events if isinstance(e, Fault) and e.factor <= BROWN and e.cdn
+        ]
+        self._spots = [
+            [n for n, pair in enumerate(product(weather.cells, world.cdns)) if hits(fault, *pair)]
+            for fault in self._faults
+        ]
         self._held: dict[int, float] = {}
         self._drained: dict[int, float] = {}
         self._before = (0.0, 0)
@@ -126,16 +134,16 @@ class Watch:
         self.share_by_minute: list[list[float]] = []
 
     def after(self, crowd: Crowd, tick: int) -> None:
-        rows, count = crowd.rows(), crowd.cdns
-        there = [row[5] for row in rows[-count:]]
+        spots, count = crowd.there(), crowd.cdns
+        there = [sum(spots[index::count]) for index in range(count)]
         total = sum(there) or 1.0
         shares = [each / total for each in there]
         if self._shares:
             pairs = zip(shares, self._shares, strict=True)
             self._slews.append(sum(abs(a - b) for a, b in pairs) / 2)
         self._shares = shares
-        for number, fault in enumerate(self._dead):
-            self._drain(number, fault, rows, tick, count)
+        for number, those in enumerate(self._spots):
+            self._drain(number, sum(spots[n] for n in those), tick)
         if (tick + 1) % 6 == 0:
             qoe, samples = self._before
             grown = max(1, crowd.samples - samples)
@@ -143,14 +151,9 @@ class Watch:
             self.share_by_minute.append([round(each, 4) for each in shares])
             self._before = (crowd.qoe, crowd.samples)
 
-    def _drain(
-        self, number: int, fault: Fault, rows: Sequence[tuple[float, ...]], tick: int, count: int
-    ) -> None:
-        """RM-5: how long until a dead CDN holds less than a tenth of what it had."""
-        names = self._weather.world.regions
-        cdn = self._names.index(str(fault.cdn))
-        at = len(self._weather.cells) + (names.index(fault.region) if fault.region else len(names))
-        there = rows[at * count + cdn][5]
+    def _drain(self, number: int, there: float, tick: int) -> None:
+        """RM-5: how long until a failed CDN holds less than a tenth of what it had."""
+        fault = self._faults[number]
         now_s = (tick + 1) * TICK_S
         begun_s = math.ceil(fault.at_s / TICK_S) * TICK_S  # faults begin with a tick
         if now_s <= begun_s:
@@ -160,9 +163,13 @@ class Watch:
         elif number not in self._drained and now_s - TICK_S >= fault.at_s + fault.for_s:
             self._drained[number] = fault.for_s  # not before it was over
 
-    def drain90_s(self) -> float | None:
-        """The median over what failed; a CDN that held hardly anybody says nothing."""
-        found = [s for n, s in self._drained.items() if self._held.get(n, 0.0) >= 5]
+    def drain90_s(self, *, dead: bool) -> float | None:
+        """The median over what died or browned out; a CDN that held hardly anybody says nothing."""
+        found = [
+            lasted_s
+            for number, lasted_s in self._drained.items()
+            if self._held.get(number, 0.0) >= 5 and (self._faults[number].factor == 0.0) is dead
+        ]
         return median(found) if found else None
 
     def slew(self) -> float:

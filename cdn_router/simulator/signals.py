@@ -1,36 +1,38 @@
 """What a router would know in the simulator: snapshots, circuits, probes, the commit so far (SW-6).
 
-Circuits (RT-8, RT-22): a CDN opens in a region when in one tick at least five sessions of at least
-three cells failed there (of all that use it, but two, where there are fewer), and at least a third
-of those on it; it stays open for 30 s, then one probe closes it or opens it again. Open in most
-regions that have sessions enough to tell, it is open wherever it fails. Probes: every 30 s, three
-failures in a row are "down" until one succeeds.
+Circuits are the server's own code; a session tells of its segments at each tick. What this node is
+told counts at once, what its peers were told after the world's `snapshot_delay_s`; every session is
+steered by what this node knows, as one stands for all. Probes: every 30 s, three failures in a row
+are "down" until one succeeds.
 """
 
 from array import array
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import product
+from operator import add
 
 from native.router.crowd import Crowd
 
+from ..cells.circuits import Circuits, Second, Seconds, Where
 from ..cells.commits import BILLED_S, percentile95
-from ..policies.face import Cdn, Cell, Circuit, Evidence, Site, Snapshot, Stand
+from ..cells.state import KEPT_S
+from ..policies.face import Cdn, Cell, Evidence, Site, Snapshot, Stand
 from .weather import Weather
-from .world import TICK_S
+from .world import TICK_S, World
 
-OPEN_S = 30.0
 PROBE_S = 30.0
 PROBES = 3
-SESSIONS, NETWORKS, PART = 5, 3, 1 / 3
+OWN, PEERS = 0, 1
+THERE = Evidence._fields.index("sessions")
+
+Sums = list[tuple[float, float, float, float, float, float]]
+Told = tuple[float, Sums, list[tuple[int, int, int, int]], list[float]]
 
 
-@dataclass(slots=True)
-class Line:
-    """What is known of one CDN in one region over time."""
-
-    circuit: Circuit = Circuit.CLOSED
-    since_s: float = 0.0
-    failed_probes: int = 0
+def late_ticks(world: World) -> int:
+    """By how many ticks what peers were told is late."""
+    return round(world.snapshot_delay_s / TICK_S)
 
 
 class Signals:
@@ -39,7 +41,8 @@ class Signals:
         self._weather = weather
         self._half_life_s = half_life_s
         count, regions = len(world.cdns), len(world.regions)
-        self._lines = [Line() for _ in range(regions * count)]
+        self._circuits = Circuits()
+        self._failed_probes = [0] * (regions * count)
         self._billed: list[list[float]] = [[] for _ in range(count)]
         self._kbit = [0.0] * count
         told = weather.told
@@ -56,31 +59,34 @@ class Signals:
         )
         self._rows = (*weather.cells, *(Cell(name) for name in world.regions), Cell())
         self._stands = (Stand.ENABLED,) * count
-        self._of = [
-            [i for i, cell in enumerate(weather.cells) if cell.region == name]
-            for name in world.regions
-        ]
+        self._wheres = [(name, index) for name in world.regions for index in range(count)]
+        self._first = [weather.region.index(region) for region in range(regions)]  # of its cells
+        self._seconds: list[Seconds] = [{}, {}]
+        self._late: deque[Told] = deque(maxlen=1 + late_ticks(world))
 
     def snapshot(self, crowd: Crowd, tick: int) -> Snapshot:
         """What is known after `tick` ticks, from the reports of the last one."""
         now_s, count = tick * TICK_S, len(self.cdns)
-        rows = crowd.rows()
+        self._hear(crowd, now_s)
         if tick:
-            self._judge(rows, self._weather.paths[tick - 1], now_s)
+            self._judge(crowd, self._weather.paths[tick - 1], now_s)
             self._bill(crowd.carried())
+        _, late, _, loads = self._late[0]
+        rows = [
+            Evidence(*map(add, own, peers))
+            for own, peers in zip(crowd.rows(OWN), late, strict=True)
+        ]
         cells = {
-            cell: tuple(Evidence(*row[:6]) for row in rows[at * count : (at + 1) * count])
-            for at, cell in enumerate(self._rows)
+            cell: tuple(rows[at * count : (at + 1) * count]) for at, cell in enumerate(self._rows)
         }
-        loads, told = crowd.loads(), self._weather.told
-        fills = [self._fill(index) for index in range(count)]
+        told, fills = self._weather.told, [self._fill(index) for index in range(count)]
         sites = {
             name: tuple(
                 Site(
-                    (line := self._lines[r * count + i]).circuit,
+                    self._circuits.circuit(name, i),
                     loads[r * count + i] / 1e3,
                     told[r * count + i] / 1e3,
-                    line.failed_probes >= PROBES,
+                    self._failed_probes[r * count + i] >= PROBES,
                     fills[i],
                 )
                 for i in range(count)
@@ -90,46 +96,41 @@ class Signals:
         at_ms = round(now_s * 1000)
         return Snapshot(tick + 1, at_ms, self.cdns, self._stands, cells, sites, self._half_life_s)
 
-    def _judge(
-        self, rows: Sequence[tuple[float, ...]], paths: "array[float]", now_s: float
-    ) -> None:
-        count = len(self.cdns)
-        for region, cells in enumerate(self._of):
-            for cdn in range(count):
-                line = self._lines[region * count + cdn]
-                on = [rows[cell * count + cdn] for cell in cells]
-                failing, there = sum(row[6] for row in on), sum(row[5] for row in on)
-                networks = sum(row[6] > 0 for row in on)
-                alive = paths[cells[0] * count + cdn] > 0.0
-                if now_s % PROBE_S == 0:
-                    line.failed_probes = 0 if alive else line.failed_probes + 1
-                present = sum(row[5] > 0 for row in on)
-                needed = max(min(2, len(cells)), min(NETWORKS, present))
-                enough = failing >= SESSIONS and networks >= needed
-                if line.circuit is Circuit.OPEN:
-                    if now_s - line.since_s >= OPEN_S:
-                        line.circuit = Circuit.CLOSED if alive else Circuit.OPEN
-                        line.since_s = now_s
-                elif enough and failing >= PART * there:
-                    line.circuit, line.since_s = Circuit.OPEN, now_s
-        for cdn in range(count):
-            self._quorum(rows, cdn, now_s)
+    def _hear(self, crowd: Crowd, now_s: float) -> None:
+        """Take in what was told in the last tick: peers' word comes late."""
+        self._late.append((now_s, crowd.rows(PEERS), crowd.outcomes(PEERS), crowd.loads()))
+        heard_s, _, outcomes, _ = self._late[0]
+        self._seconds[OWN][round(now_s)] = self._second(crowd.outcomes(OWN))
+        self._seconds[PEERS][round(heard_s)] = self._second(outcomes)
+        for seconds in self._seconds:
+            for at_s in [at_s for at_s in seconds if at_s < now_s - KEPT_S]:
+                del seconds[at_s]
 
-    def _quorum(self, rows: Sequence[tuple[float, ...]], cdn: int, now_s: float) -> None:
-        """What is open in most regions that can tell is open wherever it fails."""
+    def _second(self, outcomes: Sequence[tuple[int, int, int, int]]) -> dict[Where, Second]:
+        """Viewers are on networks of their own: their voices are also those of networks."""
+        return {
+            where: Second(good, failed, stalled, voices, voices)
+            for where, (good, failed, stalled, voices) in zip(self._wheres, outcomes, strict=True)
+            if good or failed or stalled
+        }
+
+    def _judge(self, crowd: Crowd, paths: "array[float]", now_s: float) -> None:
+        """Circuits as the server's, and what probes from each region find."""
         count, cells = len(self.cdns), len(self._weather.cells)
-        lines = [self._lines[region * count + cdn] for region in range(len(self._of))]
-        wide = [rows[(cells + region) * count + cdn] for region in range(len(self._of))]
-        tells = [
-            line.circuit is Circuit.OPEN
-            for line, row in zip(lines, wide, strict=True)
-            if row[5] >= SESSIONS or line.circuit is Circuit.OPEN
-        ]
-        if sum(tells) < 2 or 2 * sum(tells) <= len(tells):
-            return
-        for line, row in zip(lines, wide, strict=True):
-            if row[6] > 0 and line.circuit is not Circuit.OPEN:
-                line.circuit, line.since_s = Circuit.OPEN, now_s
+        if now_s % PROBE_S == 0:
+            for spot, (region, cdn) in enumerate(product(range(crowd.regions), range(count))):
+                alive = paths[self._first[region] * count + cdn] > 0.0
+                self._failed_probes[spot] = 0 if alive else self._failed_probes[spot] + 1
+        own = crowd.rows(OWN)[cells * count :]
+        late = self._late[0][1][cells * count :]
+        there = {
+            where: a[THERE] + b[THERE] for where, a, b in zip(self._wheres, own, late, strict=False)
+        }
+        self._circuits.look(self._seconds, there, now_s)
+        for region, name in enumerate(self._weather.world.regions):
+            down = [i for i in range(count) if self._failed_probes[region * count + i] >= PROBES]
+            if (cdn := self._circuits.trial(name, now_s, down)) >= 0:
+                crowd.send(region, cdn)
 
     def _bill(self, carried: list[float]) -> None:
         for index, kbps in enumerate(carried):

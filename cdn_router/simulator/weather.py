@@ -154,7 +154,7 @@ def _paths(world: World, cells: tuple[Cell, ...], draw: Random) -> Iterator["arr
     spells = [(0.0, 1.0)] * len(pairs)  # until, factor
     chance = TICK_S / 3600 / world.degraded_hours if world.degraded_hours else 0.0
     faults = [event for event in world.events if isinstance(event, Fault)]
-    struck = [[n for n, pair in enumerate(pairs) if _hits(fault, *pair)] for fault in faults]
+    struck = [[n for n, pair in enumerate(pairs) if hits(fault, *pair)] for fault in faults]
     for tick in range(world.ticks):
         now_s = tick * TICK_S
         row = array("d", bytes(8 * len(pairs)))
@@ -172,7 +172,7 @@ def _paths(world: World, cells: tuple[Cell, ...], draw: Random) -> Iterator["arr
         yield row
 
 
-def _hits(fault: Fault, cell: Cell, cdn: CdnModel) -> bool:
+def hits(fault: Fault, cell: Cell, cdn: CdnModel) -> bool:
     wanted = (
         (fault.cdn, cdn.id),
         (fault.region, cell.region),

@@ -87,7 +87,8 @@ class World(Struct, forbid_unknown_fields=True, frozen=True):
     degraded_factor: tuple[Positive, Positive] = (0.03, 0.3)
     events: Annotated[list[Fault | Surge], Meta(max_length=1000)] = []
     liars: Liars | None = None
-    snapshot_delay_s: Seconds = 0.0
+    snapshot_delay_s: Seconds = 0.0  # what a router's peers were told reaches it so much later
+    nodes: Annotated[int, Meta(ge=1, le=1000)] = 4  # routers, each told the same share
     ttl_s: Annotated[float, Meta(ge=1.0, le=3600.0)] = 20.0
     heartbeat_s: Annotated[float, Meta(ge=1.0, le=600.0)] = 30.0
     player_failover: bool = False

@@ -35,9 +35,12 @@ class Crowd:
         dwell_s: float,
         failover: bool,
         seed: int,
-        make: Callable[[int], array[float]],
+        make: Callable[[str, int], array[float] | array[int]],
+        nodes: int = 1,
     ) -> None:
-        """`region` is that of each cell, `links` kbit/s by tick, `make(n)` an array of n zeros."""
+        """`region` is that of each cell, `links` kbit/s by tick, `make(kind, n)` an array of n zeros;
+        one of `nodes` routers is this node, the others are its peers.
+        """
 
     def steer(self, shares: list[Shares]) -> None:
         """One Shares for each cell, from now on."""
@@ -60,10 +63,21 @@ class Crowd:
     ) -> None:
         """From `now_s` to the next tick: true path by cell and CDN, capacity by region and CDN."""
 
-    def rows(self) -> list[tuple[float, float, float, float, float, float, float]]:
-        """By row (cells, regions, the whole) and CDN: n, total, failures, recent_n, recent, there,
-        failing now.
+    def send(self, region: int, cdn: int) -> None:
+        """Let the next of a region who polls elsewhere try a CDN: the probe of a half-open circuit."""
+
+    def rows(self, part: int) -> list[tuple[float, float, float, float, float, float]]:
+        """What this node (0) or its peers (1) were told, by row (cells, regions, the whole) and CDN:
+        n, total, failures, recent_n, recent, there.
         """
+
+    def outcomes(self, part: int) -> list[tuple[int, int, int, int]]:
+        """What a part was told in the last tick, by region and CDN: good, failed, stalled, and 64
+        bits of those who spoke of bad ones.
+        """
+
+    def there(self) -> list[float]:
+        """Viewers by cell and CDN, in truth."""
 
     def loads(self) -> list[float]:
         """kbit/s asked in the last tick, by region and CDN."""

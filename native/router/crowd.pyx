@@ -7,6 +7,7 @@ Rules of the file
 2. What viewers do (`arrive`) comes from outside; what a policy draws has a seed of its own (SW-8).
 3. A tick: who polls is drawn by the cell's Shares, players choose a rung by rate, capacity scales
    everyone on it down alike, buffers drain, what was seen is reported.
+4. Reports are in two parts: what one of `nodes` routers is told, and what its peers are.
 """
 
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
@@ -19,12 +20,19 @@ cdef enum:
     RUNGS = 13
     HELD = 16  # CDNs with a penalty of their own in a player
 
+cdef enum:  # columns of sums
+    N, TOTAL, FAILURES, RECENT_N, RECENT, THERE, COLUMNS
+
+cdef enum:  # kinds of outcomes
+    GOOD, FAILED, STALLED, VOICES, KINDS
+
 cdef double[RUNGS] LADDER = [
     235, 375, 560, 750, 1050, 1750, 2350, 3000, 4300, 5800, 8100, 11600, 16800
 ]  # kbit/s, SW-5
 cdef double BUFFER_S = 30.0, START_S = 4.0, SAFETY = 0.8, FIRST_KBPS = 1000.0
 cdef double PENALTY_S = 300.0  # steering.md section 5, hls.js
 cdef double RECENT_S = 10.0
+cdef double SEGMENT_S = 4.0
 cdef double UNIT = 1.0 / 4294967296.0
 
 
@@ -36,6 +44,7 @@ cdef struct Player:
     int first
     int end
     int liar
+    int part  # 0: reports to this node, 1: to its peers
     int polls
     int started
     int fell  # to a lower rung, which event mode tells at once (e=bc)
@@ -57,18 +66,21 @@ cdef class Crowd:
     cdef readonly int cells, cdns, regions, size
     cdef readonly double qoe, waited_s, blamed_s, played_s, kbit
     cdef readonly long moves, samples, overloads, spots
-    cdef int _room, _failover
+    cdef int _room, _failover, _rows, _nodes
     cdef double _tick_s, _ttl_s, _beat_s, _half_life_s, _dwell_s
     cdef uint64_t _seed
     cdef Player *_players
     cdef list _shares
     cdef int[::1] _region
     cdef float[::1] _links
-    cdef double[::1] n, total, failures, recent_n, recent, there, load, failing, traffic
+    cdef double[::1] _sums  # by part, column and row
+    cdef uint64_t[::1] _outcomes  # by part, region, CDN and kind
+    cdef int[::1] _sent  # by region: the CDN that one session is to try, plus one
+    cdef double[::1] load, traffic
 
     def __init__(self, int[::1] region, int regions, int cdns, float[::1] links, *, double tick_s,
                  double ttl_s, double heartbeat_s, double half_life_s, double dwell_s,
-                 bint failover, uint64_t seed, object make):
+                 bint failover, uint64_t seed, object make, int nodes=1):
         if not 0 < cdns <= HELD:
             raise ValueError("1..16 CDNs")
         self.cells, self.regions, self.cdns = region.shape[0], regions, cdns
@@ -76,11 +88,11 @@ cdef class Crowd:
         self._tick_s, self._ttl_s, self._beat_s = tick_s, ttl_s, heartbeat_s
         self._half_life_s, self._dwell_s = half_life_s, dwell_s
         self._failover, self._seed = failover, seed
-        rows = (self.cells + regions + 1) * cdns
-        self.n, self.total, self.failures = make(rows), make(rows), make(rows)
-        self.recent_n, self.recent, self.there = make(rows), make(rows), make(rows)
-        self.failing = make(rows)
-        self.load, self.traffic = make(regions * cdns), make(cdns)
+        self._rows, self._nodes = (self.cells + regions + 1) * cdns, nodes
+        self._sums = make("d", 2 * COLUMNS * self._rows)
+        self._outcomes = make("Q", 2 * regions * cdns * KINDS)
+        self._sent = make("i", regions)
+        self.load, self.traffic = make("d", regions * cdns), make("d", cdns)
 
     def __dealloc__(self):
         PyMem_Free(self._players)
@@ -107,6 +119,7 @@ cdef class Crowd:
         p = &self._players[self.size]
         self.size += 1
         p.id, p.cell, p.first, p.end, p.sample, p.liar = ident, cell, first, end, sample, liar
+        p.part = mix(~ident) % <uint64_t>self._nodes > 0
         p.until_s, p.moved_s, p.polls, p.started = until_s, now_s, 0, 0
         p.buffer_s, p.rate_kbps, p.seen, p.seen_n = 0.0, FIRST_KBPS, 0.0, 0.0
         for index in range(HELD):
@@ -114,6 +127,12 @@ cdef class Crowd:
         p.poll_s = now_s + self._ttl_s * self._unit(p)
         p.beat_s = now_s + self._beat_s * (mix(ident) >> 32) * UNIT
         p.cdn = (<Shares>self._shares[cell]).step(-1, True, 0, self._draw(p)) >> 3
+
+    def send(self, int region, int cdn):
+        """Let the next of a region who polls elsewhere try a CDN: the probe of a half-open circuit."""
+        if not (0 <= region < self.regions and 0 <= cdn < self.cdns):
+            raise ValueError("no such region or CDN")
+        self._sent[region] = cdn + 1
 
     cdef uint64_t _draw(self, Player *p) noexcept nogil:
         p.polls += 1
@@ -135,27 +154,29 @@ cdef class Crowd:
         self._leave(now_s + self._tick_s)
 
     cdef void _decay(self) noexcept:
-        cdef int index
-        cdef double slow = exp2(-self._tick_s / self._half_life_s)
-        cdef double fast = exp2(-self._tick_s / RECENT_S)
-        for index in range(self.n.shape[0]):
-            self.n[index] *= slow
-            self.total[index] *= slow
-            self.failures[index] *= fast
-            self.recent_n[index] *= fast
-            self.recent[index] *= fast
-            self.there[index] = 0.0
-            self.failing[index] = 0.0
+        cdef int part, column, row
+        cdef double[COLUMNS] keep
+        keep[N] = keep[TOTAL] = exp2(-self._tick_s / self._half_life_s)
+        keep[FAILURES] = keep[RECENT_N] = keep[RECENT] = exp2(-self._tick_s / RECENT_S)
+        keep[THERE] = 0.0
+        for part in range(2):
+            for column in range(COLUMNS):
+                for row in range(self._rows):
+                    self._sums[(part * COLUMNS + column) * self._rows + row] *= keep[column]
+        self._outcomes[:] = 0
         self.load[:] = 0.0
 
     cdef void _poll(self, double now_s) noexcept:
         cdef Player *p
-        cdef int index, lead
+        cdef int index, lead, sent
         for index in range(self.size):
             p = &self._players[index]
             while p.poll_s < now_s + self._tick_s:
                 settled = p.poll_s - p.moved_s >= self._dwell_s
                 lead = (<Shares>self._shares[p.cell]).step(p.cdn, settled, 0, self._draw(p)) >> 3
+                sent = self._sent[self._region[p.cell]]
+                if sent and sent != p.cdn + 1:
+                    lead, self._sent[self._region[p.cell]] = sent - 1, 0
                 if lead != p.cdn and not (self._failover and p.penalty_s[lead] > p.poll_s):
                     self._move(p, lead, p.poll_s)
                 p.poll_s += self._ttl_s * (0.9 + 0.2 * self._unit(p))  # ST-52
@@ -187,6 +208,7 @@ cdef class Crowd:
     cdef void _serve(self, double now_s, double[::1] path, double[::1] capacity) noexcept:
         cdef Player *p
         cdef int index, spot
+        cdef bint playing
         cdef double scale, got, access, waiting, ready, top, value, score
         for spot in range(self.regions * self.cdns):
             self.spots += 1
@@ -202,7 +224,8 @@ cdef class Crowd:
             self.kbit += got * self._tick_s
             ready = p.buffer_s + got * self._tick_s / p.rung_kbps
             waiting = 0.0
-            if not p.started:
+            playing = p.started
+            if not playing:
                 p.started = ready >= START_S
                 waiting = fmin(1.0, START_S * p.rung_kbps / fmax(got, 1.0) / self._tick_s)
             waiting = fmax(waiting, fmin(1.0, (self._tick_s - ready) / self._tick_s))
@@ -217,23 +240,29 @@ cdef class Crowd:
             self.played_s += self._tick_s
             if p.link_kbps * scale < access:
                 self.blamed_s += waiting * self._tick_s
-            self._count(self.there, p, 1.0)
-            self._see(p, score, waiting, path[p.cell * self.cdns + p.cdn] <= 0.0, now_s)
+            self._count(THERE, p, 1.0)
+            self._see(p, score, waiting, playing, path[p.cell * self.cdns + p.cdn] <= 0.0, now_s)
             p.sample += 1
             if p.sample == p.end:
                 p.sample = p.first
 
-    cdef void _see(self, Player *p, double score, double waiting, bint dead, double now_s) noexcept:
+    cdef void _see(self, Player *p, double score, double waiting, bint playing, bint dead,
+                   double now_s) noexcept:
         """What the player notes, and reports when it is time or something is wrong (SW-6)."""
         cdef int other
+        cdef uint64_t segments = <uint64_t>(self._tick_s / SEGMENT_S)
         if p.liar:
             score = 0.0 if p.cdn == 0 else 100.0
             dead = p.cdn == 0
         p.seen += score
         p.seen_n += 1.0
         if dead:
-            self._count(self.failures, p, self._tick_s / 4.0)
-            self._count(self.failing, p, 1.0)
+            self._count(FAILURES, p, self._tick_s / SEGMENT_S)
+            self._tell(p, FAILED, segments)
+        else:
+            self._tell(p, GOOD, segments)
+            if waiting > 0.0 and playing:
+                self._tell(p, STALLED, 1)
         if now_s + self._tick_s >= p.beat_s or dead or waiting > 0.0 or p.fell:
             self._report(p)
             if now_s + self._tick_s >= p.beat_s:
@@ -247,17 +276,25 @@ cdef class Crowd:
 
     cdef void _report(self, Player *p) noexcept nogil:
         if p.seen_n > 0.0:
-            self._count(self.n, p, p.seen_n)
-            self._count(self.total, p, p.seen)
-            self._count(self.recent_n, p, p.seen_n)
-            self._count(self.recent, p, p.seen)
+            self._count(N, p, p.seen_n)
+            self._count(TOTAL, p, p.seen)
+            self._count(RECENT_N, p, p.seen_n)
+            self._count(RECENT, p, p.seen)
             p.seen = p.seen_n = 0.0
 
-    cdef inline void _count(self, double[::1] sums, Player *p, double value) noexcept nogil:
+    cdef inline void _count(self, int column, Player *p, double value) noexcept nogil:
         """Add to the cell, its region and the whole."""
-        sums[p.cell * self.cdns + p.cdn] += value
-        sums[(self.cells + self._region[p.cell]) * self.cdns + p.cdn] += value
-        sums[(self.cells + self.regions) * self.cdns + p.cdn] += value
+        cdef int first = (p.part * COLUMNS + column) * self._rows + p.cdn
+        self._sums[first + p.cell * self.cdns] += value
+        self._sums[first + (self.cells + self._region[p.cell]) * self.cdns] += value
+        self._sums[first + (self.cells + self.regions) * self.cdns] += value
+
+    cdef inline void _tell(self, Player *p, int kind, uint64_t count) noexcept nogil:
+        """An outcome; whoever tells of a bad one is a voice (RT-22)."""
+        cdef int spot = (p.part * self.regions + self._region[p.cell]) * self.cdns + p.cdn
+        self._outcomes[spot * KINDS + kind] += count
+        if kind != GOOD:
+            self._outcomes[spot * KINDS + VOICES] |= <uint64_t>1 << (mix(p.id) & 63)
 
     cdef void _leave(self, double now_s) noexcept nogil:
         cdef int index = 0
@@ -268,11 +305,31 @@ cdef class Crowd:
             else:
                 index += 1
 
-    def rows(self):
-        """By row (cells, regions, the whole) and CDN: n, total, failures, recent_n, recent, there,
-        failing now."""
-        return list(zip(self.n, self.total, self.failures, self.recent_n, self.recent, self.there,
-                        self.failing))
+    def rows(self, int part):
+        """What a part was told, by row (cells, regions, the whole) and CDN: n, total, failures,
+        recent_n, recent, there.
+        """
+        cdef int first = part * COLUMNS * self._rows
+        if part not in (0, 1):
+            raise ValueError("0: this node, 1: its peers")
+        return list(zip(*(self._sums[first + column * self._rows:first + (column + 1) * self._rows]
+                          for column in range(COLUMNS))))
+
+    def outcomes(self, int part):
+        """What a part was told in the last tick, by region and CDN: good, failed, stalled, and 64
+        bits of those who spoke of bad ones.
+        """
+        cdef int spots = self.regions * self.cdns
+        if part not in (0, 1):
+            raise ValueError("0: this node, 1: its peers")
+        return [tuple(self._outcomes[(part * spots + spot) * KINDS:(part * spots + spot + 1) * KINDS])
+                for spot in range(spots)]
+
+    def there(self):
+        """Viewers by cell and CDN, in truth."""
+        cdef int row, first = THERE * self._rows, second = (COLUMNS + THERE) * self._rows
+        return [self._sums[first + row] + self._sums[second + row]
+                for row in range(self.cells * self.cdns)]
 
     def loads(self):
         """kbit/s asked in the last tick, by region and CDN."""

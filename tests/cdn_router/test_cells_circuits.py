@@ -2,7 +2,7 @@
 
 import pytest
 
-from cdn_router.cells.circuits import OPEN_S, Circuits, Second, Seconds
+from cdn_router.cells.circuits import OPEN_S, PATIENCE_S, TRIAL_S, Circuits, Second, Seconds
 from cdn_router.policies.face import Circuit
 
 HERE = ("DE", 0)
@@ -55,11 +55,22 @@ def test_old_outcomes_do_not_count() -> None:
 
 def test_half_open_takes_one_probe_and_its_word() -> None:
     circuits = opened()
-    assert not circuits.probe(*HERE)
+    assert circuits.trial("DE", 11) == -1
     assert look(circuits, [], 10.5 + OPEN_S - 1) is Circuit.OPEN
     assert look(circuits, [], 10.5 + OPEN_S) is Circuit.HALF_OPEN
-    assert circuits.probe(*HERE) and not circuits.probe(*HERE)
+    assert circuits.trial("FR", 41) == -1 and circuits.trial("DE", 41, down={0}) == -1
+    assert circuits.trial("DE", 41) == 0 and circuits.trial("DE", 41) == -1
     assert look(circuits, [seen(42, good=1)], 42.5) is Circuit.CLOSED
+
+
+def test_a_silent_probe_is_followed_by_another_and_silence_closes() -> None:
+    circuits = opened()
+    look(circuits, [], 41)
+    assert circuits.trial("DE", 41) == 0 and circuits.trial("DE", 40 + TRIAL_S) == -1
+    assert circuits.trial("DE", 41 + TRIAL_S) == 0
+    assert look(circuits, [], 40 + PATIENCE_S) is Circuit.HALF_OPEN
+    assert look(circuits, [], 41 + PATIENCE_S) is Circuit.CLOSED
+    assert circuits.trial("DE", 41 + 2 * PATIENCE_S) == -1
 
 
 def test_half_open_fails_back_to_open() -> None:
@@ -88,11 +99,28 @@ def test_few_stalls_among_many_viewers_are_no_brown_out() -> None:
 
 
 def test_a_whole_cdn_needs_a_quorum_of_regions() -> None:
+    """One region says nothing of the others; two of three do, but for those where it works."""
     circuits = Circuits()
     bad = Second(failed=5, sessions=THREE, networks=THREE)
     wheres = {("DE", 0): bad, ("FR", 0): Second(good=9), ("IT", 0): Second(good=9)}
     circuits.look([{10: wheres}], {}, 10.5)
-    assert not circuits.dead(0) and circuits.circuit("FR", 0) is Circuit.CLOSED
-    circuits.look([{11: {("FR", 0): bad}}], {}, 11.5)
-    assert circuits.dead(0) and not circuits.dead(1)
-    assert circuits.circuit("IT", 0) is Circuit.OPEN and circuits.circuit("ES", 0) is Circuit.OPEN
+    assert not circuits.dead and circuits.circuit("FR", 0) is Circuit.CLOSED
+    assert circuits.circuit("ES", 0) is Circuit.CLOSED
+    nodes: list[Seconds] = [{11: {("FR", 0): bad, ("IT", 0): Second(good=9)}}]
+    circuits.look(nodes, {}, 11.5)
+    assert circuits.dead == {0}
+    assert circuits.circuit("IT", 0) is Circuit.CLOSED and circuits.circuit("ES", 0) is Circuit.OPEN
+    nodes.append({12: {("IT", 0): Second(failed=1)}})
+    circuits.look(nodes, {}, 12.5)
+    assert circuits.circuit("IT", 0) is Circuit.OPEN, "one failure, of a CDN that is dead elsewhere"
+
+
+def test_a_dead_cdn_stays_shut_where_nobody_is_while_it_is_tried_elsewhere() -> None:
+    circuits = Circuits()
+    bad = Second(failed=5, sessions=THREE, networks=THREE)
+    circuits.look([{10: {("DE", 0): bad, ("FR", 0): bad}}], {}, 10.5)
+    circuits.look([], {}, 10.5 + OPEN_S)
+    assert circuits.circuit(*HERE) is Circuit.HALF_OPEN
+    assert circuits.circuit("ES", 0) is Circuit.OPEN
+    circuits.look([seen(42, good=1)], {}, 42.5)
+    assert circuits.circuit("ES", 0) is Circuit.CLOSED

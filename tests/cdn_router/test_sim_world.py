@@ -121,12 +121,18 @@ def test_references_bound_the_rest() -> None:
         named("nobody")
 
 
-def test_stale_snapshots_cost() -> None:
-    fresh, late = (
-        run(Headwater(), weather.make(short("dead-cdn", snapshot_delay_s=s), 1), 1) for s in (0, 60)
-    )
-    assert fresh.drain90_s is not None and late.drain90_s is not None
-    assert late.drain90_s >= fresh.drain90_s + 40
+def test_late_peers_cost_only_where_a_node_hears_nothing_itself() -> None:
+    """RT-15: what a node is told counts at once, and what its peers are told late."""
+    drains = [
+        run(Headwater(), weather.make(short("dead-cdn", **late), 1), 1).drain90_s
+        for late in (
+            {"snapshot_delay_s": 0.0},
+            {"snapshot_delay_s": 60.0, "nodes": 2},
+            {"snapshot_delay_s": 60.0, "nodes": 1000},
+        )
+    ]
+    fresh, mine, others = (drain or 0.0 for drain in drains)
+    assert fresh <= 30 and mine <= 40 and others >= fresh + 40
 
 
 def test_transport_is_the_least_cost() -> None:
