@@ -12,7 +12,7 @@ Rules of the file
 Source: ISO/IEC 23009-1:2022 sections 5.3.9.2 to 5.3.9.6; DASH-M5, M10.
 """
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from fractions import Fraction
 from typing import NamedTuple, Protocol
 
@@ -32,7 +32,7 @@ SHARED = (
     *(b"availabilityTimeOffset", b"availabilityTimeComplete", b"duration", b"startNumber"),
     *(b"endNumber", b"eptDelta", b"pdDelta"),
 )
-CHILDREN = ("Initialization", "RepresentationIndex", "FailoverContent", "SegmentTimeline")
+CHILDREN = ("Initialization", "RepresentationIndex", "FailoverContent")
 
 
 class Naming(Protocol):
@@ -194,6 +194,8 @@ class _Namer:
             source = xml_text(filled(start, constants).encode())
             parts.append(b'<%bInitialization sourceURL="%b"/>' % (prefix, source))
         parts += self._children(rung.levels, CHILDREN[1:] if start else CHILDREN)
+        if any(one.named("SegmentTimeline") for one in rung.levels):
+            parts.append(_timeline(prefix, some))
         covered = self._covers(rung)
         for one in some:
             reference = filled(media, {**constants, "Number": one.number, "Time": one.time})
@@ -249,3 +251,12 @@ class _Namer:
             self.named += 1
             name = xml_text(self.naming.listed(place, path, media).encode())
             self.edits.append(attribute(self.document, segment, b"media", name))
+
+
+def _timeline(prefix: bytes, some: Sequence[Segment]) -> bytes:
+    runs, end = [], None
+    for one in some:
+        time = b"" if one.time == end else b' t="%d"' % one.time
+        runs.append(b'<%bS%b d="%d"/>' % (prefix, time, one.size))
+        end = one.time + one.size
+    return b"<%bSegmentTimeline>%b</%bSegmentTimeline>" % (prefix, b"".join(runs), prefix)

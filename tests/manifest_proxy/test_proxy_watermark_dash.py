@@ -61,7 +61,8 @@ def test_the_bytes_of_a_marked_mpd() -> None:
     )
     listed = (
         '<SegmentList timescale="10" presentationTimeOffset="20" startNumber="7">'
-        f'<Initialization sourceURL="v1/i.mp4"/>{TIMELINE.format(t=140, r=3)}{urls}</SegmentList>'
+        '<Initialization sourceURL="v1/i.mp4"/><SegmentTimeline><S t="140" d="20"/>'
+        '<S d="20"/><S d="20"/><S d="20"/><S d="9"/></SegmentTimeline>' + urls + "</SegmentList>"
     )
     told = b'<Representation id="v1" bandwidth="1"/>'
     wanted = told[:-2] + b">" + listed.encode() + b"</Representation>"
