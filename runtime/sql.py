@@ -2,6 +2,7 @@
 
     async with database.read() as connection: ...    # consistent snapshot; writing is an error
     async with database.write() as connection: ...   # committed at the end, rolled back on error
+    await database.ask(statement, values)            # one statement's rows, the quickest way
 
 SQLite (CMP-11): WAL; a pool of one writer connection, so that writers queue, and BEGIN IMMEDIATE,
 so that another process's writer is waited for instead of failing with "database is locked"; readers
@@ -10,12 +11,12 @@ through as SQLAlchemy's; a database that is away or late is `SqlError`.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, TextClause, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -23,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from runtime import migrate, statements
+from runtime.asking import AWAY, Asker
 
 Dialect = Literal["sqlite", "postgresql"]
 T = TypeVar("T")
@@ -68,6 +70,7 @@ class Database:
         self._pool_size = pool_size
         self._reader: AsyncEngine | None = None
         self._writer: AsyncEngine | None = None
+        self._asker: Asker | None = None
 
     @classmethod
     def embedded(cls, folder: Path, **options: Any) -> "Database":
@@ -85,7 +88,10 @@ class Database:
             self._writer = self._sqlite("PRAGMA foreign_keys=ON", pool_size=1)
             self._reader = self._sqlite("PRAGMA query_only=ON", pool_size=self._pool_size)
         else:
-            self._writer = self._reader = self._postgresql()
+            self._writer = self._reader = engine = self._postgresql()
+            self._asker = Asker(
+                SESSION, timeout=5.0, **engine.dialect.create_connect_args(self._url)[1]
+            )
         async with self.write() as connection:
             await connection.execute(text("SELECT 1"))
         async with self.read() as connection:
@@ -100,6 +106,8 @@ class Database:
     async def stop(self) -> None:
         engines = {self._reader, self._writer} - {None}
         self._reader = self._writer = None
+        if self._asker is not None:
+            await self._asker.close()
         for engine in engines:
             if engine is not None:
                 await engine.dispose()
@@ -121,6 +129,19 @@ class Database:
                     isolation_level="REPEATABLE READ", postgresql_readonly=True
                 )
             yield connection
+
+    async def ask(
+        self, statement: TextClause, values: Mapping[str, Any], *, timeout_ms: int | None = None
+    ) -> Sequence[Sequence[Any]]:
+        """The rows of one statement that reads; it is one of a few that are made once."""
+        if self._asker is None:
+            async with self.read(timeout_ms=timeout_ms) as connection:
+                return [tuple(row) for row in await connection.execute(statement, values)]
+        async with self._bounded(timeout_ms):
+            try:
+                return await self._asker.ask(statement, values)
+            except AWAY as error:
+                raise SqlError("unavailable", type(error).__name__) from None
 
     @asynccontextmanager
     async def write(self, *, timeout_ms: int | None = None) -> AsyncIterator[AsyncConnection]:

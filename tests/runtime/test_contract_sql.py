@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from asyncpg import PostgresError
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -127,6 +128,52 @@ async def test_a_read_cannot_write_and_sees_one_moment(database: Database) -> No
             await writer.execute(text("UPDATE counter SET n = 5"))
         assert (await connection.execute(text("SELECT n FROM counter"))).scalar_one() == first == 0
     assert await count(database) == 5
+
+
+ASKING = text(
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+    " AND (query LIKE 'SELECT pg_sleep%' OR query LIKE 'SELECT pg_backend_pid%')"
+)
+ASKED = text("SELECT n, :word AS word, id FROM counter WHERE id = :id")
+
+
+async def test_one_statement_is_asked_alone(database: Database) -> None:
+    """Many at a time, each with its own values; what was committed is seen at once."""
+    asked = [database.ask(ASKED, {"id": 1, "word": f"w{n}"}) for n in range(20)]
+    found = [list(map(tuple, rows)) for rows in await asyncio.gather(*asked)]
+    assert found == [[(0, f"w{n}", 1)] for n in range(20)]
+    async with database.write() as connection:
+        await connection.execute(text("UPDATE counter SET n = 9"))
+    assert [tuple(row) for row in await database.ask(ASKED, {"id": 1, "word": ""})] == [(9, "", 1)]
+    assert list(await database.ask(ASKED, {"id": 2, "word": ""})) == []
+
+
+async def test_what_is_asked_alone_cannot_write(database: Database) -> None:
+    with pytest.raises((DBAPIError, PostgresError)):
+        await database.ask(text("UPDATE counter SET n = 5 RETURNING n"), {})
+    assert await count(database) == 0
+
+
+@pytest.mark.twin
+async def test_an_asking_connection_that_was_cut_is_made_anew(postgresql_url: str) -> None:
+    one, other = text("SELECT pg_backend_pid()"), text("SELECT pg_terminate_backend(:pid)")
+    late = text("SELECT pg_sleep(60)")
+    async with Database(postgresql_url, timeout_ms=20_000) as database:
+        ((pid,),) = await database.ask(one, {})
+        sleeping = asyncio.create_task(database.ask(late, {}))
+        await asyncio.sleep(0)
+        with pytest.raises(SqlError) as caught:
+            await database.ask(late, {}, timeout_ms=50)
+        assert caught.value.code == "timeout"
+        async with database.read() as connection:
+            while not sleeping.done():
+                for row in await connection.execute(ASKING):
+                    await connection.execute(other, {"pid": row.pid})
+        with pytest.raises(SqlError) as caught:
+            await sleeping
+        assert caught.value.code == "unavailable"
+        ((again,),) = await database.ask(one, {})
+        assert again != pid
 
 
 async def test_constraints_hold_and_pass_through(database: Database) -> None:
