@@ -82,7 +82,9 @@ def serve(port: int, folder: Path, kept_bytes: int) -> None:
             _, _, title, leaf = request.path.split("/", 3)
             return library.answer(title, leaf, request.query, request)
 
-        await serve_http(handle, host="127.0.0.1", port=port, limits=Limits(per_address=0))
+        await serve_http(
+            handle, host="127.0.0.1", port=port, limits=Limits(per_address=0), desk=library.counter
+        )
         await asyncio.Event().wait()
 
     uvloop.run(run())

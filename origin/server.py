@@ -159,6 +159,7 @@ class Deliver:
             limits=limits(self._settings),
             reuse_port=self._reuse_port,
             guard=None if self._doors.open else self._doors.guard,
+            desk=self._library.counter,
         )
         self.port = self._server.port
         self._unmeter += metrics.meter_delivery(self._server.counters)

@@ -2,6 +2,8 @@
 
 from typing_extensions import Buffer
 
+__pyx_capi__: dict[str, object]  # what other kernels call
+
 def read_runs(
     fd: int, out: bytes, at: int, starts: Buffer, lengths: Buffer, wait: bool = True
 ) -> bool:

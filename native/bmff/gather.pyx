@@ -128,13 +128,24 @@ def read_runs(
     raise BoxError("truncated", taken.offset + taken.got, "the file ends inside a sample")
 
 
-def same_file(bytes path not None, uint64_t size, int64_t mtime_ns, uint64_t inode):
+cdef bint at_hand(
+    int fd, char* target, const int64_t* starts, const int64_t* lengths, Py_ssize_t runs
+) noexcept nogil:
+    cdef Taken taken
+    return _gather(fd, target, starts, lengths, runs, False, &taken)
+
+
+cdef bint is_same(const char* path, uint64_t size, int64_t mtime_ns, uint64_t inode) noexcept nogil:
     cdef status found
-    cdef const char* name = PyBytes_AS_STRING(path)
-    cdef int failed
-    with nogil:
-        failed = look(name, &found)
     return (
-        not failed and found.st_size == size and found.st_ino == inode
+        not look(path, &found) and found.st_size == size and found.st_ino == inode
         and found.st_mtim.tv_sec * 1000000000 + found.st_mtim.tv_nsec == mtime_ns
     )
+
+
+def same_file(bytes path not None, uint64_t size, int64_t mtime_ns, uint64_t inode):
+    cdef const char* name = PyBytes_AS_STRING(path)
+    cdef bint same
+    with nogil:
+        same = is_same(name, size, mtime_ns, inode)
+    return same

@@ -85,9 +85,6 @@ if headwater_watch():
 
 @cython.final
 cdef class Window:
-    cdef char* base
-    cdef int64_t size
-
     def __cinit__(self, int fd, int64_t size):
         self.base = NULL
         self.size = size
@@ -125,10 +122,18 @@ cdef class Window:
         if runs == 0:
             return True
         with nogil:
-            taken = self._at_hand(&starts[0], &lengths[0], runs) and headwater_copy(
-                target, self.base, &starts[0], &lengths[0], runs
-            )
+            taken = self.copy(target, &starts[0], &lengths[0], runs)
         return taken
+
+    cdef bint copy(
+        self, char* target, const int64_t* starts, const int64_t* lengths, Py_ssize_t runs
+    ) noexcept nogil:
+        """Runs inside of the file, at least one, to where there is room for them; False when some
+        of it is not in memory.
+        """
+        return self._at_hand(starts, lengths, runs) and headwater_copy(
+            target, self.base, starts, lengths, runs
+        )
 
     cdef bint _at_hand(self, const int64_t* starts, const int64_t* lengths, Py_ssize_t runs) noexcept nogil:
         """Whether all pages of the runs are in memory."""

@@ -5,9 +5,11 @@ from typing import final
 
 from native.http.entity import Entity
 
+__pyx_capi__: dict[str, object]  # what other kernels call
+
 @final
 class Mold:
-    """What entities have in common: all but their body, their tag and the fields `varying`."""
+    """What entities have in common: all but their body and their tag (C face: mold.pxd)."""
 
     def __init__(
         self,
@@ -16,14 +18,11 @@ class Mold:
         cache_control: str,
         last_modified: int = 0,
         headers: Sequence[tuple[str, str]] = (),
-        varying: Sequence[str] = (),
         ranges: bool = True,
     ) -> None:
         """HeadError for a header that may not go on the wire."""
-    def cast(
-        self, body: bytes | Sequence[bytes], etag: str, headers: Sequence[tuple[str, str]] = ()
-    ) -> Entity:
-        """What Entity makes of the same values, status 200. `headers` follow the shared ones.
+    def cast(self, body: bytes | Sequence[bytes], etag: str) -> Entity:
+        """What Entity makes of the same values, status 200.
 
-        KeyError for a field that is not in `varying`; HeadError for octets beyond printable ASCII.
+        HeadError for octets beyond printable ASCII.
         """

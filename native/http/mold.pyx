@@ -23,13 +23,12 @@ cdef bytes octets(str text, int low, int spared):
     return raw
 
 
-cdef class Mold:
-    cdef str content_type, cache_control
-    cdef long long last_modified
-    cdef bytes modified, whole, unchanged, partial, shared
-    cdef dict names
-    cdef bint ranges
+cdef tuple cut(body):
+    """Pieces of a body given whole or as a sequence."""
+    return (body,) if isinstance(body, bytes) else tuple([piece for piece in body if piece])
 
+
+cdef class Mold:
     def __init__(
         self,
         str content_type,
@@ -37,7 +36,6 @@ cdef class Mold:
         str cache_control,
         last_modified=0,
         headers=(),
-        varying=(),
         bint ranges=True,
     ):
         self.content_type, self.cache_control = content_type, cache_control
@@ -54,23 +52,24 @@ cdef class Mold:
         self.unchanged = heads.start(304) + heads.CORS + tag
         self.partial = heads.start(206) + heads.CORS + kind + tag
         self.shared = TAG_END + heads.fields([*kept, *headers])
-        self.names = {name: heads.fields([(name, "")])[:-2] for name in varying}
 
-    def cast(self, body, str etag not None, headers=()):
+    def cast(self, body, str etag not None):
+        cdef bytes tag = octets(etag, 0x21, 0x22)
+        return self.poured(cut(body), tag, b"")
+
+    cdef Entity poured(self, tuple pieces, bytes tag, bytes lines):
+        """`tag` and `lines` may go on the wire."""
         cdef Entity made = Entity.__new__(Entity)
-        cdef bytes raw = octets(etag, 0x21, 0x22), behind = self.shared, piece
-        cdef tuple pieces = (body,) if isinstance(body, bytes) else tuple([piece for piece in body if piece])
+        cdef bytes behind = self.shared + lines, piece
         cdef size_t size = 0
-        for name, value in headers:
-            behind += (<bytes>self.names[name]) + octets(value, 0x20, -1) + b"\r\n"
         for piece in pieces:
             size += PyBytes_GET_SIZE(piece)
-        made.status, made.etag, made.pieces, made.size_bytes = 200, etag, pieces, size
+        made.status, made.etag, made.pieces, made.size_bytes = 200, tag.decode("ascii"), pieces, size
         made.content_type, made.cache_control = self.content_type, self.cache_control
         made.last_modified, made.modified = self.last_modified, self.modified
-        made.tag, made.gzip_tag = b'"' + raw + b'"', b'"' + raw + b'-gz"'
+        made.tag, made.gzip_tag = b'"' + tag + b'"', b'"' + tag + b'-gz"'
         made.ranges = self.ranges
-        made.head = self.whole + raw + behind + b"Content-Length: %d\r\nDate: " % size
-        made.head_304 = self.unchanged + raw + behind + b"Date: "
-        made.head_206 = self.partial + raw + behind
+        made.head = self.whole + tag + behind + b"Content-Length: %d\r\nDate: " % size
+        made.head_304 = self.unchanged + tag + behind + b"Date: "
+        made.head_206 = self.partial + tag + behind
         return made

@@ -6,20 +6,24 @@ from collections import OrderedDict
 from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from native.film.counter import Counter
+from native.film.press import Press
 from native.http import Answer, Entity, Refusal, Request
 from origin.delivery.caching import Caching
 from origin.errors import OriginError
 from origin.vod.catalog import POLICY, RECORD, Record, folder, load_record
 from origin.vod.errors import VodError
+from origin.vod.forms import Form
 from origin.vod.index import load
 from origin.vod.kept import Kept
 from origin.vod.opened import InputKeys
 from origin.vod.package import register
-from origin.vod.reading import Identity, Objects
-from origin.vod.served import Guard, Guarding
+from origin.vod.reading import FileReader, Identity, Mark, Objects
+from origin.vod.served import Guard, Guarding, Served
 from origin.vod.title import FILE, NOTHING, Asked, Make, Title
 
 OPEN_TITLES = 128
@@ -47,7 +51,8 @@ class Library:
 
     `data_dir` is the folder that `register` was given. Manifests come from memory. A segment whose
     bytes the kernel has at hand is answered at once, any other from a thread, so that a slow disk
-    or store holds up nobody else. `objects` opens titles in S3.
+    or store holds up nobody else. `objects` opens titles in S3. The `counter` answers for clear
+    segments of local files that were asked for before; one port may have it as its desk.
 
     `guards` protects titles; without it a title with a policy is not served (PR-43). The schemes
     of a title beside its first are folders: {title}/cenc/... (PR-170). `keys` open sources that
@@ -72,6 +77,7 @@ class Library:
         self._threads = ThreadPoolExecutor(READERS, "vod")
         self._indexing: dict[str, asyncio.Future[_Held]] = {}
         self.objects: Objects | None = None
+        self.counter = Counter()
         self._guards = guards
         self._keys = keys
 
@@ -108,6 +114,7 @@ class Library:
     def close(self) -> None:
         """Let go of every title; files close with their last reader."""
         self._open.clear()
+        self.counter.clear()
         self._kept.clear()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
@@ -119,7 +126,7 @@ class Library:
         if held is not None and held.current():
             self._open.move_to_end(slot)
             return self._leaf(held.title, leaf, asked)
-        self._open.pop(slot, None)
+        self._forget(slot)
         try:
             home = folder(self._data_dir, name)
         except VodError:
@@ -169,9 +176,37 @@ class Library:
         return answer
 
     def _keep(self, slot: str, held: _Held) -> None:
+        self._forget(slot)
+        held.title.offer = partial(self._offer, slot, held.record.mark(held.path))
         self._open[slot] = held
         while len(self._open) > self._limit:
-            self._open.popitem(last=False)
+            self._forget(next(iter(self._open)))
+
+    def _forget(self, slot: str) -> None:
+        held = self._open.pop(slot, None)
+        if held is not None:
+            for track in held.title.media:
+                self.counter.drop(held.title.folder(track))
+
+    def _offer(self, slot: str, record: Mark, title: Title, track: Served, form: Form) -> None:
+        """Have the counter answer for a form, as long as nothing has changed."""
+        files = [reader for reader in title.readers if isinstance(reader, FileReader)]
+        if len(files) < len(title.readers) or not isinstance(track.reader, FileReader):
+            return
+        press = Press(
+            track.cutter,
+            track.reader.source,
+            form.cast,
+            leaf=f"{track.name}/",
+            marks=[record, *(file.mark for file in files)],
+            recall=partial(self._recall, slot, title.serial),
+            keep=partial(self._kept.put, title.serial),
+        )
+        self.counter.put(title.folder(track), press)
+
+    def _recall(self, slot: str, serial: int, leaf: str) -> Entity | None:
+        self._open.move_to_end(slot)
+        return self._kept.get(serial, leaf)
 
     async def _anew(
         self, home: Path, record: Record, scheme: str, leaf: str, asked: Asked

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from native.bmff import BoxError
-from native.bmff.gather import read_runs, same_file
-from native.bmff.window import Window
+from native.bmff.gather import same_file
+from native.bmff.source import Source
 from origin.vod.errors import VodError
 from origin.vod.spans import Key, Spans
 from runtime.objects import ObjectError, ObjectInfo, ObjectStore
@@ -30,8 +30,9 @@ TAIL_BYTES = 32 << 20  # TR-45: what is left of an object is read at once up to 
 MERGED_GAP = 524_288  # TR-45: what lies between two runs of one read
 PART_BYTES = 16 << 20  # TR-45: a larger plan is read in parallel
 SPAN_BYTES = 64 << 20  # of stretches that are kept, of all objects
-SCATTERED, SHORT_BYTES = 8, 4096  # runs so many and so short are copied from pages (TR-44)
-WARM = 4  # reads of that kind before a file is mapped: its pages count as ours then
+
+
+Mark = tuple[bytes, int, int, int]  # a path, and size, mtime in ns and inode of what lies there
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,13 @@ class Identity:
     def of(cls, status: os.stat_result) -> Self:
         return cls(status.st_size, status.st_mtime_ns, status.st_ino)
 
+    def mark(self, path: bytes) -> Mark:
+        """Of the file at a path, for kernels."""
+        return path, self.size, self.mtime_ns, self.inode
+
     def holds(self, path: bytes) -> bool:
         """Whether the file is still the same."""
-        return same_file(path, self.size, self.mtime_ns, self.inode)
+        return same_file(*self.mark(path))
 
 
 class Reader(Protocol):
@@ -102,41 +107,28 @@ class FileReader:
     near = True
 
     def __init__(self, path: Path) -> None:
-        self._fd = -1
-        self._window: Window | None = None
         try:
-            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise VodError("unreadable", path.name, error.strerror or "cannot be opened") from error
         self._path = os.fsencode(path)
         self.location = str(path.resolve())
-        status = os.fstat(self._fd)
+        status = os.fstat(fd)
         self.identity = Identity.of(status)
-        self._scattered = 0  # reads so far
-        self._mappable = status.st_uid == os.geteuid() or os.access(path, os.W_OK)
+        mappable = status.st_uid == os.geteuid() or os.access(path, os.W_OK)
+        self.source = Source(fd, status.st_size, mappable)
+
+    @property
+    def mark(self) -> Mark:
+        return self.identity.mark(self._path)
 
     def read(self, at: int, size: int) -> bytes:
-        return os.pread(self._fd, size, at)
+        return self.source.read(at, size)
 
     def runs(
         self, out: bytes, at: int, starts: "array[int]", lengths: "array[int]", wait: bool
     ) -> bytes | None:
-        if not wait and SCATTERED <= len(starts) > (len(out) - at) // SHORT_BYTES:
-            window = self._warm()
-            if window is not None and window.take(out, at, starts, lengths):
-                return out
-        return out if read_runs(self._fd, out, at, starts, lengths, wait) else None
-
-    def _warm(self) -> Window | None:
-        """The file, mapped; None before it is asked for often, and where that cannot be."""
-        if self._window is None and self._mappable:
-            self._scattered += 1
-            if self._scattered > WARM:
-                try:
-                    self._window = Window(self._fd, self.identity.size)
-                except (OSError, ValueError):
-                    self._mappable = False
-        return self._window
+        return out if self.source.runs(out, at, starts, lengths, wait) else None
 
     def ahead(self, starts: "array[int]", lengths: "array[int]") -> None:
         """The kernel reads files ahead."""
@@ -145,12 +137,7 @@ class FileReader:
         return not self.identity.holds(self._path)
 
     def close(self) -> None:
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
-
-    def __del__(self) -> None:
-        self.close()
+        self.source.close()
 
 
 class Objects:

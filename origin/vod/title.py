@@ -85,14 +85,15 @@ class Title:
     guard: Guard | None
     sheets: Sheets | None = None
     serial: int = field(default_factory=count(1).__next__)  # of opening
+    offer: "Callable[[Title, Served, Form], None] | None" = None  # told of forms of clear segments
     _rendered: dict[str, Entity] = field(default_factory=dict)
     _forms: dict[tuple[str, str], Form] = field(default_factory=dict)
-    _readers: Sequence[Reader] = ()
+    readers: Sequence[Reader] = ()
     _control: str = ""  # of media, as are the fields
     _fields: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._readers = list({id(t.reader): t.reader for t in self.media}.values())
+        self.readers = list({id(t.reader): t.reader for t in self.media}.values())
         self._control = self.caching.control(Class.MEDIA, 0)
         self._fields = self.caching.fields(Class.MEDIA)
 
@@ -151,7 +152,7 @@ class Title:
 
     def stale(self) -> bool:
         """Whether a source has changed since it was indexed (TR-42)."""
-        return any(reader.stale() for reader in self._readers)
+        return any(reader.stale() for reader in self.readers)
 
     @property
     def media(self) -> Sequence[Served]:
@@ -162,9 +163,9 @@ class Title:
         """When the newest source changed, epoch seconds (O1, O17)."""
         return max(t.modified for t in self.media)
 
-    @property
-    def _folder(self) -> str:
-        return f"/vod/{self.name}"
+    def folder(self, track: Served) -> str:
+        """The path that a track's objects lie below."""
+        return f"/vod/{self.name}/{track.name}"
 
     def find(self, leaf: str, asked: Asked = NOTHING) -> Answer | Make:
         """What answers a leaf: an object at hand, or how to make it. KeyError when there is none;
@@ -267,7 +268,10 @@ class Title:
             return self._object(body, kind, tag, self.modified, label)
         form = self._forms.get((name, suffix))
         if form is None:
-            form = self._forms[name, suffix] = self._form(self.tracks[name], suffix)
+            track = self.tracks[name]
+            form = self._forms[name, suffix] = self._form(track, suffix)
+            if suffix == ".m4s" and self.guard is None and self.offer is not None:
+                self.offer(self, track, form)
         return partial(form.make, number)
 
     def _sheet(self, number: int, suffix: str) -> Make:
@@ -311,7 +315,7 @@ class Title:
             track,
             suffix,
             read,
-            folder=self._folder,
+            folder=self.folder(track),
             content_type=kind,
             tag=(f"{track.tag}-", behind),
             modified=modified,

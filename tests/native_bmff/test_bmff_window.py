@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from native.bmff import BoxError
 from native.bmff.gather import read_runs
+from native.bmff.source import WARM
 from native.bmff.window import Window
-from origin.vod.reading import WARM, FileReader
+from origin.vod.reading import FileReader
 
 PAGE = os.sysconf("SC_PAGESIZE")
 CUT = """
