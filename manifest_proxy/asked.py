@@ -1,26 +1,27 @@
 """What a URL of the proxy asks for: `/p/{pathways}/[s:{session}/][cat:{token}/]{origin path}`.
 
-The first request may carry `filter` and `cohort`; they bind to a session that later URLs hold
-(MP-38). Source: manifest-proxy MP-2, MP-45; HLS-M21.
+What the first request chooses binds to a session that later URLs hold (choices, MP-38).
+Source: manifest-proxy MP-2, MP-45; HLS-M21.
 """
 
 from collections.abc import Callable, Hashable, Mapping
 from typing import NamedTuple
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote
 
 import cat
 from native.http import Request
 
+from .choices import NOTHING, bound, windowed
+from .choices import chosen as first
 from .errors import BlackoutError, ProxyError, SessionError
 from .manifest import Format, format_of
-from .policy import PATHWAY_ID, Pathway, read_cohort
+from .policy import Pathway, read_cohort
 from .rulebook import Blackout, Clip, Ruleset, pick
-from .session import MARK, Chosen, Sessions, canonical, narrowed, overlay
+from .session import MARK, Chosen, Sessions
 from .urls import without_dots
 
 PREFIX = "/p/"
 KNOWN_PARAMETERS = ("start", "end")  # CONTRACT: nothing else in a query changes bytes
-CHOICES = ("cohort", "filter")
 KNOWN_PREFIX = "_HLS_"  # HLS-M21
 SKIP = "_HLS_skip"
 PATH_SAFE = "/:;@!$&'()*+,=~"
@@ -152,9 +153,12 @@ class Asking:
         if kind is None or without_dots(found.path.encode()) != found.path.encode():
             return None
         cohort = read_cohort(names, self._pathways)
-        chosen = self._chosen(segment) if segment else self._first(found.query)
-        if not segment and chosen is not NOTHING:
-            segment = self._sessions.sign(chosen)
+        if segment:
+            chosen = self._chosen(segment)
+            found = windowed(found, chosen)
+        else:
+            chosen = first(found.query, found.path, self._rulesets, signing=self._signing)
+            segment = "" if chosen is NOTHING else self._sessions.sign(chosen)
         path = quote(found.path, safe=PATH_SAFE)
         session = segment and f"/{segment}"
         rules = self._ruled(found.path, chosen)
@@ -202,33 +206,14 @@ class Asking:
             chosen = self._read[segment] = self._sessions.read(segment)
         return chosen
 
-    def _first(self, query: str) -> Chosen:
-        """The choices of a first request."""
-        if not any(name + "=" in query for name in CHOICES):
-            return NOTHING
-        given = parse_qs(query, max_num_fields=64)
-        if not any(name in given for name in CHOICES):
-            return NOTHING
-        if not self._signing:
-            raise SessionError("session_unsigned", "this proxy has no secret to bind choices with")
-        cohort = given.get("cohort", [""])[0]
-        if cohort and not PATHWAY_ID.fullmatch(cohort):
-            raise SessionError("cohort_malformed", "not the name of a cohort", status=400)
-        return Chosen(cohort, canonical(given.get("filter", [""])[0]))
-
     def _ruled(self, path: str, chosen: Chosen) -> Ruleset | None:
         key = path, chosen
         if key not in self._rules:
-            rules = pick(self._rulesets, path, chosen.cohort)
-            if chosen.filter:
-                rules = narrowed(rules, overlay(chosen.filter))
+            rules = bound(pick(self._rulesets, path, chosen.cohort), chosen)
             if len(self._rules) >= MAX_SESSIONS:
                 self._rules.clear()
             self._rules[key] = rules
         return self._rules[key]
-
-
-NOTHING = Chosen()
 
 
 def _skips(query: str) -> bool:

@@ -4,16 +4,18 @@ Source: manifest-proxy MP-1..MP-6; HLS-M27..M33.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import cast
 
 from native.hls import Line, Playlist
 
 from .errors import FilterError
-from .hls import attribute, read_line
+from .hls import attribute, changed, read_line
 from .hls_filter import filtered, ordered, with_defaults
 from .hls_master import Entry, entries, joined
 from .hls_pathways import VARIANT
 from .hls_trim import windowed
-from .rulebook import DrmRule, Ruleset, SessionData
+from .rulebook import DrmRule, KeySystem, Ruleset, SessionData
 from .tables import DRM_SYSTEMS
 
 KEY, SESSION_KEY, SESSION_DATA = b"EXT-X-KEY", b"EXT-X-SESSION-KEY", b"EXT-X-SESSION-DATA"
@@ -33,12 +35,16 @@ def staged(data: bytes, rules: Ruleset) -> bytes:
     master = with_defaults(ordered(master, rules), rules)
     if rules.drm:
         master = [entry for entry in master if not _is_foreign(entry.tag, rules.drm)]
-    return joined(_with_session_data(master, rules.session_data))
+        master = [replace(entry, tag=_moved(entry.tag, rules.drm)) for entry in master]
+    told = tuple(one for one in rules.session_data if one.value)
+    return joined(_with_session_data(master, told))
 
 
 def system_of(line: Line) -> str | None:
-    """The DRM system that a key tag speaks for."""
+    """The DRM system that a key tag speaks for; `identity` where the key itself is fetched."""
     spoken = (attribute(line, b"KEYFORMAT") or b"").decode("latin-1").lower()
+    if spoken in ("", "identity"):
+        return "identity"
     return next((name for name, forms in DRM_SYSTEMS.items() if spoken in forms), None)
 
 
@@ -47,7 +53,16 @@ def _is_foreign(line: Line, drm: DrmRule) -> bool:
     if line.name not in (KEY, SESSION_KEY) or not drm.systems:
         return False
     system = system_of(line)
-    return system is not None and system not in drm.systems
+    return system not in (None, "identity", *drm.systems)
+
+
+def _moved(line: Line, drm: DrmRule) -> Line:
+    """A key's URI with another beginning, where the rule has one for its system."""
+    uri = attribute(line, b"URI") if line.name in (KEY, SESSION_KEY) and drm.key_uris else None
+    was, now = drm.key_uris.get(cast(KeySystem, system_of(line)), ("", "")) if uri else ("", "")
+    if not uri or not was or not uri.startswith(was.encode()):
+        return line
+    return changed(line, {b"URI": b'"%b%b"' % (now.encode(), uri[len(was) :])})
 
 
 def _media(lines: Iterable[Line], drm: DrmRule) -> bytes:
@@ -60,6 +75,7 @@ def _media(lines: Iterable[Line], drm: DrmRule) -> bytes:
             dropped, held = dropped + foreign, held + (not foreign)
             if foreign:
                 continue
+            line = _moved(line, drm)
         elif dropped or held:
             if not held:
                 raise FilterError("drm_empty", "no wanted DRM system has a key here")

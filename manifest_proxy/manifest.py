@@ -18,6 +18,7 @@ from .hls_splice import filler, with_bumper
 from .hls_stages import staged
 from .hls_watermark import is_media, marked
 from .mpd import Document
+from .mpd_data import with_session_data_mpd
 from .mpd_edit import compile_mpd
 from .mpd_filter import filtered_mpd
 from .mpd_join import with_join_mpd
@@ -132,6 +133,8 @@ def compile_manifest(
 def _staged_mpd(data: bytes, rules: Ruleset) -> bytes:
     if rules.filters or rules.drm:
         data = filtered_mpd(data, rules)
+    if rules.session_data:
+        data = with_session_data_mpd(data, rules.session_data)
     return data if rules.window_s is None else windowed_mpd(data, rules.window_s)
 
 

@@ -19,13 +19,18 @@ from .selection import ANY, AudioRule, Span, TextRule, VideoRule
 Folder = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
 ChaosStatus = Literal[403, 404, 410, 429, 500, 502, 503, 504]
 DrmSystem = Literal["widevine", "playready", "fairplay", "clearkey"]
+KeySystem = Literal["widevine", "playready", "fairplay", "clearkey", "identity"]
+KeyUri = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z0-9+.-]*:[!#-~]*$")]
 
 
 class DrmRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`systems` that stay signalled (none named: all); where players get licences (DASH)."""
+    """`systems` that stay signalled (none named: all); where players get licences (DASH), and what
+    the URIs of keys begin with and shall begin with (HLS).
+    """
 
     systems: tuple[DrmSystem, ...] = ()
     licence_urls: dict[DrmSystem, str] = {}
+    key_uris: dict[KeySystem, tuple[KeyUri, KeyUri]] = {}
 
 
 class Clip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,11 +101,14 @@ class Chaos(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SessionData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An EXT-X-SESSION-DATA tag (HLS 4.4.6.4)."""
+    """An EXT-X-SESSION-DATA tag (HLS 4.4.6.4), in DASH a SupplementalProperty. A `parameter` of the
+    first request gives the value in place of `value`; without either there is none.
+    """
 
     id: str
-    value: str
+    value: str = ""
     language: str = ""
+    parameter: Annotated[str, msgspec.Meta(pattern=r"^(data-[a-z0-9-]{1,32})?$")] = ""
 
 
 class Ruleset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):

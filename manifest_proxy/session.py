@@ -1,8 +1,8 @@
 """What a viewer's first request chose, signed, as a segment of every later URL: no store is asked.
 
-`s:{payload}.{mac}`: base64url of a JSON array [cohort, filter, joined_ms, mark], whose end is left
-out where nothing is chosen, and of the first 16 bytes of its HMAC-SHA256. Equal choices make equal
-segments on every node, so viewers share bytes (MP-41, MP-45).
+`s:{payload}.{mac}`: base64url of a JSON array, the fields of `Chosen` whose end is left out where
+nothing is chosen, and of the first 16 bytes of its HMAC-SHA256. Equal choices make equal segments
+on every node, so viewers share bytes (MP-41, MP-45).
 Filters bind here because DASH forbids changing sets within a session (DASH-M2, MP-38).
 """
 
@@ -29,13 +29,19 @@ TERM = re.compile(r"([a-z_]+)\.([a-z_]+)=([^;=]+)")
 class Chosen(NamedTuple):
     """The choices of a session; the filter in its canonical spelling. `joined_ms`, since 1970: the
     media that a viewer of something live came in at, where a bumper stands before it. `mark`: what
-    the pattern of watermarks is made from.
+    the pattern of watermarks is made from. `start` and `end` of a window are as the origin takes
+    them; `window_s` is what is left of something live; `drm` names systems, `data` values by id.
     """
 
     cohort: str = ""
     filter: str = ""
     joined_ms: int = 0
     mark: str = ""
+    start: str = ""
+    end: str = ""
+    window_s: int = 0
+    drm: tuple[str, ...] = ()
+    data: tuple[tuple[str, str], ...] = ()
 
 
 class Overlay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,8 +60,8 @@ class Sessions:
 
     def sign(self, chosen: Chosen) -> str:
         """The path segment of a session."""
-        size = 4 if chosen.mark else 3 if chosen.joined_ms else 2
-        payload = _text(msgspec.json.encode(chosen[:size]))
+        size = max([at + 1 for at, one in enumerate(chosen) if one], default=0)
+        payload = _text(msgspec.json.encode(chosen[: max(2, size)]))
         return f"{MARK}{payload}.{self._mac(payload)}"
 
     def read(self, segment: str) -> Chosen:
@@ -66,7 +72,7 @@ class Sessions:
         if not hmac.compare_digest(found[2], self._mac(found[1])):
             raise SessionError("session_signature", "the session's signature does not hold")
         payload = base64.urlsafe_b64decode(found[1] + "=" * (-len(found[1]) % 4))
-        return Chosen(*msgspec.json.decode(payload))
+        return msgspec.json.decode(payload, type=Chosen)
 
     def mark(self, token_id: str) -> str:
         """The mark of a viewer, told by the id of the first token; who holds the secret can find
