@@ -2,7 +2,8 @@
 
 Theory of operation
 1. Twice a second a node publishes the rows that changed and the outcomes of the last seconds, as
-   they stand: one message, whose size goes with cells and not with events.
+   they stand: its cost goes with cells and not with events. More than `TOLD_ROWS` go in several
+   messages, between which requests are answered.
 2. A node that begins to listen says so, and everybody tells the whole: after a partition all know
    the same within a round.
 3. A node hears itself. When it does not for `DEAF_S`, its subscription is renewed.
@@ -13,7 +14,7 @@ What arrives is held to shape and range; a node of other CDNs is heard for those
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -23,17 +24,21 @@ from runtime.store import Store
 from ..policies.face import Cell
 from .circuits import Second
 from .state import Part, State
-from .sums import COLUMNS, HOUR_S, MAX_ROWS, Sums
+from .sums import COLUMNS, HOUR_S, MAX_ROWS, Key, Sums
 
 CHANNEL = "router:cells:2"
 MAX_BYTES = 8 << 20
 MAX_SECONDS = 4_096
 MAX_PEERS = 64
+TOLD_ROWS = 256  # in a message: about a millisecond to make, and to take
 TOLD_S = 3  # outcomes of so many seconds are told again
 DEAF_S = 3.0
 BITMAP = (1 << 64) - 1
 
 log = logs.get("cdn_router")
+
+
+Outcomes = tuple[int, str, int, int, int, int, int, int]
 
 
 class Told(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
@@ -48,7 +53,7 @@ class Told(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     cdns: tuple[str, ...] = ()
     cells: list[Cell] = []
     rows: list[tuple[int, int, tuple[float, ...]]] = []
-    seconds: list[tuple[int, str, int, int, int, int, int, int]] = []
+    seconds: list[Outcomes] = []
 
 
 ENCODER = msgspec.msgpack.Encoder()
@@ -64,52 +69,65 @@ class Exchange:
         self.refused = 0
         self._state = state
         self._whole = True
+        self._mine = ENCODER.encode(Told(node))[: 1 + len(ENCODER.encode(node))]
 
     # -- what is told ------------------------------------------------------------------------------
 
     def hello(self) -> bytes:
         return ENCODER.encode(Told(self.node, hello=True))
 
-    def message(self, now_s: float) -> bytes:
-        """What changed since the last one, or the whole when somebody asked for it."""
-        own = self._state.own
+    def messages(self, now_s: float) -> Iterator[bytes]:
+        """What changed since the last ones, or the whole when somebody asked for it; each is made
+        when it is taken, of what stands then.
+        """
+        own, whole = self._state.own, self._whole
         own.sums.turn(now_s)
         changed = own.sums.changed()
-        rows = own.sums.rows if self._whole else changed
-        since_s = -math.inf if self._whole else now_s - TOLD_S
+        keys = list(own.sums.rows) if whole else changed
+        since_s = -math.inf if whole else now_s - TOLD_S
+        seconds = [
+            (at_s, *where, s.good, s.failed, s.stalled, s.sessions, s.networks)
+            for at_s, wheres in own.seconds.items()
+            if at_s >= since_s
+            for where, s in wheres.items()
+        ]
+        self._whole = False
+        yield self._told(keys[:TOLD_ROWS], whole, seconds)
+        for at in range(TOLD_ROWS, len(keys), TOLD_ROWS):
+            yield self._told(keys[at : at + TOLD_ROWS], False, [])
+
+    def _told(self, keys: Sequence[Key], whole: bool, seconds: list[Outcomes]) -> bytes:
+        sums = self._state.own.sums
         places: dict[Cell, int] = {}
+        rows = [
+            (places.setdefault(key[0], len(places)), key[1], tuple(row))
+            for key in keys
+            if (row := sums.rows.get(key)) is not None
+        ]
         told = Told(
             self.node,
-            whole=self._whole,
-            landmark_s=own.sums.landmark_s,
+            whole=whole,
+            landmark_s=sums.landmark_s,
             cdns=tuple(cdn.id for cdn in self._state.cdns),
-            rows=[
-                (places.setdefault(cell, len(places)), cdn, tuple(row))
-                for (cell, cdn), row in rows.items()
-            ],
-            seconds=[
-                (at_s, *where, s.good, s.failed, s.stalled, s.sessions, s.networks)
-                for at_s, wheres in own.seconds.items()
-                if at_s >= since_s
-                for where, s in wheres.items()
-            ],
+            cells=list(places),
+            rows=rows,
+            seconds=seconds,
         )
-        told.cells = list(places)
-        self._whole = False
         return ENCODER.encode(told)
 
     # -- what is heard -----------------------------------------------------------------------------
 
     def take(self, body: bytes, now_s: float) -> None:
         """Take a message in; one that is not ours to understand is counted and has no effect."""
+        if body.startswith(self._mine):
+            self.heard_s = now_s
+            return
         try:
             told = DECODER.decode(body) if len(body) <= MAX_BYTES else None
         except msgspec.MsgspecError:
             told = None
         if told is None or not _sound(told, now_s):
             self.refused += 1
-        elif told.node == self.node:
-            self.heard_s = now_s
         elif told.hello:
             self._whole = True
         else:
@@ -127,7 +145,7 @@ class Exchange:
             part = peers[told.node] = Part(Sums(now_s))
             self._whole = True  # it may not have heard of us
         if told.whole:
-            part.sums.rows.clear()
+            part.sums.clear()
             part.seconds.clear()
         part.heard_s = now_s
         known = {cdn.id: at for at, cdn in enumerate(self._state.cdns)}
@@ -148,10 +166,13 @@ class Exchange:
 
     async def tell(self, store: Store, now_s: float) -> None:
         """One round; StoreError when the store is away, and then the next tells the whole."""
-        body = self.message(now_s)
-        self._whole = True
-        await store.publish(CHANNEL, body)
-        self._whole = False
+        done = False
+        try:
+            for body in self.messages(now_s):
+                await store.publish(CHANNEL, body)
+            done = True
+        finally:
+            self._whole |= not done
 
 
 def _sound(told: Told, now_s: float) -> bool:

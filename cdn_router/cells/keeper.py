@@ -94,6 +94,7 @@ class Keeper:
                     telling = group.create_task(self._tell(self._store))
                     async for body in messages:
                         self.exchange.take(body, self._now_s())
+                        await asyncio.sleep(0)  # of what has piled up, one at a time
                     telling.cancel()
             except* (StoreError, OSError, TimeoutError) as error:
                 log.info("store_away", reason=str(error.exceptions[0]))

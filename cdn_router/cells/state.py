@@ -4,18 +4,17 @@ A peer's part counts for as long as it is heard of; what this node knows by itse
 The snapshot's time is that of its making; `peers_age_ms` tells how old the oldest part in it is.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Protocol
 
-from ..policies.face import Cdn, Cell, Circuit, Evidence, Site, Snapshot, Stand
+from ..policies.face import Cdn, Cell, Circuit, Site, Snapshot, Stand
 from .circuits import Circuits, Second, Seconds, Where
-from .sums import COLUMNS, HALF_LIFE_S, SECONDS_AT_REST, Row, Sample, Sums, weights
+from .sums import HALF_LIFE_S, Sample, Sums
+from .totals import Layout, Totals
 
 SILENT_S = 10.0  # a peer not heard of for so long is gone
-SECONDS = [column.name for column in COLUMNS].index("seconds")
-NONE = (0.0,) * len(COLUMNS)
 KEPT_S = 45  # seconds of outcomes: the open time and a window
 
 
@@ -60,6 +59,8 @@ class State:
         self.peers: dict[str, Part] = {}
         self.tape: Tape | None = None
         self.version = 0
+        self._layout = Layout(len(self.cdns), ())
+        self._laid: list[tuple[str, int]] = []
 
     # -- evidence ----------------------------------------------------------------------------------
 
@@ -87,7 +88,8 @@ class State:
         parts = [self.own, *self.peers.values()]
         for part in parts:
             part.forget(now_s - KEPT_S)
-        return self.circuits.look([part.seconds for part in parts], self._there(now_s), now_s)
+        there = self._totals(now_s).sessions()
+        return self.circuits.look([part.seconds for part in parts], there, now_s)
 
     def snapshot(
         self,
@@ -102,32 +104,26 @@ class State:
             self.tape.before_snapshot(now_ms / 1000)
         self.version += 1
         self.own.sums.turn(now_ms / 1000)
-        count = len(self.cdns)
         totals = self._totals(now_ms / 1000)
-        cells: dict[Cell, list[Evidence]] = {Cell(): [Evidence()] * count}
-        for (cell, cdn), row in totals.items():
-            cells.setdefault(cell, [Evidence()] * count)[cdn] = _evidence(row)
         sites = {
             region: tuple(
                 Site(
                     self.circuits.circuit(region, at),
-                    totals.get((Cell(region), at), NONE)[6] / SECONDS_AT_REST,
+                    totals.load_mbps(place, at),
                     cdn.capacity_mbps.get(region, 0.0),
                     probed_down(region, at),
                     fill[at] if fill else 0.0,
                 )
                 for at, cdn in enumerate(self.cdns)
             )
-            for region in dict.fromkeys(["", *(cell.region for cell in cells), *self._capped()])
+            for region, place in totals.regions.items()
         }
-        for region in sites:
-            cells.setdefault(Cell(region), [Evidence()] * count)
         picture = Snapshot(
             self.version,
             now_ms,
             self.cdns,
-            tuple(stands) or (Stand.ENABLED,) * count,
-            {cell: tuple(evidence) for cell, evidence in cells.items()},
+            tuple(stands) or (Stand.ENABLED,) * len(self.cdns),
+            totals.cells,
             sites,
             HALF_LIFE_S,
         )
@@ -139,31 +135,15 @@ class State:
         """Age of the peer that was not heard of for longest; 0 alone."""
         return max((now_ms - int(p.heard_s * 1000) for p in self.peers.values()), default=0)
 
-    def _there(self, now_s: float) -> Mapping[Where, float]:
-        """Sessions by region and CDN."""
-        there: dict[Where, float] = {}
-        for part in (self.own, *self.peers.values()):
-            fade = weights(now_s, part.sums.landmark_s)[SECONDS] / SECONDS_AT_REST
-            for (cell, cdn), row in part.sums.rows.items():
-                where = cell.region, cdn
-                there[where] = there.get(where, 0.0) + row[SECONDS] * fade
-        return there
+    def settle(self) -> None:
+        """Lay the cells out anew, in the order in which rows stand now."""
+        self._laid = []
 
-    def _capped(self) -> list[str]:
-        return [region for cdn in self.cdns for region in cdn.capacity_mbps]
-
-    def _totals(self, now_s: float) -> Mapping[tuple[Cell, int], Row]:
-        """Sums over all nodes, of cells, their regions and the whole."""
-        totals: dict[tuple[Cell, int], Row] = {}
-        for part in (self.own, *self.peers.values()):
-            for (cell, cdn), row in part.sums.at(now_s):
-                for each in dict.fromkeys((cell, Cell(cell.region), Cell())):
-                    total = totals.setdefault((each, cdn), [0.0] * len(COLUMNS))
-                    for at, value in enumerate(row):
-                        total[at] += value
-        return totals
-
-
-def _evidence(row: Row) -> Evidence:
-    n, qoe, failures, recent_n, recent_qoe, seconds, _ = row
-    return Evidence(n, qoe, failures, recent_n, recent_qoe, seconds / SECONDS_AT_REST)
+    def _totals(self, now_s: float) -> Totals:
+        """Sums over all nodes. Where rows went, cells may have gone with them."""
+        nodes = {"": self.own.sums, **{name: part.sums for name, part in self.peers.items()}}
+        laid = [(name, sums.losses) for name, sums in nodes.items()]
+        if laid != self._laid:
+            capped = (region for cdn in self.cdns for region in cdn.capacity_mbps)
+            self._layout, self._laid = Layout(len(self.cdns), capped), laid
+        return Totals(self._layout, nodes, now_s)

@@ -12,7 +12,7 @@ Theory of operation
 Source: specs routing.md RT-2, RT-15.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from ..policies.face import RECENT_S, Cell
@@ -69,7 +69,8 @@ class Sums:
     def __init__(self, now_s: float) -> None:
         self.landmark_s = now_s // HOUR_S * HOUR_S
         self.rows: dict[Key, Row] = {}
-        self._dirty: set[Key] = set()
+        self.losses = 0  # how often rows went
+        self._dirty: dict[Key, None] = {}
         self._weights = (-1.0, weights(0, 0))
 
     def add(self, cell: Cell, cdn: int, sample: Sample, now_s: float) -> None:
@@ -90,7 +91,7 @@ class Sums:
         row[4] += score * weight[4]
         row[5] += sample.seconds * weight[5]
         row[6] += sample.megabits * weight[6]
-        self._dirty.add(key)
+        self._dirty[key] = None
 
     def _room(self, cell: Cell, cdn: int) -> Key:
         """The row for a cell: its own while there is room, else a wider one's."""
@@ -105,14 +106,21 @@ class Sums:
             return
         fade = weights(landmark_s, self.landmark_s)
         self.landmark_s = landmark_s
-        for key, row in list(self.rows.items()):
+        for row in self.rows.values():
             row[:] = [value * by for value, by in zip(row, fade, strict=True)]
-            if max(row) < NOTHING:
+        if gone := [key for key, row in self.rows.items() if max(row) < NOTHING]:
+            self.losses += 1
+            for key in gone:
                 del self.rows[key]
 
-    def changed(self) -> dict[Key, Row]:
-        """The rows that changed since the last call."""
-        found = {key: self.rows[key] for key in self._dirty if key in self.rows}
+    def clear(self) -> None:
+        """Forget all rows."""
+        self.losses += 1
+        self.rows.clear()
+
+    def changed(self) -> list[Key]:
+        """The rows that changed since the last call and are still there."""
+        found = [key for key in self._dirty if key in self.rows]
         self._dirty.clear()
         return found
 
@@ -123,9 +131,3 @@ class Sums:
         for key, row in rows.items():
             if key in self.rows or len(self.rows) < MAX_ROWS:
                 self.rows[key] = [value * by for value, by in zip(row, fade, strict=True)]
-
-    def at(self, now_s: float) -> Iterator[tuple[Key, Row]]:
-        """The sums as they are at `now_s`."""
-        fade = weights(now_s, self.landmark_s)
-        for key, row in self.rows.items():
-            yield key, [value * by for value, by in zip(row, fade, strict=True)]

@@ -101,6 +101,7 @@ class Tape:
     def _anchor(self, now_s: float) -> None:
         self._anchor_due_s = (now_s // HOUR_S + 1) * HOUR_S
         self._decider = None
+        self._state.settle()
         self._put(AnchorLine.of(self._state))
 
     def _put(self, line: Line) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from twins.process import needs
 
 from cdn_router.cells.circuits import Second
-from cdn_router.cells.exchange import Exchange
+from cdn_router.cells.exchange import TOLD_ROWS, Exchange
 from cdn_router.cells.keeper import Keeper
 from cdn_router.cells.state import SILENT_S, State
 from cdn_router.cells.sums import Sample
@@ -63,9 +63,9 @@ def test_a_message_lost_doubled_or_late_does_no_harm() -> None:
     (here, tells), (there, hears) = node("a"), node("b")
     here.sample(CELL, 0, SEEN, NOW_S)
     here.outcome("DE", 0, Second(failed=5, sessions=7, networks=7), NOW_S)
-    first = tells.message(NOW_S)
+    [first] = tells.messages(NOW_S)
     here.sample(CELL, 0, SEEN, NOW_S)
-    second = tells.message(NOW_S)
+    [second] = tells.messages(NOW_S)
     for body in (first, first, second, second):
         hears.take(body, NOW_S)
     assert n_of(there, CELL, 0, NOW_S) == 2
@@ -78,10 +78,26 @@ def test_a_message_lost_doubled_or_late_does_no_harm() -> None:
 def test_only_what_changed_is_told_until_somebody_asks() -> None:
     state, exchange = node("a")
     state.sample(CELL, 0, SEEN, NOW_S)
-    whole, still = exchange.message(NOW_S), exchange.message(NOW_S + 60)
+    [whole], [still] = exchange.messages(NOW_S), exchange.messages(NOW_S + 60)
     assert len(still) < 64 < len(whole)
     exchange.take(node("b")[1].hello(), NOW_S)
-    assert len(exchange.message(NOW_S + 1)) == len(whole)
+    assert [len(each) for each in exchange.messages(NOW_S + 1)] == [len(whole)]
+
+
+def test_many_rows_go_in_several_messages() -> None:
+    """None is longer than the loop may stand still; together they are the whole."""
+    (here, tells), (there, hears) = node("a"), node("b")
+    cells = [Cell("DE", f"AS{number}") for number in range(2 * TOLD_ROWS + 1)]
+    for cell in cells:
+        here.sample(cell, 0, SEEN, NOW_S)
+    told = list(tells.messages(NOW_S))
+    assert len(told) == 3 and max(map(len, told)) < 100 * TOLD_ROWS
+    for body in [*told, *told]:
+        hears.take(body, NOW_S)
+    assert all(n_of(there, cell, 0, NOW_S) == 1 for cell in (cells[0], cells[-1]))
+    assert n_of(there, Cell("DE"), 0, NOW_S) == len(cells)
+    tells.take(told[0], NOW_S + 5)
+    assert tells.heard_s == NOW_S + 5 and not here.peers, "its own"
 
 
 def test_cdns_are_known_by_name() -> None:
@@ -89,7 +105,7 @@ def test_cdns_are_known_by_name() -> None:
     there = State((Cdn("B"), Cdn("C")), NOW_S)
     here.sample(CELL, 0, SEEN, NOW_S)
     here.sample(CELL, 1, SEEN, NOW_S)
-    Exchange(there, "b").take(tells.message(NOW_S), NOW_S)
+    Exchange(there, "b").take(next(tells.messages(NOW_S)), NOW_S)
     assert n_of(there, CELL, 0, NOW_S) == 1 and n_of(there, CELL, 1, NOW_S) == 0
 
 

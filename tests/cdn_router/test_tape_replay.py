@@ -98,7 +98,8 @@ def day(archive: Opened, clock: ManualClock, hours: int) -> None:
             outcome = Outcome.FAILED if step % 50 == 49 else Outcome.GOOD
             router.probed("CDN-B", outcome, 10.0, step * STEP_S + probe, now_ms)
         peer.sample(Cell("DE", "AS9"), step % 3, Sample(3, 70 + step % 20, 0, 9, 9), now_ms / 1000)
-        heard.take(told.message(now_ms / 1000), now_ms / 1000)
+        for message in told.messages(now_ms / 1000):
+            heard.take(message, now_ms / 1000)
         for number in range(6):
             name = f"s{step // 9}-{number}"
             viewer = Viewer("/live/x/", REGIONS[number % 3], "tv", 65_000 + number % 2)
