@@ -32,6 +32,7 @@ from runtime.store import StoreError
 log = logs.get("control")
 ASKED = metrics.counter("control_access", "CheckAccess by where its facts came from", ("source",))
 CHANNEL = "access"
+EVERYTHING = "*"  # the subject of a change that may concern any title or channel
 DOMAINS = ("entitlement", "account", "device", "catalog", "rights", "blackout")
 FRESH_MS = 2_000
 STALE_MS = 900_000
@@ -79,11 +80,16 @@ class Cases:
         self._copies: OrderedDict[Question, _Copy] = OrderedDict()
         self._terms: OrderedDict[tuple[rights.Kind, str], _Terms] = OrderedDict()
         self._epochs: dict[str, int] = {}
+        self._swept = 0
         self._flight: SingleFlight[Question, _Copy] = SingleFlight()
 
     def epoch(self, *subjects: str) -> int:
         """Grows when one of them, accounts or what is played, was told to have changed."""
         return sum(self._epochs.get(subject, 0) for subject in subjects)
+
+    def _stamp(self, *subjects: str) -> int:
+        """The epoch that copies are under: running sessions do not ask again for `EVERYTHING`."""
+        return self._swept + self.epoch(*subjects)
 
     async def get(self, question: Question, now_ms: int) -> Found:
         """The facts, and where they came from; 401 when the account is gone."""
@@ -100,7 +106,7 @@ class Cases:
     async def _holds(self, copy: _Copy, question: Question, now_ms: int) -> bool:
         account_id, _, _, target_id = question
         if (
-            copy.epoch != self.epoch(account_id, target_id)
+            copy.epoch != self._stamp(account_id, target_id)
             or now_ms - copy.read_ms >= self._kept_ms
         ):
             return False
@@ -124,14 +130,14 @@ class Cases:
         except SqlError as error:
             if old is None or now_ms - old.read_ms > STALE_MS:
                 raise
-            if old.epoch != self.epoch(question[0], question[3]):
+            if old.epoch != self._stamp(question[0], question[3]):
                 raise
             log.warning("stale_rights", error=str(error))
             return old, "stale"
 
     async def _load(self, question: Question, now_ms: int) -> _Copy:
         account_id, _, kind, target_id = question
-        epoch = self.epoch(account_id, target_id)
+        epoch = self._stamp(account_id, target_id)
         version = await self._version(account_id) if self._kept_ms else b"?"
         async with self._database.read() as connection:
             known = await self._terms_of(connection, kind, target_id, now_ms)
@@ -147,7 +153,7 @@ class Cases:
     async def _terms_of(
         self, connection: AsyncConnection, kind: rights.Kind, target_id: str, now_ms: int
     ) -> _Terms:
-        epoch = self.epoch(target_id)
+        epoch = self._stamp(target_id)
         known = self._terms.get((kind, target_id))
         if known is not None and known.epoch == epoch and now_ms - known.read_ms < self._kept_ms:
             return known
@@ -160,7 +166,10 @@ class Cases:
         return known
 
     def forget(self, subject: str) -> None:
-        """Something of this account, title or channel changed."""
+        """Something of this account, title or channel changed; or `EVERYTHING`."""
+        if subject == EVERYTHING:
+            self._swept += 1
+            return
         self._epochs[subject] = self._epochs.get(subject, 0) + 1
         if len(self._epochs) > MAX_EPOCHS:
             self._copies.clear()

@@ -349,6 +349,10 @@ _GRANTS = (
 _OFFERS = (
     select(offer, package.c.tier, package.c.kind)
     .outerjoin(package, package.c.id == offer.c.package_id)
-    .where(or_(offer.c.package_id.is_not(None), offer.c.content_id == _CONTENT))
+    .where(
+        or_(offer.c.package_id.is_not(None), offer.c.content_id == _CONTENT),
+        offer.c.status == "active",
+        or_(package.c.status.is_(None), package.c.status == "active"),
+    )
     .order_by(offer.c.id)
 )

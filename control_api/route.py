@@ -19,7 +19,8 @@ MERGE_PATCH = "application/merge-patch+json"  # RFC 7396
 EVENT_STREAM = "text/event-stream"
 ADMIN = "admin"
 READER = "admin:read"  # an operator who looks and changes nothing
-READABLE = frozenset({ADMIN, "catalog:write", "session:terminate"})  # whose GETs a reader may ask
+# Whose GETs a reader may ask.
+READABLE = frozenset({ADMIN, "catalog:write", "rights:write", "session:terminate"})
 
 
 class Deprecated(NamedTuple):

@@ -11,6 +11,7 @@ from control_api.recordings.routes import ROUTES as RECORDINGS
 from control_api.route import DENIALS, Route, public
 from control_api.running import ROUTES as SESSIONS
 from control_api.search.routes import ROUTES as SEARCH
+from control_api.terms.routes import ROUTES as TERMS
 from control_api.viewers.routes import ROUTES as VIEWERS
 from control_api.webhooks.routes import ROUTES as WEBHOOKS
 
@@ -110,6 +111,7 @@ ROUTES: tuple[Route, ...] = (
     *SESSIONS,
     *CATALOGUE,
     *BATCHES,
+    *TERMS,
     *SEARCH,
     *GUIDE,
     *RECORDINGS,

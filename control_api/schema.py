@@ -4,6 +4,8 @@ Every epoch is milliseconds UTC in a BigInteger named `*_ms`; JSON is JSONB on P
 CTL-21).
 """
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -32,12 +34,23 @@ metadata = MetaData(
     }
 )
 
+SALE = ("active", "archived")
 WORKFLOW = ("draft", "review", "approved", "published", "archived")
 Json = JSON().with_variant(JSONB(), "postgresql")
 
 
 def _id() -> Column[str]:
     return Column("id", String(64), primary_key=True)
+
+
+def _sold() -> tuple[Column[Any] | CheckConstraint, ...]:
+    """What operators edit of packages and offers: archived ones are not sold any more."""
+    return (
+        Column("status", String(16), nullable=False, server_default=text("'active'")),
+        Column("version", BigInteger, nullable=False, server_default=text("1")),
+        Column("updated_ms", BigInteger, nullable=False, server_default=text("0")),
+        CheckConstraint(f"status in {SALE}", name="status"),
+    )
 
 
 def _ref(name: str, target: str, *, nullable: bool = False) -> Column[str]:
@@ -194,6 +207,7 @@ package = Table(
     Column("kind", String(8), nullable=False),
     Column("tier", BigInteger, nullable=False),
     Column("name", String(128), nullable=False),
+    *_sold(),
     CheckConstraint("kind in ('svod', 'tvod', 'avod')", name="kind"),
 )
 
@@ -221,6 +235,7 @@ offer = Table(
     Column("viewing_s", BigInteger),
     Column("start_ms", BigInteger, nullable=False),
     Column("end_ms", BigInteger, nullable=False),
+    *_sold(),
     CheckConstraint("(content_id is null) <> (package_id is null)", name="one_subject"),
     _window(),
     Index(None, "package_id"),

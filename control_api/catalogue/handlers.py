@@ -4,8 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import msgspec
-
 from control_api import audit, ids
 from control_api.calls import Call, Reply
 from control_api.catalogue import (
@@ -14,12 +12,12 @@ from control_api.catalogue import (
     editor,
     imports,
     lists,
-    merge_patch,
     rails,
     shown,
     types,
 )
 from control_api.catalogue.editor import Edit
+from control_api.entries import patched, tag, unchanged
 from control_api.problems import Problem
 
 IMPORT_TIMEOUT_MS = 30_000  # CTL-188
@@ -100,29 +98,7 @@ async def _editing(call: Call[Any], timeout_ms: int | None = None) -> AsyncItera
 
 def tagged(value: types.Entry | types.ChannelEntry) -> Reply:
     """An entry under the tag that If-Match names."""
-    return Reply(value, {"ETag": _tag(value)})
-
-
-def _tag(value: types.Entry | types.ChannelEntry) -> str:
-    return f'"v{value.version}"'
-
-
-def unchanged(call: Call[Any], value: types.Entry | types.ChannelEntry) -> None:
-    """Changes need If-Match: 428 without, 412 for another version (CTL-8)."""
-    asked = call.headers.get("If-Match")
-    if asked is None:
-        raise Problem("precondition_required")
-    if _tag(value) not in [tag.strip() for tag in asked.split(",")]:
-        raise Problem("precondition_failed", version=value.version)
-
-
-def _patched(document: msgspec.Struct, patch: Any) -> Any:
-    try:
-        told = msgspec.json.decode(patch)
-        merged = merge_patch.apply(msgspec.to_builtins(document), told)
-        return msgspec.convert(merged, type(document))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Problem("invalid", str(error)) from None
+    return Reply(value, {"ETag": tag(value.version)})
 
 
 async def create(call: Call[types.Document]) -> Reply:
@@ -147,8 +123,8 @@ async def patch(call: Call[bytes]) -> Reply:
     key = call.path["id"]
     async with _editing(call) as edit:
         old = await editor.existing(edit.connection, key)
-        unchanged(call, old)
-        wanted = _patched(old.document, call.body)
+        unchanged(call, old.version)
+        wanted = patched(old.document, call.body)
         made = (await editor.save(edit, {key: wanted}, {key: old}))[key]
         if isinstance(made, Problem):
             raise made
@@ -222,7 +198,7 @@ async def create_channel(call: Call[types.ChannelRequest]) -> Reply:
     """A new channel, as a draft."""
     async with _editing(call) as edit:
         made = await channels.create(edit, call.body)
-    return Reply(made, {"ETag": _tag(made), "Location": f"/v1/admin/channels/{made.id}"})
+    return Reply(made, {"ETag": tag(made.version), "Location": f"/v1/admin/channels/{made.id}"})
 
 
 async def get_channel_entry(call: Call[None]) -> Reply:
@@ -235,8 +211,8 @@ async def patch_channel(call: Call[bytes]) -> Reply:
     """Change a channel by merge patch."""
     async with _editing(call) as edit:
         old = await channels.existing(edit.connection, call.path["id"])
-        unchanged(call, old)
-        return tagged(await channels.change(edit, old, _patched(old.document, call.body)))
+        unchanged(call, old.version)
+        return tagged(await channels.change(edit, old, patched(old.document, call.body)))
 
 
 async def move_channel(call: Call[types.Move]) -> Reply:

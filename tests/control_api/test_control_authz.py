@@ -23,7 +23,7 @@ from runtime.sql import Database
 
 PARTNER = frozenset({"webhook:manage"})
 READER = "admin:read"
-READ = frozenset({"admin", "catalog:write", "session:terminate"})  # GETs that a reader may ask
+READ = frozenset({"admin", "catalog:write", "rights:write", "session:terminate"})  # GETs that a reader may ask
 INTRUDER = "acc_b"
 DEVICE = {"id": "tv-b"}
 MARK = {"position_ms": 50_000, "duration_ms": 100_000, "updated_at": "2026-01-01T00:00:00Z"}
@@ -42,6 +42,7 @@ class Row(NamedTuple):
 
 PUBLIC, CHECK, WATCH = Row(None), "entitlement:check", "playback"
 EDITOR, ADMIN, SUPPORT = Row("catalog:write"), Row("admin"), Row("session:terminate")
+RIGHTS, SERVICE = Row("rights:write"), Row("entitlement:write")
 TAPE, HOOK = "recording", "webhook:manage"
 _START = {"device": DEVICE, "recording_id": "{recording}"}
 
@@ -68,6 +69,12 @@ def _profile(body: Any = None) -> Row:
 
 def _hook(word: str = "", body: Any = None) -> Row:
     return Row(HOOK, f"/v1/webhooks/{{hook}}{word}", "not_found", body)
+
+
+def _book(noun: str, *more: str) -> dict[str, Row]:
+    path = f"/v1/admin/{noun}s"
+    always = (f"GET {path}", f"POST {path}", f"GET {path}/{{id}}", f"PATCH {path}/{{id}}")
+    return dict.fromkeys((*always, *more), RIGHTS)
 
 
 RULE = Row(TAPE, "/v1/recording-rules/{rule}", "rule_not_found")
@@ -156,6 +163,13 @@ TABLE: dict[str, Row] = {
     "GET /v1/admin/channels/{id}": EDITOR,
     "PATCH /v1/admin/channels/{id}": EDITOR,
     "POST /v1/admin/channels/{id}/moves": EDITOR,
+    **_book("package", "POST /v1/admin/packages/{id}/moves"),
+    **_book("offer", "POST /v1/admin/offers/{id}/moves"),
+    **_book("blackout", "DELETE /v1/admin/blackouts/{id}"),
+    "GET /v1/entitlements": Row(CHECK),
+    "POST /v1/entitlements": SERVICE,
+    "DELETE /v1/entitlements/{id}": SERVICE,
+    "GET /v1/admin/entitlements": SUPPORT,
     "GET /v1/admin/sessions": SUPPORT,
     "GET /v1/admin/sessions/{id}": SUPPORT,
     "POST /v1/admin/sessions/{id}/terminate": SUPPORT,
@@ -302,6 +316,10 @@ SAID = {  # a word of `OURS` that a client may say, and where
     ("EntryPage", "status"): "a filter",
     ("DeliveryQuery", "status"): "a filter",
     ("SessionPage", "account_id"): "a filter of support's",
+    ("GrantPage", "account_id"): "a filter of support's",
+    ("GrantRequest", "account_id"): "a service's",
+    ("PackageDocument", "tier"): "an operator's",
+    ("OfferDocument", "price_minor"): "an operator's",
 }
 
 

@@ -1,0 +1,147 @@
+"""Packages, offers, blackouts and grants: run by operators over the API, told to all (CTL-8, 76,
+80, 162, 163).
+"""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from control_api import seed
+from control_api.catalogue.tables import audit_log
+from control_api.outbox.tables import outbox
+from control_api.times import now_ms, utc
+
+MERGE = "application/merge-patch+json"
+SCOPES = frozenset({"rights:write", "entitlement:check", "entitlement:write", "session:terminate"})
+CHECK = "/v1/entitlements/check"
+HOUR = 3_600_000
+
+
+@pytest.fixture
+async def desk(kept: Any, make_api: Any) -> Any:
+    """An API that keeps what it read; `ask` speaks with an operator's scopes."""
+    return await make_api(kept, access_cache_s=60)
+
+
+async def ask(api: Any, method: str, path: str, body: Any = None, tag: str = "") -> Any:
+    """Status, body, ETag."""
+    headers = api.bearer(scopes=SCOPES) | ({"If-Match": tag} if tag else {})
+    if method == "PATCH":
+        headers["Content-Type"] = MERGE
+    async with api.client.request(method, api.url + path, json=body, headers=headers) as answer:
+        told = await answer.json(content_type=None) if await answer.read() else None
+        return answer.status, told, answer.headers.get("ETag", "")
+
+
+async def code(api: Any, **target: Any) -> str:
+    status, told, _ = await ask(api, "POST", CHECK, {"device": {"id": "one"}, **target})
+    return "ok" if status == 200 else str(told["code"])
+
+
+def span(begin_ms: int, end_ms: int) -> dict[str, str]:
+    at = now_ms()
+    return {
+        "start_at": utc(at + begin_ms).isoformat(),
+        "end_at": utc(at + end_ms).isoformat(),
+    }
+
+
+async def test_what_is_sold_is_run_without_sql(desk: Any) -> None:
+    """CTL-80: what an operator offers is an upgrade, what a service grants opens it, at once."""
+    vault = {"content_id": "cnt_vault"}
+    assert await code(desk, **vault) == "not_entitled"
+    package = {"kind": "svod", "tier": 0, "name": "Nights"}
+    status, made, tag = await ask(desk, "POST", "/v1/admin/packages", package)
+    assert (status, made["status"], tag) == (201, "active", '"v1"')
+    one = f"/v1/admin/packages/{made['id']}"
+    offer = {"package_id": made["id"], "territory": "**", "price_minor": 1, "currency": "EUR"}
+    offer |= span(-HOUR, HOUR)
+    status, sold, _ = await ask(desk, "POST", "/v1/admin/offers", offer)
+    assert status == 201
+    options = (await ask(desk, "POST", CHECK, {"device": {"id": "one"}, **vault}))[1]
+    assert [each["offer_id"] for each in options["upgrade_options"]] == ["ofr_premium"]
+    patch = {"items": [{"kind": "content", "id": "cnt_vault"}]}
+    assert (await ask(desk, "PATCH", one, patch))[0] == 428
+    assert (await ask(desk, "PATCH", one, patch, '"v9"'))[0] == 412
+    status, changed, tag = await ask(desk, "PATCH", one, patch, '"v1"')
+    assert (status, changed["version"], tag) == (200, 2, '"v2"')
+    assert (await ask(desk, "PATCH", one, patch, '"v2"'))[2] == '"v2"', "equal changes nothing"
+    options = (await ask(desk, "POST", CHECK, {"device": {"id": "one"}, **vault}))[1]
+    assert [each["offer_id"] for each in options["upgrade_options"]] == [sold["id"], "ofr_premium"]
+    grant = {"account_id": seed.ACCOUNT, "package_id": made["id"], "reference": "order 1"}
+    status, given, _ = await ask(desk, "POST", "/v1/entitlements", grant)
+    assert (status, given["live"]) == (201, True)
+    assert await code(desk, **vault) == "ok", "CTL-80: buying it makes the same call pass"
+    assert (await ask(desk, "POST", "/v1/entitlements", grant))[1]["code"] == "exists"
+    status, archived, _ = await ask(desk, "POST", f"{one}/moves", {"to": "archived"})
+    assert (archived["status"], archived["version"]) == ("archived", 3)
+    assert await code(desk, **vault) == "ok", "who has it keeps it"
+    for path in ("/v1/entitlements", f"/v1/admin/entitlements?account_id={seed.ACCOUNT}&limit=1"):
+        first = (await ask(desk, "GET", path))[1]
+        more = f"{path}&cursor={first['next_cursor']}" if first["next_cursor"] else path
+        both = [
+            each["id"] for each in (first["items"] + (await ask(desk, "GET", more))[1]["items"])
+        ]
+        assert {*both} == {"ent_demo", given["id"]}
+    assert (await ask(desk, "DELETE", f"/v1/entitlements/{given['id']}"))[0] == 204
+    assert (await ask(desk, "DELETE", f"/v1/entitlements/{given['id']}"))[0] == 404
+    options = (await ask(desk, "POST", CHECK, {"device": {"id": "one"}, **vault}))[1]
+    assert [each["offer_id"] for each in options["upgrade_options"]] == ["ofr_premium"], "archived"
+    async with desk.database.read() as connection:
+        lines = (await connection.execute(select(audit_log).order_by(audit_log.c.id))).all()
+        topics = (await connection.execute(select(outbox.c.topic))).scalars().all()
+    assert [each.action for each in lines] == [
+        *("package.created", "offer.created", "package.updated"),
+        *("entitlement.granted", "package.updated", "entitlement.revoked"),
+    ]
+    assert lines[2].before["document"]["items"] == [] and lines[2].after["version"] == 2
+    assert {"entitlement.granted", "entitlement.revoked"} <= set(topics)
+
+
+async def test_blackouts_come_and_go(desk: Any) -> None:
+    """CTL-76: what is made, moved and removed counts at once, and is told once each way."""
+    live = {"channel_id": "ch_demo"}
+    assert await code(desk, **live) == "ok"
+    body = {"channel_id": "ch_demo", "alternate_channel_id": "ch_arena", **span(-HOUR, HOUR)}
+    status, made, tag = await ask(desk, "POST", "/v1/admin/blackouts", body)
+    assert (status, made["document"]["territories"]) == (201, ["**"])
+    one = f"/v1/admin/blackouts/{made['id']}"
+    assert await code(desk, **live) == "blackout"
+    status, _, tag = await ask(desk, "PATCH", one, {"territories": ["SE", "NO"]}, tag)
+    assert await code(desk, **live) == "geo_unknown", "who may be anywhere may be there"
+    later = span(HOUR, 2 * HOUR)
+    status, moved, tag = await ask(desk, "PATCH", one, later, tag)
+    assert (status, moved["document"]["territories"]) == (200, ["NO", "SE"])
+    assert await code(desk, **live) == "ok"
+    status, told, _ = await ask(desk, "PATCH", one, {"channel_id": "ch_arena"}, tag)
+    assert (status, told["code"]) == (409, "in_use")
+    assert (await ask(desk, "GET", "/v1/admin/blackouts"))[1]["items"][0]["id"] == made["id"]
+    assert [(await ask(desk, "DELETE", one))[0] for _ in range(2)] == [204, 404]
+    async with desk.database.read() as connection:
+        query = select(outbox.c.topic).where(outbox.c.topic.like("blackout%"))
+        assert (await connection.execute(query.order_by(outbox.c.seq))).scalars().all() == [
+            *("blackout.started", "blackout.ended")
+        ]
+
+
+NONSENSE = (
+    ("packages", {"kind": "svod", "tier": 0, "name": ""}, "invalid"),
+    ("packages", {"kind": "svod", "tier": 0, "name": "x", "items": [{}]}, "invalid"),
+    (
+        "packages",
+        {"kind": "svod", "tier": 0, "name": "x", "items": [{"kind": "channel", "id": "ch_x"}]},
+        "unknown_reference",
+    ),
+    ("offers", {"price_minor": -1}, "invalid"),
+    ("blackouts", {"channel_id": "ch_demo", "event_id": "evt_1", **span(0, 1)}, "invalid"),
+    ("blackouts", {"channel_id": "ch_demo", **span(HOUR, 0)}, "invalid"),
+    ("blackouts", {"event_id": "evt_1", **span(0, HOUR)}, "unknown_reference"),
+    ("blackouts", {"channel_id": "ch_x", **span(0, HOUR)}, "unknown_reference"),
+)
+
+
+async def test_nonsense_is_refused(desk: Any) -> None:
+    for path, body, expected in NONSENSE:
+        status, told, _ = await ask(desk, "POST", f"/v1/admin/{path}", body)
+        assert (status < 500, told["code"]) == (True, expected), body
