@@ -5,6 +5,7 @@ Source: manifest-proxy MP-2, MP-45; HLS-M21.
 """
 
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -154,11 +155,26 @@ class Asking:
             return None
         cohort = read_cohort(names, self._pathways)
         if segment:
-            chosen = self._chosen(segment)
-            found = windowed(found, chosen)
-        else:
-            chosen = first(found.query, found.path, self._rulesets, signing=self._signing)
-            segment = "" if chosen is NOTHING else self._sessions.sign(chosen)
+            return self._asked(kind, cohort, found, segment, self._chosen(segment))
+        chosen = first(found.query, found.path, self._rulesets, signing=self._signing)
+        segment = "" if chosen is NOTHING else self._sessions.sign(chosen)
+        return self._asked(kind, cohort, found, segment, chosen)
+
+    def again(self, asked: Asked, segment: str) -> Asked:
+        """The same manifest, asked for without a query in another session or in none."""
+        chosen = self._chosen(segment) if segment else NOTHING
+        found = replace(asked.found, query="")
+        return self._asked(asked.kind, asked.cohort, found, segment, chosen)
+
+    def _asked(
+        self,
+        kind: Format,
+        cohort: tuple[Pathway, ...],
+        found: cat.Found,
+        segment: str,
+        chosen: Chosen,
+    ) -> Asked:
+        found = windowed(found, chosen) if segment else found
         path = quote(found.path, safe=PATH_SAFE)
         session = segment and f"/{segment}"
         rules = self._ruled(found.path, chosen)
@@ -166,6 +182,11 @@ class Asking:
         query = directives(found.query, deltas=deltas, parts=parts)
         asked = Asked(kind, cohort, path, path + query, session, rules, found, chosen)
         return asked if deltas else asked._replace(skips=_skips(found.query))
+
+    def settled(self, asked: Asked) -> bool:
+        """Whether its session has all that its copies depend on."""
+        marks = asked.rules is not None and asked.rules.watermark is not None
+        return not self.joins(asked) and (bool(asked.chosen.mark) or not marks)
 
     def joins(self, asked: Asked) -> bool:
         """Whether the place where a viewer of something live comes in is still to be bound."""
@@ -207,7 +228,7 @@ class Asking:
         return chosen
 
     def _ruled(self, path: str, chosen: Chosen) -> Ruleset | None:
-        key = path, chosen
+        key = path, chosen._replace(joined_ms=0, mark="")  # these change no rules
         if key not in self._rules:
             rules = bound(pick(self._rulesets, path, chosen.cohort), chosen)
             if len(self._rules) >= MAX_SESSIONS:

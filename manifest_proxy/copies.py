@@ -17,8 +17,12 @@ GZIP_FROM_BYTES = 1024
 
 
 class Copies:
-    def __init__(self, template: Template, content_type: str) -> None:
+    def __init__(
+        self, template: Template, content_type: str, folders: tuple[str, str] = ("", "")
+    ) -> None:
+        """`folders` are what bits of a viewer's pattern choose between."""
         self.template = template
+        self._folders = folders[0].encode(), folders[1].encode()
         self._content_type = content_type
         self._shared: Entity | None = None
         self._mold = Mold(content_type=content_type, cache_control=PERSONAL, ranges=False)
@@ -30,18 +34,21 @@ class Copies:
         """Whether a copy says which session it is of."""
         return self.template.render(b"", b"\0s") != self.template.render(b"", b"")
 
-    def copy(self, token: bytes, sid: bytes, *, coded: bool) -> Entity:
+    def copy(self, token: bytes, sid: bytes, *, coded: bool, pattern: bytes = b"") -> Entity:
         """A viewer's answer; `coded` when gzip is welcome. A shared one is made once, with both."""
         if self.template.holes:
-            return self._entity(token, sid if self.named else b"", coded=coded)
+            return self._entity(token, sid if self.named else b"", pattern, coded=coded)
         if self._shared is None:
-            self._shared = self._entity(b"", b"", coded=True)
+            self._shared = self._entity(b"", b"", b"", coded=True)
         return self._shared
 
-    def _entity(self, token: bytes, sid: bytes, *, coded: bool) -> Entity:
+    def _entity(self, token: bytes, sid: bytes, pattern: bytes, *, coded: bool) -> Entity:
         """Its tag is of what the body is made from, which is less to hash than the body."""
-        body = self.template.render(token, sid)
-        made_from = b"%b\0%b\0%b" % (self._digest, token, sid)
+        if pattern:
+            body = self.template.chosen(pattern, *self._folders, token, sid)
+        else:
+            body = self.template.render(token, sid)
+        made_from = b"%b\0%b\0%b\0%b" % (self._digest, token, sid, pattern)
         etag = blake2b(made_from, digest_size=16).hexdigest()
         if not coded or len(body) < GZIP_FROM_BYTES:
             return self._mold.cast(body, etag)

@@ -13,7 +13,6 @@ Source: HLS-M5 to M19; draft-pantos-hls-rfc8216bis-22 sections 4.4.2.2, 4.4.3.2,
 
 from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC
 from itertools import accumulate
 
@@ -24,10 +23,11 @@ from .hls import changed
 from .hls_pathways import VARIANT
 from .hls_segments import BREAKS, DISCONTINUITY, SEQUENCE, Media, Segment, read_media
 from .hls_splice import CLEAR, common_head, fits, led
-from .hls_trim import CONTROL, DATERANGE, MIN_TARGETS, SKIPPING, opened
+from .hls_trim import CONTROL, DATERANGE, MIN_TARGETS, SKIPPING, opening
 
 START = b"EXT-X-START"
 AT_CLIP = b"#EXT-X-START:TIME-OFFSET=0,PRECISE=YES"
+LONG_AGO_MS = 1  # since 1970; 0 is nobody's
 START_TARGETS = 2 * MIN_TARGETS  # who loads the playlist later than that begins at the live edge
 
 
@@ -77,6 +77,8 @@ class Joints:
         self._breaks = [content.breaks + count for count in accumulate(breaks)]
         clocks = [_clock_ms(segment) for segment in content.segments]
         self._clocks_ms = [at for at in clocks if at is not None]
+        self._halves_ms = [float(500 * segment.duration_s) for segment in content.segments]
+        self._start_s = START_TARGETS * content.target_s
         sizes = (sum(len(line.raw) for line in one.lines) for one in content.segments)
         head_size = sum(len(line.raw) for line in content.head)
         self._ends = [*accumulate(sizes, initial=head_size)]
@@ -103,6 +105,11 @@ class Joints:
         self._rest = b"".join(line.raw for line in lines[1:])
         self._started = b"".join(line.raw for line in lines[1:] if line.name != START)
 
+    def time_of(self, joined_ms: int) -> int:
+        """One for all who joined at the same segment, and one for those whose clip is gone."""
+        place = self._place(joined_ms) if self._fits else None
+        return LONG_AGO_MS if place is None else self._clocks_ms[place]
+
     def at(self, joined_ms: int) -> bytes:
         """The playlist of viewers who joined there."""
         content, ending = self._content, self._content.ending
@@ -110,14 +117,13 @@ class Joints:
             return self._data
         place = self._place(joined_ms)
         if place is None:
-            opening = [line.raw for line in content.segments[0].lines]
+            top = [line.raw for line in content.segments[0].lines]
             numbers = self._numbers(content.sequence, content.breaks + self._rise)
             rest = self._data[self._ends[1] :]
-            return b"".join([self._top, numbers, self._rest, *opening, rest])
+            return b"".join([self._top, numbers, self._rest, *top, rest])
         segment = content.segments[place]
-        first = opened(replace(segment, lines=[*segment.lines]), ending)
         numbers = self._numbers(segment.number - self._count, self._breaks[place])
-        start = self._left_s[place] < START_TARGETS * content.target_s
+        start = self._left_s[place] < self._start_s
         parts = [self._top, numbers, self._started if start else self._rest]
         if start:
             parts.append(AT_CLIP + ending)
@@ -125,7 +131,8 @@ class Joints:
         parts += [self._clip, b"#" + DISCONTINUITY + ending]
         if self._protected and not segment.keys:
             parts.append(CLEAR + ending)  # HLS-M15
-        parts += [line.raw for line in first.lines if line.name != DISCONTINUITY]
+        first = opening(segment, ending)
+        parts += [line.raw for line in first if line.name != DISCONTINUITY]
         parts.append(self._data[self._ends[place + 1] :])
         return b"".join(parts)
 
@@ -134,17 +141,15 @@ class Joints:
         clocks = self._clocks_ms
         if len(clocks) != len(self._content.segments):
             return None
-        for at in (bisect_right(clocks, joined_ms) - 1, bisect_right(clocks, joined_ms)):
-            if not 0 <= at < len(clocks):
-                continue
-            segment = self._content.segments[at]
-            if 2 * abs(clocks[at] - joined_ms) < 1000 * segment.duration_s:
-                return at if segment.number >= self._count else None
+        behind = bisect_right(clocks, joined_ms)
+        for at in (behind - 1, behind):
+            if 0 <= at < len(clocks) and abs(clocks[at] - joined_ms) < self._halves_ms[at]:
+                return at if self._content.segments[at].number >= self._count else None
         return None
 
     def _numbers(self, sequence: int, breaks: int) -> bytes:
-        told = ((SEQUENCE, sequence), (BREAKS, breaks))
-        return b"".join(b"#%b:%d%b" % (*number, self._content.ending) for number in told)
+        ending = self._content.ending
+        return b"#%b:%d%b#%b:%d%b" % (SEQUENCE, sequence, ending, BREAKS, breaks, ending)
 
 
 def _left_s(content: Media) -> list[float]:

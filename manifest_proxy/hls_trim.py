@@ -65,7 +65,13 @@ def cut(media: Media, first: int) -> Media:
 
 
 def opened(segment: Segment, ending: bytes) -> Segment:
-    """A segment that stands first: everything in force is written at it (HLS-M12, M13)."""
+    """The segment with its lines as it needs them to stand first."""
+    segment.lines = opening(segment, ending)
+    return segment
+
+
+def opening(segment: Segment, ending: bytes) -> list[Line]:
+    """Lines of a segment that stands first: everything in force is written (HLS-M12, M13)."""
     own = {line.name for line in segment.lines}
     state = list(segment.keys) if KEY not in own else []
     state += [line for name, line in segment.standing.items() if name not in own]
@@ -74,8 +80,7 @@ def opened(segment: Segment, ending: bytes) -> Segment:
     offsets = iter(segment.parts)
     lines = [_explicit(line, segment, offsets) for line in segment.lines]
     at = next((at + 1 for at, line in enumerate(lines) if line.name == DISCONTINUITY), 0)
-    segment.lines = [*lines[:at], *state, *lines[at:]]
-    return segment
+    return [*lines[:at], *state, *lines[at:]]
 
 
 def _explicit(line: Line, segment: Segment, offsets: Iterable[int]) -> Line:

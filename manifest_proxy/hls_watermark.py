@@ -16,20 +16,22 @@ from .hls_segments import PART, SEQUENCE, SKIP, number_of
 from .hls_trim import CONTROL, SKIPPING
 
 HINT = b"EXT-X-PRELOAD-HINT"
+BITS = 256  # of a pattern
+SIGN = b"~headwater-mark-"
 
 
-def marked(data: bytes, folders: tuple[str, str], pattern: bytes) -> bytes:
-    """The playlist with a folder before the name of each segment and part; the pattern repeats."""
+def choosing(data: bytes) -> bytes:
+    """The playlist with a folder before the name of each segment and part: SIGN and, in hexadecimal
+    digits, the bit of a pattern that is to choose it.
+    """
     playlist = Playlist(data)
     if SKIP in playlist.tags:
         raise ManifestError("playlist_delta", "a delta cannot be edited")
-    variants = [folder.encode() + b"/" for folder in folders]
     lines = playlist.lines()
     number = number_of(next((line for line in lines if line.name == SEQUENCE), None))
     made = []
     for line in lines:
-        folder = variants[bit(pattern, number)]
-        made.append(_marked(line, folder))
+        made.append(_marked(line, b"%b%02x/" % (SIGN, number % BITS)))
         number += line.kind is Kind.URI
     return b"".join(made)
 

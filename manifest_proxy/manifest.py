@@ -16,7 +16,7 @@ from .hls_join import Joints
 from .hls_slate import loop_of, told, unhurried, with_slate
 from .hls_splice import filler, with_bumper
 from .hls_stages import staged
-from .hls_watermark import is_media, marked
+from .hls_watermark import SIGN, choosing, is_media
 from .mpd import Document
 from .mpd_data import with_session_data_mpd
 from .mpd_edit import compile_mpd
@@ -99,13 +99,14 @@ def compile_manifest(
     skips: bool = False,
 ) -> Template:
     """Compile for a cohort; without policy and rules the bytes are checked and stay as they are.
-    `pattern` holds the bits of a viewer's watermarks, where there are any; `slate` is what stands
-    in for a source that is silent; `skips` asks for a delta.
+    `pattern` holds the bits of a viewer's watermarks, where there are any: an MPD follows them, a
+    playlist's template chooses by them. `slate` is what stands in for a source that is silent;
+    `skips` asks for a delta.
     """
     try:
         marks = rules.watermark if pattern and rules is not None else None
         if marks is not None and kind is Format.HLS and is_media(data):
-            data = marked(data, marks.folders, pattern)
+            data = choosing(data)
         if rules is not None and policy is not None and policy.chaos_url and kind is Format.HLS:
             data = _with_chaos(data, url, rules, policy)
         if slate is not None:
@@ -120,13 +121,26 @@ def compile_manifest(
         if skips and kind is Format.HLS and is_media(data):
             data = delta(data)
         if policy is not None:
-            return COMPILERS[kind](data, url, origin, policy)
+            template = COMPILERS[kind](data, url, origin, policy)
+            return template if marks is None else template.choosing(SIGN)
         if kind is Format.HLS:
             Playlist(data)
         else:
             Document(data)
         return Template([data])
     except (PlaylistError, SpanError) as error:
+        raise ManifestError(error.code, error.detail) from None
+
+
+def joined_at(data: bytes, bumper: Spot, slate: Spot | None) -> int:
+    """The time that stands for the place in a media playlist where a viewer joined: one for all
+    who joined at a segment, or before the window.
+    """
+    try:
+        if slate is not None:
+            data = _silenced(Format.HLS, data, slate)
+        return _joints(data, bumper._replace(joined_ms=0)).time_of(bumper.joined_ms)
+    except PlaylistError as error:
         raise ManifestError(error.code, error.detail) from None
 
 

@@ -119,6 +119,14 @@ class Shown(NamedTuple):
     outages: tuple[Outage, ...] = ()
     end: int | None = None
 
+    @property
+    def next_ms(self) -> int | None:
+        """When the slate gets another number, since 1970; None while there is media."""
+        if self.end is None:
+            return None
+        last = self.outages[-1]
+        return last.since_ms + (self.end + 1 - last.first) * last.period_ms
+
     def outage_of(self, number: int) -> Outage | None:
         """The outage that took this number."""
         for one in self.outages:

@@ -8,43 +8,27 @@ explicit lifetime. Source: manifest-proxy MP-40..MP-45, CAT-90..CAT-92, CAT-110.
 """
 
 import asyncio
-import re
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from typing import NamedTuple, get_args
+from collections.abc import Awaitable
+from typing import NamedTuple
 
 import cat
-from native.hls import PlaylistError
-from native.http import Answer, Entity, Refusal, Request
-from native.mpd import SpanError
-from native.personal import Viewers
+from native.http import Answer, Refusal, Request
 from runtime import logs, metrics
 from runtime.clock import Clock
 
-from .asked import PREFIX, Asked, Asking
-from .copies import Copies
+from .admission import Admission, Denied, denied
+from .asked import Asked, Asking
+from .audience import Audience
+from .beside import beside
 from .errors import ProxyError, UpstreamError
-from .hls_join import first_playlist, place_to_join
 from .ledger import Ledger
-from .manifest import CONTENT_TYPES, Format, Spot, compile_manifest, told_by
-from .mpd_join import place_to_join_mpd
-from .policy import Policy
+from .manifest import Format
+from .press import Press
 from .reports import Reports
-from .rulebook import ChaosStatus
+from .spots import FOREVER_S, Clips, Spots
 from .upstream import Upstream, Version
 from .urls import Origin
-
-CLOCK_PATH = "/time"
-CHAOS_PATH = "/chaos"
-PLACES = {Format.HLS: place_to_join, Format.DASH: place_to_join_mpd}
-STEERED = {Format.HLS: "hls", Format.DASH: "dash", Format.PATCH: "dash"}
-CTI = 7  # label of the token's id (RFC 8392 section 3.1.7)
-MAX_VIEWED = 4096  # URLs answered without a request
-PLAIN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-OWN_HEADERS = frozenset({"content-type", "cache-control", "access-control-allow-origin"})
-
-Get = Callable[[str], Awaitable[Version]]
 
 log = logs.get("manifest_proxy")
 ANSWERS = metrics.Sampled("proxy_answers", "manifests asked for", ("format", "outcome"))
@@ -56,30 +40,6 @@ class Wanted(NamedTuple):
     asked: Asked
     token: bytes
     sid: bytes
-
-
-class Spots(NamedTuple):
-    """The clips that stand in a manifest: before it, or in for a source that is silent."""
-
-    bumper: Spot | None = None
-    slate: Spot | None = None
-
-    @property
-    def silent(self) -> bool:
-        """Whether the manifest changes with the clock alone."""
-        shown = self.slate and self.slate.shown
-        return shown is not None and shown.end is not None
-
-
-NO_SPOTS = Spots()
-
-
-class Denied(Exception):
-    """The token's verdict refuses."""
-
-    def __init__(self, verdict: cat.Verdict) -> None:
-        super().__init__(verdict.reason)
-        self.verdict = verdict
 
 
 class Service:
@@ -102,21 +62,25 @@ class Service:
         CDN tells the viewer's country; `ledger` what is known of silent sources; `reports`
         takes what players tell of themselves.
         """
+        origin = Origin(origin_url)
         self._upstream = upstream
         self._asking = asking
-        self._origin = Origin(origin_url)
         self._public_url = public_url
-        self._steering_url = steering_url
-        self._verifier = None if keys is None else cat.Verifier(keys, options)
         self._clock = clock
         self._country_header = country_header.lower()
-        self._ledger = ledger or Ledger(clock)
         self._reports = reports
+        self._admission = Admission(keys, options, public_url, clock)
+        self._clips = Clips(upstream, origin, ledger or Ledger(clock), clock)
+        self._press = Press(
+            asking,
+            origin,
+            public_url=public_url,
+            steering_url=steering_url,
+            tokenised=self._admission.asks,
+        )
         self._counted: Counter[tuple[str, str]] = Counter()
-        self.viewers: Viewers | None = None
-        if self._verifier is not None:
-            reporting = reports is not None
-            self.viewers = Viewers(self._verifier.verify, _session, MAX_VIEWED, reporting)
+        self.viewers = self._admission.viewers(reporting=reports is not None)
+        if self.viewers is not None:
             asking.changed = self.viewers.clear
         ANSWERS.add(self._counts)
 
@@ -125,10 +89,8 @@ class Service:
         return {**(self._counted + Counter(quick))}
 
     def __call__(self, request: Request) -> Answer | Awaitable[Answer]:
-        if request.path == CLOCK_PATH:
-            return self._time()
-        if request.path.startswith(CHAOS_PATH):
-            return _chaotic(request.path)
+        if (answer := beside(request.path, self._clock.now_ms())) is not None:
+            return answer
         try:
             wanted = self._understood(request)
             if wanted is None:
@@ -138,12 +100,10 @@ class Service:
             late = asked.clip[0] or asked.silence[0] or asked.delay_s
             if version is None or late or self._asking.joins(asked):
                 return self._after_fetch(wanted, request)
-            answer = self._rendered(wanted, version, request)
-            self._hold(wanted, version, request)
-            return answer
-        except Denied as denied:
-            self._counted["unknown", denied.verdict.reason] += 1
-            return _denied(denied.verdict)
+            return self._answered(wanted, version, request, Spots(), FOREVER_S)
+        except Denied as refusal:
+            self._counted["unknown", refusal.verdict.reason] += 1
+            return denied(refusal.verdict)
         except ProxyError as error:
             return self._refused(error)
 
@@ -152,17 +112,13 @@ class Service:
         if asked.delay_s:
             await asyncio.sleep(asked.delay_s)
         try:
-            version = await (self._kept if asked.silence[0] else self._upstream.get)(asked.target)
+            version = await self._clips.manifest(asked)
             if self._asking.joins(asked):
-                asked = await self._joined(asked, version)
+                place_ms = await self._clips.place(asked, version)
+                asked = asked if place_ms is None else self._asking.joined(asked, place_ms)
                 wanted = wanted._replace(asked=asked)
-            spot = await self._spot(self._upstream.get, *asked.clip)
-            if spot is not None:
-                spot = spot._replace(joined_ms=asked.chosen.joined_ms)
-            spots = Spots(spot, await self._stand_in(asked, version))
-            answer = self._rendered(wanted, version, request, spots)
-            self._hold(wanted, version, request, spots)
-            return answer
+            spots, left_s = await self._clips.spots(asked, version)
+            return self._answered(wanted, version, request, spots, left_s)
         except UpstreamError as error:
             if error.status < 500 or not asked.slate:
                 return self._refused(error, asked.kind)
@@ -170,107 +126,21 @@ class Service:
         except ProxyError as error:
             return self._refused(error, asked.kind)
 
-    async def _kept(self, target: str) -> Version:
-        """What the origin has; while it is down what this node or another saw last."""
-        try:
-            version = await self._upstream.get(target)
-        except UpstreamError as error:
-            if error.status < 500:
-                raise
-            if (held := self._upstream.last(target)) is not None:
-                return held
-            if (body := await self._ledger.last(target)) is None:
-                raise
-            return self._upstream.adopt(target, body)
-        self._ledger.keep(target, version.body)
-        return version
-
-    async def _stand_in(self, asked: Asked, version: Version) -> Spot | None:
-        """The slate for one live manifest, and the numbers that it has taken by now."""
-        channel, target, reference = asked.silence
-        if not channel or asked.rules is None or asked.rules.slate is None:
-            return None
-        try:
-            clip = await self._spot(self._kept, target, reference)
-        except UpstreamError:
-            clip = None
-        try:
-            facts, loop = told_by(asked.kind, version.body, clip and clip.body)
-        except (ProxyError, PlaylistError, SpanError):
-            return clip  # what is wrong shows when it is compiled
-        if clip is None or facts is None or not loop:
-            return Spot(b"", version.url)
-        patience = asked.rules.slate.after_targets or 0
-        return clip._replace(shown=await self._ledger.look(channel, facts, patience, loop))
-
-    async def _joined(self, asked: Asked, version: Version) -> Asked:
-        """A viewer of something live, bound to the media that are there now."""
-        try:
-            body = version.body
-            if asked.kind is Format.HLS:
-                path = self._origin.public_path(version.url.join(first_playlist(body)))
-                if path is None:
-                    return asked
-                body = (await self._upstream.get(path.decode("latin-1"))).body
-            at_ms = PLACES[asked.kind](body)
-        except (ProxyError, PlaylistError, SpanError):
-            return asked  # what is wrong shows when it is compiled
-        return asked if at_ms is None else self._asking.joined(asked, at_ms)
-
-    async def _spot(self, get: Get, target: str, reference: str) -> Spot | None:
-        """The clip for one rendition; its reference where it lacks that one (HLS-M16)."""
-        if not target:
-            return None
-        try:
-            version = await get(target)
-            return Spot(version.body, version.url)
-        except UpstreamError as error:
-            if error.status != 404 or not reference:
-                raise
-        version = await get(reference)
-        return Spot(version.body, version.url, is_reference=True)
-
     async def _slate(self, wanted: Wanted, request: Request, error: UpstreamError) -> Answer:
         """A title in place of one whose origin is down; when it is not there either, `error`."""
         try:
             version = await self._upstream.get(wanted.asked.slate)
             as_it_is = wanted._replace(asked=wanted.asked._replace(rules=None))
-            return self._rendered(as_it_is, version, request)
+            return self._rendered(as_it_is, version, request, Spots())
         except ProxyError:
             return self._refused(error, wanted.asked.kind)
-
-    def _hold(
-        self, wanted: Wanted, version: Version, request: Request, spots: Spots = NO_SPOTS
-    ) -> None:
-        """Let the next viewer of this URL be answered by `viewers`."""
-        asked, life_s = wanted.asked, version.fresh_until_s - self._clock.monotonic_s()
-        if self.viewers is None or life_s <= 0 or len(asked.found.tokens) != 1:
-            return
-        rules = asked.rules
-        if asked.clip[0] or asked.opens or asked.replaced or spots.silent:
-            return  # a bumper has a life of its own, and viewers join where they come
-        if rules is not None and (rules.watermark or rules.blackouts or rules.chaos):
-            return
-        copies = self._copies(wanted, version, spots)
-        self.viewers.hold(
-            request.path,
-            asked.found.tokens[0],
-            request.query,
-            copies.copy,
-            self._uri(asked.found, asked.path),
-            copies.named,
-            life_s,
-            (asked.kind, "ok"),
-        )
-
-    # -- understanding -----------------------------------------------------------------------------
 
     def _understood(self, request: Request) -> Wanted | None:
         """None for a path that is no manifest of a cohort."""
         asked = self._asking.read(request)
         if asked is None:
             return None
-        token, sid = self._admitted(request, asked.found, asked.path)
+        token, sid = self._admission.admitted(request, asked.found, asked.path)
         if self._reports is not None:
             self._reports.take(request.query, request.headers, self._public_url + asked.path)
         if asked.rules is not None and asked.rules.blackouts:
@@ -280,81 +150,46 @@ class Service:
                 asked = asked.shut(blackout)
         return Wanted(self._asking.marked(asked, sid), token.encode(), sid.encode())
 
-    def _admitted(self, request: Request, found: cat.Found, path: str) -> tuple[str, str]:
-        """The accepted token and the session it names; Denied when there is none (CAT-91)."""
-        if self._verifier is None:
-            return "", ""
-        context = cat.Context(
-            uri=self._uri(found, path),
-            now=self._clock.now_ms() / 1000,
-            method=request.method,
-            ip=request.peer,
-            headers=found.headers,
-        )
-        for token in found.tokens:
-            verdict = self._verifier.verify(token, context)
-            if verdict.accept:
-                return token.rstrip("="), session_of(verdict.claims.get(CTI))
-        raise Denied(self._verifier.verify_any(found.tokens, context))
-
-    def _uri(self, found: cat.Found, path: str) -> str:
-        """What tokens are judged against."""
-        query = f"?{found.query}" if found.query else ""
-        return f"{self._public_url}{path}{query}"
-
-    # -- answering ---------------------------------------------------------------------------------
-
-    def _rendered(
-        self, wanted: Wanted, version: Version, request: Request, spots: Spots = NO_SPOTS
+    def _answered(
+        self, wanted: Wanted, version: Version, request: Request, spots: Spots, left_s: float
     ) -> Answer:
-        copies = self._copies(wanted, version, spots)
-        self._counted[wanted.asked.kind, "ok"] += 1
+        """The viewer's copy; for `left_s` the next ones of this URL come from `viewers`."""
+        answer = self._rendered(wanted, version, request, spots)
+        self._hold(wanted.asked, version, request, spots, left_s)
+        return answer
+
+    def _rendered(self, wanted: Wanted, version: Version, request: Request, spots: Spots) -> Answer:
+        asked = wanted.asked
+        copies = self._press.copies(asked, version, spots)
+        self._counted[asked.kind, "ok"] += 1
         coded = "gzip" in (request.header("accept-encoding") or "")
-        return copies.copy(wanted.token, wanted.sid, coded=coded)
+        pattern = self._asking.pattern(asked)
+        return copies.copy(wanted.token, wanted.sid, coded=coded, pattern=pattern)
 
-    def _copies(self, wanted: Wanted, version: Version, spots: Spots) -> Copies:
-        asked, kind = wanted.asked, wanted.asked.kind
-        return version.compiled_for(
-            (asked.key, spots),
-            lambda: Copies(
-                compile_manifest(
-                    kind,
-                    version.body,
-                    version.url,
-                    self._origin,
-                    self._policy(asked),
-                    asked.rules,
-                    spots.bumper,
-                    self._asking.pattern(asked),
-                    spots.slate,
-                    skips=asked.skips,
-                ),
-                CONTENT_TYPES[kind],
-            ),
-        )
-
-    def _policy(self, asked: Asked) -> Policy:
-        kind, rules = asked.kind, asked.rules
-        names = "~".join(pathway.id for pathway in asked.cohort)
-        return Policy(
+    def _hold(
+        self, asked: Asked, version: Version, request: Request, spots: Spots, left_s: float
+    ) -> None:
+        """Let the next viewer of this URL, in whatever session, be answered by `viewers`."""
+        now_s, rules = self._clock.monotonic_s(), asked.rules
+        life_s = min(version.until_s - now_s, left_s)
+        if self.viewers is None or life_s <= 0 or len(asked.found.tokens) != 1 or asked.replaced:
+            return
+        if rules is not None and (rules.blackouts or rules.chaos):
+            return
+        audience = version.audience(
             asked.cohort,
-            steering_url=self._steering_url and f"{self._steering_url}/{STEERED[kind]}?sid=",
-            refresh_url=f"{self._public_url}{PREFIX}{names}{asked.session}",
-            clock_url=f"{self._public_url}{CLOCK_PATH}",
-            tokenised=self._verifier is not None,
-            playlists_url=f"{self._public_url}/p" if rules and rules.through else "",
-            session=asked.session,
-            carrier=rules.carrier if rules else "path",
-            chaos_url=f"{self._public_url}{CHAOS_PATH}",
-            patches=rules is None or not rules.edits_sets,
+            lambda: Audience(asked, version, self._asking, self._press, self._clock),
         )
-
-    def _time(self) -> Answer:
-        """The time source that MPDs name: UTC as ISO 8601 (ISO/IEC 23009-1 section 5.8.4.11)."""
-        now = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC)
-        text = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return Entity(
-            text.encode(), content_type="text/plain", cache_control="no-store", ranges=False
+        audience.know(asked, spots, now_s + life_s)
+        self.viewers.hold(
+            request.path,
+            asked.found.tokens[0],
+            request.query,
+            audience.copy,
+            self._admission.uri(asked.found, asked.path),
+            self._press.copies(asked, version, spots).named,
+            version.until_s - now_s,
+            (asked.kind, "ok"),
         )
 
     def _refused(self, error: ProxyError, kind: Format | None = None) -> Answer:
@@ -362,35 +197,3 @@ class Service:
         self._counted[kind or "unknown", error.code] += 1
         retry = [("Retry-After", "1")] if error.status == 503 else []
         return Refusal(error.status, error.code, headers=retry)
-
-
-def _chaotic(path: str) -> Answer:
-    """The status that a rule gave a segment, as a URL of this proxy says it."""
-    status = path.removeprefix(CHAOS_PATH + "/").partition("/")[0]
-    known = {str(one): one for one in get_args(ChaosStatus)}
-    return Refusal(known[status], "chaos") if status in known else Refusal(404, "not_found")
-
-
-def _session(verdict: cat.Verdict) -> bytes:
-    return session_of(verdict.claims.get(CTI)).encode()
-
-
-def session_of(cti: object) -> str:
-    """The steering session of a token: its id as text when it is a plain name, else as hex."""
-    if not isinstance(cti, bytes):
-        return ""
-    return cti.decode() if PLAIN_ID.fullmatch(cti) else cti.hex()
-
-
-def _denied(verdict: cat.Verdict) -> Answer:
-    """CAT-110: every refusal of a token, never stored."""
-    answer = cat.refusal(verdict)
-    headers = [pair for pair in answer.headers if pair[0].lower() not in OWN_HEADERS]
-    return Entity(
-        answer.body,
-        content_type="application/json",
-        cache_control="no-store",
-        headers=headers,
-        status=answer.status,
-        ranges=False,
-    )

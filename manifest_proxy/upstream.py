@@ -16,7 +16,10 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
+from native.hls import PlaylistError
 from runtime import metrics
 from runtime.clock import Clock
 from runtime.fetch import Fetched, Fetcher
@@ -24,11 +27,15 @@ from runtime.flight import SingleFlight
 
 from .copies import Copies
 from .errors import UpstreamError
+from .hls_watermark import is_media
 from .origins import Got, Origins
 from .urls import Url
 
+if TYPE_CHECKING:
+    from .audience import Audience
+
 RETRY_S = 1.0
-MAX_COHORTS = 64  # compiled bodies kept per version
+MAX_COHORTS = 128  # compiled bodies kept per version
 FRESHNESS = re.compile(r"(?:^|[,\s])(s-maxage|max-age)=\"?([0-9]{1,9})")
 PASSED_ON = frozenset(
     {400, 404, 410, 425, 503}
@@ -48,6 +55,31 @@ class Version:
     lifetime_s: float = 0.0
     retry_at_s: float = 0.0
     compiled: dict[Hashable, Copies] = field(default_factory=dict)
+    audiences: WeakValueDictionary[Hashable, "Audience"] = field(
+        default_factory=WeakValueDictionary  # they know the version
+    )
+    media: bool | None = None
+
+    @property
+    def until_s(self) -> float:
+        """When the origin is to be asked again."""
+        return max(self.fresh_until_s, self.retry_at_s)
+
+    @property
+    def is_media(self) -> bool:
+        """Of a playlist in HLS, whether it is one of segments."""
+        if self.media is None:
+            try:
+                self.media = is_media(self.body)
+            except PlaylistError:
+                self.media = False  # what is wrong shows when it is compiled
+        return self.media
+
+    def audience(self, cohort: Hashable, gather: Callable[[], "Audience"]) -> "Audience":
+        found = self.audiences.get(cohort)
+        if found is None:
+            found = self.audiences[cohort] = gather()
+        return found
 
     def compiled_for(self, cohort: Hashable, make: Callable[[], Copies]) -> Copies:
         found = self.compiled.get(cohort)
@@ -95,7 +127,7 @@ class Upstream:
         now_s = self._clock.monotonic_s()
         if version is None:
             return None
-        if now_s >= max(version.fresh_until_s, version.retry_at_s):
+        if now_s >= version.until_s:
             grace_s = min(self._stale_while_revalidate_s, version.lifetime_s)
             if now_s >= version.fresh_until_s + grace_s:
                 return None

@@ -26,16 +26,17 @@ class Viewers(Desk):
         path: str,
         token: str,
         query: str,
-        copy: Callable[..., Entity],
+        copy: Callable[..., Entity | None],
         uri: str,
         named: bool,
         life_s: float,
         label: object = None,
     ) -> bool:
         """Hold what a request asked for with a token that stood in its path (`/cat:...`) or was its
-        whole query (`CAT=...`); false where it stood elsewhere. `copy(token, session, coded=)`
-        makes a viewer's answer, `uri` is what tokens are judged against, `named` says whether the
-        session is needed, `label` names a count.
+        whole query (`CAT=...`); false where it stood elsewhere. `copy(token, sid, segment, coded=)`
+        makes a viewer's answer or leaves it to the handler; `segment` is the `s:...` of its URL,
+        `sid` the steering session, needed where the copies are `named`. `uri` is what tokens are
+        judged against, `label` names a count.
         """
     def clear(self) -> None:
         """Forget all URLs."""

@@ -2,8 +2,8 @@
 """Personal answers by URL and token (manifest-proxy MP-40..MP-45; CAT-90).
 
 Rules of the file
-1. Only what the handler answered before is held, under the URL without its token, for no longer than
-   the origin's version is fresh.
+1. Only what the handler answered before is held, under the URL without token and session, for no
+   longer than the origin's version is fresh. Whose session it is, `copy` says.
 2. The token is judged on each request. A second place where one may stand, an escape, a parameter
    beside it, CMCD headers where reports are taken: the handler's.
 """
@@ -23,8 +23,12 @@ from native.http.target cimport Target
 
 from native.http import tables
 
+cdef enum:
+    SWEEP = 1024  # URLs held between two looks for those whose time is over
+
 cdef bytes MARK = b"/cat:"
 cdef bytes NAME = b"CAT="
+cdef bytes SESSION = b"/s:"
 cdef bytes HEADER = b"cta-common-access-token"
 cdef bytes COOKIE = b"cookie"
 cdef bytes REPORT = b"cmcd-"
@@ -70,6 +74,22 @@ cdef bint alone(const uint8_t* data, Head* head, bint reporting) noexcept:
     return True
 
 
+cdef Py_ssize_t find_session(bytes url, Py_ssize_t* end) noexcept:
+    """Where the session stands behind a URL's first two segments; 0 when it has none."""
+    cdef const char* text = url
+    cdef const char* stop = text + len(url)
+    cdef const char* at = <const char*>memchr(text + 1, c"/", len(url) - 1) if len(url) > 1 else NULL
+    if at != NULL:
+        at = <const char*>memchr(at + 1, c"/", stop - at - 1)
+    if at == NULL or stop - at < 4 or memcmp(at, <const char*>SESSION, 3) != 0:
+        return 0
+    stop = <const char*>memchr(at + 3, c"/", stop - at - 3)
+    if stop == NULL:
+        return 0
+    end[0] = stop - text
+    return at + 1 - text
+
+
 @cython.internal
 cdef class Held:
     cdef object copy
@@ -85,6 +105,7 @@ cdef class Viewers(Desk):
     cdef dict held  # URL without its token -> Held
     cdef dict counted
     cdef bint reporting
+    cdef size_t swept
 
     def __init__(self, verify, session_of, Py_ssize_t capacity, bint reporting=False):
         self.reporting = reporting
@@ -104,12 +125,19 @@ cdef class Viewers(Desk):
     ):
         cdef Held one
         cdef bytes key
+        cdef Py_ssize_t at, end = 0
         if not query and f"/cat:{token}/" in path:
             key = path.replace(f"/cat:{token}/", "/cat:/", 1).encode()
         elif query == f"CAT={token}":
             key = path.encode() + b"?"
         else:
             return False
+        at = find_session(key, &end)
+        if at:
+            key = key[: at + 2] + key[end:]
+        self.swept = (self.swept + 1) % SWEEP
+        if not self.swept:
+            self.sweep()
         if len(self.held) >= self.capacity and key not in self.held:
             self.held.clear()
         one = Held.__new__(Held)
@@ -118,6 +146,15 @@ cdef class Viewers(Desk):
         self.held[key] = one
         self.counted.setdefault(label, 0)
         return True
+
+    cdef int sweep(self) except -1:
+        """Forget what nobody asks for any more."""
+        cdef double now_s = read_clock(CLOCK_MONOTONIC)
+        cdef Held one
+        for key, one in list(self.held.items()):
+            if now_s >= one.until_s:
+                del self.held[key]
+        return 0
 
     def clear(self):
         self.held.clear()
@@ -129,7 +166,8 @@ cdef class Viewers(Desk):
         cdef const uint8_t* token
         cdef const uint8_t* found
         cdef size_t size, lead
-        cdef bytes key, text
+        cdef bytes key, text, segment = b""
+        cdef Py_ssize_t at, end = 0
         cdef Held one
         if target.query_size == 0:
             found = <const uint8_t*>memmem(target.path, target.path_size, <const char*>MARK, 5)
@@ -147,6 +185,10 @@ cdef class Viewers(Desk):
             key = target.path[: target.path_size] + b"?"
         else:
             return None
+        at = find_session(key, &end)
+        if at:
+            segment = key[at:end]
+            key = key[: at + 2] + key[end:]
         one = self.held.get(key)
         if one is None or not plain(token, size) or not alone(data, head, self.reporting):
             return None
@@ -162,6 +204,8 @@ cdef class Viewers(Desk):
         )
         if not verdict.accept:
             return None
-        self.counted[one.label] += 1
         session = self.session_of(verdict) if one.named else b""
-        return one.copy(text, session, coded=accepts_gzip(head, data))
+        answer = one.copy(text, session, segment, coded=accepts_gzip(head, data))
+        if answer is not None:
+            self.counted[one.label] += 1
+        return answer

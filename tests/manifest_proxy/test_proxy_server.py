@@ -10,10 +10,10 @@ import aiohttp
 import pytest
 
 import cat
+from manifest_proxy.admission import session_of
 from manifest_proxy.asked import directives
 from manifest_proxy.copies import Copies
 from manifest_proxy.server import Listener, parts
-from manifest_proxy.service import session_of
 from manifest_proxy.settings import Settings
 from native.holes import Template
 from native.http import Answer, Entity, Refusal, Request, Server, serve

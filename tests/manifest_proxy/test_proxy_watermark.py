@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 import cat
 from manifest_proxy.asked import Asked, Asking
 from manifest_proxy.errors import ManifestError, SessionError
-from manifest_proxy.hls_watermark import marked
+from manifest_proxy.hls_watermark import SIGN, choosing
 from manifest_proxy.manifest import Format
 from manifest_proxy.policy import Pathway
 from manifest_proxy.rulebook import Ruleset, Watermark
 from manifest_proxy.server import Listener, parts
 from manifest_proxy.session import Chosen, Sessions
 from manifest_proxy.settings import Settings
+from native.holes import Template
 from native.http import Answer, Entity, Refusal, Request, serve
 
 KEYS = cat.KeySet.from_json([cat.generate("HS256", "k1")])
@@ -43,9 +44,14 @@ x/8.m4s?q=/y
 """
 
 
+def marked(data: bytes, pattern: bytes) -> bytes:
+    """The copy of a viewer with that pattern."""
+    return Template([choosing(data)]).choosing(SIGN).chosen(pattern, b"a", b"b")
+
+
 def test_the_bytes_of_a_marked_playlist() -> None:
     """Bits 7, 8 and 9 are 1, 0 and 1; a hint names the file that the part will have (HLS-M25)."""
-    out = marked(LIVE, ("a", "b"), bytes([0b1, 0b01000000]))
+    out = marked(LIVE, bytes([0b1, 0b01000000, *bytes(30)]))
     assert out.decode() == LIVE.decode().replace("\n7.m4s", "\nb/7.m4s").replace(
         '"8.0', '"a/8.0'
     ).replace("x/8.m4s", "x/a/8.m4s").replace('"9.', '"b/9.')
@@ -53,15 +59,19 @@ def test_the_bytes_of_a_marked_playlist() -> None:
 
 def test_a_delta_is_refused() -> None:
     with pytest.raises(ManifestError, match="delta"):
-        marked(LIVE + b"#EXT-X-SKIP:SKIPPED-SEGMENTS=3\n", ("a", "b"), b"x")
+        choosing(LIVE + b"#EXT-X-SKIP:SKIPPED-SEGMENTS=3\n")
 
 
-@given(first=st.integers(0, 1 << 40), step=st.integers(0, 50), pattern=st.binary(min_size=1))
+@given(
+    first=st.integers(0, 1 << 40),
+    step=st.integers(0, 50),
+    pattern=st.binary(min_size=32, max_size=32),
+)
 def test_a_number_keeps_its_file(first: int, step: int, pattern: bytes) -> None:
     def files(first: int) -> dict[int, str]:
         body = "".join(f"#EXTINF:1,\n{n}.ts\n" for n in range(first, first + 60))
         text = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:{first}\n{body}"
-        found = m3u8.loads(marked(text.encode(), ("a", "b"), pattern).decode())
+        found = m3u8.loads(marked(text.encode(), pattern).decode())
         return {first + at: segment.uri for at, segment in enumerate(found.segments)}
 
     early, late = files(first), files(first + step)

@@ -10,7 +10,7 @@ from lxml import etree
 from proxy_rigs.readers import Readers, readers
 
 from manifest_proxy.errors import ManifestError
-from manifest_proxy.hls_watermark import marked as marked_hls
+from manifest_proxy.hls_watermark import SIGN, bit, choosing
 from manifest_proxy.manifest import Format, Spot, compile_manifest
 from manifest_proxy.mpd_watermark import marked_mpd
 from manifest_proxy.policy import Pathway, Policy
@@ -213,7 +213,10 @@ def test_a_bumper_is_nobodys_and_content_behind_it_is_marked() -> None:
 
 def test_hls_and_dash_agree() -> None:
     """Who knows the pattern finds it again in either form, where numbers are the same (HLS-M8)."""
-    text = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:7\n"
-    text += "".join(f"#EXTINF:2,\nv1/{n:03}.m4s\n" for n in range(7, 12))
-    out = marked_hls(text.encode(), ("a", "b"), PATTERN).decode()
-    assert [line for line in out.splitlines() if line[0] != "#"] == files(marked(live()))
+    text = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:254\n"
+    text += "".join(f"#EXTINF:2,\nv1/{n}.m4s\n" for n in range(254, 259))
+    pattern = bytes(range(113, 145))
+    chosen = re.findall(f"{SIGN.decode()}(..)/", choosing(text.encode()).decode())
+    letters = ["ab"[bit(pattern, int(one, 16))] for one in chosen]
+    found = files(marked(live(254, name="$Number$.m4s"), pattern=pattern))
+    assert [one.split("/")[1] for one in found] == letters and {*letters} == {"a", "b"}

@@ -1,0 +1,83 @@
+"""Makes the copies of a manifest that all viewers of equal choices share.
+
+Source: manifest-proxy MP-40, MP-41, MP-44.
+"""
+
+from collections.abc import Hashable
+
+from .asked import PREFIX, Asked, Asking
+from .beside import CHAOS_PATH, CLOCK_PATH
+from .copies import Copies
+from .manifest import CONTENT_TYPES, Format, compile_manifest, joined_at
+from .policy import Policy
+from .spots import Spots
+from .upstream import Version
+from .urls import Origin
+
+STEERED = {Format.HLS: "hls", Format.DASH: "dash", Format.PATCH: "dash"}
+
+
+class Press:
+    def __init__(
+        self,
+        asking: Asking,
+        origin: Origin,
+        *,
+        public_url: str,
+        steering_url: str,
+        tokenised: bool,
+    ) -> None:
+        self._asking = asking
+        self._origin = origin
+        self._public_url = public_url
+        self._steering_url = steering_url
+        self._tokenised = tokenised
+
+    def copies(self, asked: Asked, version: Version, spots: Spots) -> Copies:
+        """ProxyError where the rules leave nothing, or the origin's bytes are no manifest."""
+        key, spots = self._shared(asked, version, spots)
+        return version.compiled_for((key, spots), lambda: self._made(asked, version, spots))
+
+    def _shared(self, asked: Asked, version: Version, spots: Spots) -> tuple[Hashable, Spots]:
+        """What a copy depends on. A media playlist names nothing that knows the session, but for
+        faults: only the place where a bumper stands tells viewers apart, and bits of a mark are
+        chosen last.
+        """
+        faults = asked.rules is not None and asked.rules.chaos
+        if asked.kind is not Format.HLS or faults or not version.is_media:
+            return asked.key, spots
+        if spots.bumper is not None and spots.bumper.joined_ms:
+            spots = spots.joined(joined_at(version.body, spots.bumper, spots.slate))
+        return asked._replace(session="").key, spots
+
+    def _made(self, asked: Asked, version: Version, spots: Spots) -> Copies:
+        marks = asked.rules.watermark if asked.rules else None
+        template = compile_manifest(
+            asked.kind,
+            version.body,
+            version.url,
+            self._origin,
+            self._policy(asked),
+            asked.rules,
+            spots.bumper,
+            self._asking.pattern(asked),
+            spots.slate,
+            skips=asked.skips,
+        )
+        return Copies(template, CONTENT_TYPES[asked.kind], marks.folders if marks else ("", ""))
+
+    def _policy(self, asked: Asked) -> Policy:
+        kind, rules = asked.kind, asked.rules
+        names = "~".join(pathway.id for pathway in asked.cohort)
+        return Policy(
+            asked.cohort,
+            steering_url=self._steering_url and f"{self._steering_url}/{STEERED[kind]}?sid=",
+            refresh_url=f"{self._public_url}{PREFIX}{names}{asked.session}",
+            clock_url=f"{self._public_url}{CLOCK_PATH}",
+            tokenised=self._tokenised,
+            playlists_url=f"{self._public_url}/p" if rules and rules.through else "",
+            session=asked.session,
+            carrier=rules.carrier if rules else "path",
+            chaos_url=f"{self._public_url}{CHAOS_PATH}",
+            patches=rules is None or not rules.edits_sets,
+        )
