@@ -132,6 +132,7 @@ class Speke(BaseModel):
     video: VideoPreset = "V3"
     audio: AudioPreset = "A1"
     systems: list[Name] = Field([], description="asked about; default: protection.systems")
+    aes128: bool = Field(False, description="ask for a key of films' MPEG-TS too (PR-145)")
     access_key: str = ""
     secret_key: SecretStr = SecretStr("")
     session_token: SecretStr = SecretStr("")

@@ -24,12 +24,9 @@ MAIN = frozenset(["master", "multiVariant"])  # HLSSignalingData@playlist of 2.3
 _DURATION = re.compile(
     r"P(?:(\d{1,6})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,8})M)?(?:(\d{1,9}(?:\.\d{1,9})?)S)?)?"
 )  # xs:dayTimeDuration
-# systems of SPEKE v2 and v1 whose key is for AES-128 (PR-145)
-TRANSPORT_SYSTEMS = frozenset(
-    map(
-        uuid.UUID,
-        ("3ea8778f-7742-4bf9-b18b-e834b2acbd47", "81376844-f976-481e-a84e-cc25d39b0b33"),
-    )
+TRANSPORT_SYSTEM = uuid.UUID("3ea8778f-7742-4bf9-b18b-e834b2acbd47")  # of AES-128 (PR-145)
+TRANSPORT_SYSTEMS = frozenset(  # that of SPEKE v1 too
+    [TRANSPORT_SYSTEM, uuid.UUID("81376844-f976-481e-a84e-cc25d39b0b33")]
 )
 _NAMES: dict[uuid.UUID, Name] = {system: name for name, system in SYSTEM_IDS.items()}
 

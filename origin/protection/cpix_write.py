@@ -4,7 +4,7 @@ What `keys` holds beside a KID is written: a value in the clear for export, none
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -44,14 +44,16 @@ def document(
     *,
     systems: Sequence[Name] = (),
     playlists: Sequence[str] = (),
+    bare: Collection[UUID] = (),
     period: int | None = None,
     ends: int = 0,
     certificate: str = "",
     version: CpixVersion = "2.3",
 ) -> bytes:
-    """A CPIX document. `systems` are asked for per key, with lines for `playlists`; `period` names
-    a crypto period by its begin, and `ends` tells its time too (seconds since 1970); `certificate`
-    (base64) asks for encrypted values (PR-103).
+    """A CPIX document. `systems` are asked for per key, with lines for `playlists`; of `bare` ones,
+    told by their ids, nothing but the key is wanted. `period` names a crypto period by its begin,
+    and `ends` tells its time too (seconds since 1970); `certificate` (base64) asks for encrypted
+    values (PR-103).
     """
     root = etree.Element(_name("cpix", "CPIX"), nsmap=NAMESPACES)
     root.set("contentId", content_id)
@@ -71,8 +73,12 @@ def document(
             secret = _put(_put(key, "cpix", "Data"), "pskc", "Secret")
             text = base64.b64encode(slot.value.reveal()).decode()
             _put(secret, "pskc", "PlainValue").text = text
-    if systems:
-        _systems(root, slots, systems, playlists)
+    if systems or bare:
+        found = _put(root, "cpix", "DRMSystemList")
+        _systems(found, slots, systems, playlists)
+        for slot in slots:
+            for system_id in bare:
+                _system(found, slot, system_id)
     if period is not None:
         found = _put(_put(root, "cpix", "ContentKeyPeriodList"), "cpix", "ContentKeyPeriod")
         found.set("id", _period_id(period))
@@ -96,18 +102,22 @@ def document(
 
 
 def _systems(
-    root: etree._Element, slots: Sequence[Slot], systems: Sequence[Name], playlists: Sequence[str]
+    found: etree._Element, slots: Sequence[Slot], systems: Sequence[Name], playlists: Sequence[str]
 ) -> None:
-    found = _put(root, "cpix", "DRMSystemList")
     for slot in slots:
         for name in systems:
-            system = _put(found, "cpix", "DRMSystem")
-            system.set("kid", str(slot.kid))
-            system.set("systemId", str(SYSTEM_IDS[name]))
+            system = _system(found, slot, SYSTEM_IDS[name])
             for signal in () if name in _NO_BOX else _SIGNALS:
                 _put(system, "cpix", signal)
             for playlist in playlists:
                 _put(system, "cpix", "HLSSignalingData").set("playlist", playlist)
+
+
+def _system(found: etree._Element, slot: Slot, system_id: UUID) -> etree._Element:
+    system = _put(found, "cpix", "DRMSystem")
+    system.set("kid", str(slot.kid))
+    system.set("systemId", str(system_id))
+    return system
 
 
 def _moment(seconds: int) -> str:

@@ -19,7 +19,7 @@ from origin.protection.cpix_keys import Recipient
 from origin.protection.cpix_signals import systems_of
 from origin.protection.cpix_write import CpixVersion, Slot, document
 from origin.protection.errors import ProtectionError
-from origin.protection.keys import Scheme, kid_of
+from origin.protection.keys import TRANSPORT_ROLE, TRANSPORT_SCHEME, ContentKey, Scheme, kid_of
 from origin.protection.markup import every, find, local, parse
 from origin.protection.source import Grant
 from origin.systems import SYSTEM_IDS, Name
@@ -55,6 +55,7 @@ class Request:
     certificate: str = ""  # base64 of ours: keys come encrypted (PR-103)
     version: Version = "2.0"
     ends: int = 0  # when the period is over, seconds since 1970; 0: not known
+    packets: bool = False  # for AES-128 and nothing else (PR-145)
 
     def __post_init__(self) -> None:
         if not self.content_id:
@@ -70,7 +71,7 @@ class Request:
 
     def kid(self, rule: Rule) -> uuid.UUID:
         """PR-42: the same question, the same KIDs."""
-        role = rule.track_type.lower()
+        role = TRANSPORT_ROLE if self.packets else rule.track_type.lower()
         return uuid.UUID(bytes=kid_of(self.content_id, self.scheme, role, self.period))
 
     def body(self) -> bytes:
@@ -80,11 +81,35 @@ class Request:
             [Slot(self.kid(rule), rule) for rule in self.rules],
             systems=[name for name in self.systems if name in ASKED],
             playlists=PLAYLISTS if self.scheme == "cbcs" else (),
+            bare=[cpix.TRANSPORT_SYSTEM] if self.packets else (),
             period=self.period or None,
             ends=self.ends if self.version != "2.0" else 0,
             certificate=self.certificate,
             version=CPIX_VERSIONS[self.version],
         )
+
+
+def of_packets(content_id: str, certificate: str = "", version: Version = "2.0") -> Request:
+    """The question for a film's key of AES-128. It is one of its own, for one key of all tracks:
+    what a key URL gives away opens nothing else. SPEKE 2.0 has no name for the method but cbcs.
+    """
+    contract = Contract("SHARED", "SHARED")
+    return Request(
+        content_id, TRANSPORT_SCHEME, 0, contract, (), certificate, version, packets=True
+    )
+
+
+def read_packets(
+    request: Request, body: bytes, headers: Mapping[str, str], recipient: Recipient | None = None
+) -> ContentKey:
+    """The key of AES-128; errors as `read` has them."""
+    found, root = _checked(request, body, headers, recipient)
+    if found.transport is None:
+        raise ProtectionError("key_server", "the answer has no key of AES-128 (PR-145)")
+    _sealed(request, root, found.transport.uuid)
+    return replace(
+        found.transport, role=TRANSPORT_ROLE, content_id=request.content_id, source="speke"
+    )
 
 
 def read(
@@ -94,15 +119,7 @@ def read(
 
     `headers` have lower-case names. The answer's KID counts, whatever was asked for (PR-101).
     """
-    for name in (VERSION_HEADER, AGENT_HEADER):
-        if name.lower() not in headers:
-            log.warning("speke_header_missing", header=name)
-    root = parse(body)
-    version = CPIX_VERSIONS[request.version]
-    for name, sent in (("contentId", request.content_id), ("version", version)):
-        if root.get(name) != sent:
-            raise ProtectionError("key_server", f"the answer has another CPIX@{name} (PR-101)")
-    found = cpix.read(body, request.scheme, recipient)
+    found, root = _checked(request, body, headers, recipient)
     kids = {rule.track_type: rule.kid for rule in found.rules}
     grants = {}
     for rule in request.rules:
@@ -126,6 +143,20 @@ def read(
     return grants
 
 
+def _checked(
+    request: Request, body: bytes, headers: Mapping[str, str], recipient: Recipient | None
+) -> tuple[cpix.Document, etree._Element]:
+    for name in (VERSION_HEADER, AGENT_HEADER):
+        if name.lower() not in headers:
+            log.warning("speke_header_missing", header=name)
+    root = parse(body)
+    version = CPIX_VERSIONS[request.version]
+    for name, sent in (("contentId", request.content_id), ("version", version)):
+        if root.get(name) != sent:
+            raise ProtectionError("key_server", f"the answer has another CPIX@{name} (PR-101)")
+    return cpix.read(body, request.scheme, recipient), root
+
+
 def _whole(request: Request, root: etree._Element, kid: uuid.UUID) -> None:
     """Every element that was asked for has a value (PR-101)."""
     signals = {
@@ -143,6 +174,11 @@ def _whole(request: Request, root: etree._Element, kid: uuid.UUID) -> None:
         for what in asked:
             if (SYSTEM_IDS[name], what) not in signals:
                 raise ProtectionError("key_server", f"the answer lacks {what} of {name} for {kid}")
+    _sealed(request, root, kid)
+
+
+def _sealed(request: Request, root: etree._Element, kid: uuid.UUID | str) -> None:
+    """Whoever asked for encrypted keys gets no other (PR-103)."""
     if request.certificate:
         path = f"cpix:ContentKeyList/cpix:ContentKey[@kid='{kid}']//pskc:PlainValue"
         if find(root, path) is not None:

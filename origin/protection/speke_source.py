@@ -3,7 +3,7 @@
 import asyncio
 import os
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from cryptography import x509
@@ -13,7 +13,13 @@ from origin.protection.contract import Contract
 from origin.protection.cpix_keys import Recipient, certificate_text
 from origin.protection.errors import ProtectionError
 from origin.protection.keyfile import KeyFile
-from origin.protection.keys import SHARED_ROLE, Scheme
+from origin.protection.keys import (
+    SHARED_ROLE,
+    TRANSPORT_ROLE,
+    TRANSPORT_SCHEME,
+    ContentKey,
+    Scheme,
+)
 from origin.protection.source import Grant
 from origin.protection.speke_auth import authorization, tls
 from origin.settings import Speke
@@ -70,8 +76,21 @@ class SpekeSource:
         grants = await asyncio.to_thread(self._held, request)
         if grants is None:
             grants = await self._asked(request)
-            await asyncio.to_thread(self._keep, grants)
+            await asyncio.to_thread(self._keep, grants.values())
         return speke.by_roles(grants, contract, roles)
+
+    async def transport(self, content_id: str) -> ContentKey | None:
+        """The key of a film's MPEG-TS; None where the server is not to be asked for it."""
+        if not self._settings.aes128:
+            return None
+        vault = await asyncio.to_thread(self._file.vault)
+        held = vault.find(content_id, TRANSPORT_SCHEME, TRANSPORT_ROLE)
+        if held is not None and held.source == "speke":
+            return held
+        request = speke.of_packets(content_id, self._certificate, self._settings.version)
+        key = speke.read_packets(request, *await self._answer(request), self._recipient)
+        await asyncio.to_thread(self._keep, [Grant(key)])
+        return key
 
     def _held(self, request: speke.Request) -> dict[str, Grant] | None:
         """What an earlier answer gave, if all of it is there."""
@@ -84,12 +103,16 @@ class SpekeSource:
             found[rule.track_type] = Grant(key, vault.told(key))
         return found
 
-    def _keep(self, grants: Mapping[str, Grant]) -> None:
+    def _keep(self, grants: Iterable[Grant]) -> None:
         with self._file.change() as vault:
-            for grant in grants.values():
+            for grant in grants:
                 vault.add(grant.key, os.urandom, grant.systems)
 
     async def _asked(self, request: speke.Request) -> dict[str, Grant]:
+        return speke.read(request, *await self._answer(request), self._recipient)
+
+    async def _answer(self, request: speke.Request) -> tuple[bytes, Mapping[str, str]]:
+        """The document that the server has filled, and the answer's headers."""
         body = request.body()
         async with Fetcher(
             [self._settings.url],
@@ -104,7 +127,7 @@ class SpekeSource:
             raise ProtectionError(
                 "key_server", f"status {answer.status}: {speke.reason(answer.body)}"
             )
-        return speke.read(request, answer.body, answer.headers, self._recipient)
+        return answer.body, answer.headers
 
     async def _tried(self, fetcher: Fetcher, body: bytes, headers: Mapping[str, str]) -> Fetched:
         """An answer that another try would not change, or ProtectionError `unreachable`."""

@@ -37,10 +37,9 @@ def protect_from(
         grants = _of_document(keys, title, scheme, renditions)
         packets = keys.transport(title, scheme)
     else:
-        packets = None
-        grants = _of_server(
-            keys, Contract(settings.speke.video, settings.speke.audio), title, scheme, renditions
-        )
+        contract = Contract(settings.speke.video, settings.speke.audio)
+        grants = _of_server(keys, contract, title, scheme, renditions)
+        packets = asyncio.run(keys.transport(title))
     for tag, grant in grants.items():
         Sealer(tracks[tag].init, grant.key)
     policy.kids[scheme] = {tag: "" for tag in renditions} | {

@@ -4,9 +4,7 @@ import datetime
 import json
 import logging
 import re
-import socket
 import ssl
-import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from lxml import etree
 from origin_rigs.protection_rig import VECTORS
-from twins.process import free_ports, running
+from origin_rigs.speke_rig import speke_server
 
 from origin.protection import speke
 from origin.protection.contract import Contract
@@ -31,7 +29,6 @@ from origin.protection.speke_source import TRIES, SpekeSource
 from origin.protection.vault import Masters
 from origin.settings import Speke
 
-SERVER = Path(__file__).parents[1] / "twins" / "speke_server.py"
 SPEKE = VECTORS / "speke"
 MASTERS = Masters.of([bytes(range(32))])
 ROLES = ("audio", "sd", "hd", "uhd")
@@ -39,15 +36,8 @@ ROLES = ("audio", "sd", "hd", "uhd")
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    [port] = free_ports(1)
-
-    def ready() -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    log = tmp_path_factory.mktemp("speke") / "log"
-    with running([sys.executable, str(SERVER), str(port)], ready, log):
-        yield f"http://127.0.0.1:{port}"
+    with speke_server(tmp_path_factory.mktemp("speke")) as address:
+        yield address
 
 
 def asked(server: str, mode: str) -> int:

@@ -1,13 +1,11 @@
 """SPEKE 2.1: CPIX 2.4, periods with their times, output protection (PR-65, PR-91, PR-100)."""
 
 import re
-import socket
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from twins.process import free_ports, running
+from origin_rigs.speke_rig import speke_server
 
 from origin.protection import speke
 from origin.protection.contract import Contract
@@ -17,7 +15,6 @@ from origin.protection.sources import key_sources
 from origin.protection.speke_source import SpekeSource
 from origin.settings import Settings
 
-SERVER = Path(__file__).parents[1] / "twins" / "speke_server.py"
 BEGIN, LASTS = 1_767_225_600, 3_600  # 2026-01-01T00:00:00Z
 WANTED = speke.Request(
     "news", "cbcs", BEGIN, Contract("V2"), ("widevine",), version="2.1", ends=BEGIN + LASTS
@@ -26,15 +23,8 @@ WANTED = speke.Request(
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    [port] = free_ports(1)
-
-    def ready() -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    log = tmp_path_factory.mktemp("speke21") / "log"
-    with running([sys.executable, str(SERVER), str(port)], ready, log):
-        yield f"http://127.0.0.1:{port}"
+    with speke_server(tmp_path_factory.mktemp("speke21")) as address:
+        yield address
 
 
 def test_periods_are_asked_for_with_their_times() -> None:
