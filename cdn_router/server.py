@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 import cat
@@ -17,7 +18,7 @@ from .archive.opening import opened
 from .catalog import POLICIES
 from .cells.feed import Feed
 from .cells.keeper import Keeper
-from .cells.place import databases, locator
+from .cells.place import Place, databases, locator
 from .cells.state import State as CellState
 from .core import Router
 from .endpoints import STEER_HEADERS, Endpoints
@@ -71,22 +72,30 @@ def cdn(settings: PathwaySettings) -> Cdn:
     )
 
 
+def hosts(settings: Settings) -> Hosts:
+    """Whose host is whose."""
+    return Hosts(
+        {p.id: p.base_url for p in settings.pathways},
+        {p.id: p.hosts for p in settings.pathways},
+    )
+
+
 def build_intake(
     settings: Settings,
     router: Router,
     cells: CellState | None = None,
     keep: Keep | None = None,
+    locate: Callable[[str], Place] | None = None,
 ) -> Intake:
     """Where the players of these settings report to; with `cells` what they say is evidence."""
-    feed = None if cells is None else Feed(cells, locator(*databases(settings.geoip)))
+    feed = None
+    if cells is not None:
+        feed = Feed(cells, locate or locator(*databases(settings.geoip)))
     router.heard = None if feed is None else PollFeed(feed, settings.max_sessions).note
     return Intake(
         router.sessions,
         Sessions(max(1, settings.max_sessions // GUESTS)),
-        Hosts(
-            {p.id: p.base_url for p in settings.pathways},
-            {p.id: p.hosts for p in settings.pathways},
-        ),
+        hosts(settings),
         per_peer=settings.cmcd_per_peer,
         per_session=settings.cmcd_per_session,
         feed=feed,
@@ -112,8 +121,12 @@ def parts(
     router = build(settings, clock)
     cells = CellState([cdn(each) for each in settings.pathways], clock.now_ms() / 1000)
     node = secrets.token_hex(8)
-    archive = opened(*kept, node, settings.archive_max_bytes, clock) if kept else None
-    intake = build_intake(settings, router, cells, archive.keep if archive else None)
+    locate = locator(*databases(settings.geoip))
+    archive = None
+    if kept:
+        waiting = settings.archive_max_bytes
+        archive = opened(*kept, node, waiting, clock, locate, hosts(settings))
+    intake = build_intake(settings, router, cells, archive.keep if archive else None, locate)
     keeper = Keeper(cells, node, clock, store)
     tape = None
     if archive is not None and settings.record:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from runtime.clock import Clock
 from runtime.objects import ObjectStore
 
-from ..cells.place import network_of
+from ..cells.place import Place, locator, network_of
 from .journal import Journal
 
 if TYPE_CHECKING:
     from .keeper import Archive
 
 EVENTS, TAPES = "qoe", "tape"
+NOWHERE = locator()
 
 
 class Opened(NamedTuple):
@@ -27,7 +28,16 @@ class Opened(NamedTuple):
     write: Callable[[bytes, str], None]
 
 
-def opened(objects: ObjectStore, folder: Path, node: str, max_bytes: int, clock: Clock) -> Opened:
+def opened(
+    objects: ObjectStore,
+    folder: Path,
+    node: str,
+    max_bytes: int,
+    clock: Clock,
+    locate: Callable[[str], Place] = NOWHERE,
+    cdns: Callable[[str], str] = str,
+) -> Opened:
+    """An archive; `locate` and `cdns` tell where players are and whose host a URL has."""
     from ..tape.table import table as tape_table
     from .keeper import Archive, Shelf
     from .table import table
@@ -35,7 +45,7 @@ def opened(objects: ObjectStore, folder: Path, node: str, max_bytes: int, clock:
     events = Journal(folder, node, max_bytes)
     tape = Journal(folder, node, max_bytes, TAPES)
     shelves = (
-        Shelf(EVENTS, events, lambda frames, _: table(frames)),
+        Shelf(EVENTS, events, lambda frames, _: table(frames, locate, cdns)),
         Shelf(TAPES, tape, tape_table),
     )
     return Opened(

@@ -69,6 +69,11 @@ def network_of(address: str) -> str:
         return ""
 
 
+def address_in(network: str) -> str:
+    """An address of a network that `network_of` named."""
+    return f"{network}.0" if network.count(".") == 2 else network.partition("/")[0]
+
+
 def cell_of(
     place: Place, *, country: str, asn: int | None, device: str, content: str, access: str = ""
 ) -> Cell:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
@@ -12,6 +13,7 @@ from cdn_router.archive.journal import Frame, Journal, frames
 from cdn_router.archive.opening import opened
 from cdn_router.archive.reading import dataset
 from cdn_router.archive.table import NAMES, table
+from cdn_router.cells.place import Place
 from cdn_router.cmcd.decode import decode_line
 from cdn_router.errors import Busy
 from runtime.clock import SYSTEM
@@ -27,21 +29,43 @@ LINES = [
 ]
 
 
+def rows_of(frames: list[Frame]) -> pa.Table:
+    """Rows of players in 192.0.2, which is Sweden, of the CDN A."""
+    of, hosts = {"192.0.2.0": Place("SE", "AS1"), "2001:db8::": Place("NO")}, {"a.example": "A"}
+    return table(frames, lambda at: of.get(at, Place()), lambda host: hosts.get(host, ""))
+
+
 def test_rows_are_what_the_records_say() -> None:
-    rows = table([Frame(1, "n", b"\n".join(LINES[:2])), Frame(2, "m", b"\n".join(LINES[2:]))])
+    rows = rows_of([Frame(1, "n", b"\n".join(LINES[:2])), Frame(2, "m", b"\n".join(LINES[2:]))])
     found = {(row["sid"], row["ts"]): row for row in rows.to_pylist()}
     assert [row["at_ms"] for row in rows.to_pylist()] == [1, 1, 2, 2, 2]
     first = {name: value for name, value in found["s1", 7].items() if value is not None}
     assert first == {
         **{"at_ms": 1, "network": "n", "bl": 900, "br": 5000, "bs": True, "cid": "film", "e": "t"},
-        **{"mtp": 4000, "sid": "s1", "sn": 1, "ts": 7},
+        **{"mtp": 4000, "sid": "s1", "sn": 1, "ts": 7, "region": "", "isp": "", "cdn": ""},
     }
     assert found["s2", 8]["url"] == "" and found["s2", 9]["url"] == "https://a.example/1.m4s"
     assert found["s2", 9]["su"] is False and found["s3", 9]["ec"] == "x"
     assert found["old", None]["br"] == 300
     assert "secret" not in str(rows.to_pylist())
-    [odd] = table([Frame(0, "", b" " + LINES[2])]).to_pylist()
+    [odd] = rows_of([Frame(0, "", b" " + LINES[2])]).to_pylist()
     assert odd["url"] == "https://a.example/1.m4s", "cut on the slow way too"
+
+
+def test_rows_tell_where_and_of_which_cdn() -> None:
+    lines = [
+        b'e=rr,rc=200,sid="s",ts=1,url="https://a.example/x/1.m4s?y",v=2',
+        b'e=t,h="a.example",sid="s",ts=1,v=2',
+        b'e=rr,h="a.example",rc=200,sid="s",ts=1,url="https://other.example",v=2',
+        b'e=t,sid="s",ts=1,v=2',
+    ]
+    body = b"\n".join(lines)
+    frames = [Frame(1, "192.0.2", body), Frame(1, "2001:db8::/48", lines[0])]
+    found = rows_of(frames).to_pylist()
+    assert [row["cdn"] for row in found] == ["A", "A", "", "", "A"]
+    assert {(row["region"], row["isp"]) for row in found[:4]} == {("SE", "AS1")}
+    assert (found[4]["region"], found[4]["isp"]) == ("NO", "")
+    assert rows_of([]).num_rows == 0
 
 
 def test_the_kernel_and_the_reader_tell_the_same() -> None:
@@ -54,7 +78,7 @@ def test_the_kernel_and_the_reader_tell_the_same() -> None:
             if value is None or decode_line(line.decode()).notes:
                 continue
             odd = b"v=2," + line[:-4]  # the same, and left to Python for its space
-            ways = [table([Frame(0, "", each)]).to_pylist() for each in (line, b" " + odd)]
+            ways = [rows_of([Frame(0, "", each)]).to_pylist() for each in (line, b" " + odd)]
             assert ways[0] == ways[1] and ways[0][0][name] is not None, line
 
 
