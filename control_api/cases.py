@@ -7,9 +7,10 @@ Rules of the file
    version in the store is the one it was read under; after that only while the database does not
    answer, for `STALE_MS`.
 3. `changed` moves an account's version and tells every process, which forgets its copies.
-4. What is so whoever asks, a target's terms, is kept apart: another account's question about it
-   reads only what is the account's. A copy is as old as the terms that it was made with. A
-   recording's terms are its account's and move with it, so they are read each time.
+4. A miss is one statement about the account. What is so whoever asks, a target's terms, is kept
+   apart: another account's question about it reads only what is the account's. A copy is as old as
+   the terms that it was made with. A recording's terms are its account's and move with it, so they
+   are read each time.
 """
 
 import asyncio
@@ -18,9 +19,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from control_api import events, rights, sessions
+from control_api import events, household, rights
 from control_api.guarded import Shelf
 from control_api.problems import Problem
 from control_api.sessions import Clockwork
@@ -136,13 +135,16 @@ class Cases:
             return old, "stale"
 
     async def _load(self, question: Question, now_ms: int) -> _Copy:
-        account_id, _, kind, target_id = question
+        account_id, device_id, kind, target_id = question
         epoch = self._stamp(account_id, target_id)
         version = await self._version(account_id) if self._kept_ms else b"?"
-        async with self._database.read() as connection:
-            known = await self._terms_of(connection, kind, target_id, now_ms)
-            case = await rights.load(connection, *question, now_ms, known.terms)
-            in_use = await sessions.count(connection, account_id, self._times, now_ms)
+        known = await self._terms_of(kind, target_id, now_ms)
+        bought, unseen_ms = rights.bought(kind, target_id), 1_000 * self._times.ttl_s
+        owner = await household.ask(self._database, account_id, bought, now_ms - unseen_ms)
+        case, in_use = None, 0
+        if owner is not None:
+            case = rights.case(owner, account_id, device_id, kind, known.terms)
+            in_use = owner.in_use
         copy = _Copy(case, known.read_ms, now_ms, version, epoch, in_use)
         self._copies[question] = copy
         self._copies.move_to_end(question)
@@ -150,14 +152,14 @@ class Cases:
             self._copies.popitem(last=False)
         return copy
 
-    async def _terms_of(
-        self, connection: AsyncConnection, kind: rights.Kind, target_id: str, now_ms: int
-    ) -> _Terms:
+    async def _terms_of(self, kind: rights.Kind, target_id: str, now_ms: int) -> _Terms:
         epoch = self._stamp(target_id)
         known = self._terms.get((kind, target_id))
         if known is not None and known.epoch == epoch and now_ms - known.read_ms < self._kept_ms:
             return known
-        known = _Terms(await rights.find_terms(connection, kind, target_id, now_ms), now_ms, epoch)
+        async with self._database.read() as connection:
+            terms = await rights.find_terms(connection, kind, target_id, now_ms)
+        known = _Terms(terms, now_ms, epoch)
         if kind != "recording":
             self._terms[kind, target_id] = known
             self._terms.move_to_end((kind, target_id))

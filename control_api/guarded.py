@@ -3,10 +3,11 @@
 SQLite is a file of ours and has none.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from sqlalchemy import TextClause
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from runtime.breaker import Breaker, BreakerOpen
@@ -34,6 +35,15 @@ class GuardedDatabase(Database):
             with self._breaker.guard():
                 async with self._inner.read(timeout_ms=timeout_ms) as connection:
                     yield connection
+        except BreakerOpen as error:
+            raise SqlError("unavailable", str(error)) from None
+
+    async def ask(
+        self, statement: TextClause, values: Mapping[str, Any], *, timeout_ms: int | None = None
+    ) -> Sequence[Sequence[Any]]:
+        try:
+            with self._breaker.guard():
+                return await self._inner.ask(statement, values, timeout_ms=timeout_ms)
         except BreakerOpen as error:
             raise SqlError("unavailable", str(error)) from None
 

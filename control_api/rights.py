@@ -8,17 +8,16 @@ from typing import Any, Literal
 from sqlalchemy import BigInteger, Executable, String, and_, bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from control_api.facts import Aged, Blackout, Device, Facts, Grant, Offer, Span, Window
+from control_api import household
+from control_api.facts import Aged, Blackout, Facts, Grant, Offer, Span, Window
+from control_api.household import Bought, Household
 from control_api.ratings import title_age
 from control_api.recordings import playing
 from control_api.schema import (
-    account,
     asset,
     channel,
     content,
     content_text,
-    device,
-    entitlement,
     epg_event,
     offer,
     package,
@@ -80,35 +79,29 @@ def device_key(account_id: str, client_id: str) -> str:
 
 
 async def load(
-    connection: AsyncConnection,
-    account_id: str,
-    device_id: str,
-    kind: Kind,
-    target_id: str,
-    now_ms: int,
-    terms: Terms | None = None,
+    connection: AsyncConnection, account_id: str, kind: Kind, target_id: str, now_ms: int
 ) -> Case | None:
-    """Everything CheckAccess asks about, of which the caller may know the target's terms; None when
-    the account is gone.
-    """
-    rows = (await connection.execute(_OWNER, {"account": account_id})).all()
-    if not rows:
+    """Everything CheckAccess asks about, whatever device asks; None when the account is gone."""
+    owner = await household.find(connection, account_id, bought(kind, target_id), now_ms)
+    if owner is None:
         return None
-    owner = rows[0]
-    devices = [Device(row.id, row.name, row.device_class, row.revoked) for row in rows if row.id]
-    if terms is None:
-        terms = await find_terms(connection, kind, target_id, now_ms)
+    terms = await find_terms(connection, kind, target_id, now_ms)
+    return case(owner, account_id, "", kind, terms)
+
+
+def case(owner: Household, account_id: str, device_id: str, kind: Kind, terms: Terms) -> Case:
+    """An account's question about what has these terms."""
     target = terms.target
     if kind == "recording" and target is not None and target.account_id != account_id:
         target, terms = None, Terms(None)
     facts = Facts(
         account_status=owner.status,
         max_devices=owner.max_devices,
-        device=next((known for known in devices if known.id == device_id), None),
-        devices=devices,
+        device=next((known for known in owner.devices if known.id == device_id), None),
+        devices=owner.devices,
         target_published=target is not None and target.published,
         windows=terms.windows,
-        grants=await _grants(connection, account_id, _bought(kind, target_id), terms),
+        grants=[_grant(each, terms) for each in owner.bought],
         offers=terms.offers,
         blackouts=terms.blackouts,
         ages=terms.ages,
@@ -129,7 +122,7 @@ async def find_terms(connection: AsyncConnection, kind: Kind, target_id: str, no
         target,
         packages,
         await _windows(connection, kind, target_id),
-        await _offers(connection, _bought(kind, target_id), packages),
+        await _offers(connection, bought(kind, target_id), packages),
         await _blackouts(connection, target_id, now_ms) if kind == "channel" else (),
         await _ages(connection, kind, target, target_id, now_ms),
     )
@@ -175,7 +168,7 @@ async def _one(connection: AsyncConnection, query: Executable, target_id: str) -
     return (await connection.execute(query, {"target": target_id})).first()
 
 
-def _bought(kind: Kind, target_id: str) -> str | None:
+def bought(kind: Kind, target_id: str) -> str | None:
     """The content that a purchase may be of: channels are not sold one by one."""
     return target_id if kind == "content" else None
 
@@ -226,25 +219,20 @@ async def _ages(
     return found
 
 
-async def _grants(
-    connection: AsyncConnection, account_id: str, content_id: str | None, terms: Terms
-) -> Sequence[Grant]:
-    return [
-        Grant(
-            id=row.id,
-            package_id=row.package_id,
-            names_target=row.package_id in terms.packages or row.content_id is not None,
-            tier=row.tier or 0,
-            state=row.state,
-            start_ms=row.start_ms,
-            end_ms=row.end_ms,
-            max_uses=row.max_uses,
-            uses=row.uses,
-            first_played_ms=row.first_played_ms,
-            viewing_s=row.viewing_s,
-        )
-        for row in await connection.execute(_GRANTS, {"account": account_id, "content": content_id})
-    ]
+def _grant(row: Bought, terms: Terms) -> Grant:
+    return Grant(
+        id=row.id,
+        package_id=row.package_id,
+        names_target=row.package_id in terms.packages or row.content_id is not None,
+        tier=row.tier or 0,
+        state=row.state,
+        start_ms=row.start_ms,
+        end_ms=row.end_ms,
+        max_uses=row.max_uses,
+        uses=row.uses,
+        first_played_ms=row.first_played_ms,
+        viewing_s=row.viewing_s,
+    )
 
 
 async def _offers(
@@ -269,25 +257,10 @@ async def _offers(
 
 
 # Made once: to make a statement takes longer than to send it.
-_ACCOUNT = bindparam("account", type_=String)
 _TARGET = bindparam("target", type_=String)
 _CONTENT = bindparam("content", type_=String)
 _NOW = bindparam("now", type_=BigInteger)
 
-_OWNER = (
-    select(
-        account.c.status,
-        account.c.max_devices,
-        account.c.max_streams,
-        device.c.id,
-        device.c.name,
-        device.c["class"].label("device_class"),
-        device.c.revoked_ms.is_not(None).label("revoked"),
-    )
-    .outerjoin(device, device.c.account_id == account.c.id)
-    .where(account.c.id == _ACCOUNT)
-    .order_by(device.c.id)
-)
 _CHANNEL = select(channel.c.id, channel.c.slug, channel.c.status, channel.c.min_age).where(
     channel.c.id == _TARGET
 )
@@ -338,13 +311,6 @@ _AGED = (
         or_(content.c.min_age.is_not(None), content.c.rating.is_not(None)),
     )
     .order_by(epg_event.c.start_ms)
-)
-_GRANTS = (
-    select(entitlement, package.c.tier)
-    .outerjoin(package, package.c.id == entitlement.c.package_id)
-    .where(entitlement.c.account_id == _ACCOUNT)
-    .where(or_(entitlement.c.package_id.is_not(None), entitlement.c.content_id == _CONTENT))
-    .order_by(entitlement.c.id)
 )
 _OFFERS = (
     select(offer, package.c.tier, package.c.kind)

@@ -159,7 +159,7 @@ async def _next(
 async def _playable(connection: AsyncConnection, call: Call[None], content_id: str) -> bool:
     """Would CheckAccess say yes, whatever the device (CTL-142)?"""
     account_id = call.caller.account_id
-    case = await rights.load(connection, account_id, "", "content", content_id, call.now_ms)
+    case = await rights.load(connection, account_id, "content", content_id, call.now_ms)
     if case is None:
         return False
     facts = rights.anywhere(case.facts)

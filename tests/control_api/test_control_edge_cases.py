@@ -60,7 +60,7 @@ async def test_stale_facts_stand_in_for_a_quarter_of_an_hour(
     async def away(*_: Any) -> None:
         raise SqlError("unavailable", "test")
 
-    monkeypatch.setattr("control_api.rights.load", away)
+    monkeypatch.setattr("control_api.household.ask", away)
     wheel.advance(500)
     assert await ask(api) == (200, "stale")
     wheel.advance(401)
@@ -82,7 +82,7 @@ async def test_a_start_goes_on_without_the_database(
         raise SqlError("unavailable", "test")
 
     monkeypatch.setattr("control_api.sessions.enter", away)
-    monkeypatch.setattr("control_api.rights.load", away)
+    monkeypatch.setattr("control_api.household.ask", away)
     status, answer = await api.start("one")
     assert status == 201
     monkeypatch.undo()
