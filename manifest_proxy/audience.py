@@ -55,7 +55,7 @@ class Audience:
         seat = self._seats.get(segment)
         if seat is None:
             try:
-                seat = self._seated(segment.decode())
+                seat = self._seated(segment.decode("latin-1"))
             except ProxyError:
                 return None
             if seat is None:
