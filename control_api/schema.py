@@ -70,6 +70,7 @@ account = Table(
     Column("max_streams", BigInteger, nullable=False),
     Column("max_devices", BigInteger, nullable=False),
     Column("npvr_quota_s", BigInteger, nullable=False),
+    Column("npvr_quota_bytes", BigInteger),
     Column("created_ms", BigInteger, nullable=False),
     CheckConstraint("status in ('active', 'suspended', 'deleted')", name="status"),
 )

@@ -90,6 +90,7 @@ async def record(
         "pad_before_s": pads.before_s,
         "pad_after_s": pads.after_s,
         "counted_s": wanted.length_s,
+        "counted_bytes": desk.settings.bytes_per_s * wanted.length_s,
         "state": "requested",
         "created_ms": now_ms,
         "version": 1,
@@ -100,6 +101,7 @@ async def record(
     if asset.state != "planned":
         ending = desk.ending(now_ms) if asset.state in ("complete", "partial") else {}
         rows = list(await assets.catch_up(connection, rows, asset.state, now_ms, ending))
+        rows = list(await assets.weigh(connection, rows, asset))
     return rows[0], True
 
 
@@ -119,7 +121,7 @@ async def _permitted(
     """The account, if it may record this; whatever device it asks from."""
     if not wanted.allowed:
         raise Problem("recording_not_allowed", rule="CTL-121")
-    case = await rights.load(connection, account_id, "channel", wanted.channel.id, now_ms)
+    case = await rights.load(connection, account_id, "", "channel", wanted.channel.id, now_ms)
     if case is None:
         raise Problem("unauthenticated", headers={"WWW-Authenticate": "Bearer"})
     verdict = check(rights.anywhere(case.facts), Ask(now_ms, desk.country, "web"))
@@ -151,8 +153,13 @@ async def _make_room(
     connection: AsyncConnection, desk: Desk, owner: Any, quota: Any, wanted: Programme, now_ms: int
 ) -> None:
     """409 `quota_exceeded`, unless policy lets the oldest go (CTL-122)."""
+    needed_bytes = desk.settings.bytes_per_s * wanted.length_s
+    limit_bytes = owner.npvr_quota_bytes
     over_s = quota.used_s + quota.reserved_s + wanted.length_s - owner.npvr_quota_s
-    if over_s <= 0:
+    over_bytes = quota.used_bytes + quota.reserved_bytes + needed_bytes - (limit_bytes or 0)
+    if limit_bytes is None:
+        over_bytes = 0
+    if over_s <= 0 and over_bytes <= 0:
         return
     oldest = (
         select(recording)
@@ -160,20 +167,28 @@ async def _make_room(
         .where(row.state.in_(("completed", "partial")))
         .order_by(row.prog_start_ms, row.id)
     )
-    leaving, freed_s = [], 0
+    leaving = []
     if desk.settings.fifo:
         for each in (await connection.execute(oldest.limit(states.BATCH_ROWS))).all():
-            if freed_s >= over_s:
+            if over_s <= 0 and over_bytes <= 0:
                 break
             leaving.append(each)
-            freed_s += each.counted_s
-    if freed_s < over_s:
+            over_s -= each.counted_s
+            over_bytes -= each.counted_bytes
+    if over_s > 0 or over_bytes > 0:
+        in_bytes = {
+            "quota_bytes": limit_bytes,
+            "used_bytes": quota.used_bytes,
+            "reserved_bytes": quota.reserved_bytes,
+            "needed_bytes": needed_bytes,
+        }
         raise Problem(
             "quota_exceeded",
             quota_s=owner.npvr_quota_s,
             used_s=quota.used_s,
             reserved_s=quota.reserved_s,
             needed_s=wanted.length_s,
+            **(in_bytes if limit_bytes is not None else {}),
         )
     await states.move(connection, leaving, "expired", now_ms, reason="fifo")
     await assets.let_go(connection, [each.asset_id for each in leaving], now_ms)

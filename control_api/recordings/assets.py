@@ -5,6 +5,7 @@ when its end has passed, and released once nobody points at it. Its recordings f
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from sqlalchemy import func, select, update
@@ -63,6 +64,16 @@ async def take(connection: AsyncConnection, wanted: Span) -> Any:
     return (await connection.execute(query)).one()
 
 
+def share(found: Any, counted_s: int) -> Mapping[str, int]:
+    """What a recording of an asset takes in bytes, once they are known: the programme's part, as
+    padding is free (CTL-122).
+    """
+    if found.size_bytes is None:
+        return {}
+    length_ms = found.end_ms - found.start_ms
+    return {"counted_bytes": found.size_bytes * min(1_000 * counted_s, length_ms) // length_ms}
+
+
 async def let_go(connection: AsyncConnection, asset_ids: Sequence[str | None], now_ms: int) -> None:
     """Release those assets that no recording points at any more."""
     for asset_id in sorted({each for each in asset_ids if each is not None}):
@@ -96,6 +107,19 @@ async def catch_up(
     return await states.move(
         connection, [each for each in rows if each.state != goal], goal, now_ms, **values
     )
+
+
+async def weigh(connection: AsyncConnection, rows: Sequence[Any], found: Any) -> Sequence[Any]:
+    """True up locked recordings of an asset to what it has become."""
+    weighed: list[Any] = []
+    for length_s, some in groupby(sorted(rows, key=_length_s), key=_length_s):
+        same, values = list(some), share(found, length_s)
+        weighed += await states.change(connection, same, **values) if values else same
+    return weighed
+
+
+def _length_s(each: Any) -> int:
+    return int(each.counted_s)
 
 
 def _before(state: str, other: str) -> bool:

@@ -125,10 +125,12 @@ async def _retime(
         old.account_id,
         old.copy_mode,
     )
+    length_s = -(-(times.end_ms - times.start_ms) // 1_000)
     values: dict[str, Any] = {
         "prog_start_ms": times.start_ms,
         "prog_end_ms": times.end_ms,
-        "counted_s": -(-(times.end_ms - times.start_ms) // 1_000),
+        "counted_s": length_s,
+        "counted_bytes": row.counted_bytes * length_s // row.counted_s,
     }
     if not await _in_place(connection, old, wanted, len(rows)):
         new = await assets.take(connection, wanted)

@@ -27,13 +27,15 @@ class Gap(NamedTuple):
 
 class Report(NamedTuple):
     """`first_ms` is where the first segment of all begins; `missing_ms` that of the track that
-    lacks the most; `segments` counts by track.
+    lacks the most; `segments` counts by track. `size_bytes` is of all tracks, None where nobody
+    told.
     """
 
     first_ms: int
     missing_ms: int
     gaps: tuple[Gap, ...]
     segments: Mapping[str, int]
+    size_bytes: int | None = None
 
 
 class Segment(NamedTuple):

@@ -7,7 +7,7 @@ Every call may be made twice. What cannot be done now is `OriginAway`, what neve
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import msgspec
 
@@ -50,12 +50,18 @@ class Origin(Protocol):
     async def release(self, asset_id: str, channel: str) -> None:
         """Let a range go; one that is unknown is gone already."""
 
-    async def look(self, asset_id: str, start_ms: int, end_ms: int) -> look.Report | None:
+    async def look(
+        self, asset_id: str, channel: str, start_ms: int, end_ms: int
+    ) -> look.Report | None:
         """What is there of a range that has ended; None while its last bytes are on their way."""
 
 
 class _Refusal(msgspec.Struct):
     error: str = ""
+
+
+class _Told(msgspec.Struct):
+    bytes: Annotated[int, msgspec.Meta(ge=0)] | None = None
 
 
 class HttpOrigin:
@@ -84,7 +90,9 @@ class HttpOrigin:
         if answer.status not in (204, 404):
             raise _refusal(answer)
 
-    async def look(self, asset_id: str, start_ms: int, end_ms: int) -> look.Report | None:
+    async def look(
+        self, asset_id: str, channel: str, start_ms: int, end_ms: int
+    ) -> look.Report | None:
         base = f"{self._settings.delivery_url}/rec/{asset_id}/"
         url = f"{base}master.m3u8"
         master = await self._playlist(url)
@@ -96,7 +104,17 @@ class HttpOrigin:
             if text is not None and "#EXT-X-ENDLIST" not in text:
                 return None
             playlists[each.removeprefix(base).partition("/")[0]] = text or ""
-        return look.report(playlists, start_ms, end_ms)
+        report = look.report(playlists, start_ms, end_ms)
+        return report._replace(size_bytes=await self._size_bytes(asset_id, channel))
+
+    async def _size_bytes(self, asset_id: str, channel: str) -> int | None:
+        """What the origin stores of a range; None when it does not tell."""
+        url = f"{self._settings.ingest_url}/recordings/{asset_id}"
+        answer = await self._ask("GET", url, self._secret(channel))
+        try:
+            return msgspec.json.decode(answer.body, type=_Told).bytes
+        except msgspec.DecodeError:
+            return None
 
     async def _playlist(self, url: str) -> str | None:
         """A playlist's text; None when it is gone for good."""

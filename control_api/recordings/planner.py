@@ -128,8 +128,9 @@ class Planner:
         async with self._database.write(timeout_ms=TIMEOUT_MS) as connection:
             rows = await states.locked(connection, *which)
             ending = {} if row.state == "failed" else self._desk.ending(now_ms)
-            await assets.catch_up(connection, rows, row.state, now_ms, ending)
+            rows = await assets.catch_up(connection, rows, row.state, now_ms, ending)
             if row.state in ("complete", "partial"):
+                rows = await assets.weigh(connection, rows, row)
                 await rules.trim(connection, self._desk, rows, now_ms)
         return True
 
@@ -162,7 +163,7 @@ class Planner:
 
     async def _look(self, row: Any, now_ms: int) -> bool:
         """Complete, or look again later, or partial: what the origin lacks decides (CTL-126)."""
-        report = await self._origin.look(row.id, row.start_ms, row.end_ms)
+        report = await self._origin.look(row.id, row.slug, row.start_ms, row.end_ms)
         settings = self._desk.settings
         again_ms = now_ms + 1_000 * settings.look_again_s
         if report is None:
@@ -171,6 +172,7 @@ class Planner:
             "first_ms": report.first_ms,
             "missing_ms": report.missing_ms,
             "tracks": dict(report.segments),
+            "size_bytes": report.size_bytes,
         }
         async with self._database.write() as connection:
             await connection.execute(

@@ -73,6 +73,7 @@ recording_asset = Table(
     Column("tries", BigInteger, nullable=False),
     Column("first_ms", BigInteger),
     Column("missing_ms", BigInteger, nullable=False),
+    Column("size_bytes", BigInteger),
     Column("tracks", Json),
     CheckConstraint(
         "state in ('planned', 'held', 'checking', 'complete', 'partial', 'failed', 'releasing')",
@@ -104,7 +105,7 @@ recording_gap = Table(
 )
 
 # `event_id` refers to a row that the next import may remove; `programme` names what is shown,
-# whenever it is repeated. `counted_s` is what the recording takes of the quota.
+# whenever it is repeated. `counted_s` and `counted_bytes` are what it takes of the quotas.
 recording = Table(
     "recording",
     metadata,
@@ -123,6 +124,7 @@ recording = Table(
     Column("pad_before_s", BigInteger, nullable=False),
     Column("pad_after_s", BigInteger, nullable=False),
     Column("counted_s", BigInteger, nullable=False),
+    Column("counted_bytes", BigInteger, nullable=False, server_default=text("0")),
     Column("state", String(16), nullable=False),
     Column("reason", String(32)),
     Column("protected", Boolean, nullable=False, server_default=false()),
@@ -151,7 +153,10 @@ quota = Table(
     Column("account_id", String(64), ForeignKey("account.id"), primary_key=True),
     Column("used_s", BigInteger, nullable=False),
     Column("reserved_s", BigInteger, nullable=False),
+    Column("used_bytes", BigInteger, nullable=False, server_default=text("0")),
+    Column("reserved_bytes", BigInteger, nullable=False, server_default=text("0")),
     CheckConstraint("used_s >= 0 and reserved_s >= 0", name="not_negative"),
+    CheckConstraint("used_bytes >= 0 and reserved_bytes >= 0", name="bytes_not_negative"),
 )
 
 # A channel whose schedule was written; rules up to `after_rule` have seen it.

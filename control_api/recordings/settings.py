@@ -25,6 +25,11 @@ class Recordings(Section):
     notice_s: int = Field(default=7 * 86_400, ge=0, description="before the end (CTL-130)")
     grace_s: int = Field(default=86_400, ge=0, description="deleted ones may return (CTL-130)")
     fifo: bool = Field(default=False, description="the oldest make room (CTL-122)")
+    bytes_per_s: int = Field(
+        default=1_000_000,
+        gt=0,
+        description="what a second is taken to need until the origin tells, of quotas in bytes",
+    )
     parallel: int = Field(default=0, ge=0, description="at once by account, 0 any (CTL-121)")
     ahead_s: int = Field(default=14 * 86_400, gt=0, description="of series rules (CTL-129)")
     rules: int = Field(default=200, gt=0, description="by account")

@@ -88,12 +88,17 @@ class ProtectRequest(Request):
 
 
 class Quota(Answer):
-    """Seconds; padding is free (CTL-122)."""
+    """Padding is free (CTL-122). `quota_bytes` is null where only time counts; bytes that are
+    reserved are an estimate, those that are used are what the origin stores.
+    """
 
     quota_s: int
     used_s: int
     reserved_s: int
+    used_bytes: int
+    reserved_bytes: int
     free_s: int
+    quota_bytes: int | None
 
 
 class RuleRequest(Request):

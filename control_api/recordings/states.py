@@ -8,7 +8,7 @@ Rules of the file
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, Table, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -140,32 +140,40 @@ async def _count(connection: AsyncConnection, before: Sequence[Any], after: Sequ
     deltas: dict[str, list[int]] = {}
     for sign, rows in ((-1, before), (1, after)):
         for each in rows:
-            delta = deltas.setdefault(each.account_id, [0, 0])
-            used_s, reserved_s = counted(each)
-            delta[0] += sign * used_s
-            delta[1] += sign * reserved_s
+            delta = deltas.setdefault(each.account_id, [0] * len(Counts._fields))
+            for at, count in enumerate(counted(each)):
+                delta[at] += sign * count
     wanted = [
-        {"account": account_id, "used": used_s, "reserved": reserved_s}
-        for account_id, (used_s, reserved_s) in sorted(deltas.items())
-        if used_s or reserved_s
+        {
+            "account": account_id,
+            **{f"by_{name}": by for name, by in Counts(*delta)._asdict().items()},
+        }
+        for account_id, delta in sorted(deltas.items())
+        if any(delta)
     ]
-    query = (
-        update(quota)
-        .where(quota.c.account_id == bindparam("account"))
-        .values(
-            used_s=quota.c.used_s + bindparam("used"),
-            reserved_s=quota.c.reserved_s + bindparam("reserved"),
-        )
-    )
+    changed = {name: quota.c[name] + bindparam(f"by_{name}") for name in Counts._fields}
+    query = update(quota).where(quota.c.account_id == bindparam("account")).values(changed)
     for batch in batches(wanted):
         await connection.execute(query, batch)
 
 
-def counted(each: Any) -> tuple[int, int]:
-    """What a recording takes of its account's quota: seconds used, seconds reserved."""
-    return (
-        each.counted_s if each.state in USED else 0,
-        each.counted_s if each.state in RESERVED else 0,
+class Counts(NamedTuple):
+    """Columns of a quota."""
+
+    used_s: int
+    reserved_s: int
+    used_bytes: int
+    reserved_bytes: int
+
+
+def counted(each: Any) -> Counts:
+    """What a recording takes of its account's quota."""
+    used, reserved = each.state in USED, each.state in RESERVED
+    return Counts(
+        used * each.counted_s,
+        reserved * each.counted_s,
+        used * each.counted_bytes,
+        reserved * each.counted_bytes,
     )
 
 

@@ -15,6 +15,7 @@ from control_api.times import utc
 
 row = recording.c
 PLAYABLE = frozenset({"recording", "finalizing", "completed", "partial"})
+NUMBERS = states.Counts._fields
 PROTECTED_SHARE = 2  # at most one of so many parts of the quota (CTL-130)
 
 
@@ -83,13 +84,15 @@ async def restore(
     found = await hold(connection, account_id, recording_id)
     if found.state != "deleted" or found.due_ms <= now_ms:
         raise Problem("bad_state", f"a recording that is {found.state}", state=found.state)
-    query = select(recording_asset.c.state).where(recording_asset.c.id == found.asset_id)
-    goal = assets.MIRROR[(await connection.execute(query)).scalar_one()]
+    query = select(recording_asset).where(recording_asset.c.id == found.asset_id)
+    asset = (await connection.execute(query)).one()
+    goal = assets.MIRROR[asset.state]
     ending = desk.ending(now_ms) if goal in ("completed", "partial") else {"due_ms": None}
     if found.expires_ms is not None and goal in ("completed", "partial"):
         notice_ms = found.expires_ms - 1_000 * desk.settings.notice_s
         ending = {"expires_ms": found.expires_ms, "due_ms": max(notice_ms, now_ms)}
     rows = await states.change(connection, [found], state=goal, reason=None, **ending)
+    rows = await assets.weigh(connection, rows, asset)
     await states.tell(connection, "recording.restored", rows, now_ms)
     return rows[0]
 
@@ -103,13 +106,19 @@ async def protect(
         raise Problem("bad_state", f"a recording that is {found.state}", state=found.state)
     if protected and not found.protected:
         owner = account.c
-        query = select(owner.npvr_quota_s).where(owner.id == account_id)
-        limit_s = (await connection.execute(query)).scalar_one() // PROTECTED_SHARE
+        query = select(owner.npvr_quota_s, owner.npvr_quota_bytes).where(owner.id == account_id)
+        quotas = (await connection.execute(query)).one()
         mine = (row.account_id == account_id, row.protected, row.state.not_in(states.ENDED))
-        total = select(func.coalesce(func.sum(row.counted_s), 0)).where(*mine)
-        taken_s = (await connection.execute(total)).scalar_one()
-        if taken_s + found.counted_s > limit_s:
-            raise Problem("protected_limit", limit_s=limit_s, protected_s=int(taken_s))
+        counts = (
+            ("s", row.counted_s, found.counted_s),
+            ("bytes", row.counted_bytes, found.counted_bytes),
+        )
+        for (unit, column, more), given in zip(counts, quotas, strict=True):
+            total = select(func.coalesce(func.sum(column), 0)).where(*mine)
+            taken = int((await connection.execute(total)).scalar_one())
+            if given is not None and taken + more > given // PROTECTED_SHARE:
+                told = {f"limit_{unit}": given // PROTECTED_SHARE, f"protected_{unit}": taken}
+                raise Problem("protected_limit", **told)
     rows = await states.change(connection, [found], protected=protected)
     await states.tell(connection, "recording.protected", rows, now_ms)
     return rows[0]
@@ -118,16 +127,16 @@ async def protect(
 async def allowance(connection: AsyncConnection, account_id: str) -> shapes.Quota:
     """What the account has, uses and has promised to itself."""
     query = (
-        select(account.c.npvr_quota_s, quota.c.used_s, quota.c.reserved_s)
+        select(account.c.npvr_quota_s, account.c.npvr_quota_bytes, *(quota.c[n] for n in NUMBERS))
         .outerjoin(quota, quota.c.account_id == account.c.id)
         .where(account.c.id == account_id)
     )
     found = (await connection.execute(query)).first()
     if found is None:
         raise Problem("unauthenticated", headers={"WWW-Authenticate": "Bearer"})
-    used_s, reserved_s = found.used_s or 0, found.reserved_s or 0
-    free_s = max(found.npvr_quota_s - used_s - reserved_s, 0)
-    return shapes.Quota(found.npvr_quota_s, used_s, reserved_s, free_s)
+    counts = states.Counts(*(found._mapping[name] or 0 for name in NUMBERS))
+    free_s = max(found.npvr_quota_s - counts.used_s - counts.reserved_s, 0)
+    return shapes.Quota(found.npvr_quota_s, *counts, free_s, found.npvr_quota_bytes)
 
 
 def answer(each: Any) -> shapes.Recording:

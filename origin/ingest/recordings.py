@@ -1,7 +1,8 @@
 """`/recordings` on the ingest listener: the control API freezes ranges here (JSON over HTTP).
 
     POST   /recordings       {"id", "channel", "start", "end"?}   201 new, 200 known
-    GET    /recordings[/id]  200 one, or {"recordings": [...]}
+    GET    /recordings[/id]  200 one, with the "bytes" that are stored of it, or
+                             {"recordings": [...]}
     DELETE /recordings/{id}  204, 404 when there is none
 
 Times are epoch seconds or ISO 8601 strings; without an end, or with one ahead, the recording can be
@@ -63,7 +64,8 @@ def mount(app: web.Application, recordings: Recordings, settings: Settings) -> N
         return _answer({"recordings": found})
 
     async def show(request: web.Request) -> web.Response:
-        return _answer(_told(named(request)))
+        recording = named(request)
+        return _answer({**_told(recording), "bytes": recordings.size_bytes(recording)})
 
     async def remove(request: web.Request) -> web.Response:
         recordings.remove(named(request).hold.id)

@@ -72,6 +72,17 @@ class Recordings:
         hold = self.holds.get(name)
         return None if hold is None else self._told(hold)
 
+    def size_bytes(self, recording: Recording) -> int:
+        """What is stored of it, over all tracks; segments that are still made count for nothing."""
+        presentation = self._presentations.get(recording.hold.channel)
+        if presentation is None or recording.state in ("scheduled", "lost"):
+            return 0
+        channel = presentation.channel
+        window = published(channel, recording.range, self._settings, self.holds)
+        numbers = range(window.first, window.last + 1)
+        found = (track.whole(number) for track in channel.live_tracks for number in numbers)
+        return sum(stored.size_bytes for stored in found if stored is not None)
+
     def channel_of(self, name: str) -> str | None:
         """Whose media a recording shows."""
         hold = self.holds.get(name)

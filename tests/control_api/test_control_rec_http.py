@@ -34,6 +34,7 @@ class PaperOrigin:
     def app(self) -> web.Application:
         app = web.Application()
         app.router.add_post("/recordings", self.hold)
+        app.router.add_get("/recordings/{id}", self.show)
         app.router.add_delete("/recordings/{id}", self.release)
         app.router.add_get("/rec/{id}/{leaf:.+}", self.playlist)
         return app
@@ -44,6 +45,10 @@ class PaperOrigin:
         new = body["id"] not in self.holds
         self.holds[body["id"]] = body
         return web.json_response(body, status=201 if new else 200)
+
+    async def show(self, request: web.Request) -> web.Response:
+        assert request.headers["Authorization"] == "Bearer s3cret"
+        return web.json_response({"id": request.match_info["id"], "bytes": 1_020_000})
 
     async def release(self, request: web.Request) -> web.Response:
         assert request.headers["Authorization"] == "Bearer s3cret"
@@ -107,7 +112,10 @@ async def test_a_programme_is_ordered_played_and_let_go(dvr: Any) -> None:
     [(asset_id, held)] = dvr.paper.holds.items()
     assert held["start"] == (start_ms - 2 * MIN) / 1_000
     _, quota = await dvr.send("GET", "/v1/quota")
-    assert quota == {"quota_s": 151_200, "used_s": 600, "reserved_s": 0, "free_s": 150_600}
+    assert quota == {
+        "quota_s": 151_200, "used_s": 600, "reserved_s": 0, "free_s": 150_600,
+        "quota_bytes": None, "used_bytes": 600_000, "reserved_bytes": 0,
+    }  # fmt: skip
     status, played = await dvr.start(recording_id=made["id"])
     assert status == 201 and f"/rec/{asset_id}/master.m3u8" in played["manifest_url"]
     assert (played["position_ms"], played["offset_ms"]) == (0, 2 * MIN + 400)

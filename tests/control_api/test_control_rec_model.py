@@ -103,6 +103,10 @@ class Life(RuleBasedStateMachine):
     def time_passes(self, minutes: int) -> None:
         self.run(self.recorder.until(self.recorder.now_ms + minutes * MIN))
 
+    @rule(size_bytes=st.sampled_from([None, 0, 1, 7 * 10**9]))
+    def the_origin_tells_sizes(self, size_bytes: int | None) -> None:
+        self.recorder.origin.size_bytes = size_bytes
+
     @rule()
     def a_day_passes(self) -> None:
         self.run(self.recorder.until(self.recorder.now_ms + 25 * HOUR))
@@ -126,8 +130,8 @@ class Life(RuleBasedStateMachine):
             rows = await self._rows()
             for account in ACCOUNTS:
                 mine = [states.counted(row) for row in rows if row.account_id == account]
-                sums = (sum(each[0] for each in mine), sum(each[1] for each in mine))
-                assert await self.recorder.counted(account) == sums
+                sums = tuple(sum(each[at] for each in mine) for at in range(4))
+                assert await self.recorder.counts(account) == sums
 
         self.run(work())
 

@@ -8,7 +8,7 @@ from sqlalchemy import insert, select, update
 from control_api import ids, seed
 from control_api.outbox.tables import outbox
 from control_api.problems import Problem
-from control_api.recordings import admission, look, programmes, store
+from control_api.recordings import admission, look, programmes, states, store
 from control_api.recordings.admission import Desk, Pads
 from control_api.recordings.origin import Held, OriginAway, OriginRefused
 from control_api.recordings.planner import Planner
@@ -33,6 +33,7 @@ class WaxOrigin:
         self.refuse: str | None = None
         self.lacks: tuple[look.Gap, ...] = ()
         self.missing_ms = 0
+        self.size_bytes: int | None = None
         self.busy = 0
 
     async def hold(self, held: Held) -> None:
@@ -46,13 +47,16 @@ class WaxOrigin:
         self._spoilt("release", asset_id)
         self.holds.pop(asset_id, None)
 
-    async def look(self, asset_id: str, start_ms: int, end_ms: int) -> look.Report | None:
+    async def look(
+        self, asset_id: str, channel: str, start_ms: int, end_ms: int
+    ) -> look.Report | None:
         self._spoilt("look", asset_id)
         assert asset_id in self.holds
         if self.busy:
             self.busy -= 1
             return None
-        return look.Report(start_ms - 400, self.missing_ms, self.lacks, {"v": 9})
+        counts = {"v": 9}
+        return look.Report(start_ms - 400, self.missing_ms, self.lacks, counts, self.size_bytes)
 
     def _spoilt(self, name: str, asset_id: str) -> None:
         self.calls.append((name, asset_id))
@@ -167,7 +171,12 @@ class Recorder:
 
     async def counted(self, account_id: str = seed.ACCOUNT) -> tuple[int, int]:
         """Used and reserved seconds as the quota row has them."""
+        counts = await self.counts(account_id)
+        return counts.used_s, counts.reserved_s
+
+    async def counts(self, account_id: str = seed.ACCOUNT) -> states.Counts:
+        """The whole quota row."""
         async with self.database.read() as connection:
             query = select(quota).where(quota.c.account_id == account_id)
             row = (await connection.execute(query)).first()
-        return (0, 0) if row is None else (row.used_s, row.reserved_s)
+        return states.Counts(0, 0, 0, 0) if row is None else states.Counts(*row[1:])

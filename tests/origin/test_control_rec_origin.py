@@ -70,6 +70,8 @@ async def test_a_programme_is_recorded_on_a_real_origin(
         await settle(recorder, row.id, after * GRID_MS + 2_000, "completed")
         [asset] = await recorder.assets()
         assert (asset.first_ms, asset.missing_ms) == (first * GRID_MS, 0)
+        stored = [origin.get(f"/rec/{row.asset_id}/v/{n}.m4s").body for n in range(first, after)]
+        assert asset.size_bytes == sum(map(len, stored))
         whole = ([f"{n}.m4s" for n in range(first, after)], True)
         assert listed(origin, row.asset_id) == whole, "exact to the programme's segments"
         origin.kill()
