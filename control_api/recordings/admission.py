@@ -121,7 +121,7 @@ async def _permitted(
     """The account, if it may record this; whatever device it asks from."""
     if not wanted.allowed:
         raise Problem("recording_not_allowed", rule="CTL-121")
-    case = await rights.load(connection, account_id, "", "channel", wanted.channel.id, now_ms)
+    case = await rights.load(connection, account_id, "channel", wanted.channel.id, now_ms)
     if case is None:
         raise Problem("unauthenticated", headers={"WWW-Authenticate": "Bearer"})
     verdict = check(rights.anywhere(case.facts), Ask(now_ms, desk.country, "web"))
