@@ -114,6 +114,19 @@ class Asked(NamedTuple):
         return self.cohort, self.session, self.rules and self.rules.digest, self.skips
 
 
+class Medium(NamedTuple):
+    """A segment that is asked of the proxy: its pathway, its path and the rules there."""
+
+    pathway: Pathway
+    path: str  # as its bytes go into URLs
+    rules: Ruleset | None
+    found: cat.Found
+
+    @property
+    def target(self) -> str:
+        return f"{self.path}?{self.found.query}" if self.found.query else self.path
+
+
 class Asking:
     """Reads requests; `rulesets` may be replaced at any time."""
 
@@ -145,13 +158,9 @@ class Asking:
         """None for a path that is no manifest of a cohort."""
         if not request.path.startswith(PREFIX):
             return None
-        names, slash, rest = request.path[len(PREFIX) :].partition("/")
-        segment = ""
-        if rest.startswith(MARK):
-            segment, slash, rest = rest.partition("/")
-        found = cat.candidates(slash + rest, request.query, request.headers)
+        names, segment, found = _parts(request.path[len(PREFIX) :], request)
         kind = format_of(found.path)
-        if kind is None or without_dots(found.path.encode()) != found.path.encode():
+        if kind is None or _climbs(found.path):
             return None
         cohort = read_cohort(names, self._pathways)
         if segment:
@@ -159,6 +168,15 @@ class Asking:
         chosen = first(found.query, found.path, self._rulesets, signing=self._signing)
         segment = "" if chosen is NOTHING else self._sessions.sign(chosen)
         return self._asked(kind, cohort, found, segment, chosen)
+
+    def medium(self, rest: str, request: Request) -> Medium:
+        """What is behind the pathway in a URL; ProxyError where that means nothing."""
+        name, segment, found = _parts(rest, request)
+        pathways = read_cohort(name, self._pathways)
+        if len(pathways) > 1 or _climbs(found.path):
+            raise ProxyError("not_found", status=404)
+        rules = self._ruled(found.path, self._chosen(segment) if segment else NOTHING)
+        return Medium(pathways[0], quote(found.path, safe=PATH_SAFE), rules, found)
 
     def again(self, asked: Asked, segment: str) -> Asked:
         """The same manifest, asked for without a query in another session or in none."""
@@ -235,6 +253,19 @@ class Asking:
                 self._rules.clear()
             self._rules[key] = rules
         return self._rules[key]
+
+
+def _parts(text: str, request: Request) -> tuple[str, str, cat.Found]:
+    """Names of pathways, a session or nothing, and the path at the origin with its tokens."""
+    names, slash, rest = text.partition("/")
+    segment = ""
+    if rest.startswith(MARK):
+        segment, slash, rest = rest.partition("/")
+    return names, segment, cat.candidates(slash + rest, request.query, request.headers)
+
+
+def _climbs(path: str) -> bool:
+    return without_dots(path.encode()) != path.encode()
 
 
 def _skips(query: str) -> bool:

@@ -8,8 +8,8 @@ from native.hls import Playlist, PlaylistError
 from native.holes import Template
 from native.mpd import SpanError
 
+from .chaos import spoiled_hls, spoiled_mpd
 from .errors import ManifestError
-from .hls_chaos import spoiled
 from .hls_delta import delta
 from .hls_edit import compile_hls
 from .hls_join import Joints
@@ -17,6 +17,7 @@ from .hls_slate import loop_of, told, unhurried, with_slate
 from .hls_splice import filler, with_bumper
 from .hls_stages import staged
 from .hls_watermark import SIGN, choosing, is_media
+from .holes import holed
 from .mpd import Document
 from .mpd_data import with_session_data_mpd
 from .mpd_edit import compile_mpd
@@ -107,21 +108,26 @@ def compile_manifest(
         marks = rules.watermark if pattern and rules is not None else None
         if marks is not None and kind is Format.HLS and is_media(data):
             data = choosing(data)
-        if rules is not None and policy is not None and policy.chaos_url and kind is Format.HLS:
-            data = _with_chaos(data, url, rules, policy)
+        chaos = rules.chaos if rules is not None and policy is not None and policy.chaos_url else ()
+        if chaos and policy is not None and kind is Format.HLS:
+            data = spoiled_hls(data, url, origin, chaos, policy)
         if slate is not None:
             data = _silenced(kind, data, slate)
         if bumper is not None:
             data = _spliced(kind, data, bumper)
         if rules is not None:
             data = STAGES[kind](data, rules)
-        if marks is not None and kind is Format.DASH:
+        if kind is Format.DASH:
             clips = {one.folder.decode() for one in (bumper, slate) if one is not None}
-            data = marked_mpd(data, url, origin, marks, pattern, clips)
+            if marks is not None:
+                data = marked_mpd(data, url, origin, marks, pattern, clips)
+            if chaos and policy is not None:
+                data = spoiled_mpd(data, url, origin, chaos, policy, clips)
         if skips and kind is Format.HLS and is_media(data):
             data = delta(data)
         if policy is not None:
             template = COMPILERS[kind](data, url, origin, policy)
+            template = holed(template) if chaos else template
             return template if marks is None else template.choosing(SIGN)
         if kind is Format.HLS:
             Playlist(data)
@@ -183,12 +189,6 @@ def _joints(data: bytes, spot: Spot) -> Joints:
 
 def _clip(spot: Spot) -> bytes:
     return filler(spot.body) if spot.is_reference else spot.body
-
-
-def _with_chaos(data: bytes, url: Url, rules: Ruleset, policy: Policy) -> bytes:
-    path = url.path.decode("utf-8", "replace")
-    chaos = [one for one in rules.chaos if one.covers(path)]
-    return spoiled(data, chaos, policy.chaos_url) if chaos and is_media(data) else data
 
 
 def _patch_as_it_is(data: bytes, rules: Ruleset) -> bytes:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .errors import CohortError
-from .holes import SESSION, TOKEN, Piece
+from .holes import SESSION, TOKEN, TOKEN_MARK, Piece
 
 PATHWAY_ID = re.compile(r"[A-Za-z0-9._-]+")
 COHORT_SEPARATOR = "~"
@@ -45,7 +45,7 @@ class Policy:
     playlists_url: str = ""
     session: str = ""  # a path segment with its slash, or nothing
     carrier: Carrier = "path"
-    chaos_url: str = ""  # what stands before status and number of a segment that is to fail
+    chaos_url: str = ""  # what stands before a segment that is to fail
     patches: bool = False  # whether the origin's MPD patches still fit
 
     @property
@@ -75,6 +75,18 @@ class Policy:
 
     def steering(self) -> list[Piece]:
         return [self.steering_url.encode(), SESSION]
+
+    def fault(self, rule: int, path: bytes, *, asks: bool = True) -> bytes:
+        """Where this proxy hands on a segment under a rule for faults, the token marked; without
+        `asks` the player adds it to queries itself.
+        """
+        url = f"{self.chaos_url}/at-{rule}/{self.first.id}{self.session}".encode()
+        if not self.tokenised or (self.carrier != "path" and not asks):
+            return url + path
+        if self.carrier == "path":
+            return b"%b/cat:%b%b" % (url, TOKEN_MARK, path)
+        filled = b"{$%b}" % TOKEN_PARAMETER if self.carrier == "define" else TOKEN_MARK
+        return b"%b%b%b%b=%b" % (url, path, b"&" if b"?" in path else b"?", TOKEN_PARAMETER, filled)
 
     def clock(self, path: bytes) -> list[Piece]:
         """The origin's own time source as players reach it."""

@@ -85,19 +85,28 @@ class Blackout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Chaos(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Faults on purpose (MP-22), in the playlists that match: a rung by its path. HLS segments of
-    these `numbers` answer with `status`, a `share` of them drawn by `seed`; manifests come late.
+    """Faults on purpose (MP-22). Shell patterns over paths at the origin say for which playlists
+    and MPDs, and for which segments of MPDs: a rung by its path. Manifests come `delay_s` late.
+    Segments of these `numbers`, a `share` of them drawn by `seed`, come `segment_delay_s` late and
+    answer with `status`, or come at no more than `throttle_bps`.
     """
 
-    playlists: tuple[str, ...] = ("*",)  # shell patterns over the path at the origin
+    playlists: tuple[str, ...] = ("*",)
     numbers: Span = ANY
     share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
     seed: int = 0
     status: ChaosStatus | None = None
     delay_s: Annotated[float, msgspec.Meta(ge=0, le=30)] = 0.0
+    segment_delay_s: Annotated[float, msgspec.Meta(ge=0, le=30)] = 0.0
+    throttle_bps: Annotated[int, msgspec.Meta(ge=8_000)] | None = None
 
     def covers(self, path: str) -> bool:
         return any(fnmatchcase(path, pattern) for pattern in self.playlists)
+
+    @property
+    def spoils(self) -> bool:
+        """Whether anything happens to segments."""
+        return bool(self.status or self.segment_delay_s or self.throttle_bps)
 
 
 class SessionData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

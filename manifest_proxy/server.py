@@ -16,6 +16,7 @@ from runtime.store import Store
 from .asked import Asking
 from .credentials import Credentials
 from .errors import RulesError
+from .faults import Faults
 from .fetching import GuardedFetcher
 from .ledger import Ledger
 from .policy import Pathway
@@ -165,6 +166,7 @@ def parts(
         country_header=settings.country_header,
         ledger=Ledger(clock, store),
         reports=reports,
+        faults=Faults(asking, fetcher, settings.origin_url),
     )
     desk = service.viewers if clock is SYSTEM else None  # it reads the machine's clocks
     listener = Listener(service, desk, settings.host, settings.port, reuse_port=reuse_port)

@@ -22,6 +22,7 @@ from .asked import Asked, Asking
 from .audience import Audience
 from .beside import beside
 from .errors import ProxyError, UpstreamError
+from .faults import AT, Faults
 from .ledger import Ledger
 from .manifest import Format
 from .press import Press
@@ -57,10 +58,11 @@ class Service:
         country_header: str = "",
         ledger: Ledger | None = None,
         reports: Reports | None = None,
+        faults: Faults | None = None,
     ) -> None:
         """Without `keys` no token is asked for and none is written. `country_header` is where the
         CDN tells the viewer's country; `ledger` what is known of silent sources; `reports`
-        takes what players tell of themselves.
+        takes what players tell of themselves; `faults` hands on segments that are to come late.
         """
         origin = Origin(origin_url)
         self._upstream = upstream
@@ -69,6 +71,7 @@ class Service:
         self._clock = clock
         self._country_header = country_header.lower()
         self._reports = reports
+        self._faults = faults
         self._admission = Admission(keys, options, public_url, clock)
         self._clips = Clips(upstream, origin, ledger or Ledger(clock), clock)
         self._press = Press(
@@ -89,6 +92,8 @@ class Service:
         return {**(self._counted + Counter(quick))}
 
     def __call__(self, request: Request) -> Answer | Awaitable[Answer]:
+        if self._faults is not None and request.path.startswith(AT):
+            return self._faults.answer(request, self._admission)
         if (answer := beside(request.path, self._clock.now_ms())) is not None:
             return answer
         try:

@@ -3,23 +3,37 @@
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import m3u8
 import pytest
+from lxml import etree
 
+from manifest_proxy.chaos import spoiled_hls
 from manifest_proxy.errors import ManifestError
-from manifest_proxy.hls_chaos import is_unlucky, spoiled
-from manifest_proxy.rulebook import Chaos
+from manifest_proxy.hls_chaos import is_unlucky
+from manifest_proxy.holes import SESSION, TOKEN_MARK, holed
+from manifest_proxy.manifest import Format, compile_manifest
+from manifest_proxy.policy import Pathway, Policy
+from manifest_proxy.rulebook import Chaos, Ruleset
 from manifest_proxy.selection import Span
 from manifest_proxy.server import Listener, parts
 from manifest_proxy.settings import Settings
+from manifest_proxy.urls import Origin, Url
+from native.holes import Template
 from native.http import Answer, Entity, Refusal, Request, serve
 
 HEAD = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n"
 MASTER = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv1/media.m3u8\n"
+DASH = Url.parse("http://o:1/live/c/x.mpd")
+SET = b"""<AdaptationSet><SegmentTemplate timescale="10" startNumber="%%d"
+ media="$RepresentationID$/$Number$.m4s"><SegmentTimeline><S t="%%d" d="10" r="3"/>
+</SegmentTimeline></SegmentTemplate><Representation id="%b" bandwidth="1"/></AdaptationSet>"""
+MPD = b"""<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic"><Period id="1" start="PT0S">%b%b
+</Period></MPD>""" % (SET % b"v1", (SET % b"v2").replace(b"%d", b"1"))
 RULES = """[[rules]]
 name = "r"
 paths = ["/live/*"]
@@ -38,15 +52,75 @@ def media(first: int, count: int = 8) -> bytes:
     return HEAD + b"#EXT-X-MEDIA-SEQUENCE:%d\n" % first + body.encode()
 
 
+ORIGIN, HERE = Origin("http://o:1"), Url.parse("http://o:1/live/c/v1/media.m3u8")
+POLICY = Policy((Pathway("A", "http://a"),), session="/s:x", chaos_url="http://p/c")
+
+
 def test_the_bytes_of_a_spoiled_playlist() -> None:
     chaos = [Chaos(numbers=Span(6, 7), status=404), Chaos(numbers=Span(7, 8), status=503)]
     wanted = media(5)
     for number, status in ((6, 404), (7, 404), (8, 503)):
         wanted = wanted.replace(b"\n%d.m4s" % number, b"\nhttp://p/c/%d/%d" % (status, number))
-    assert spoiled(media(5), chaos, "http://p/c") == wanted
-    assert spoiled(media(5), [Chaos(delay_s=1)], "http://p/c") == media(5)
+    assert spoiled_hls(media(5), HERE, ORIGIN, chaos, POLICY) == wanted
+    for quiet in (Chaos(delay_s=1), Chaos(("*/v2/*",), status=404)):
+        assert spoiled_hls(media(5), HERE, ORIGIN, [quiet], POLICY) == media(5)
     with pytest.raises(ManifestError, match="delta"):
-        spoiled(HEAD + b"#EXT-X-SKIP:SKIPPED-SEGMENTS=3\n", chaos, "http://p/c")
+        delta = HEAD + b"#EXT-X-SKIP:SKIPPED-SEGMENTS=3\n"
+        spoiled_hls(delta, HERE, ORIGIN, chaos, POLICY)
+
+
+def test_parts_share_the_fate_of_their_segment() -> None:
+    """A hint too, which names the file that the part will have (HLS-M25)."""
+    parts_ = (
+        b'#EXT-X-PART:DURATION=1,URI="13.0.m4s"\n#EXT-X-PRELOAD-HINT:TYPE=PART,URI="13.1.m4s"\n'
+    )
+    chaos = [Chaos(numbers=Span(13, 13), segment_delay_s=1)]
+    out = spoiled_hls(media(5) + parts_, HERE, ORIGIN, chaos, POLICY)
+    late = parts_.replace(b'"13', b'"http://p/c/at-0/A/s:x/cat:%b/live/c/v1/13' % TOKEN_MARK)
+    assert out == media(5) + late
+
+
+@pytest.mark.parametrize(
+    ("carrier", "asks", "wanted"),
+    [
+        ("path", True, "/cat:TOK/x?q"),
+        ("query", True, "/x?q&CAT=TOK"),
+        ("define", True, "/x?q&CAT={$CAT}"),
+        ("query", False, "/x?q"),
+    ],
+)
+def test_late_segments_carry_the_token(carrier: Any, asks: bool, wanted: str) -> None:
+    policy = replace(POLICY, carrier=carrier)
+    template = holed(Template([b"<", policy.fault(3, b"/x?q", asks=asks), b">", SESSION]))
+    text = template.render(b"TOK", b"SID").decode()
+    assert text == f"<http://p/c/at-3/A/s:x{wanted}>SID"
+    assert policy.fault(3, b"/x?q") == replace(policy, tokenised=True).fault(3, b"/x?q")
+    assert replace(policy, tokenised=False).fault(3, b"/x") == b"http://p/c/at-3/A/s:x/x"
+
+
+def test_segments_of_an_mpd_fail_by_rung_and_number() -> None:
+    """The rung by the path of its segments, in every window that lists them (DASH-M1)."""
+    chaos = (
+        Chaos(("*/v1/*",), Span(3, 3), status=404),
+        Chaos(("*/v1/*",), Span(3, 4), throttle_bps=8_000),
+    )
+    rules = Ruleset("r", chaos=chaos)
+
+    def told(first: int) -> dict[int, str]:
+        data = MPD % (first, 10 * first)
+        out = compile_manifest(Format.DASH, data, DASH, ORIGIN, POLICY, rules).render(b"T", b"s")
+        assert out.count(b"SegmentTemplate") == 2, "the other set keeps its own"
+        found = [one.get("media", "") for one in etree.fromstring(out).iter("{*}SegmentURL")]
+        return dict(enumerate(found, first))
+
+    assert told(2) == {
+        2: "v1/2.m4s",
+        3: "http://p/c/404/3",
+        4: "http://p/c/at-1/A/s:x/cat:T/live/c/v1/4.m4s",
+        5: "v1/5.m4s",
+    }
+    later = told(4)
+    assert later == {**{n: f"v1/{n}.m4s" for n in range(4, 8)}, 4: told(2)[4]}
 
 
 def test_a_share_is_drawn_by_seed_alike_everywhere() -> None:

@@ -1,0 +1,156 @@
+"""Segments that come late or slowly, as a rule says, through HTTP in both formats (MP-22)."""
+
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import aiohttp
+import m3u8
+import pytest
+
+import cat
+from manifest_proxy.faults import MAX_SLOW_S, STEP_S, chunk_bytes
+from manifest_proxy.server import Listener, parts
+from manifest_proxy.settings import Settings
+from native.http import Answer, Entity, Refusal, Request, serve
+
+KEYS = cat.KeySet.from_json([cat.generate("HS256", "k1")])
+BODY = bytes(range(256)) * 8
+MEDIA = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:1\n" + "".join(
+    f"#EXTINF:1,\n{n}.m4s\n" for n in range(1, 6)
+)
+MPD = """<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic"><Period id="1" start="PT0S">
+<AdaptationSet><SegmentTemplate media="v1/$Number$.m4s"><SegmentTimeline><S t="0" d="1" r="4"/>
+</SegmentTimeline></SegmentTemplate><Representation id="1" bandwidth="1"/></AdaptationSet>
+</Period></MPD>"""
+RULES = """[[rules]]
+name = "path"
+paths = ["/live/c/*"]
+[[rules.chaos]]
+playlists = ["*/v1/*"]
+numbers = "1"
+segment_delay_s = 0.2
+[[rules.chaos]]
+numbers = "2"
+segment_delay_s = 0.2
+status = 410
+[[rules.chaos]]
+numbers = "3..4"
+throttle_bps = 40_000
+[[rules]]
+name = "query"
+paths = ["/live/q/*"]
+carrier = "query"
+[[rules.chaos]]
+numbers = "1..4"
+segment_delay_s = 0.01
+"""
+
+
+def token(prefix: str = "/live/") -> str:
+    claims: dict[str | int, object] = {"iss": "h", "exp": int(time.time()) + 900}
+    return cat.issue({**claims, "catu": {"path": {"prefix": prefix}}}, KEYS.signer())
+
+
+class Node:
+    def __init__(self, base: str, session: aiohttp.ClientSession) -> None:
+        self.base, self.session = base, session
+
+    async def get(self, url: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:
+        url = url.replace("http://localhost:8003", "").replace("&amp;", "&")
+        async with self.session.get(
+            self.base + url, headers=headers, allow_redirects=False
+        ) as answer:
+            return answer.status, await answer.read(), {**answer.headers}
+
+
+@pytest.fixture
+async def node(tmp_path: Path) -> AsyncIterator[Node]:
+    def origin(request: Request) -> Answer:
+        leaf = request.path.split("/", 3)[3]
+        if leaf.endswith(".m4s"):
+            if leaf == "v1/4.m4s":
+                return Refusal(404, "not_found")
+            return Entity(BODY, content_type="video/iso.segment", cache_control="max-age=60")
+        body = {"v1/media.m3u8": MEDIA, "x.mpd": MPD}[leaf].encode()
+        return Entity(body, content_type="text/plain", cache_control="max-age=60")
+
+    (tmp_path / "r.toml").write_text(RULES)
+    async with AsyncExitStack() as stack:
+        server = await serve(origin, host="127.0.0.1", port=0)
+        stack.push_async_callback(server.close)
+        settings = Settings(
+            port=0,
+            origin_url=f"http://127.0.0.1:{server.port}",
+            steering_url="",
+            rules_file=tmp_path / "r.toml",
+        )
+        running = parts(settings, KEYS, issuers=("h",))
+        for part in running:
+            await part.start()
+            stack.push_async_callback(part.stop)
+        listener = running[-1]
+        assert isinstance(listener, Listener)
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        yield Node(f"http://127.0.0.1:{listener.port}", session)
+
+
+async def uris(node: Node, dash: bool, channel: str = "c") -> list[str]:
+    leaf = "x.mpd" if dash else "v1/media.m3u8"
+    _, body, _ = await node.get(f"/p/CDN-A/cat:{token()}/live/{channel}/{leaf}")
+    if dash:
+        return re.findall('<SegmentURL media="([^"]+)"', body.decode())
+    return [segment.uri or "" for segment in m3u8.loads(body.decode()).segments]
+
+
+@pytest.mark.parametrize("dash", [False, True], ids=["hls", "dash"])
+async def test_each_fault_is_what_its_rule_says(node: Node, dash: bool) -> None:
+    late, gone, slow, missing, well = await uris(node, dash)
+    assert "/chaos/" not in well
+    begun = time.monotonic()
+    status, _, headers = await node.get(late + "?CMCD=x")
+    place = headers["Location"]
+    assert status == 302 and time.monotonic() - begun >= 0.2
+    assert re.fullmatch(r"http://localhost:8011/cat:[^/]+/live/c/v1/1.m4s\?CMCD=x", place)
+    begun = time.monotonic()
+    assert (await node.get(gone))[0] == 410 and time.monotonic() - begun >= 0.2
+    begun = time.monotonic()
+    status, body, headers = await node.get(slow)
+    assert (status, body, headers["Content-Type"]) == (200, BODY, "video/iso.segment")
+    assert time.monotonic() - begun >= 0.3, "2,048 bytes at 40 kb/s"
+    status, body, headers = await node.get(slow, Range="bytes=2-4")
+    assert (status, body, headers["Content-Range"]) == (206, BODY[2:5], "bytes 2-4/2048")
+    assert (await node.get(missing))[0] == 404
+
+
+async def test_tokens_go_where_the_rules_want_them(node: Node) -> None:
+    first = (await uris(node, False, "q"))[0]
+    path, _, query = first.partition("?")
+    status, _, headers = await node.get(first)
+    assert status == 302 and query.startswith("CAT=") and "/cat:" not in path
+    assert headers["Location"].endswith(f"/live/q/v1/1.m4s?{query}")
+
+
+async def test_nothing_is_handed_on_that_no_rule_spoils_and_no_token_opens(node: Node) -> None:
+    slow = (await uris(node, False))[2]
+    assert (await node.get(re.sub("/cat:[^/]+", "", slow)))[0] == 401
+    assert (await node.get(re.sub("/cat:[^/]+", f"/cat:{token('/vod/')}", slow)))[0] == 403
+    for was, now, status in (
+        ("at-2/", "at-3/", 404),
+        ("at-2/", "at-x/", 404),
+        ("at-2/", "at-99999/", 404),
+        ("CDN-A", "CDN-A~CDN-B", 404),
+        ("CDN-A", "CDN-X", 404),
+        ("CDN-A", "CDN-A/s:x.y", 403),
+        ("/live/c/", "/live/other/", 404),
+    ):
+        changed = slow.replace(was, now)
+        assert changed != slow and (await node.get(changed))[0] == status, changed
+
+
+def test_no_segment_takes_for_ever() -> None:
+    for size, bps in ((0, 8_000), (1, 8_000), (10**7, 8_000), (10**4, 10**9)):
+        step = chunk_bytes(size, bps)
+        assert size / step * STEP_S <= MAX_SLOW_S and step >= bps / 8 * STEP_S
