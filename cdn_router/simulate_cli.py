@@ -20,7 +20,8 @@ Hours = Annotated[float | None, typer.Option("--hours", min=0.1, max=168.0, help
 def simulate(
     policy: Annotated[str, typer.Option("--policy", help="A name, several with commas, or all.")],
     world: Annotated[
-        str, typer.Option("--world", help="A world file, a family, or `families` for all.")
+        str,
+        typer.Option("--world", help="A world file, a family, `families`, or an archive's folder."),
     ] = "everyday",
     seed: Annotated[int, typer.Option("--seed", min=0, help="The first seed.")] = 1,
     seeds: Annotated[int, typer.Option("--seeds", min=1, max=1000, help="How many seeds.")] = 1,
@@ -67,9 +68,10 @@ def simulate(
 def world(
     schema: Annotated[bool, typer.Option("--schema", help="The JSON Schema of worlds.")] = False,
     family: Annotated[str, typer.Option("--family", help="The world of a family.")] = "",
+    recorded: Annotated[str, typer.Option(metavar="DIR", help="That of an archive.")] = "",
     hours: Hours = None,
 ) -> None:
-    """Print the schema of worlds, a world of a family, or the families' names.
+    """Print the schema of worlds, a world of a family or of a recorded day, or the families' names.
 
     Example: headwater router world --family brown-out > mine.json
     """
@@ -78,9 +80,10 @@ def world(
 
     if schema:
         typer.echo(msgspec.json.format(msgspec.json.encode(describe())))
-    elif family:
+    elif family or recorded:
         try:
-            typer.echo(msgspec.json.format(msgspec.json.encode(_worlds(family, hours)[0])))
+            found = _worlds(family, hours) if family else [_recorded(recorded, hours)]
+            typer.echo(msgspec.json.format(msgspec.json.encode(found[0])))
         except RequestError as error:
             typer.echo(f"headwater router world: {error}", err=True)
             raise typer.Exit(2) from None
@@ -105,7 +108,7 @@ def report(
 
 
 def _worlds(name: str, hours: float | None) -> "list[World]":
-    """The worlds of a file, a family or all families; RequestError."""
+    """The worlds of a file, an archive, a family or all families; RequestError."""
     from .simulator import families
     from .simulator.world import parse
 
@@ -113,12 +116,22 @@ def _worlds(name: str, hours: float | None) -> "list[World]":
         return [make(hours or 3.0) for make in families.FAMILIES.values()]
     if name in families.FAMILIES:
         return [families.FAMILIES[name](hours or 3.0)]
+    if "://" in name or Path(name).is_dir():
+        return [_recorded(name, hours)]
     try:
         found = parse(Path(name).read_bytes())
     except OSError:
         known = ", ".join(families.FAMILIES)
         raise RequestError("world_unknown", f"{name!r} is no file and none of: {known}") from None
     return [msgspec.structs.replace(found, hours=hours) if hours else found]
+
+
+def _recorded(root: str, hours: float | None) -> "World":
+    """The world of an archive; RequestError."""
+    from .simulator.recorded import world as recorded
+
+    found = recorded(root)
+    return msgspec.structs.replace(found, hours=min(hours, found.hours)) if hours else found
 
 
 def _table(rows: "list[Row]") -> list[str]:

@@ -92,6 +92,7 @@ class World(Struct, forbid_unknown_fields=True, frozen=True):
     ttl_s: Annotated[float, Meta(ge=1.0, le=3600.0)] = 20.0
     heartbeat_s: Annotated[float, Meta(ge=1.0, le=600.0)] = 30.0
     player_failover: bool = False
+    recorded: Annotated[str, Meta(max_length=1024)] = ""  # an archive whose viewers and paths count
 
     @property
     def ticks(self) -> int:
