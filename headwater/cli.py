@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from cdn_router.cli import cmcd_app
+from cdn_router.query_cli import query
 from cdn_router.replay_cli import replay
 from cdn_router.simulate_cli import report, simulate, world
 from control_api.cli import epg_app
@@ -52,7 +53,7 @@ app.add_typer(keys_app, name="keys")
 for command in (probe, protect, verifier):
     app.command()(command)
 router_app = typer.Typer(invoke_without_command=True)
-for each in (simulate, world, report, replay):
+for each in (simulate, world, report, replay, query):
     router_app.command()(each)
 app.add_typer(router_app, name="router")
 control_app = typer.Typer(invoke_without_command=True)
