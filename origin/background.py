@@ -56,7 +56,8 @@ class Keys(Background):
     async def _keep(self) -> None:
         while True:
             shown = [*self._channels.presentations.values()]
-            wanted = [q for p in shown for q in p.sealing.wanted(p.first_listed)]
+            each = [sibling for p in shown for sibling in p.siblings]
+            wanted = [q for p in each for q in p.sealing.wanted(p.first_listed)]
             if await self._ring.fetch(wanted):
                 for presentation in shown:
                     if presentation.sealing.on:

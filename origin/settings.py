@@ -42,6 +42,9 @@ class LiveProtection(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     scheme: Literal["cbcs", "cenc"] = "cbcs"
+    both: bool = Field(
+        False, description="the other scheme beside it, in a folder of that name (PR-170)"
+    )
     content_id: str = Field("", description="of its keys; default: the channel's name")
     systems: list[Name] | None = Field(None, description="DRM systems; default: the origin's")
     shared: bool = Field(False, description="one key for all tracks; else by preset (PR-40)")
@@ -70,6 +73,8 @@ class LiveProtection(BaseModel):
             raise ValueError(f"rotation_s is 0 or at least {LEAST_PERIOD_S} (PR-50)")
         if self.scheme == "cenc" and "fairplay" in (self.systems or []):
             raise ValueError("FairPlay plays cbcs only (PR-170)")
+        if self.both and self.source.startswith("cpix"):
+            raise ValueError("a CPIX document has keys of one scheme (PR-92)")
         presets = {self.video, self.audio}
         if "SHARED" in presets or presets == {"UNENCRYPTED"}:
             raise ValueError("video and audio: say shared, or leave one of them protected")

@@ -58,10 +58,8 @@ class Delivery:
         match path.split("/")[1:]:
             case ["time"]:
                 return self._time()
-            case ["live", channel, track, leaf]:
-                return self._live(channel, track, leaf, request.query)
-            case ["live", channel, leaf] if leaf.endswith(MANIFESTS):
-                return self._manifest(channel, leaf)
+            case ["live", channel, *rest] if rest:
+                return self._channel(channel, rest, request.query)
             case ["vod", title, *rest] if rest:
                 return self._library.answer(title, "/".join(rest), request.query, request)
         return self._caching.refusal(404, "not_found", Class.GONE)
@@ -72,15 +70,27 @@ class Delivery:
         text = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return Entity(text.encode(), content_type="text/plain", cache_control="no-store")
 
-    def _live(self, channel: str, name: str, leaf: str, query: str) -> Answer | Awaitable[Answer]:
-        presentation = self._presentations.get(channel)
+    def _channel(self, name: str, path: list[str], query: str) -> Answer | Awaitable[Answer]:
+        presentation = self._presentations.get(name)
+        if presentation is not None:
+            presentation, path = presentation.below(path)
+        match path:
+            case [track, leaf]:
+                return self._live(presentation, track, leaf, query)
+            case [leaf] if leaf.endswith(MANIFESTS):
+                return self._manifest(presentation, leaf)
+        return self._caching.refusal(404, "not_found", Class.GONE)
+
+    def _live(
+        self, presentation: Presentation | None, name: str, leaf: str, query: str
+    ) -> Answer | Awaitable[Answer]:
         if presentation is None:
             return self._caching.refusal(404, "unknown_channel", Class.EARLY)
         track = presentation.channel.tracks.get(name)
         if track is None:
             return presentation.refusal(404, "unknown_track", Class.EARLY)
         if leaf.endswith(".m3u8"):
-            return self._manifest(channel, f"{name}/{leaf}", query)
+            return self._manifest(presentation, f"{name}/{leaf}", query)
         if leaf.startswith("init-") and (header := presentation.header(track, leaf)) is not None:
             return header
         if leaf == "init.mp4":
@@ -88,9 +98,10 @@ class Delivery:
         ask = media.ask if self.shift is None else self.shift.media
         return self._given(ask(presentation, track, leaf))
 
-    def _manifest(self, channel: str, leaf: str, query: str = "") -> Answer | Awaitable[Answer]:
+    def _manifest(
+        self, presentation: Presentation | None, leaf: str, query: str = ""
+    ) -> Answer | Awaitable[Answer]:
         """A playlist or an MPD: rendered by the first who asks after a change (O19)."""
-        presentation = self._presentations.get(channel)
         if presentation is None:
             return self._caching.refusal(404, "no_media_yet", Class.EARLY)
         if (unfit := presentation.unfit) is not None:  # O15

@@ -69,7 +69,7 @@ class Ranges:
         self, presentation: Presentation, leaf: str, wanted: Range, query: str
     ) -> Answer:
         first = published(presentation.channel, wanted, self._settings, self._holds).first
-        key = (presentation.channel.name, wanted, first)
+        key = (presentation.name, wanted, first)
 
         def tricks() -> list[Rendition]:
             return [r for _, r in presentation.renditions if r.trick_of]
@@ -100,7 +100,6 @@ class Ranges:
     async def _rendered(
         self, presentation: Presentation, cut: Cut, window: Window, leaf: str, query: str
     ) -> Entity | None:
-        channel = presentation.channel
         name, slash, media = leaf.partition("/")
         if slash:
             if (playlist := cut.playlist(name, media)) is None:
@@ -113,7 +112,7 @@ class Ranges:
             out = Pieces()
             out.text(cut.master(leaf, query))
             return self._entity(presentation, window, hls.CONTENT_TYPE, *out.finish())
-        out = cut.mpd(window, self._settings.time_url, f"{channel.name}.{cut.first}")
+        out = cut.mpd(window, self._settings.time_url, f"{presentation.name}.{cut.first}")
         return self._entity(presentation, window, dash.CONTENT_TYPE, *out.finish())
 
     def _entity(

@@ -59,12 +59,14 @@ class TimeShift:
         return self.archive.answer(presentation, track, leaf)
 
     def _ranged(self, parts: list[str], query: str) -> Answer | Awaitable[Answer] | None:
-        if len(parts) not in (3, 4) or parts[0] != "live":
+        if len(parts) < 3 or parts[0] != "live":
             return None
-        leaf = "/".join(parts[2:])
-        if leaf not in MANIFESTS and not (len(parts) == 4 and parts[3] in PLAYLISTS):
+        presentation, rest = self._presentations.get(parts[1]), parts[2:]
+        if presentation is not None:
+            presentation, rest = presentation.below(rest)
+        leaf = "/".join(rest)
+        if leaf not in MANIFESTS and not (len(rest) == 2 and rest[1] in PLAYLISTS):
             return None
-        presentation = self._presentations.get(parts[1])
         try:
             wanted = parse(query)
         except BadRange as error:
@@ -75,18 +77,20 @@ class TimeShift:
             return self._no(404, "unknown_channel", Class.EARLY)
         return self.ranges.answer(presentation, leaf, wanted, query=wanted.query)
 
-    def _recorded(self, name: str, *rest: str) -> Answer | Awaitable[Answer]:
+    def _recorded(self, name: str, *path: str) -> Answer | Awaitable[Answer]:
         recording = self._recordings.get(name)
         if recording is None:
             return self._no(404, "unknown_recording", Class.EARLY)
         presentation = self._presentations.get(recording.hold.channel)
         if presentation is None:
             return self._no(404, "unknown_channel", Class.EARLY)
+        presentation, rest = presentation.below([*path])
         leaf = "/".join(rest)
         if leaf in MANIFESTS or (len(rest) == 2 and rest[1] in PLAYLISTS):
             return self.ranges.answer(presentation, leaf, recording.range)
         if len(rest) == 2:
-            return self._media(presentation, f"/rec/{name}", rest[0], rest[1], recording.range)
+            folder = f"/rec/{name}/{presentation.folder}".removesuffix("/")
+            return self._media(presentation, folder, rest[0], rest[1], recording.range)
         return self._no(404, "not_found", Class.GONE)
 
     def _media(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from native.http import Hot
 from origin.errors import BadMedia, UnknownChannel
+from origin.live.beside import Beside
 from origin.live.channel import AHEAD, LiveChannel
 from origin.live.dash_face import DashFace
 from origin.live.health import condition
@@ -17,6 +18,7 @@ from origin.live.recordings import Recordings
 from origin.live.sealing import Sealing
 from origin.live.spares import Budget
 from origin.live.telling import Telling
+from origin.live.turns import other
 from origin.live.window import HotWindow
 from origin.live.writer import Writer
 from origin.protection.ring import Ring
@@ -137,7 +139,8 @@ class Channels:
             verdict = condition(presentation.channel, setting, now_s)
             if verdict != presentation.unfit:
                 logs.get("health").warning("channel_fitness", channel=name, verdict=verdict)
-            presentation.unfit = verdict
+            for each in presentation.siblings:
+                each.unfit = verdict
             if verdict is not None:
                 presentation.forget_all()
 
@@ -170,15 +173,27 @@ class Channels:
         return writer
 
     def _present(self, channel: LiveChannel, window: HotWindow) -> Presentation:
-        sealing = Sealing(channel, self._settings, self.ring)
-        presentation = Presentation(channel, self._settings, window, sealing)
         telling = Telling(channel)
-        hls, dash = HlsFace(presentation), DashFace(presentation)
-        hls.ranges, dash.events = telling.ranges, telling.streams
-        presentation.faces = [hls, dash]
+        presentation = self._faced(channel, window, telling)
+        configured = self._settings.channels.get(channel.name)
+        asked = configured.protection if configured is not None else None
+        if asked is not None and asked.both:
+            presentation.beside = self._faced(channel, window, telling, other(asked.scheme))
+            presentation.faces.append(Beside(presentation.beside))
         presentation.stepped(self.clock())
         presentation.on_change = lambda: self.on_publish(channel.name)
         channel.on_chunk = presentation.stored
         channel.held = lambda *span_s: self.holds.keeps(channel.name, *span_s)
         self.presentations[channel.name] = presentation
+        return presentation
+
+    def _faced(
+        self, channel: LiveChannel, window: HotWindow, telling: Telling, folder: str = ""
+    ) -> Presentation:
+        """The URLs below the channel's own folder, or below one in it."""
+        sealing = Sealing(channel, self._settings, self.ring, beside=bool(folder))
+        presentation = Presentation(channel, self._settings, window, sealing, folder)
+        hls, dash = HlsFace(presentation), DashFace(presentation)
+        hls.ranges, dash.events = telling.ranges, telling.streams
+        presentation.faces = [hls, dash]
         return presentation

@@ -111,8 +111,8 @@ class DashFace:
                 return early
             return self._patch(leaf, terms, publish_ms)
 
-        key = ("patch", leaf)
-        return answer() or Awaited(terms.channel, key, limit_s, early, answer)
+        key = (presentation.base, leaf)
+        return answer() or Awaited(presentation.channel.name, key, limit_s, early, answer)
 
     def terms(self, stem: str) -> Terms | None:
         """What holds for this manifest; None for a channel that has no such form."""
@@ -127,7 +127,7 @@ class DashFace:
             target_s = max(min(settings.latency_s, most_s), LEAST_TARGET_PARTS * chunk_s)
             low = LowLatency(target_s, chunk_s)
         return Terms(
-            channel=channel.name,
+            channel=presentation.name,
             stem=stem,
             segment_s=channel.duration_s or Fraction(1),
             max_segment_s=channel.kept.target_s,

@@ -106,7 +106,7 @@ class HlsFace:
             return None
 
         late = presentation.refusal(503, "hold_expired", Class.EARLY)
-        key = (playlist.leaf, asked)
+        key = (presentation.base, playlist.leaf, asked)
         return Awaited(channel.name, key, presentation.hold_s, late, answer)
 
     def _entity(self, playlist: LivePlaylist, asked: Directives) -> Entity:

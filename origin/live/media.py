@@ -37,7 +37,7 @@ def ask(presentation: Presentation, track: LiveTrack, leaf: str) -> Found | Awai
     limit_s = presentation.hold_s
     if not limit_s or not _near(presentation, track, number, index):
         return early
-    key = (track.rendition.name, leaf)
+    key = presentation.path(track, leaf)
     return Awaited(presentation.channel.name, key, limit_s, early, answer)
 
 

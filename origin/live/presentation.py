@@ -61,21 +61,30 @@ class Face(Protocol):
 class Presentation:
     """The URLs of one channel; the only writer of them together with its faces.
 
+    `folder`: of one that is beside the first one of its channel, under another scheme (PR-170).
     `on_change` is called when a stored chunk may have let something appear. A face may set
     `directed`, the manifest of a leaf for a query of directives, `patch`, the way from an older
     manifest, and `early`, what to send for a segment in the making.
     """
 
     def __init__(
-        self, channel: LiveChannel, settings: Settings, window: HotWindow, sealing: Sealing
+        self,
+        channel: LiveChannel,
+        settings: Settings,
+        window: HotWindow,
+        sealing: Sealing,
+        folder: str = "",
     ) -> None:
         self.channel = channel
         self.sealing = sealing
         self.settings = settings
         self.window = window
-        self.base = f"/live/{channel.name}"
+        self.folder = folder
+        self.name = f"{channel.name}.{folder}" if folder else channel.name
+        self.base = f"/live/{channel.name}/{folder}".removesuffix("/")
         self.caching = Caching(settings.caching, directives_in_key=settings.directives_in_key)
         self.faces: list[Face] = []
+        self.beside: Presentation | None = None
         self.unfit: Verdict | None = None
         self.on_change: Callable[[], None] = lambda: None
         self.directed: Callable[[str, str], Found | Awaited | None] = lambda *_: None
@@ -100,8 +109,29 @@ class Presentation:
             face.part(track, segment)
         self.on_change()
 
+    @property
+    def siblings(self) -> list["Presentation"]:
+        """This one, and the one beside it."""
+        return [self] if self.beside is None else [self, self.beside]
+
+    def below(self, path: list[str]) -> tuple["Presentation", list[str]]:
+        """Which of them is asked for by a path below the channel's folder, and for what."""
+        if self.beside is not None and path[:1] == [self.beside.folder]:
+            return self.beside, path[1:]
+        return self, path
+
+    def move(self, window: HotWindow) -> None:
+        """Media is kept there from now on."""
+        for each in self.siblings:
+            each.window = window
+
     def publish(self, numbers: list[int]) -> None:
-        """Make these new numbers visible: media first, then the manifests that name it (HLS-11)."""
+        """Make these new numbers visible, and let go of the oldest."""
+        self.reveal(numbers)
+        self.expire()
+
+    def reveal(self, numbers: Sequence[int]) -> None:
+        """Media first, then the manifests that name it (HLS-11)."""
         channel = self.channel
         self._relabel()
         for track in channel.live_tracks:
@@ -122,7 +152,6 @@ class Presentation:
         for track in channel.live_tracks:
             track.settle_fresh(channel.edge)
         self.sealing.published()
-        self.expire()
 
     def keyed(self) -> None:
         """Keys came that were missing: what they protect can be shown now."""
@@ -133,12 +162,15 @@ class Presentation:
 
     def expire(self, keep_s: int = 0) -> None:
         """Let go of media that is older than the retention, or than `keep_s`."""
-        gone = self.channel.expire(keep_s)
+        if gone := self.channel.expire(keep_s):
+            self.lose(gone)
+
+    def lose(self, gone: Sequence[tuple[str, int]]) -> None:
+        """The media of these (track, number) left the disk."""
         for name, number in gone:
             self.window.drop(f"{self.base}/{name}/{number}.m4s")
-        if gone:
-            for face in self.faces:
-                face.expired(gone)
+        for face in self.faces:
+            face.expired(gone)
 
     def render(self, leaf: str) -> Found | Awaited | None:
         """A manifest that is not in the hot table, put there for whoever asks next."""
@@ -165,6 +197,8 @@ class Presentation:
             self._ended = self.channel.ended
             self._relabel()
             self.forget_all()
+        if self.beside is not None:
+            self.beside.turned()
         return turned
 
     def forget_all(self) -> None:
@@ -174,6 +208,8 @@ class Presentation:
         for name in self.channel.tracks:
             for leaf in ("media.m3u8", "iframe.m3u8", "media.w3c.m3u8", "iframe.w3c.m3u8"):
                 self.forget(f"{name}/{leaf}")
+        if self.beside is not None:
+            self.beside.forget_all()
 
     def path(self, track: LiveTrack, leaf: str) -> str:
         return f"{self.base}/{track.rendition.name}/{leaf}"

@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from hashlib import blake2b
+from typing import Literal
 
 from native.cenc import State
 from origin import metrics
@@ -29,7 +30,7 @@ from origin.live.shelf import Stored
 from origin.live.track import LiveTrack
 from origin.live.turns import Turns
 from origin.protection.errors import ProtectionError
-from origin.protection.keys import TRACK_BITS, ContentKey
+from origin.protection.keys import TRACK_BITS, ContentKey, Scheme
 from origin.protection.offers import moov_boxes, offer
 from origin.protection.periods import (
     Slot,
@@ -64,12 +65,16 @@ class _Run:
 
 
 class Sealing(Turns):
-    """What a channel's media and manifests need to know of keys."""
+    """What a channel's media and manifests need to know of keys; `beside`: those under the other
+    scheme (PR-170), which follow what the first ones have settled.
+    """
 
-    def __init__(self, channel: LiveChannel, settings: Settings, ring: Ring) -> None:
+    def __init__(
+        self, channel: LiveChannel, settings: Settings, ring: Ring, *, beside: bool = False
+    ) -> None:
         configured = settings.channels.get(channel.name)
         asked = configured.protection if configured is not None else None
-        super().__init__(channel, asked, settings.protection.speke)
+        super().__init__(channel, asked, settings.protection.speke, beside=beside)
         self._settings = settings.protection
         self._ring = ring
         self._shown: dict[bytes, Protected] = {}
@@ -87,7 +92,7 @@ class Sealing(Turns):
         """
         kept, duration_s = self._channel.kept, self._channel.duration_s
         terms = terms_at(kept.terms, number)
-        if terms is None or not terms.scheme or duration_s is None:
+        if self._beside or terms is None or not terms.scheme or duration_s is None:
             return
         if terms.contract.role(track.rendition):
             self._number(track.rendition.name)
@@ -99,7 +104,7 @@ class Sealing(Turns):
         kept.opened = period
         before = self.slot(max(terms.number, first_of(period, duration_s)) - 1)
         here = self.slot(number)
-        if here is not None and before is not None and self._stands(before, here):
+        if here is not None and before is not None and self._stands(before, here, terms.beside):
             kept.stood[period] = before.period
             metrics.KEYS_STOOD.inc()
             log.error("key_stood", channel=self._channel.name, period=period, key=before.period)
@@ -274,13 +279,15 @@ class Sealing(Turns):
         firsts = [first_of(p, duration_s) for p in (period, *stood)]
         return [*firsts, *(max(terms.number, kept.first) for terms in kept.terms)]
 
-    def _stands(self, before: Slot, here: Slot) -> bool:
-        """Whether the key before takes the place of one that did not come."""
+    def _stands(self, before: Slot, here: Slot, beside: Literal["", Scheme]) -> bool:
+        """Whether the key before takes the place of one that did not come, of either scheme."""
         same = (before.scheme, before.content_id) == (here.scheme, here.content_id)
-        if not same or before.period == here.period or self._ring.has(self._question(here)):
+        schemes = [here.scheme, beside] if beside else [here.scheme]
+        come = all(self._ring.has(self._question(here.under(scheme))) for scheme in schemes)
+        if not same or before.period == here.period or come:
             return False
-        question = self._question(before)
-        grants = [self._ring.get(question.of(role)) for role in question.roles]
+        questions = [self._question(before.under(scheme)) for scheme in schemes]
+        grants = [self._ring.get(q.of(role)) for q in questions for role in q.roles]
         return all(
             grant is not None and (not grant.valid_until_s or here.period <= grant.valid_until_s)
             for grant in grants
@@ -307,7 +314,10 @@ class Sealing(Turns):
         key: ContentKey = grant.key
         if key.kid not in self._shown:
             asked = self._asked.systems if self._asked is not None else None
-            shown = offer(key, asked or self._settings.systems, self._settings.urls)
+            names = asked or self._settings.systems
+            if self._beside and key.scheme == "cenc":
+                names = [name for name in names if name != "fairplay"]  # it plays cbcs only
+            shown = offer(key, names, self._settings.urls)
             given = {system.name: system for system in grant.systems}
             systems = tuple(given.pop(s.name, s) for s in shown.systems)
             if len(self._shown) >= SEALERS:

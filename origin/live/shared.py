@@ -127,7 +127,7 @@ class SharedChannels(Channels):
             follower = Follower(writer.channel, presentation)
             follower.hand_over()
             self.followers[name] = follower
-            presentation.window = self._followed
+            presentation.move(self._followed)
         self.owners.release(name)
 
     def copy(self, name: str, url: str) -> bool:
@@ -156,7 +156,8 @@ class SharedChannels(Channels):
             presentation.forget_all()
             for track in presentation.channel.tracks.values():
                 for stored in track:
-                    presentation.window.drop(presentation.path(track, f"{stored.number}.m4s"))
+                    for each in presentation.siblings:
+                        each.window.drop(each.path(track, f"{stored.number}.m4s"))
             presentation.channel.close()
 
     def poll(self) -> None:
@@ -202,7 +203,7 @@ class SharedChannels(Channels):
         if numbers := writer.advance():
             follower.show(numbers, now_s)
             self.on_publish(name)
-        follower.presentation.window = self.window
+        follower.presentation.move(self.window)
         self.writers[name] = writer
         self._tell(writer.channel)
         log.info("channel_claimed", channel=name, edge=writer.channel.edge)

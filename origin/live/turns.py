@@ -1,6 +1,7 @@
 """When the keys of a channel change, by the table that it keeps (origin/protection/periods.py)."""
 
 from origin.live.channel import LiveChannel
+from origin.protection.keys import SCHEMES, Scheme
 from origin.protection.periods import Slot, Terms, agreed, next_after, slot_at, terms_at
 from origin.settings import LiveProtection, Speke
 
@@ -9,13 +10,16 @@ SLOTS = 4096  # numbers whose slot is remembered
 
 class Turns:
     """The period table of one channel; `asked` is what its settings want from now on, `server` the
-    key server's.
+    key server's. `beside`: as the presentation under the other scheme sees it.
     """
 
-    def __init__(self, channel: LiveChannel, asked: LiveProtection | None, server: Speke) -> None:
+    def __init__(
+        self, channel: LiveChannel, asked: LiveProtection | None, server: Speke, *, beside: bool
+    ) -> None:
         self._channel = channel
         self._asked = asked
         self._server = server
+        self._beside = beside
         self._slots: dict[int, Slot | None] = {}
         self._known: object = None  # what the slots follow from
 
@@ -46,7 +50,11 @@ class Turns:
         if known != self._known or len(self._slots) > SLOTS:
             self._known, self._slots = known, {}
         if number not in self._slots:
-            self._slots[number] = slot_at(kept.terms, kept.stood, duration_s, number, kept.first)
+            slot = slot_at(kept.terms, kept.stood, duration_s, number, kept.first)
+            terms = terms_at(kept.terms, number)
+            if self._beside and slot is not None and terms is not None and terms.beside:
+                slot = slot.under(terms.beside)
+            self._slots[number] = slot
         return self._slots[number]
 
     def begins(self, number: int) -> int:
@@ -93,4 +101,10 @@ def _terms(channel: str, asked: LiveProtection, server: Speke) -> Terms:
         asked.clear_lead_s,
         presets.video,
         presets.audio,
+        other(asked.scheme) if asked.both else "",
     )
+
+
+def other(scheme: Scheme) -> Scheme:
+    """The scheme beside this one."""
+    return next(each for each in SCHEMES if each != scheme)

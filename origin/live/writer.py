@@ -82,7 +82,11 @@ class Writer:
         """BadMedia for a timescale with which no sample could be protected (PR-16)."""
         configured = self._settings.channels.get(self.channel.name)
         asked = configured.protection if configured is not None else None
-        if asked is None or asked.scheme != "cenc" or not role_of(track.rendition):
+        if (
+            asked is None
+            or (asked.scheme != "cenc" and not asked.both)
+            or not role_of(track.rendition)
+        ):
             return
         if not countable(track.timescale, asked.rotation_s):
             what = f"cenc cannot count {track.timescale} ticks a second; use fewer, or cbcs"

@@ -28,6 +28,7 @@ COUNTED_S = 1 << 31  # times since 1970, of a key that never changes: until 2038
 class Terms:
     """How segments are protected from `number` on; scheme "": not at all. `lead_s`: how long they
     stay clear at first (PR-33). `video`, `audio`: which tracks have a key of their own (PR-104).
+    `beside`: the scheme of the presentation beside the first one (PR-170).
     """
 
     number: int
@@ -39,6 +40,7 @@ class Terms:
     lead_s: int = 0
     video: VideoPreset = "V3"
     audio: AudioPreset = "A1"
+    beside: Literal["", "cenc", "cbcs"] = ""
 
     @property
     def contract(self) -> Contract:
@@ -66,6 +68,10 @@ class Slot:
     inband: bool
     clear: bool = False
     lead: bool = False  # the header serves clear media too
+
+    def under(self, scheme: Scheme) -> "Slot":
+        """The same segments under another scheme: its keys are others."""
+        return replace(self, scheme=scheme)
 
     @property
     def init(self) -> str:
