@@ -86,13 +86,13 @@ class Source:
     def __init__(self, folder: Path) -> None:
         settings = Protection.model_validate({"master_key": MASTER})
         self.file = KeyFile.open(settings, folder)
-        self.away: set[int] = set()
+        self.away: set[int | tuple[Scheme, int]] = set()
         self.down = False
 
     async def keys(
         self, content_id: str, scheme: Scheme, period: int, roles: Sequence[str]
     ) -> Mapping[str, Grant]:
-        if self.down or period in self.away:
+        if self.down or period in self.away or (scheme, period) in self.away:
             raise ProtectionError("unreachable", "the key server is away")
         return await FileSource(self.file).keys(content_id, scheme, period, roles)
 
@@ -130,7 +130,8 @@ class SealedRig(Rig):
 
         async def until_quiet() -> None:
             for _ in range(50):
-                wanted = self.sealing.wanted(self.presentation.first_listed)
+                shown = self.presentation.siblings
+                wanted = [q for each in shown for q in each.sealing.wanted(each.first_listed)]
                 if await self.ring.fetch(wanted):
                     self.presentation.keyed()
                 elif not self.ring.busy:
