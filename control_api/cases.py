@@ -157,8 +157,7 @@ class Cases:
         known = self._terms.get((kind, target_id))
         if known is not None and known.epoch == epoch and now_ms - known.read_ms < self._kept_ms:
             return known
-        async with self._database.read() as connection:
-            terms = await rights.find_terms(connection, kind, target_id, now_ms)
+        terms = await rights.find_terms(self._database.ask, kind, target_id, now_ms)
         known = _Terms(terms, now_ms, epoch)
         if kind != "recording":
             self._terms[kind, target_id] = known

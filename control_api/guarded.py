@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import TextClause
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from runtime.asking import Statement
 from runtime.breaker import Breaker, BreakerOpen
 from runtime.sql import Database, Dialect, SqlError
 from runtime.store import Store, StoreError
@@ -39,8 +39,8 @@ class GuardedDatabase(Database):
             raise SqlError("unavailable", str(error)) from None
 
     async def ask(
-        self, statement: TextClause, values: Mapping[str, Any], *, timeout_ms: int | None = None
-    ) -> Sequence[Sequence[Any]]:
+        self, statement: Statement, values: Mapping[str, Any], *, timeout_ms: int | None = None
+    ) -> Sequence[Any]:
         try:
             with self._breaker.guard():
                 return await self._inner.ask(statement, values, timeout_ms=timeout_ms)

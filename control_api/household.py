@@ -81,13 +81,13 @@ _TEXT = """
 SELECT a.status, a.max_devices, a.max_streams,
  (SELECT count(*) FROM playback_session s
   WHERE s.account_id = a.id AND s.ended_ms IS NULL AND s.last_seen_ms > :after),
- (SELECT {listed}({object}('id', d.id, 'name', d.name, 'device_class', d.class,
-   'revoked', d.revoked_ms IS NOT NULL))
+ (SELECT CAST({listed}({object}('id', d.id, 'name', d.name, 'device_class', d.class,
+   'revoked', d.revoked_ms IS NOT NULL)) AS text)
   FROM device d WHERE d.account_id = a.id),
- (SELECT {listed}({object}('id', e.id, 'package_id', e.package_id, 'content_id', e.content_id,
+ (SELECT CAST({listed}({object}('id', e.id, 'package_id', e.package_id, 'content_id', e.content_id,
    'tier', p.tier, 'state', e.state, 'start_ms', e.start_ms, 'end_ms', e.end_ms,
    'max_uses', e.max_uses, 'uses', e.uses, 'first_played_ms', e.first_played_ms,
-   'viewing_s', e.viewing_s))
+   'viewing_s', e.viewing_s)) AS text)
   FROM entitlement e LEFT JOIN package p ON p.id = e.package_id
   WHERE e.account_id = a.id AND (e.package_id IS NOT NULL OR e.content_id = :content))
 FROM account a WHERE a.id = :account

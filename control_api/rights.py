@@ -1,11 +1,11 @@
 """Reads the facts that CheckAccess judges (entitlement.py) from the database."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from sqlalchemy import BigInteger, Executable, String, and_, bindparam, or_, select
+from sqlalchemy import BigInteger, Select, String, and_, bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import household
@@ -28,6 +28,7 @@ from control_api.terms.tables import blackout
 
 AHEAD_MS = 86_400_000  # how far programmes are read for the ages they ask for
 Kind = Literal["content", "channel", "recording"]
+Ask = Callable[[Select[Any], Mapping[str, Any]], Awaitable[Sequence[Any]]]  # as `Database.ask`
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ async def load(
     owner = await household.find(connection, account_id, bought(kind, target_id), now_ms)
     if owner is None:
         return None
-    terms = await find_terms(connection, kind, target_id, now_ms)
+    terms = await find_terms(within(connection), kind, target_id, now_ms)
     return case(owner, account_id, "", kind, terms)
 
 
@@ -109,22 +110,32 @@ def case(owner: Household, account_id: str, device_id: str, kind: Kind, terms: T
     return Case(facts, target, owner.max_streams)
 
 
-async def find_terms(connection: AsyncConnection, kind: Kind, target_id: str, now_ms: int) -> Terms:
+def within(connection: AsyncConnection) -> Ask:
+    """Statements asked in a transaction."""
+
+    async def ask(statement: Select[Any], values: Mapping[str, Any]) -> Sequence[Any]:
+        rows: Sequence[Any] = (await connection.execute(statement, values)).all()
+        return rows
+
+    return ask
+
+
+async def find_terms(ask: Ask, kind: Kind, target_id: str, now_ms: int) -> Terms:
     """What is asked about a title or channel itself from now on; of a recording, about its
     channel.
     """
-    target = await find_target(connection, kind, target_id)
+    target = await find_target(ask, kind, target_id)
     if kind == "recording":
         kind, target_id = "channel", target.channel_id if target else ""
-    named = await connection.execute(_NAMED, {"kind": kind, "target": target_id})
-    packages = frozenset(named.scalars())
+    named = await ask(_NAMED, {"kind": kind, "target": target_id})
+    packages = frozenset(row.package_id for row in named)
     return Terms(
         target,
         packages,
-        await _windows(connection, kind, target_id),
-        await _offers(connection, bought(kind, target_id), packages),
-        await _blackouts(connection, target_id, now_ms) if kind == "channel" else (),
-        await _ages(connection, kind, target, target_id, now_ms),
+        await _windows(ask, kind, target_id),
+        await _offers(ask, bought(kind, target_id), packages),
+        await _blackouts(ask, target_id, now_ms) if kind == "channel" else (),
+        await _ages(ask, kind, target, target_id, now_ms),
     )
 
 
@@ -133,10 +144,10 @@ def anywhere(facts: Facts) -> Facts:
     return replace(facts, device=None, devices=())
 
 
-async def find_target(connection: AsyncConnection, kind: Kind, target_id: str) -> Target | None:
+async def find_target(ask: Ask, kind: Kind, target_id: str) -> Target | None:
     """The title or channel, published or not; a title without an asset cannot be played."""
     if kind == "recording":
-        row = await playing.find(connection, target_id)
+        row = await _one(ask, playing.FIND, target_id)
         if row is None:
             return None
         return Target(
@@ -152,20 +163,20 @@ async def find_target(connection: AsyncConnection, kind: Kind, target_id: str) -
             (row.prog_start_ms, row.prog_end_ms),
         )
     if kind == "channel":
-        row = await _one(connection, _CHANNEL, target_id)
+        row = await _one(ask, _CHANNEL, target_id)
         if row is None:
             return None
         published, path = row.status == "published", f"/live/{row.slug}/"
         return Target("channel", row.id, row.slug, published, path, age=row.min_age or 0)
-    row = await _one(connection, _TITLE, target_id)
+    row = await _one(ask, _TITLE, target_id)
     if row is None:
         return None
     published, age = row.status == "published", title_age(row.min_age, row.rating)
     return Target("content", row.id, row.title or row.id, published, row.origin_path, age=age)
 
 
-async def _one(connection: AsyncConnection, query: Executable, target_id: str) -> Any:
-    return (await connection.execute(query, {"target": target_id})).first()
+async def _one(ask: Ask, query: Select[Any], target_id: str) -> Any:
+    return next(iter(await ask(query, {"target": target_id})), None)
 
 
 def bought(kind: Kind, target_id: str) -> str | None:
@@ -173,7 +184,7 @@ def bought(kind: Kind, target_id: str) -> str | None:
     return target_id if kind == "content" else None
 
 
-async def _windows(connection: AsyncConnection, kind: Kind, target_id: str) -> Sequence[Window]:
+async def _windows(ask: Ask, kind: Kind, target_id: str) -> Sequence[Window]:
     return [
         Window(
             territory=row.territory,
@@ -186,13 +197,11 @@ async def _windows(connection: AsyncConnection, kind: Kind, target_id: str) -> S
             hdcp=row.hdcp,
             offline=row.offline,
         )
-        for row in await connection.execute(_WINDOWS[kind], {"target": target_id})
+        for row in await ask(_WINDOWS[kind], {"target": target_id})
     ]
 
 
-async def _blackouts(
-    connection: AsyncConnection, channel_id: str, now_ms: int
-) -> Sequence[Blackout]:
+async def _blackouts(ask: Ask, channel_id: str, now_ms: int) -> Sequence[Blackout]:
     """Those that have not ended. One whose programme is gone is of the whole channel."""
     return [
         Blackout(
@@ -202,18 +211,18 @@ async def _blackouts(
             row.alternate_channel_id,
             (row.aired_from_ms, row.aired_to_ms) if row.aired_from_ms is not None else None,
         )
-        for row in await connection.execute(_BLACKOUTS, {"target": channel_id, "now": now_ms})
+        for row in await ask(_BLACKOUTS, {"target": channel_id, "now": now_ms})
     ]
 
 
 async def _ages(
-    connection: AsyncConnection, kind: Kind, target: Target | None, target_id: str, now_ms: int
+    ask: Ask, kind: Kind, target: Target | None, target_id: str, now_ms: int
 ) -> Sequence[Aged]:
     """What the target asks for at any time, and a channel's next programmes each in its time."""
     found = [Aged(target.age)] if target is not None and target.age else []
     if kind == "channel":
         coming = {"target": target_id, "now": now_ms, "ahead": now_ms + AHEAD_MS}
-        for row in await connection.execute(_AGED, coming):
+        for row in await ask(_AGED, coming):
             if age := title_age(row.min_age, row.rating):
                 found.append(Aged(age, (row.start_ms, row.end_ms)))
     return found
@@ -235,9 +244,7 @@ def _grant(row: Bought, terms: Terms) -> Grant:
     )
 
 
-async def _offers(
-    connection: AsyncConnection, content_id: str | None, packages: frozenset[str]
-) -> Sequence[Offer]:
+async def _offers(ask: Ask, content_id: str | None, packages: frozenset[str]) -> Sequence[Offer]:
     return [
         Offer(
             id=row.id,
@@ -252,7 +259,7 @@ async def _offers(
             start_ms=row.start_ms,
             end_ms=row.end_ms,
         )
-        for row in await connection.execute(_OFFERS, {"content": content_id})
+        for row in await ask(_OFFERS, {"content": content_id})
     ]
 
 
@@ -283,7 +290,7 @@ _NAMED = select(package_content.c.package_id).where(
     package_content.c.target_kind == bindparam("kind", type_=String),
     package_content.c.target_id == _TARGET,
 )
-_WINDOWS: dict[Kind, Executable] = {
+_WINDOWS: dict[Kind, Select[Any]] = {
     "channel": select(rights_window)
     .where(rights_window.c.channel_id == _TARGET)
     .order_by(rights_window.c.id),

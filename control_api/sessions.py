@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import ledger, sealed, types
 from control_api.problems import Problem
-from control_api.rights import Kind, find_target
+from control_api.rights import Kind, find_target, within
 from control_api.schema import account, device, entitlement, playback_session
 from control_api.times import utc
 
@@ -230,7 +230,7 @@ async def active(
     )
     found = []
     for row in (await connection.execute(query)).all():
-        target = await find_target(connection, TARGETS[row.kind], row.target_id)
+        target = await find_target(within(connection), TARGETS[row.kind], row.target_id)
         found.append(
             types.ActiveDevice(
                 session_id=row.id,

@@ -16,7 +16,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from sqlalchemy import Connection, TextClause, event, text
+from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from runtime import migrate, statements
-from runtime.asking import AWAY, Asker
+from runtime.asking import AWAY, Asker, Statement
 
 Dialect = Literal["sqlite", "postgresql"]
 T = TypeVar("T")
@@ -131,12 +131,12 @@ class Database:
             yield connection
 
     async def ask(
-        self, statement: TextClause, values: Mapping[str, Any], *, timeout_ms: int | None = None
-    ) -> Sequence[Sequence[Any]]:
+        self, statement: Statement, values: Mapping[str, Any], *, timeout_ms: int | None = None
+    ) -> Sequence[Any]:
         """The rows of one statement that reads; it is one of a few that are made once."""
         if self._asker is None:
             async with self.read(timeout_ms=timeout_ms) as connection:
-                return [tuple(row) for row in await connection.execute(statement, values)]
+                return (await connection.execute(statement, values)).all()
         async with self._bounded(timeout_ms):
             try:
                 return await self._asker.ask(statement, values)
