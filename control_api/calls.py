@@ -4,9 +4,12 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+import msgspec
 from msgspec import Struct
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api.content_tokens import CatSigner
+from control_api.idempotency import Answer, Claim
 from control_api.issuer import Issuer, Passwords
 from control_api.playback import Playback
 from control_api.settings import Settings
@@ -14,6 +17,7 @@ from runtime.sql import Database
 from runtime.store import Store
 
 Body = TypeVar("Body")
+JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,8 @@ class Services:
 class Call(Generic[Body]):
     """One request, checked: `caller` if the route has a scope, `query` and `body` of its types.
 
-    `headers` are the request's own, whatever their case; `address` is the client's (CTL-10).
+    `headers` are the request's own, whatever their case; `address` is the client's (CTL-10);
+    `claim` is the idempotency key that it came with.
     """
 
     services: Services
@@ -45,6 +50,14 @@ class Call(Generic[Body]):
     body: Body
     headers: Mapping[str, str] = field(default_factory=dict)
     address: str = ""
+    claim: Claim | None = None
+
+    async def settle(self, connection: AsyncConnection, reply: "Reply", status: int) -> None:
+        """Keep the answer with its effect, in the open transaction (CTL-156)."""
+        if self.claim is not None:
+            body = msgspec.json.encode(reply.value)
+            answer = Answer(reply.status or status, JSON, reply.headers, body)
+            await self.claim.settle(connection, answer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,10 +55,11 @@ class Passwords:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, as a verified token says."""
+    """Who asks, as a verified token says. An API key asks under its own id, which is no account."""
 
     account_id: str
     scopes: frozenset[str]
+    key_id: str | None = None
 
 
 class BadToken(Exception):

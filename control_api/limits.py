@@ -47,6 +47,7 @@ def rules(limits: Limits) -> Mapping[str, Rule]:
         "search": Rule(limits.search_per_s, 1_000, 2 * limits.search_per_s, _asker),
         "guide": Rule(limits.guide_per_s, 1_000, 2 * limits.guide_per_s, _asker, local=True),
         "start": Rule(limits.start_per_s, 1_000, 4 * limits.start_per_s, _asker),
+        "key": Rule(limits.key_per_s, 1_000, 2 * limits.key_per_s, _asker),
         "account": Rule(limits.account_per_s, 1_000, 2 * limits.account_per_s, _asker),
         "heartbeat": Rule(
             limits.heartbeat_per_min, 60_000, limits.heartbeat_per_min, _session, local=True

@@ -5,12 +5,13 @@ from typing import Any
 
 import msgspec
 
-from control_api import ids, problems, types
+from control_api import idempotency, ids, problems, types
 from control_api.route import EVENT_STREAM, Route
 
 API_VERSION = "1.0.0"
 REF = "#/components/schemas/{name}"
 SIGNED_IN = ("unauthenticated", "forbidden_scope")
+IDEMPOTENT = ("invalid", "idempotency_running", "idempotency_mismatch")
 WITH_BODY = ("invalid", "too_large", "unsupported_media_type")
 
 
@@ -72,6 +73,16 @@ def _parameters(
         for part in route.path.split("/")
         if part.startswith("{")
     ]
+    if route.idempotent:
+        found.append(
+            {
+                "name": idempotency.HEADER,
+                "in": "header",
+                "required": route.keyed,
+                "description": "the same key and request within 24 h: the same answer",
+                "schema": {"type": "string", "pattern": "^[A-Za-z0-9_.:-]{1,255}$"},
+            }
+        )
     if route.query is not None:
         shape = components[named[route.query]["$ref"].rpartition("/")[2]]
         found += [
@@ -111,7 +122,9 @@ def _codes(route: Route) -> Sequence[str]:
     codes += WITH_BODY if route.body is not None else ()
     codes += ("invalid",) if route.query is not None else ()
     codes += ("not_found",) if "{" in route.path else ()
-    codes += ("rate_limited",) if route.limited else ()
+    codes += ("rate_limited",) if route.scope is not None or route.limited else ()
+    codes += IDEMPOTENT if route.idempotent else ()
+    codes += ("idempotency_required",) if route.keyed else ()
     return list(dict.fromkeys(codes))
 
 

@@ -18,6 +18,7 @@ class Kind(NamedTuple):
 TABLE: Mapping[str, Kind] = {
     "invalid":                 Kind(400, "The request is not understood"),              # CTL-4
     "bad_cursor":              Kind(400, "The cursor is not of this list"),             # CTL-6
+    "idempotency_required":    Kind(400, "Idempotency-Key is needed"),                  # CTL-156
     "unauthenticated":         Kind(401, "Sign in first"),                              # CTL-70
     "bad_credentials":         Kind(401, "Unknown user or wrong password"),             # CTL-161
     "bad_signature":           Kind(401, "The message is not signed as agreed"),        # CTL-155
@@ -57,10 +58,12 @@ TABLE: Mapping[str, Kind] = {
     "protected_limit":         Kind(409, "Too much is protected"),                      # CTL-130
     "profile_limit":           Kind(409, "Too many profiles"),                          # section 3
     "endpoint_limit":          Kind(409, "Too many webhooks"),                          # CTL-150
+    "idempotency_running":     Kind(409, "The same request is being answered"),         # CTL-156
     "session_terminated":      Kind(410, "The session was ended"),                      # CTL-105
     "precondition_failed":     Kind(412, "It was changed meanwhile"),                   # CTL-8
     "too_large":               Kind(413, "The body is too large"),                      # CTL-4
     "unsupported_media_type":  Kind(415, "The body must be application/json"),          # CTL-4
+    "idempotency_mismatch":    Kind(422, "The key was used for another request"),       # CTL-156
     "bad_url":                 Kind(422, "Nothing is sent to this URL"),                # CTL-154
     "bad_identifier":          Kind(422, "The identifier is not well formed"),          # CTL-34
     "event_not_found":         Kind(422, "No such programme"),                          # CTL-121

@@ -48,7 +48,7 @@ class Route:
     body may have. `max_bytes` None is the setting's. `also` are further good statuses that a
     `Reply` may have. `produces` is the media type of a `Stream`, which no time limit ends.
     `limits` are rules of `control_api.limits`; what changes something without one is counted by
-    account.
+    account. `keyed` ones need an idempotency key.
     """
 
     method: str
@@ -68,11 +68,17 @@ class Route:
     produces: str = JSON
     limits: tuple[str, ...] = ()
     deprecated: Deprecated | None = None
+    keyed: bool = False
 
     def open_to(self, scopes: frozenset[str]) -> bool:
         """Whether a token with these scopes may ask for it (CTL-162)."""
         reads = self.method == "GET" and self.scope in READABLE and READER in scopes
         return reads or self.scope in scopes
+
+    @property
+    def idempotent(self) -> bool:
+        """Whether an idempotency key counts: what creates something of somebody's (CTL-156)."""
+        return self.method == "POST" and self.status == 201 and self.scope is not None
 
     @property
     def limited(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Every operation, once: routing, validation, sign-in and the OpenAPI document read this table."""
 
 from control_api import handlers, shapes, tokens, types
+from control_api.api_keys.routes import ROUTES as API_KEYS
 from control_api.batches import ROUTES as BATCHES
 from control_api.catalogue.routes import ROUTES as CATALOGUE
 from control_api.guide.routes import ROUTES as GUIDE
@@ -112,6 +113,7 @@ ROUTES: tuple[Route, ...] = (
     *CATALOGUE,
     *BATCHES,
     *TERMS,
+    *API_KEYS,
     *SEARCH,
     *GUIDE,
     *RECORDINGS,

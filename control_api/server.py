@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 import cat
-from control_api import keys, openapi, seed, upkeep
+from control_api import idempotency, keys, openapi, seed, upkeep
 from control_api.calls import Services
 from control_api.catalogue.found import fill
 from control_api.content_tokens import CatSigner, Signer
@@ -40,7 +40,14 @@ KeyRoutes = Callable[[Gate], Sequence[web.RouteDef]]
 Work = Callable[[Services], Sequence[Part]]
 
 # One line a folder of the room that does something on its own; started in this order.
-WORK: tuple[Work, ...] = (upkeep.work, outbox.work, recordings.work, identity.work, webhooks.work)
+WORK: tuple[Work, ...] = (
+    upkeep.work,
+    outbox.work,
+    recordings.work,
+    identity.work,
+    webhooks.work,
+    idempotency.work,
+)
 
 
 class Schema:

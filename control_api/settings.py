@@ -99,6 +99,7 @@ class Limits(Section):
     guide_per_s: int = Field(default=50, gt=0, description="looks at the guide from one address")
     start_per_s: int = Field(default=5, gt=0, description="playback starts of one account")
     heartbeat_per_min: int = Field(default=12, gt=0, description="of one session")
+    key_per_s: int = Field(default=100, gt=0, description="whatever an API key asks for")
     account_per_s: int = Field(default=100, gt=0, description="other changes by one account or key")
 
 

@@ -7,15 +7,18 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from control_api import client_address, ids, problems
+from control_api import client_address, idempotency, ids, problems
+from control_api.api_keys.door import Door
+from control_api.api_keys.secrets import MARK
 from control_api.calls import Call, Rendered, Reply, Services, Stream
+from control_api.idempotency import Answer, Claim, Claims
 from control_api.issuer import BadToken, Caller
 from control_api.limits import Limiter
 from control_api.problems import Problem
@@ -30,12 +33,13 @@ log = logs.get("control")
 PROBLEMS = metrics.counter("control_problems", "answers that were problems", ("code",))
 
 CHUNK_BYTES = 16_384
+KEPT_HEADERS = ("ETag", "Location")
 STATUS_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 400: "invalid"}
 ALLOW_HEADERS = (
     "Authorization, Content-Type, CTA-Common-Access-Token, Idempotency-Key, If-Match,"
     " If-None-Match, Last-Event-ID, SOAPAction, traceparent, tracestate, X-Request-Timeout-Ms"
 )
-EXPOSE_HEADERS = "ETag, Location, Retry-After, X-Request-Id"
+EXPOSE_HEADERS = "ETag, Idempotency-Replayed, Location, Retry-After, X-Request-Id"
 
 
 def mount(app: web.Application, services: Services, routes: Sequence[Route]) -> None:
@@ -44,6 +48,8 @@ def mount(app: web.Application, services: Services, routes: Sequence[Route]) -> 
     app.middlewares.append(_problems)
     shared = _Shared(
         SeenTokens(),
+        Door(services.database),
+        Claims(services.database, services.secret),
         Limiter(services.settings.limits, services.playback.shelf),
         client_address.networks(services.settings.trusted_proxies),
     )
@@ -59,6 +65,8 @@ class _Shared(NamedTuple):
     """What all endpoints look at."""
 
     seen: SeenTokens
+    keys: Door
+    claims: Claims
     limiter: Limiter
     proxies: client_address.Networks
 
@@ -84,7 +92,60 @@ class _Endpoint:
                 self.shared.proxies,
             ),
         )
-        await self.shared.limiter.admit(self.route.limited, call)
+        by_key = ("key",) if call.caller is not None and call.caller.key_id else ()
+        await self.shared.limiter.admit((*by_key, *self.route.limited), call)
+        claim = await self._claim(request, call)
+        if claim is None:
+            return await self._asked(request, call)
+        return await self._once(request, replace(call, claim=claim), claim)
+
+    async def _claim(self, request: web.Request, call: Call[Any]) -> Claim | None:
+        """The request's idempotency key (CTL-156). Without a database a start goes without: it is
+        such as may be repeated.
+        """
+        if not self.route.idempotent:
+            return None
+        key = idempotency.read_key(request.headers.get(idempotency.HEADER))
+        if key is None:
+            if self.route.keyed:
+                raise Problem("idempotency_required")
+            return None
+        said = idempotency.fingerprint(request.method, request.path, call.query, call.body)
+        try:
+            return await self.shared.claims.begin(call.caller.account_id, key, said, call.now_ms)
+        except SqlError as error:
+            log.warning("key_unread", path=self.route.path, error=str(error))
+            if self.route.decides_access:
+                return None
+            raise Problem("unavailable", headers={"Retry-After": "1"}) from None
+
+    async def _once(
+        self, request: web.Request, call: Call[Any], claim: Claim
+    ) -> web.StreamResponse:
+        """The answer of an earlier request, or this one's, which is kept unless it may change."""
+        if claim.replay is not None:
+            return _replayed(claim.replay)
+        answer: Answer | None = None
+        try:
+            response = await self._asked(request, call)
+            if not claim.settled:
+                answer = _kept(response)
+        except Problem as problem:
+            if problem.status < 500 and problem.code != "rate_limited":
+                said = msgspec.json.encode(problem.body(request.get(REQUEST_ID, "")))
+                answer = Answer(problem.status, problems.MEDIA_TYPE, problem.headers, said)
+            raise
+        finally:
+            try:
+                if answer is not None:
+                    await self.shared.claims.keep(claim, answer)
+                elif not claim.settled:
+                    await self.shared.claims.release(claim)
+            except (SqlError, Problem) as error:
+                log.warning("answer_unkept", path=self.route.path, error=str(error))
+        return response
+
+    async def _asked(self, request: web.Request, call: Call[Any]) -> web.StreamResponse:
         try:
             async with asyncio.timeout(self._budget_s(request)):
                 result = await self.route.handler(call)
@@ -124,18 +185,28 @@ class _Endpoint:
         challenge = {"WWW-Authenticate": "Bearer"}  # RFC 6750 section 3
         if scheme.lower() != "bearer" or not token:
             raise Problem("unauthenticated", headers=challenge)
-        token, now_s = token.strip(), now_ms() // 1_000
-        caller = self.shared.seen.find(token, now_s)
-        if caller is None:
-            try:
-                caller = self.services.issuer.verify(token, now_s)
-            except BadToken as error:
-                log.info("bad_token", reason=str(error))
-                challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
-                raise Problem("unauthenticated", headers=challenge) from None
-            self.shared.seen.keep(token, caller, now_s)
+        try:
+            caller = await self._known(token.strip())
+        except BadToken as error:
+            log.info("bad_token", reason=str(error))
+            challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+            raise Problem("unauthenticated", headers=challenge) from None
         if not self.route.open_to(caller.scopes):
             raise Problem("forbidden_scope", scope=self.route.scope)
+        return caller
+
+    async def _known(self, token: str) -> Caller:
+        """Whose token this is, an API key or an access token; raises BadToken."""
+        if token.startswith(MARK):
+            try:
+                return await self.shared.keys.find(token, now_ms())
+            except SqlError:
+                raise Problem("unavailable", headers={"Retry-After": "1"}) from None
+        now_s = now_ms() // 1_000
+        caller = self.shared.seen.find(token, now_s)
+        if caller is None:
+            caller = self.services.issuer.verify(token, now_s)
+            self.shared.seen.keep(token, caller, now_s)
         return caller
 
     async def _body(self, request: web.Request) -> Any:
@@ -174,6 +245,21 @@ class _Endpoint:
         return web.Response(
             body=raw, status=status, content_type="application/json", headers=headers
         )
+
+
+def _kept(response: web.StreamResponse) -> Answer:
+    """An answer as it is kept."""
+    assert isinstance(response, web.Response) and isinstance(response.body, bytes)
+    headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+    return Answer(response.status, response.content_type, headers, response.body)
+
+
+def _replayed(answer: Answer) -> web.Response:
+    """An answer that was given before."""
+    headers = {"Cache-Control": "private, no-store", **answer.headers, idempotency.REPLAYED: "true"}
+    return web.Response(
+        body=answer.body, status=answer.status, content_type=answer.media_type, headers=headers
+    )
 
 
 def _rendered(request: web.Request, value: Any, headers: dict[str, str]) -> tuple[bytes, str]:

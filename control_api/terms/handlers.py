@@ -41,8 +41,10 @@ def created(book: Book[Any], path: str) -> Operation:
     async def create(call: Call[Any]) -> Reply:
         async with _editing(call) as edit:
             made = await book.create(edit, call.body)
+            reply = _tagged(made, Location=f"{path}/{made.id}")
+            await call.settle(edit.connection, reply, 201)
         await _tell(call, book, None, made)
-        return _tagged(made, Location=f"{path}/{made.id}")
+        return reply
 
     create.__doc__ = f"A new {book.noun}."
     return create
@@ -112,8 +114,10 @@ async def give(call: Call[types.GrantRequest]) -> Reply:
     """Give an account a package or a title."""
     async with _editing(call) as edit:
         made = await grants.give(edit, call.body)
+        reply = Reply(made, {"Location": f"/v1/entitlements/{made.id}"})
+        await call.settle(edit.connection, reply, 201)
     await call.services.playback.cases.changed(made.account_id)
-    return Reply(made, {"Location": f"/v1/entitlements/{made.id}"})
+    return reply
 
 
 async def take(call: Call[None]) -> None:

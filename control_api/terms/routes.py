@@ -101,6 +101,7 @@ ROUTES: tuple[Route, ...] = (
         scope="entitlement:write",
         body=types.GrantRequest,
         status=201,
+        keyed=True,
     ),
     Route(
         "DELETE",

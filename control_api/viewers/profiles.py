@@ -7,7 +7,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import ids, sessions
-from control_api.calls import Call
+from control_api.calls import Call, Reply
 from control_api.problems import Problem
 from control_api.ratings import age_of
 from control_api.times import utc
@@ -19,7 +19,7 @@ PLAIN = ("name", "kind", "max_rating", "lang")
 row = profile.c
 
 
-async def add(call: Call[shapes.ProfileRequest]) -> shapes.Profile:
+async def add(call: Call[shapes.ProfileRequest]) -> Reply:
     """Add a profile."""
     asked, account_id = call.body, call.caller.account_id
     _rated(asked.max_rating)
@@ -37,9 +37,10 @@ async def add(call: Call[shapes.ProfileRequest]) -> shapes.Profile:
         if (await connection.execute(count)).scalar_one() >= MOST:
             raise Problem("profile_limit", limit=MOST)
         await connection.execute(insert(profile).values(made))
-        made_row = await find(connection, account_id, str(made["id"]))
+        reply = Reply(answer(await find(connection, account_id, str(made["id"]))))
+        await call.settle(connection, reply, 201)
     await call.services.playback.cases.changed(account_id)
-    return answer(made_row)
+    return reply
 
 
 async def page(call: Call[None]) -> shapes.ProfileList:

@@ -19,8 +19,8 @@ _PURPOSE: Final = b"headwater webhook secrets"
 class Vault:
     """Seals and opens; keeps the derived key only."""
 
-    def __init__(self, sealing_secret: bytes) -> None:
-        self._aead = AESGCM(HKDF(SHA256(), 32, None, _PURPOSE).derive(sealing_secret))
+    def __init__(self, sealing_secret: bytes, purpose: bytes = _PURPOSE) -> None:
+        self._aead = AESGCM(HKDF(SHA256(), 32, None, purpose).derive(sealing_secret))
 
     def seal(self, endpoint_id: str, secret: bytes) -> str:
         nonce = secrets.token_bytes(NONCE_BYTES)

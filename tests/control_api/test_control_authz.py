@@ -23,7 +23,8 @@ from runtime.sql import Database
 
 PARTNER = frozenset({"webhook:manage"})
 READER = "admin:read"
-READ = frozenset({"admin", "catalog:write", "rights:write", "session:terminate"})  # GETs that a reader may ask
+# Whose GETs a reader may ask.
+READ = frozenset({"admin", "catalog:write", "rights:write", "session:terminate"})
 INTRUDER = "acc_b"
 DEVICE = {"id": "tv-b"}
 MARK = {"position_ms": 50_000, "duration_ms": 100_000, "updated_at": "2026-01-01T00:00:00Z"}
@@ -170,6 +171,11 @@ TABLE: dict[str, Row] = {
     "POST /v1/entitlements": SERVICE,
     "DELETE /v1/entitlements/{id}": SERVICE,
     "GET /v1/admin/entitlements": SUPPORT,
+    "GET /v1/admin/keys": ADMIN,
+    "POST /v1/admin/keys": ADMIN,
+    "GET /v1/admin/keys/{id}": ADMIN,
+    "POST /v1/admin/keys/{id}/rotate": ADMIN,
+    "DELETE /v1/admin/keys/{id}": ADMIN,
     "GET /v1/admin/sessions": SUPPORT,
     "GET /v1/admin/sessions/{id}": SUPPORT,
     "POST /v1/admin/sessions/{id}/terminate": SUPPORT,
@@ -318,6 +324,7 @@ SAID = {  # a word of `OURS` that a client may say, and where
     ("SessionPage", "account_id"): "a filter of support's",
     ("GrantPage", "account_id"): "a filter of support's",
     ("GrantRequest", "account_id"): "a service's",
+    ("NewKey", "scopes"): "an administrator's",
     ("PackageDocument", "tier"): "an operator's",
     ("OfferDocument", "price_minor"): "an operator's",
 }

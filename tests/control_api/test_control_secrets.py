@@ -16,7 +16,7 @@ from runtime.sql import Database
 HOOK_SECRET = secret_text(b"marked-hook-secret-of-32-bytes--")
 PASSWORD, PIN = "marked-password-of-the-house", "86420975"
 MERGE = {"Content-Type": "application/merge-patch+json"}
-SCOPES = VIEWER_SCOPES | {"webhook:manage", "tokens:issue", "tokens:introspect"}
+SCOPES = VIEWER_SCOPES | {"admin", "webhook:manage", "tokens:issue", "tokens:introspect"}
 
 
 @pytest.fixture
@@ -79,6 +79,13 @@ async def play(api: Any) -> set[str]:
     rotate = f"/v1/webhooks/{made['endpoint']['id']}/rotate"
     secrets.add((await ask(api, secrets, rotate, None))["secret"])
     await ask(api, secrets, "/v1/hooks/billing", {"secret": HOOK_SECRET})
+
+    new = {"name": "CMS", "scopes": ["webhook:manage"]}
+    key = (await ask(api, secrets, "/v1/admin/keys", new))["secret"]
+    for text in (key, key[:-1] + "~", key + "x"):
+        headers = {"Authorization": f"Bearer {text}"}
+        await ask(api, secrets, "/v1/webhooks", None, method="GET", headers=headers)
+        await ask(api, secrets, "/v1/admin/keys", new, headers=headers)
 
     device = {"id": "one"}
     started = await ask(

@@ -2,6 +2,7 @@
 80, 162, 163).
 """
 
+from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -29,6 +30,8 @@ async def ask(api: Any, method: str, path: str, body: Any = None, tag: str = "")
     headers = api.bearer(scopes=SCOPES) | ({"If-Match": tag} if tag else {})
     if method == "PATCH":
         headers["Content-Type"] = MERGE
+    if method == "POST":
+        headers["Idempotency-Key"] = token_hex(8)
     async with api.client.request(method, api.url + path, json=body, headers=headers) as answer:
         told = await answer.json(content_type=None) if await answer.read() else None
         return answer.status, told, answer.headers.get("ETag", "")
