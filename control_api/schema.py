@@ -285,6 +285,7 @@ playback_session = Table(
     Column("position_ms", BigInteger),
     Column("pin_passed", Boolean, nullable=False, server_default=false()),
     Index(None, "account_id", "started_ms"),
+    Index(None, "started_ms", "id"),
     Index(None, "cti"),
     Index(
         "ix_playback_session_live",

@@ -1,4 +1,6 @@
-"""What live sessions need done behind them: debts paid, the silent ended (CTL-107, CTL-108)."""
+"""What sessions need done behind them: debts paid, the silent ended, viewers counted (CTL-107,
+CTL-108, CTL-145).
+"""
 
 import asyncio
 import contextlib
@@ -10,6 +12,7 @@ from control_api.calls import Services
 from control_api.cases import DOMAINS
 from control_api.ledger import Ledger
 from control_api.outbox.consumer import Consumer
+from control_api.popularity import work as popularity
 from control_api.streams import Streams
 from control_api.times import now_ms
 from runtime import logs
@@ -63,6 +66,7 @@ def work(services: Services) -> Sequence[Part]:
         Background("qoe", lambda: qoe.forward(playback.quality, fetcher, f"{router_url}/cmcd")),
         Debts(playback.ledger),
         Background("reaper", lambda: reap(playback.streams)),
+        popularity.part(services.database),
         Background("access-ear", playback.cases.listen),
         Background("access-follower", follower.run),
     ]

@@ -1,0 +1,1 @@
+"""What is watched now: plays counted once a viewer, forgotten by half-lives (CTL-145)."""
