@@ -3,6 +3,7 @@
 Source: manifest-proxy MP-41, MP-52.
 """
 
+from collections import Counter
 from functools import cached_property
 from hashlib import blake2b
 
@@ -12,8 +13,12 @@ from native.holes import Template
 from native.http import Entity
 from native.http.mold import Mold
 
+from .zipped import Zipped, zipped
+
 PERSONAL = "private, no-store"
 GZIP_FROM_BYTES = 1024
+ZIPPED_FROM = 16  # copies: making what they share costs as much
+MAX_ZIPPED = 8
 
 
 class Copies:
@@ -23,8 +28,9 @@ class Copies:
         """`folders` are what bits of a viewer's pattern choose between."""
         self.template = template
         self._folders = folders[0].encode(), folders[1].encode()
-        self._content_type = content_type
         self._shared: Entity | None = None
+        self._coded: Counter[int] = Counter()  # copies by the size of their tokens
+        self._zipped: dict[int, Zipped | None] = {}
         self._mold = Mold(content_type=content_type, cache_control=PERSONAL, ranges=False)
         marked = template.render(b"\0t", b"\0s")  # no text holds a NUL, so holes show
         self._digest = blake2b(marked, digest_size=16).digest()
@@ -52,11 +58,17 @@ class Copies:
         etag = blake2b(made_from, digest_size=16).hexdigest()
         if not coded or len(body) < GZIP_FROM_BYTES:
             return self._mold.cast(body, etag)
-        return Entity(
-            body,
-            etag=etag,
-            content_type=self._content_type,
-            cache_control=PERSONAL,
-            gzip=isal_zlib.compress(body, 1, wbits=31),
-            ranges=False,
-        )
+        zipped = None if sid or pattern else self._zipped_for(len(token))
+        gzip = zipped.of(body, token) if zipped else isal_zlib.compress(body, 1, wbits=31)
+        return self._mold.cast_coded(body, gzip, etag)
+
+    def _zipped_for(self, size: int) -> Zipped | None:
+        """What copies with tokens of a size share, once some were asked for."""
+        self._coded[size] += 1
+        if self._coded[size] < ZIPPED_FROM:
+            return None
+        if size not in self._zipped:
+            if len(self._zipped) >= MAX_ZIPPED:
+                self._zipped.clear()
+            self._zipped[size] = zipped(self.template, size)
+        return self._zipped[size]

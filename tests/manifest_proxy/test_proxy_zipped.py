@@ -1,0 +1,96 @@
+"""Coded copies that share their stream (MP-52; RFC 1951, RFC 1952)."""
+
+import gzip
+import re
+from typing import Any
+
+import aiohttp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from manifest_proxy.copies import ZIPPED_FROM, Copies
+from manifest_proxy.zipped import MAX_TOKEN, zipped
+from native.holes import Template
+from native.http import Answer, Entity, Request, serve
+from native.http.mold import Mold
+
+TOKENS = st.text("abcdefghijklmnopqrstuvwxyz0123456789-_", min_size=1, max_size=300)
+TEXT = st.one_of(
+    st.binary(max_size=30),
+    st.sampled_from([b"#EXTINF:2,\n", b"https://cdn.example/cat:", b"/live/a/v1/7.m4s\n"]),
+    st.integers(0, 30).map(lambda n: b"/live/a/v1/%d.m4s\n" % n),
+)
+PIECES = st.lists(st.one_of(TEXT, st.just(0)), max_size=80)
+
+
+@given(PIECES, TOKENS, TOKENS)
+def test_what_is_shared_holds_for_any_token(pieces: list[bytes | int], one: str, two: str) -> None:
+    template = Template(pieces)
+    shared = zipped(template, len(one))
+    if shared is None:  # a token of few octets, or one that the text has too
+        return
+    for token in (one, (two * 300)[: len(one)]):
+        body = template.render(token.encode())
+        assert gzip.decompress(shared.of(body, token.encode())) == body
+
+
+def test_a_window_of_many_segments() -> None:
+    """References reach no further back than a window (RFC 1951 section 2)."""
+    template = Template(p for n in range(900) for p in (b"#EXTINF:2,\nhttps://a/", 0, b"/%d\n" % n))
+    shared = zipped(template, 200)
+    assert shared is not None
+    body = template.render(b"t" * 200)
+    assert gzip.decompress(shared.of(body, b"t" * 200)) == body
+    assert len(body) > 190_000 and len(shared.of(body, b"t" * 200)) < 6000
+
+
+def test_what_is_not_shared() -> None:
+    assert zipped(Template([b"x", 0]), MAX_TOKEN + 1) is None
+    assert zipped(Template([b"x", 0]), 0) is None
+    assert zipped(Template([b"x", 1]), 8) is None
+
+
+def test_copies_share_only_what_the_token_alone_tells_apart() -> None:
+    text = [b"segment of nothing\n", 0] * 99
+    personal, named = Copies(Template(text), "text/plain"), Copies(Template([*text, 1]), "a/b")
+    marked = Copies(Template([*text, b"~m-07"]).choosing(b"~m-"), "a/b", ("x", "yy"))
+    for at in range(2 * ZIPPED_FROM):
+        token, sid = b"token-%02d" % at, b"s%d" % at
+        for copies, pattern in ((personal, b""), (named, b""), (marked, bytes([at % 2] * 32))):
+            coded = copies.copy(token, sid, coded=True, pattern=pattern)
+            plain = copies.copy(token, sid, coded=False, pattern=pattern)
+            body = plain.body
+            assert coded.gzip is not None and gzip.decompress(coded.gzip) == body
+            assert coded.etag == plain.etag and token in body
+            assert body.endswith(b"yy" if at % 2 else b"x") or copies is not marked
+
+
+async def test_a_cast_twin_is_on_the_wire_as_an_entity_is() -> None:
+    body, coded, tag = b"x" * 99, gzip.compress(b"x" * 99), "abc"
+    kind: dict[str, Any] = {"content_type": "a/b", "cache_control": "no-store", "ranges": False}
+    made: dict[str, Entity] = {
+        "/cast": Mold(**kind).cast_coded(body, coded, tag),
+        "/whole": Entity(body, etag=tag, gzip=coded, **kind),
+    }
+
+    def handler(request: Request) -> Answer:
+        return made[request.path]
+
+    server = await serve(handler, host="127.0.0.1", port=0)
+    async with aiohttp.ClientSession(auto_decompress=False) as http:
+        for headers in (
+            {"Accept-Encoding": "gzip"},
+            {"Accept-Encoding": "identity"},
+            {"Accept-Encoding": "gzip", "If-None-Match": '"abc-gz"'},
+            {"Accept-Encoding": "identity", "If-None-Match": '"abc"'},
+        ):
+            found = []
+            for path in made:
+                url = f"http://127.0.0.1:{server.port}{path}"
+                async with http.get(url, headers=headers) as answer:
+                    lines = re.sub(
+                        rb"Date: .*?GMT", b"", b"\n".join(map(b": ".join, answer.raw_headers))
+                    )
+                    found.append((answer.status, lines, await answer.read()))
+            assert found[0] == found[1] and found[0][0] in (200, 304)
+    await server.close()
