@@ -133,10 +133,19 @@ class Router:
         self.plans.accept(plan, now_ms)
         self._planned(now_ms)
 
-    def use(self, picture: Picture) -> None:
-        """Decide upon this snapshot from now on; its CDNs are the pathways, in their order."""
-        self.picture = picture
+    def use(self, picture: Picture, ready: Decider | None = None) -> None:
+        """Decide upon this snapshot from now on; its CDNs are the pathways, in their order. What
+        `ready` has planned of it need not be planned again.
+        """
+        self.picture, self._last = picture, ready or self._last
         self.decider = self._made()
+
+    def upon(self, picture: Picture) -> Decider:
+        """What would decide upon this snapshot now."""
+        return self._decider(self.plans.current, self._stands(), picture)
+
+    def _stands(self) -> dict[str, Admin]:
+        return {name: site.admin for name, site in self.sites.items()}
 
     def tick(self, now_ms: int) -> None:
         """Once a second: plans end, maintenance begins and ends."""
@@ -177,17 +186,16 @@ class Router:
             self.moves.add(move)
 
     def _made(self) -> Decider:
-        stands = {name: site.admin for name, site in self.sites.items()}
-        self._last = self._decider(self.plans.current, stands)
+        self._last = self._decider(self.plans.current, self._stands(), self.picture)
         return self._last
 
     def made(self, plan: Plan, now_ms: int) -> Decider:
         """What would decide if this plan held."""
-        return self._decider(plan, {name: plan.stand(name, now_ms) for name in self.sites})
+        stands = {name: plan.stand(name, now_ms) for name in self.sites}
+        return self._decider(plan, stands, self.picture)
 
-    def _decider(self, plan: Plan, stands: Mapping[str, Admin]) -> Decider:
+    def _decider(self, plan: Plan, stands: Mapping[str, Admin], picture: Picture | None) -> Decider:
         conditions = {n: Condition(s.health.state, stands[n]) for n, s in self.sites.items()}
-        picture = self.picture
         if picture is not None:
             picture = replace(picture, stands=tuple(map(Stand, stands.values())))
         clones = [Pathway(spec.id, "", CLONE_PRIORITY) for spec in plan.clones]

@@ -11,7 +11,7 @@ Rules of the file
    of health and priority holds: it needs nothing but the probes (RT-15, RT-16).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from . import policy as static
@@ -80,7 +80,7 @@ class Decider:
         picture: Picture | None = None,
         before: "Decider | None" = None,
     ) -> None:
-        """`before` lends what it knows of rules that still hold."""
+        """`before` lends what it knows of rules and of a snapshot that still hold."""
         self.plan, self.version, self.picture = plan, version, picture
         self._ids = tuple(pathway.id for pathway in pathways)
         self.pathways = tuple(pathways)
@@ -93,7 +93,11 @@ class Decider:
         )
         self._chooser: Chooser | None = None
         if chosen is not None and picture is not None and not plan.fallback:
-            self._chooser = Chooser(chosen, picture)
+            planned = before._chooser if before is not None else None
+            if planned is not None and planned.fits(chosen, picture):
+                self._chooser = planned
+            else:
+                self._chooser = Chooser(chosen, picture)
         self.well = all(each.state is State.UP for each in conditions.values())
         self._static: dict[tuple[int, bool, str], Choice] = {}
         self._killed = self._book.mask(
@@ -101,6 +105,13 @@ class Decider:
         )
         self._everyone = (1 << len(self._ids)) - 1
         self._known = (1 << len(picture.cdns)) - 1 if picture is not None else 0
+
+    def prepare(self, before: "Decider") -> Iterator[None]:
+        """Plan what sessions asked `before`, a region a step."""
+        if self._chooser is not None and before._chooser is not None:
+            for region in before._chooser.regions():
+                self._chooser.table(Cell(region))
+                yield
 
     def decide(self, question: Question) -> Choice:
         """The choice for one session; never fails, never empty."""

@@ -9,6 +9,7 @@ Rules of the file
 
 import asyncio
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -74,7 +75,14 @@ class Upkeep:
         self._flush()
 
     def round(self) -> None:
-        """Bring everything up to date."""
+        """Bring everything up to date at once."""
+        for _ in self._steps():
+            pass
+
+    def _steps(self) -> Iterator[None]:
+        """The same in steps of a millisecond or two: the next snapshot is planned while the last
+        one decides.
+        """
         now_ms = self._clock.now_ms()
         self._read_plan(now_ms)
         self._router.tick(now_ms)
@@ -88,7 +96,9 @@ class Upkeep:
             fill=self._commits.fills,
         )
         self._commits.note([site.load_mbps for site in picture.sites[""]], now_ms / 1000)
-        self._router.use(picture)
+        ready = self._router.upon(picture)
+        yield from ready.prepare(self._router.decider)
+        self._router.use(picture, ready)
         AGE.set(picture.age_ms(now_ms) / 1000)
         self._flush()
 
@@ -107,7 +117,8 @@ class Upkeep:
     async def _forever(self) -> None:
         while True:
             await asyncio.sleep(ROUND_S)
-            self.round()
+            for _ in self._steps():
+                await asyncio.sleep(0)
 
     def _read_plan(self, now_ms: int) -> None:
         if self._plan_file is None:

@@ -21,6 +21,16 @@ class Chooser:
         self._dwell_s = policy.dwell_s
         self._tail = (policy.name, policy.version, snapshot.version)
 
+    def fits(self, policy: Policy, snapshot: Snapshot) -> bool:
+        """Whether what is planned here is what this policy says of that snapshot."""
+        mine = self.snapshot
+        same = (mine.version, mine.stands) == (snapshot.version, snapshot.stands)
+        return policy is self.policy and mine.cells is snapshot.cells and same
+
+    def regions(self) -> tuple[str, ...]:
+        """Those that were asked for."""
+        return tuple(self._regions)
+
     def table(self, cell: Cell) -> tuple[Cell, Table]:
         """The table that decides for a cell, and whose it is after back-off."""
         region = cell.region if cell.region in self.snapshot.sites else ""

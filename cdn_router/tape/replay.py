@@ -94,6 +94,9 @@ def replay(
                 raise ValueError(f"{where}: does not follow: {error}") from None
             if again is None:
                 continue
+            if isinstance(again, Skipped):
+                yield again
+                continue
             now, kind = ENCODER.encode(again), str(again.__struct_config__.tag)
             yield Same(kind) if now == text else Differs(node, number, kind, text, now)
 
@@ -106,19 +109,19 @@ class Player:
         self._policies, self._policy = policies, policy
         self._state = State((), 0.0)
         self._exchange = Exchange(self._state, "")
-        self._picture: Snapshot | None = None
-        self._deciders: dict[int, Decider] = {}
+        self._pictures: dict[int, Snapshot] = {}
+        self._deciders: dict[int, Decider | None] = {}
 
     def anchored(self, line: AnchorLine) -> None:
-        """Know what the anchor says and nothing else."""
+        """Know what the anchor says; who played until then still decides as before."""
         self.knows = True
         self._state = line.state()
         self._exchange = Exchange(self._state, "")
-        self._picture = None
-        self._deciders.clear()
 
-    def play(self, line: Line) -> SnapshotLine | DecisionLine | None:
-        """Do what the line says; what came of it this time, for what has an outcome."""
+    def play(self, line: Line) -> SnapshotLine | DecisionLine | Skipped | None:
+        """Do what the line says; what came of it this time, for what has an outcome. Of a world
+        upon a snapshot before the first anchor nothing is known.
+        """
         match line:
             case SampleLine(now_s, cell, cdn, sample):
                 self._state.sample(cell, cdn, sample, now_s)
@@ -133,7 +136,10 @@ class Player:
             case WorldLine():
                 self._deciders = {line.world: self._decider(line)}
             case DecisionLine():
-                choice = self._deciders[line.world].decide(line.question)
+                decider = self._deciders[line.world]
+                if decider is None:
+                    return Skipped()
+                choice = decider.decide(line.question)
                 return DecisionLine.of(
                     line.at_ms, line.session_id, line.world, line.question, choice
                 )
@@ -141,22 +147,24 @@ class Player:
 
     def _snapped(self, line: SnapshotLine) -> SnapshotLine:
         down = set(line.down)
-        self._picture = self._state.snapshot(
+        picture = self._state.snapshot(
             line.at_ms,
             stands=line.stands,
             probed_down=lambda region, cdn: (region, cdn) in down,
             fill=line.fill,
         )
-        return snapped(self._picture, line.fill)
+        self._pictures = {v: p for v, p in self._pictures.items() if v == picture.version - 1}
+        self._pictures[picture.version] = picture
+        return snapped(picture, line.fill)
 
-    def _decider(self, line: WorldLine) -> Decider:
+    def _decider(self, line: WorldLine) -> Decider | None:
         plan, picture = line.plan, None
         if self._policy:
             plan = structs.replace(plan, policy=self._policy)
         if line.snapshot:
-            if self._picture is None or self._picture.version != line.snapshot:
-                raise ValueError(f"snapshot {line.snapshot} is not on the tape")
-            picture = changed(self._picture, stands=line.stands)
+            if line.snapshot not in self._pictures:
+                return None
+            picture = changed(self._pictures[line.snapshot], stands=line.stands)
         return Decider(
             [Pathway(name, "", priority) for name, priority in line.pathways],
             {name: Condition(health, admin) for name, (health, admin) in line.conditions.items()},

@@ -219,3 +219,31 @@ def test_chunks_that_cannot_be_written_are_a_loss_and_no_lie() -> None:
 def test_what_is_no_tape_is_said_so(text: bytes) -> None:
     with pytest.raises(ValueError, match="line 1"):
         list(replay([Numbered("", 1, text)], POLICIES))
+
+
+def test_decisions_between_a_snapshot_and_its_use() -> None:
+    """The next snapshot is planned while the last one decides, also where a replay may begin."""
+    kept: list[Numbered] = []
+
+    def write(chunk: bytes, first: str) -> None:
+        texts = chunk.splitlines()
+        kept.extend(Numbered("", int(first) + n, text) for n, text in enumerate(texts))
+
+    clock = ManualClock(BEGUN_S * 1000)
+    cells = State([cdn(each) for each in SETTINGS.pathways], BEGUN_S)
+    router, tape = build(SETTINGS, clock), Tape(write, cells, BEGUN_S)
+    router.record = tape.record
+    router.apply(Plan(1, policy="headwater"), clock.now_ms())
+    for hour in range(3):
+        cells.sample(Cell("SE"), hour, Sample(1, 90, 0, 5, 5), clock.now_ms() / 1000)
+        picture = cells.snapshot(clock.now_ms())
+        router.poll("hls", "sid=a", clock.now_ms())
+        router.administer(NAMES[hour], Admin.DRAINED, clock.now_ms())
+        router.poll("hls", "sid=b", clock.now_ms())
+        router.use(picture, router.upon(picture))
+        router.poll("hls", "sid=c", clock.now_ms())
+        clock.advance(3_600)
+    tape.flush()
+    assert Counter(map(type, replay(kept, POLICIES))) == {Same: 12}
+    last = max(i for i, line in enumerate(kept) if b'"kind":"anchor"' in line.text)
+    assert Counter(map(type, replay(kept[last:], POLICIES))) == {Same: 2, Skipped: 2}

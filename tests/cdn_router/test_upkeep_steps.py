@@ -1,0 +1,64 @@
+"""The next snapshot is planned in steps beside the one that decides, for the regions asked for."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+
+from cdn_router.admin.plan import Plan
+from cdn_router.cells.state import State
+from cdn_router.cells.sums import Sample
+from cdn_router.core import Router
+from cdn_router.pathways import Admin
+from cdn_router.policies.face import Cell, Snapshot, Table
+from cdn_router.policies.ours import Headwater
+from cdn_router.server import build, cdn
+from cdn_router.sessions import Viewer
+from cdn_router.settings import Settings
+from cdn_router.upkeep import Upkeep
+from runtime.clock import ManualClock
+
+REGIONS = ("SE", "NO", "DE")
+
+
+class Counted(Headwater):
+    """Ours, that counts what it plans."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plans: Counter[tuple[str, int]] = Counter()
+
+    def plan(self, region: str, snapshot: Snapshot) -> Mapping[Cell, Table]:
+        self.plans[region, snapshot.version] += 1
+        return super().plan(region, snapshot)
+
+
+def version_of(router: Router) -> int:
+    assert router.picture is not None
+    return router.picture.version
+
+
+async def test_no_poll_waits_for_a_plan() -> None:
+    clock, settings, policy = ManualClock(), Settings(), Counted()
+    router = build(settings, clock)
+    router.policies["headwater"] = policy
+    router.apply(Plan(1, policy="headwater"), clock.now_ms())
+    cells = State([cdn(each) for each in settings.pathways], clock.now_ms() / 1000)
+    upkeep = Upkeep(router, cells, clock)
+    for region in (*REGIONS, "FR"):
+        cells.sample(Cell(region), 0, Sample(1, 90, 0, 5, 5), clock.now_ms() / 1000)
+    upkeep.round()
+    for region in REGIONS:
+        router.start(f"s-{region}", Viewer("/live/", region), clock.now_ms())
+    assert policy.plans == Counter({(region, 1): 1 for region in REGIONS})
+    await upkeep.start()  # a round at once, and rounds in steps
+    while (version := version_of(router)) < 4:
+        planned = {region for region, of in policy.plans if of == version}
+        assert planned == set(REGIONS), "before anybody asks"
+        for region in REGIONS:
+            router.poll("hls", f"sid=s-{region}", clock.now_ms())
+        await asyncio.sleep(0)
+    assert set(policy.plans.values()) == {1}
+    router.administer("CDN-B", Admin.DRAINED, clock.now_ms())
+    router.poll("hls", "sid=s-SE", clock.now_ms())
+    assert policy.plans["SE", version] == 2, "a drain is another snapshot"
+    await upkeep.stop()
