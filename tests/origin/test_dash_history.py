@@ -114,6 +114,7 @@ class Shown:
 
     def __init__(self, channel: Channel, bandwidth: list[int]) -> None:
         self.channel = channel
+        self.name, self.base = channel.name, f"/live/{channel.name}"
         self.settings = SimpleNamespace(
             window_s=48, time_url="/time", latency_s=Fraction(2), hold_s=13
         )
