@@ -36,8 +36,12 @@ def tool(name: str) -> str:
     return path
 
 
-def start(command: Sequence[str], port: int, core: int = SERVER_CORE) -> subprocess.Popen[bytes]:
-    """Run a server pinned to one core; returns when it accepts connections."""
+def start(
+    command: Sequence[str], port: int, core: int | str = SERVER_CORE
+) -> subprocess.Popen[bytes]:
+    """Run a server pinned to a core, or to a list such as `0,1`; returns when it accepts
+    connections.
+    """
     process = subprocess.Popen(
         ["taskset", "-c", str(core), *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -90,14 +94,21 @@ class Round(NamedTuple):
     p99_ms: float
 
 
-def wrk(url: str, *, connections: int, seconds: int, script: Path | None = None) -> Round:
+def wrk(
+    url: str,
+    *,
+    connections: int,
+    seconds: int,
+    script: Path | None = None,
+    cores: str = str(LOAD_CORE),
+) -> Round:
     """One round; an answer that is not 2xx or 3xx fails the bench. `script`: Lua that words the
     requests.
     """
     worded = [] if script is None else ["-s", str(script)]
     shape = ["-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
     done = subprocess.run(
-        [*PINNED_LOAD, tool("wrk"), *shape, *worded, url],
+        ["taskset", "-c", cores, tool("wrk"), *shape, *worded, url],
         capture_output=True,
         text=True,
         check=True,
