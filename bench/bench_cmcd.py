@@ -1,9 +1,11 @@
-"""CMCD v2 events per second, one core each: decoded, taken in, and over HTTP in batches of 20.
+"""CMCD v2 events per second, one core each: parsed, taken in, and over HTTP in batches of 20.
 
     python -m bench.bench_cmcd --json
 
-The peer of `decode` is decodeCmcd of npm @svta/cml-cmcd in Node on the same records; ours also
-holds each key to its type. HTTP: wrk posts batches to the router's own listener.
+The peer of `parse` (bodies into what the router goes by) and `decode` (a record into all of its
+keys) is decodeCmcd of npm @svta/cml-cmcd in Node on the same records; ours also hold each key to
+its type. HTTP: wrk posts batches to the router's own listener; `-cpu` is per second of the server's
+processor time until all that was acknowledged is Parquet.
 """
 
 import argparse
@@ -96,6 +98,21 @@ def columns(bodies: list[bytes], seconds: float) -> float:
     return count / took
 
 
+def parse(bodies: list[bytes], seconds: float) -> float:
+    """Records per second from batches of 20 into facts by session."""
+    from cdn_router.server import build, build_intake
+
+    settings = _settings(0)
+    batch = build_intake(settings, build(settings)).batch
+    begun, count = time.perf_counter(), 0
+    while (took := time.perf_counter() - begun) < seconds:
+        for body in bodies:
+            batch.read(body)
+            batch.groups()
+        count += len(bodies) * BATCH
+    return count / took
+
+
 def decode(lines: list[str], seconds: float) -> float:
     """Records per second through `cdn_router.cmcd.decode`."""
     from cdn_router.cmcd.decode import decode_line
@@ -143,7 +160,14 @@ def http(script: Path, seconds: float) -> tuple[float, float]:
     on a core each.
     """
     port = harness.free_port()
-    server = harness.start([sys.executable, "-m", "bench.bench_cmcd", "--serve", str(port)], port)
+    with tempfile.TemporaryDirectory() as name:
+        command = [sys.executable, "-m", "bench.bench_cmcd", "--serve", str(port), "--into", name]
+        return _posted(harness.start(command, port), port, script, seconds, Path(name))
+
+
+def _posted(
+    server: "subprocess.Popen[bytes]", port: int, script: Path, seconds: float, folder: Path
+) -> tuple[float, float]:
     try:
         before_s = harness.cpu_s(server)
         done = subprocess.run(
@@ -155,6 +179,8 @@ def http(script: Path, seconds: float) -> tuple[float, float]:
             text=True,
             check=True,
         )
+        while any((folder / "journal").glob("*.cmcd")):
+            time.sleep(0.05)
         used_s = harness.cpu_s(server) - before_s
     finally:
         harness.stop(server)
@@ -165,23 +191,27 @@ def http(script: Path, seconds: float) -> tuple[float, float]:
     return float(rate.split()[1]) * BATCH, int(total.split()[0]) * BATCH / used_s
 
 
-def serve(port: int) -> None:
-    """The router's listener, its rates out of the way, until terminated."""
+def serve(port: int, folder: Path) -> None:
+    """The router's listener, its rates out of the way, until terminated. What it keeps becomes
+    Parquet after a second, so that a short run has its share of that.
+    """
     import uvloop
 
+    from cdn_router.archive import keeper
     from cdn_router.server import parts
     from runtime import logs
     from runtime.objects import FolderStore
 
-    async def run(folder: Path) -> None:
+    keeper.TURN_S = 1.0
+
+    async def run() -> None:
         store = FolderStore(folder / "objects")
         for part in parts(_settings(port), kept=(store, folder / "journal")):
             await part.start()
         await asyncio.Event().wait()
 
     logs.setup("router", "warning")
-    with tempfile.TemporaryDirectory() as name:
-        uvloop.run(run(Path(name)))
+    uvloop.run(run())
 
 
 def _settings(port: int):  # type: ignore[no-untyped-def]
@@ -214,6 +244,7 @@ def measure(seconds: float) -> list[str]:
         ]
         own, peer = harness.alternate(lambda: decode(lines, seconds), lambda: node(program), 2)
         return [
+            harness.line("cmcd", "parse", parse(players, seconds), "rec/s", "cml-cmcd", peer),
             harness.line("cmcd", "decode", own, "rec/s", "cml-cmcd", peer),
             harness.line("cmcd", "columns", columns(players, seconds), "rec/s", None, None),
             harness.line("cmcd", "intake-20", intake(players, seconds), "rec/s", None, None),
@@ -231,9 +262,10 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="JSON lines instead of a table")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="length of one round")
     parser.add_argument("--serve", type=int, metavar="PORT", help="be the server")
+    parser.add_argument("--into", type=Path, metavar="DIR", help="where the server keeps events")
     args = parser.parse_args()
     if args.serve:
-        serve(args.serve)
+        serve(args.serve, args.into)
         return
     found = measure(args.seconds)
     print("\n".join(found) if args.json else harness.table(found))

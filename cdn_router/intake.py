@@ -91,7 +91,7 @@ class Intake:
         self._keep = keep
         self._peers = Buckets(per_peer, per_peer * PEER_BURST_S, MAX_PEERS)
         self._weights = Buckets(per_session, per_session * SESSION_BURST_S, sessions.capacity)
-        self._batch = Batch(
+        self.batch = Batch(
             ORDERLY,
             hosts,
             room=MAX_RECORDS + 1,
@@ -105,7 +105,7 @@ class Intake:
         """Take a batch in; RequestError when nothing in it is CMCD, Busy when it is too much."""
         if len(body) > MAX_BODY_BYTES or body.count(b"\n") > MAX_RECORDS:
             raise TooLarge("too_large", f"at most {MAX_BODY_BYTES} bytes and {MAX_RECORDS} records")
-        batch = self._batch
+        batch = self.batch
         odd = batch.read(body)
         if not self._peers.take(peer, len(batch), now_ms):
             raise Busy("rate", "larger batches, or fewer")
@@ -125,7 +125,7 @@ class Intake:
     def _read(self, place: int) -> bool:
         """Read a record that the kernel left."""
         try:
-            record = decode_line(self._batch.line(place).decode())
+            record = decode_line(self.batch.line(place).decode())
         except UnicodeDecodeError:
             raise CmcdError("encoding", "a body is UTF-8") from None
         except CmcdError as error:
@@ -136,7 +136,7 @@ class Intake:
         data = upgrade(record.data) if record.version == 1 else record.data
         session_id = data.get("sid")
         fit = isinstance(session_id, str) and is_session_id(session_id)
-        self._batch.put(place, str(session_id) if fit else None, report_of(data, self._hosts))
+        self.batch.put(place, str(session_id) if fit else None, report_of(data, self._hosts))
         return True
 
     def _observe(self, session_id: str, places: list[int], peer: str, now_ms: int) -> None:
@@ -149,7 +149,7 @@ class Intake:
             return
         session = self._session(session_id, now_ms)
         quality = session.quality = session.quality or Quality()
-        taken, rate_kbps = self._batch.observe(quality, places, now_ms)
+        taken, rate_kbps = self.batch.observe(quality, places, now_ms)
         self.records["taken",] += taken
         if taken < len(places):
             self.records["double",] += len(places) - taken

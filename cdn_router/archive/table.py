@@ -59,7 +59,6 @@ TOLD = pa.schema(
 )
 FOUND = [pa.field(name, pa.string(), nullable=False) for name in ("region", "isp", "cdn")]
 SCHEMA = pa.schema([*TOLD, *FOUND])
-HOST = r"^(?:[A-Za-z][A-Za-z0-9+.-]*://)?(?P<host>[^/]*)"
 
 Locate = Callable[[str], Place]  # the place of an address
 Cdns = Callable[[str], str]  # the CDN of a host
@@ -70,9 +69,10 @@ def table(frames: Iterable[Frame], locate: Locate, cdns: Cdns) -> pa.Table:
     told = _told(frames)
     places = told.column("network").combine_chunks().dictionary_encode()
     known = [locate(address_in(name)) for name in places.dictionary.to_pylist()]
-    named = pc.coalesce(told.column("url"), told.column("h"), pa.scalar(""))
-    hosts = pc.struct_field(pc.extract_regex(named, HOST), "host").combine_chunks()
-    hosts = hosts.dictionary_encode()
+    padded = pc.binary_join_element_wise(told.column("url"), "///", "")
+    named = pc.list_element(pc.split_pattern(padded, "/", max_splits=3), 2)
+    named = pc.coalesce(named, told.column("h"), pa.scalar(""))
+    hosts = named.combine_chunks().dictionary_encode()
     of_hosts = [cdns(host) for host in hosts.dictionary.to_pylist()]
     columns = (
         (places, [place.region for place in known]),
