@@ -4,6 +4,7 @@ from control_api import handlers, shapes, tokens, types
 from control_api.api_keys.routes import ROUTES as API_KEYS
 from control_api.batches import ROUTES as BATCHES
 from control_api.catalogue.routes import ROUTES as CATALOGUE
+from control_api.epg.desk import ROUTES as GUIDE_DESK
 from control_api.guide.routes import ROUTES as GUIDE
 from control_api.identity.routes import ROUTES as IDENTITY
 from control_api.operators.routes import ROUTES as OPERATORS
@@ -116,6 +117,7 @@ ROUTES: tuple[Route, ...] = (
     *API_KEYS,
     *SEARCH,
     *GUIDE,
+    *GUIDE_DESK,
     *RECORDINGS,
     *VIEWERS,
     *IDENTITY,

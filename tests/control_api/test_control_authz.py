@@ -176,6 +176,8 @@ TABLE: dict[str, Row] = {
     "GET /v1/admin/keys/{id}": ADMIN,
     "POST /v1/admin/keys/{id}/rotate": ADMIN,
     "DELETE /v1/admin/keys/{id}": ADMIN,
+    "GET /v1/admin/epg/sources": EDITOR,
+    "GET /v1/admin/epg/imports": EDITOR,
     "GET /v1/admin/sessions": SUPPORT,
     "GET /v1/admin/sessions/{id}": SUPPORT,
     "POST /v1/admin/sessions/{id}/terminate": SUPPORT,

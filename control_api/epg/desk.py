@@ -1,0 +1,162 @@
+"""The guide's sources and what their imports did, for editors (CTL-62, CTL-68)."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import and_, func, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from control_api import sealed, types
+from control_api.calls import Call
+from control_api.epg.report import Report
+from control_api.route import Route
+from control_api.schema import channel_source, epg_event, epg_import_run, epg_source
+from control_api.times import utc
+from runtime import redact
+
+EDITOR = "catalog:write"  # CTL-162
+STALE_MS = 86_400_000  # the guide goes on with what it has for a day (item 2)
+
+run = epg_import_run.c
+
+
+class ImportRun(types.Answer):
+    """`report` once it has ended; held ones changed nothing (CTL-62)."""
+
+    id: str
+    source_id: str
+    state: str
+    started_at: datetime
+    ended_at: datetime | None
+    sha256: str | None
+    report: Report | None
+
+
+class GuideSource(types.Answer):
+    """`stale` when nothing was applied for a day; `known_until` is where its programmes end."""
+
+    id: str
+    url: str | None
+    format: str
+    lang: str
+    tz: str
+    refresh_s: int | None
+    channels: int
+    applied_at: datetime | None
+    known_until: datetime | None
+    stale: bool
+    last_run: ImportRun | None
+
+
+class GuideSources(types.Answer):
+    items: list[GuideSource]
+
+
+class RunsQuery(types.Page):
+    """Of all sources, or of one."""
+
+    source_id: types.Id | None = None
+
+
+class ImportRuns(types.Answer):
+    items: list[ImportRun]
+    next_cursor: str | None
+
+
+async def list_sources(call: Call[None]) -> GuideSources:
+    """Sources of the guide with their last import."""
+    async with call.services.database.read() as connection:
+        sources = (await connection.execute(select(epg_source).order_by(epg_source.c.id))).all()
+        channels = await _by_source(connection, channel_source.c.source_id, func.count())
+        until = await _by_source(connection, epg_event.c.source_id, func.max(epg_event.c.end_ms))
+        applied = await _by_source(
+            connection, run.source_id, func.max(run.ended_ms), run.state == "applied"
+        )
+        latest = await _latest(connection)
+    return GuideSources(
+        [
+            GuideSource(
+                id=each.id,
+                url=None if each.url is None else redact.text(each.url),
+                format=each.format,
+                lang=each.lang,
+                tz=each.tz,
+                refresh_s=each.refresh_s,
+                channels=channels.get(each.id, 0),
+                applied_at=_moment(applied.get(each.id)),
+                known_until=_moment(until.get(each.id)),
+                stale=call.now_ms - (applied.get(each.id) or 0) > STALE_MS,
+                last_run=latest.get(each.id),
+            )
+            for each in sources
+        ]
+    )
+
+
+async def list_runs(call: Call[None]) -> ImportRuns:
+    """Imports of the guide, the newest first."""
+    services, asked = call.services, call.query
+    listing = f"epg-runs:{asked.source_id or ''}"
+    query = select(epg_import_run)
+    if asked.source_id is not None:
+        query = query.where(run.source_id == asked.source_id)
+    after = sealed.position(services.secret, listing, asked.cursor)
+    if after is not None:
+        query = query.where(tuple_(run.started_ms, run.id) < tuple_(*after))
+    query = query.order_by(run.started_ms.desc(), run.id.desc()).limit(asked.limit + 1)
+    async with services.database.read() as connection:
+        rows = (await connection.execute(query)).all()
+    shown, more = rows[: asked.limit], len(rows) > asked.limit
+    last: list[str | int] = [shown[-1].started_ms, shown[-1].id] if more else []
+    cursor = sealed.seal(services.secret, listing, last) if more else None
+    return ImportRuns([_shown(each) for each in shown], cursor)
+
+
+async def _by_source(
+    connection: AsyncConnection, source: Any, value: Any, *which: Any
+) -> dict[str, int]:
+    query = select(source, value).where(*which).group_by(source)
+    return {row[0]: row[1] for row in (await connection.execute(query)).all()}
+
+
+async def _latest(connection: AsyncConnection) -> dict[str, ImportRun]:
+    """The run of each source that began last."""
+    begun = (
+        select(run.source_id, func.max(run.started_ms).label("at_ms"))
+        .group_by(run.source_id)
+        .subquery()
+    )
+    same = and_(run.source_id == begun.c.source_id, run.started_ms == begun.c.at_ms)
+    query = select(epg_import_run).join(begun, same).order_by(run.id)
+    return {row.source_id: _shown(row) for row in (await connection.execute(query)).all()}
+
+
+def _shown(row: Any) -> ImportRun:
+    return ImportRun(
+        id=row.id,
+        source_id=row.source_id,
+        state=row.state,
+        started_at=utc(row.started_ms),
+        ended_at=_moment(row.ended_ms),
+        sha256=row.sha256,
+        report=None if row.report is None else msgspec.convert(row.report, Report),
+    )
+
+
+def _moment(at_ms: int | None) -> datetime | None:
+    return None if at_ms is None else utc(at_ms)
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/v1/admin/epg/sources", list_sources, GuideSources, scope=EDITOR),
+    Route(
+        "GET",
+        "/v1/admin/epg/imports",
+        list_runs,
+        ImportRuns,
+        ("bad_cursor",),
+        scope=EDITOR,
+        query=RunsQuery,
+    ),
+)
