@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import cat
-from native.http import Desk, Handler, Server, serve
+from native.http import Desk, Handler, Limits, Server, serve
 from runtime import logs
 from runtime.clock import SYSTEM, Clock
 from runtime.fetch import Fetcher
@@ -28,6 +28,7 @@ from .settings import OriginAccess, Settings
 from .upstream import Upstream
 
 RELOAD_S = 0.5
+SENDFILE_FROM_BYTES = 4096  # copies that viewers share are small and hot: pages need no copying
 
 log = logs.get("manifest_proxy")
 
@@ -97,6 +98,7 @@ class Listener:
             port=self.port,
             desk=self._desk,
             reuse_port=self._reuse_port,
+            limits=Limits(sendfile_from_bytes=SENDFILE_FROM_BYTES),
         )
         self.port = self._server.port
 
