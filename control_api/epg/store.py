@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
-from sqlalchemy import Select, Table, bindparam, delete, func, insert, select, update
+from sqlalchemy import Select, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import ids
@@ -16,6 +16,7 @@ from control_api.epg.merge import Plan, Stored
 from control_api.epg.normalise import Schedules, Target
 from control_api.epg.programme import Event, Words
 from control_api.schema import channel, channel_source, epg_event, epg_event_text, epg_source
+from runtime import bulk
 
 
 class Change(NamedTuple):
@@ -162,13 +163,13 @@ async def write(
         await connection.execute(change, some)
     named = [(ids.new("event"), new) for new in plan.create]
     place = {"channel_id": channel_id, "source_id": source_id}
-    await _insert(connection, epg_event, [{"id": key, **place, **_row(new)} for key, new in named])
+    await bulk.put(connection, epg_event, [{"id": key, **place, **_row(new)} for key, new in named])
     texts = [
         {"event_id": key, "lang": lang, **msgspec.structs.asdict(spoken)}
         for key, new in (*named, *((old.id, new) for old, new in plan.update))
         for lang, spoken in new.words.items()
     ]
-    await _insert(connection, epg_event_text, texts)
+    await bulk.put(connection, epg_event_text, texts)
     return [
         *(Change("removed", old.id, old.event) for old in plan.remove),
         *(Change("updated", old.id, new) for old, new in plan.update),
@@ -179,11 +180,6 @@ async def write(
 def _row(new: Event) -> dict[str, Any]:
     fields = {name: getattr(new, name) for name in COLUMNS}
     return fields | {"flags": " ".join(new.flags), "hash": new.digest()}
-
-
-async def _insert(connection: AsyncConnection, table: Table, rows: list[dict[str, Any]]) -> None:
-    for batch in _batches(rows):
-        await connection.execute(insert(table), batch)
 
 
 def _batches(items: Sequence[T]) -> Iterator[list[T]]:

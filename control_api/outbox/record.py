@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import events, ids
 from control_api.outbox.tables import outbox
-from runtime import trace
+from runtime import bulk, trace
 
 
 async def emit(
@@ -38,10 +38,9 @@ async def emit(
 async def emit_all(
     connection: AsyncConnection, event_type: str, many: Sequence[Mapping[str, Any]], now_ms: int
 ) -> None:
-    """Events of one type about many subjects, in one statement."""
+    """Events of one type about many subjects."""
     rows = [_row(_made(event_type, data, now_ms, None), now_ms) for data in many]
-    if rows:
-        await connection.execute(insert(outbox), rows)
+    await bulk.put(connection, outbox, rows)
 
 
 def _made(

@@ -5,17 +5,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct, structs
-from sqlalchemy import delete, insert, select, text
+from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api.search.tables import search_entry
 from control_api.search.words import distinct
+from runtime import bulk
 
 BATCH_ROWS = 500
 MAX_WORDS = 400  # of one entry
-COUNT = text(
-    "INSERT INTO search_word (word, n) VALUES (:word, :n)"
-    " ON CONFLICT (word) DO UPDATE SET n = search_word.n + excluded.n"
+UPSERT = "ON CONFLICT (word) DO UPDATE SET n = search_word.n + excluded.n"
+COUNT = text(f"INSERT INTO search_word (word, n) VALUES (:word, :n) {UPSERT}")
+COUNT_MANY = text(  # in one statement, where the database can
+    "INSERT INTO search_word (word, n) SELECT word, n FROM"
+    f" unnest(CAST(:words AS text[]), CAST(:ns AS bigint[])) AS given (word, n) {UPSERT}"
 )
 
 
@@ -40,8 +43,7 @@ async def put(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
 async def add(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
     """Let entries be found whose targets were not there before."""
     rows = [_row(entry) for entry in entries]
-    for at in range(0, len(rows), BATCH_ROWS):
-        await connection.execute(insert(search_entry), rows[at : at + BATCH_ROWS])
+    await bulk.put(connection, search_entry, rows)
     await _count(connection, [row["words"] for row in rows], 1)
 
 
@@ -60,7 +62,12 @@ async def drop(connection: AsyncConnection, target_ids: Sequence[str]) -> None:
 async def _count(connection: AsyncConnection, texts: Sequence[str], sign: int) -> None:
     """Words in order, so that two writers never wait for each other in a ring."""
     counts = Counter(word for words in texts for word in words.split())
-    rows = [{"word": word, "n": sign * n} for word, n in sorted(counts.items())]
+    ordered = sorted(counts.items())
+    if connection.dialect.name == "postgresql":
+        words, ns = [word for word, _ in ordered], [sign * n for _, n in ordered]
+        await connection.execute(COUNT_MANY, {"words": words, "ns": ns})
+        return
+    rows = [{"word": word, "n": sign * n} for word, n in ordered]
     for at in range(0, len(rows), BATCH_ROWS):
         await connection.execute(COUNT, rows[at : at + BATCH_ROWS])
 
