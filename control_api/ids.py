@@ -49,3 +49,10 @@ def uuid7(now_ms: int, random_bits: int) -> str:
 def new(kind: str) -> str:
     """A fresh id of a kind in `PREFIXES`."""
     return PREFIXES[kind] + uuid7(time.time_ns() // 1_000_000, secrets.randbits(74))
+
+
+def made_ms(kind: str, name: str) -> int:
+    """When an id of ours was made, epoch milliseconds; 0 for a name that somebody chose."""
+    digits = name.removeprefix(PREFIXES[kind])
+    ours = len(digits) == 32 and digits[12] == "7" and set(digits) <= set("0123456789abcdef")
+    return int(digits[:12], 16) if ours else 0

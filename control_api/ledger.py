@@ -26,6 +26,7 @@ OWED = metrics.gauge("control_owed", "session rows that wait for the database", 
 LOST = metrics.counter("control_beats_lost", "positions dropped because too many waited")
 MAX_OWED = 200_000
 session = playback_session.c
+KEEPS_TOKEN = frozenset({"stopped", "expired", "failed"})  # ends that nobody forced (CTL-105)
 TOLD = {"expired": "expired", "terminated": "terminated", "support": "terminated"}  # by reason
 
 
@@ -143,6 +144,9 @@ async def close(connection: AsyncConnection, end: End) -> None:
     for row in done.all():
         kind = TOLD.get(end.reason, "ended")
         await told(connection, kind, row._asdict(), end.at_ms, reason=end.reason)
+        if end.reason not in KEEPS_TOKEN:
+            gone = {"cti": row.cti, "session_id": row.id, "reason": end.reason}
+            await outbox.emit(connection, "token.revoked", gone, end.at_ms)
 
 
 async def told(

@@ -28,6 +28,7 @@ from control_api.routerclient import HttpRouter, Router
 from control_api.routes import ROUTES
 from control_api.sessions import Clockwork
 from control_api.settings import Settings
+from control_api.terms import edges
 from control_api.web import mount
 from control_api.webhooks import work as webhooks
 from runtime.fetch import Fetcher
@@ -47,6 +48,7 @@ WORK: tuple[Work, ...] = (
     identity.work,
     webhooks.work,
     idempotency.work,
+    edges.work,
 )
 
 

@@ -14,6 +14,7 @@ from control_api.outbox import emit
 from control_api.problems import Problem
 from control_api.schema import channel, rights_window
 from control_api.search import index
+from control_api.terms.edges import rewritten
 from control_api.times import epoch_ms, utc
 from control_api.types import Page
 
@@ -48,7 +49,8 @@ async def create(edit: Edit, told: types.ChannelRequest) -> types.ChannelEntry:
     await _free(edit.connection, told, key)
     made = types.ChannelEntry(key, "draft", 1, utc(edit.now_ms), told)
     await edit.connection.execute(insert(channel).values(**_row(made)))
-    await _finish(edit, "created", None, made)
+    async with rewritten(edit.connection, rights_window.c.channel_id, [key], edit.now_ms):
+        await _finish(edit, "created", None, made)
     return made
 
 
@@ -67,8 +69,11 @@ async def change(
     await edit.connection.execute(
         update(channel).where(channel.c.id == old.id).values(**_row(made))
     )
-    await edit.connection.execute(delete(rights_window).where(rights_window.c.channel_id == old.id))
-    await _finish(edit, "updated", old, made)
+    async with rewritten(edit.connection, rights_window.c.channel_id, [old.id], edit.now_ms):
+        await edit.connection.execute(
+            delete(rights_window).where(rights_window.c.channel_id == old.id)
+        )
+        await _finish(edit, "updated", old, made)
     return made
 
 

@@ -20,8 +20,9 @@ from control_api.catalogue.tables import content_version, external_id
 from control_api.catalogue.workflow import State, move
 from control_api.outbox import emit
 from control_api.problems import Problem
-from control_api.schema import asset, content, entitlement, epg_event, offer
+from control_api.schema import asset, content, entitlement, epg_event, offer, rights_window
 from control_api.search import index
+from control_api.terms.edges import rewritten
 from control_api.times import utc
 
 PARENTS: Mapping[str, tuple[str, ...]] = {"season": ("series",), "episode": ("season", "series")}
@@ -76,7 +77,9 @@ async def save(
         changed.append(entry)
     ranks = ("series", "season", "episode")
     changed.sort(key=lambda e: ranks.index(e.document.kind) if e.document.kind in ranks else 0)
-    await documents.write(edit.connection, changed, before.keys())
+    keys = [entry.id for entry in changed]
+    async with rewritten(edit.connection, rights_window.c.content_id, keys, edit.now_ms):
+        await documents.write(edit.connection, changed, before.keys())
     await _keep(edit, changed, before)
     return made
 
@@ -106,7 +109,8 @@ async def remove(edit: Edit, entry: types.Entry) -> None:
         query = select(func.count()).select_from(table).where(key == entry.id)
         if (await edit.connection.execute(query)).scalar_one():
             raise Problem("in_use", f"a {table.name} row refers to it")
-    await documents.clear(edit.connection, [entry.id])
+    async with rewritten(edit.connection, rights_window.c.content_id, [entry.id], edit.now_ms):
+        await documents.clear(edit.connection, [entry.id])
     await index.drop(edit.connection, [entry.id])
     for table in (asset, content_version):
         await edit.connection.execute(delete(table).where(table.c.content_id == entry.id))

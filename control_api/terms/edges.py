@@ -1,0 +1,211 @@
+"""The moments at which windows and blackouts begin and end, told within a second (CTL-33).
+
+Rules of the file
+1. What comes with time is told by `Edges`: of all processes by one, in order, and after a stop from
+   where the last one was. How far it came is a row of `edge_mark`, and whoever tells holds it.
+2. What comes with an edit is told by the edit, in its transaction: `rewritten` for windows,
+   `Blackouts.follow` for blackouts. Time does not tell again what began before its row was written.
+3. Windows are written anew with their title: one that is there before and after with the same words
+   has not changed, whatever its id.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import (
+    Column,
+    Select,
+    Table,
+    and_,
+    exists,
+    insert,
+    literal,
+    select,
+    tuple_,
+    union_all,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from control_api import ids
+from control_api.outbox import emit_all
+from control_api.schema import rights_window
+from control_api.terms.tables import blackout, edge_mark
+from control_api.times import now_ms, utc
+from runtime import logs
+from runtime.service import Background
+from runtime.sql import Database, SqlError
+
+log = logs.get("control")
+EVERY_S: Final = 0.5
+BATCH: Final = 500
+WORDS: Final = ("territory", "licence", "platform", "start_ms", "end_ms", "tier", "max_height")
+mark = edge_mark.c
+
+
+class Edge(NamedTuple):
+    """One kind of moment: what it is called, and where it stands."""
+
+    event: str
+    table: Table
+    at: Column[int]
+
+
+EDGES: Final = (
+    Edge("rights.window.opened", rights_window, rights_window.c.start_ms),
+    Edge("rights.window.closed", rights_window, rights_window.c.end_ms),
+    Edge("blackout.started", blackout, blackout.c.start_ms),
+    Edge("blackout.ended", blackout, blackout.c.end_ms),
+)
+
+
+class Edges:
+    """Tells of what came with time, for one of all processes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def forever(self) -> None:
+        """Look now and then, for ever."""
+        while True:
+            try:
+                await self.tell(now_ms())
+            except SqlError as error:
+                log.warning("edges_wait", error=str(error))
+            await asyncio.sleep(EVERY_S)
+
+    async def tell(self, at_ms: int) -> int:
+        """Tell of all that came until now; how many."""
+        told = 0
+        for edge in await self._due(at_ms):
+            count = BATCH
+            while count == BATCH:
+                try:
+                    async with self._database.write() as connection:
+                        count = await _told(connection, edge, at_ms)
+                except IntegrityError:  # another process made the first mark
+                    break
+                told += count
+        return told
+
+    async def _due(self, at_ms: int) -> Sequence[Edge]:
+        """Those of which something came, and those that were never looked at."""
+        async with self._database.read() as connection:
+            found = await connection.execute(_due(at_ms))
+            names = set(found.scalars())
+        return [edge for edge in EDGES if edge.event in names]
+
+
+def _due(at_ms: int) -> Any:
+    asked: list[Select[Any]] = []
+    for edge in EDGES:
+        known = edge_mark.alias()
+        name = known.c.name == edge.event
+        came = and_(
+            tuple_(edge.at, edge.table.c.id) > tuple_(known.c.at_ms, known.c.last_id),
+            edge.at >= known.c.at_ms,  # what an index can find
+            edge.at <= at_ms,
+        )
+        more = select(literal(1)).select_from(edge.table).where(came).correlate(known).exists()
+        asked.append(select(literal(edge.event)).select_from(known).where(name, more))
+        asked.append(select(literal(edge.event)).where(~exists().where(name).correlate(None)))
+    return union_all(*asked)
+
+
+async def _told(connection: AsyncConnection, edge: Edge, at_ms: int) -> int:
+    """Tell of the next ones, and note how far; how many were looked at."""
+    query = select(edge_mark).where(mark.name == edge.event).with_for_update()
+    known = (await connection.execute(query)).first()
+    if known is None:
+        first = {"name": edge.event, "at_ms": at_ms, "last_id": ""}
+        await connection.execute(insert(edge_mark).values(first))
+        return 0
+    place = tuple_(edge.at, edge.table.c.id)
+    came = (
+        select(edge.table)
+        .where(place > tuple_(known.at_ms, known.last_id), edge.at >= known.at_ms, edge.at <= at_ms)
+        .order_by(edge.at, edge.table.c.id)
+        .limit(BATCH)
+    )
+    rows = (await connection.execute(came)).all()
+    if not rows:
+        return 0
+    fresh = [row for row in rows if row._mapping[edge.at.name] > _written_ms(row)]
+    await emit_all(connection, edge.event, [_data(row) for row in fresh], at_ms)
+    last = {"at_ms": rows[-1]._mapping[edge.at.name], "last_id": rows[-1].id}
+    await connection.execute(update(edge_mark).where(mark.name == edge.event).values(last))
+    return len(rows)
+
+
+def _written_ms(row: Any) -> int:
+    """When a row was written: a blackout's says so, a window's id does (CTL-2)."""
+    if hasattr(row, "updated_ms"):
+        return int(row.updated_ms)
+    return ids.made_ms("window", row.id)
+
+
+def _data(row: Any) -> dict[str, Any]:
+    times = {"starts_at": utc(row.start_ms), "ends_at": utc(row.end_ms)}
+    if hasattr(row, "licence"):
+        return times | {
+            "target_id": row.content_id or row.channel_id,
+            "kind": "content" if row.content_id else "channel",
+            "window_id": row.id,
+            "licence": row.licence,
+            "territory": row.territory,
+        }
+    return times | {
+        "channel_id": row.channel_id,
+        "blackout_id": row.id,
+        "event_id": row.event_id,
+    }
+
+
+@asynccontextmanager
+async def rewritten(
+    connection: AsyncConnection, subject: Column[Any], keys: Sequence[str], at_ms: int
+) -> AsyncIterator[None]:
+    """Around the writing of these titles' or channels' windows: tells what opened, closed or
+    changed by it.
+    """
+    before = await _windows(connection, subject, keys)
+    yield
+    after = await _windows(connection, subject, keys)
+    gone = [row for words, row in before.items() if words not in after]
+    come = [row for words, row in after.items() if words not in before]
+    open_now, other = _parted(come, at_ms)
+    closed, lost = _parted(gone, at_ms)
+    for event, rows in (
+        ("rights.window.opened", open_now),
+        ("rights.window.updated", [*other, *lost]),
+        ("rights.window.closed", closed),
+    ):
+        await emit_all(connection, event, [_data(row) for row in rows], at_ms)
+
+
+async def _windows(
+    connection: AsyncConnection, subject: Column[Any], keys: Sequence[str]
+) -> Mapping[tuple[Any, ...], Any]:
+    found: dict[tuple[Any, ...], Any] = {}
+    for at in range(0, len(keys), BATCH):
+        query = select(rights_window).where(subject.in_(keys[at : at + BATCH]))
+        for row in await connection.execute(query):
+            words = tuple(row._mapping[name] for name in WORDS)
+            found[(row.content_id, row.channel_id, row.hdcp, row.offline, *words)] = row
+    return found
+
+
+def _parted(rows: Sequence[Any], at_ms: int) -> tuple[list[Any], list[Any]]:
+    """Those that are open, and the others."""
+    return (
+        [row for row in rows if row.start_ms <= at_ms < row.end_ms],
+        [row for row in rows if not row.start_ms <= at_ms < row.end_ms],
+    )
+
+
+def work(services: Any) -> list[Background]:
+    """What tells of time."""
+    return [Background("edges", Edges(services.database).forever)]
