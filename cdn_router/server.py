@@ -127,11 +127,11 @@ def parts(
         waiting = settings.archive_max_bytes
         archive = opened(*kept, node, waiting, clock, locate, hosts(settings))
     intake = build_intake(settings, router, cells, archive.keep if archive else None, locate)
-    keeper = Keeper(cells, node, clock, store)
     tape = None
     if archive is not None and settings.record:
         tape = Tape(archive.write, cells, clock.now_ms() / 1000)
     upkeep = Upkeep(router, cells, clock, settings.plan_file, tape)
+    keeper = Keeper(cells, node, clock, store, lambda _where, _circuit: upkeep.hurry())
     token = settings.admin_token.get_secret_value()
     admin = AdminRoutes(router, clock, token, upkeep.keep)
     endpoints = Endpoints(router, intake, clock, settings.console_origin, admin)

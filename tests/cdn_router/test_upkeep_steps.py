@@ -2,7 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+
+import pytest
 
 from cdn_router.admin.plan import Plan
 from cdn_router.cells.state import State
@@ -14,7 +16,7 @@ from cdn_router.policies.ours import Headwater
 from cdn_router.server import build, cdn
 from cdn_router.sessions import Viewer
 from cdn_router.settings import Settings
-from cdn_router.upkeep import Upkeep
+from cdn_router.upkeep import PART, Upkeep
 from runtime.clock import ManualClock
 
 REGIONS = ("SE", "NO", "DE")
@@ -35,6 +37,40 @@ class Counted(Headwater):
 def version_of(router: Router) -> int:
     assert router.picture is not None
     return router.picture.version
+
+
+class Spending(ManualClock):
+    """A clock that goes on by a while each time it is asked."""
+
+    def monotonic_s(self) -> float:
+        self.advance(0.1)
+        return super().monotonic_s()
+
+
+async def test_rounds_cost_a_part_of_a_core_and_urgent_ones_come_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rests: list[float] = []
+
+    async def wait_for(waiting: Coroutine[None, None, object], rest_s: float) -> None:
+        rests.append(rest_s)
+        await waiting
+
+    monkeypatch.setattr("cdn_router.upkeep.asyncio.wait_for", wait_for)
+    for clock, rest_s in ((ManualClock(), 0.5), (Spending(), 0.1 / PART)):
+        settings = Settings()
+        cells = State([cdn(each) for each in settings.pathways], clock.now_ms() / 1000)
+        upkeep = Upkeep(build(settings, clock), cells, clock)
+        await upkeep.start()
+        while len(rests) < 3:
+            version = cells.version
+            upkeep.hurry()
+            while cells.version == version:
+                await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        assert rests[1:3] == pytest.approx([rest_s] * 2)
+        await upkeep.stop()
+        rests.clear()
 
 
 async def test_no_poll_waits_for_a_plan() -> None:
