@@ -31,5 +31,9 @@ FIND = (
     .join(channel, channel.c.id == recording.c.channel_id)
     .outerjoin(epg_event, epg_event.c.id == recording.c.event_id)
     .outerjoin(content, content.c.id == epg_event.c.content_id)
-    .where(recording.c.id == bindparam("target", type_=String), recording.c.state.in_(PLAYABLE))
+    .where(
+        # Not required: a list of states is spelled before the statement has values.
+        recording.c.id == bindparam("target", type_=String, required=False),
+        recording.c.state.in_(PLAYABLE),
+    )
 )
