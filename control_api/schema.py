@@ -288,6 +288,12 @@ playback_session = Table(
     Index(None, "started_ms", "id"),
     Index(None, "cti"),
     Index(
+        "ix_playback_session_account_live",
+        "account_id",
+        sqlite_where=text("ended_ms is null"),
+        postgresql_where=text("ended_ms is null"),
+    ),
+    Index(
         "ix_playback_session_live",
         "last_seen_ms",
         sqlite_where=text("ended_ms is null"),
