@@ -16,6 +16,7 @@ from .choices import NOTHING, bound, windowed
 from .choices import chosen as first
 from .errors import BlackoutError, ProxyError, SessionError
 from .manifest import Format, format_of
+from .mpd_patches import OWN_PATCH
 from .policy import Pathway, read_cohort
 from .rulebook import Blackout, Clip, Ruleset, pick
 from .session import MARK, Chosen, Sessions
@@ -43,6 +44,7 @@ class Asked(NamedTuple):
     chosen: Chosen
     replaced: bool = False
     skips: bool = False  # whether a delta of our own is asked for
+    since_ms: int = 0  # publishTime of the MPD that a patch of our own is to begin with
 
     @property
     def opens(self) -> bool:
@@ -104,7 +106,7 @@ class Asked(NamedTuple):
     def shut(self, blackout: Blackout) -> "Asked":
         """The replacement's master or MPD; BlackoutError for the rest, and where there is none."""
         target = self._stand_in(blackout.replacement) if blackout.replacement else ""
-        if not target:
+        if not target or self.since_ms:
             raise BlackoutError("blackout", "not to be watched here and now")
         return self._replace(path=target, target=target, rules=None, replaced=True)
 
@@ -159,15 +161,20 @@ class Asking:
         if not request.path.startswith(PREFIX):
             return None
         names, segment, found = _parts(request.path[len(PREFIX) :], request)
+        since = OWN_PATCH.fullmatch(found.path)
+        if since is not None:
+            found = replace(found, path=since[1])
         kind = format_of(found.path)
         if kind is None or _climbs(found.path):
             return None
         cohort = read_cohort(names, self._pathways)
         if segment:
-            return self._asked(kind, cohort, found, segment, self._chosen(segment))
-        chosen = first(found.query, found.path, self._rulesets, signing=self._signing)
-        segment = "" if chosen is NOTHING else self._sessions.sign(chosen)
-        return self._asked(kind, cohort, found, segment, chosen)
+            chosen = self._chosen(segment)
+        else:
+            chosen = first(found.query, found.path, self._rulesets, signing=self._signing)
+            segment = "" if chosen is NOTHING else self._sessions.sign(chosen)
+        asked = self._asked(kind, cohort, found, segment, chosen)
+        return asked if since is None else asked._replace(since_ms=int(since[2]))
 
     def medium(self, rest: str, request: Request) -> Medium:
         """What is behind the pathway in a URL; ProxyError where that means nothing."""

@@ -19,12 +19,18 @@ Piece = bytes | Hole | Template
 TOKEN: Final = Hole.TOKEN
 SESSION: Final = Hole.SESSION
 
-# Stands for the token in URLs that stages write, which know nothing of holes.
+# What stands for holes in bytes that stages write and compare, which know nothing of them.
 TOKEN_MARK: Final = b"~headwater-token~"
-SHOWN = {b"\0t": TOKEN, b"\0s": SESSION}  # no text holds a NUL
+SESSION_MARK: Final = b"~headwater-session~"
+MARKED = {TOKEN_MARK: TOKEN, SESSION_MARK: SESSION}
+MARKS = re.compile(b"(%b)" % b"|".join(MARKED))
 
 
-def holed(template: Template) -> Template:
-    """The template with a hole in each place that is marked."""
-    text = template.render(*SHOWN).replace(TOKEN_MARK, b"\0t")
-    return Template(SHOWN.get(part, part) for part in re.split(rb"(\0[ts])", text))
+def shown(template: Template) -> bytes:
+    """Its bytes with a mark in each hole."""
+    return template.render(TOKEN_MARK, SESSION_MARK)
+
+
+def holed(text: bytes) -> Template:
+    """The template with a hole for each mark."""
+    return Template(MARKED.get(part, part) for part in MARKS.split(text))

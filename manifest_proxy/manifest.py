@@ -17,13 +17,14 @@ from .hls_slate import loop_of, told, unhurried, with_slate
 from .hls_splice import filler, with_bumper
 from .hls_stages import staged
 from .hls_watermark import SIGN, choosing, is_media
-from .holes import holed
+from .holes import holed, shown
 from .mpd import Document
 from .mpd_data import with_session_data_mpd
 from .mpd_edit import compile_mpd
 from .mpd_filter import filtered_mpd
 from .mpd_join import with_join_mpd
 from .mpd_patch import compile_patch
+from .mpd_patches import with_patches
 from .mpd_slate import told_mpd, with_slate_mpd
 from .mpd_splice import length_of, with_bumper_mpd
 from .mpd_trim import windowed_mpd
@@ -125,9 +126,11 @@ def compile_manifest(
                 data = spoiled_mpd(data, url, origin, chaos, policy, clips)
         if skips and kind is Format.HLS and is_media(data):
             data = delta(data)
+        if policy is not None and kind is Format.DASH and rules is not None and rules.patched:
+            data, policy = with_patches(data, url, policy)
         if policy is not None:
             template = COMPILERS[kind](data, url, origin, policy)
-            template = holed(template) if chaos else template
+            template = holed(shown(template)) if chaos else template
             return template if marks is None else template.choosing(SIGN)
         if kind is Format.HLS:
             Playlist(data)

@@ -5,10 +5,14 @@ Source: manifest-proxy MP-40, MP-41, MP-44.
 
 from collections.abc import Hashable
 
+from native.holes import Template
+from runtime.clock import Clock
+
 from .asked import PREFIX, Asked, Asking
 from .beside import CHAOS_PATH, CLOCK_PATH
 from .copies import Copies
 from .manifest import CONTENT_TYPES, Format, compile_manifest, joined_at
+from .mpd_history import History
 from .policy import Policy
 from .spots import Spots
 from .upstream import Version
@@ -26,15 +30,20 @@ class Press:
         public_url: str,
         steering_url: str,
         tokenised: bool,
+        clock: Clock,
     ) -> None:
         self._asking = asking
         self._origin = origin
         self._public_url = public_url
         self._steering_url = steering_url
         self._tokenised = tokenised
+        self._clock = clock
+        self._history = History()
 
     def copies(self, asked: Asked, version: Version, spots: Spots) -> Copies:
         """ProxyError where the rules leave nothing, or the origin's bytes are no manifest."""
+        if asked.kind is Format.DASH and asked.rules is not None and asked.rules.patched:
+            self._history.note(asked.target, version.body, self._clock.monotonic_s())
         key, spots = self._shared(asked, version, spots)
         return version.compiled_for((key, spots), lambda: self._made(asked, version, spots))
 
@@ -50,11 +59,20 @@ class Press:
             spots = spots.joined(joined_at(version.body, spots.bumper, spots.slate))
         return asked._replace(session="").key, spots
 
+    def older(self, asked: Asked, version: Version) -> Template | None:
+        """What viewers were given at the time that a patch is to begin with, if it is known."""
+        body = self._history.at(asked.target, asked.since_ms)
+        return None if body is None else self._template(asked, body, version, Spots())
+
     def _made(self, asked: Asked, version: Version, spots: Spots) -> Copies:
         marks = asked.rules.watermark if asked.rules else None
-        template = compile_manifest(
+        template = self._template(asked, version.body, version, spots)
+        return Copies(template, CONTENT_TYPES[asked.kind], marks.folders if marks else ("", ""))
+
+    def _template(self, asked: Asked, body: bytes, version: Version, spots: Spots) -> Template:
+        return compile_manifest(
             asked.kind,
-            version.body,
+            body,
             version.url,
             self._origin,
             self._policy(asked),
@@ -64,7 +82,6 @@ class Press:
             spots.slate,
             skips=asked.skips,
         )
-        return Copies(template, CONTENT_TYPES[asked.kind], marks.folders if marks else ("", ""))
 
     def _policy(self, asked: Asked) -> Policy:
         kind, rules = asked.kind, asked.rules

@@ -173,6 +173,14 @@ class Ruleset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
         return self.filters or self.edits_media
 
     @property
+    def patched(self) -> bool:
+        """Whether patches of our own lead from MPD to MPD; clips come and go with no publishTime,
+        and players patch no lists of segments.
+        """
+        clips = self.bumper or self.stands_in
+        return self.edits_sets and not (clips or self.watermark or self.chaos)
+
+    @property
     def filters(self) -> bool:
         """Whether anything of a ladder may go."""
         return bool(self.video or self.audio or self.subtitles or not self.captions)

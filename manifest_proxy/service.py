@@ -25,6 +25,7 @@ from .errors import ProxyError, UpstreamError
 from .faults import AT, Faults
 from .ledger import Ledger
 from .manifest import Format
+from .patches import Patches
 from .press import Press
 from .reports import Reports
 from .spots import FOREVER_S, Clips, Spots
@@ -80,7 +81,9 @@ class Service:
             public_url=public_url,
             steering_url=steering_url,
             tokenised=self._admission.asks,
+            clock=clock,
         )
+        self._patches = Patches(upstream, self._press, clock)
         self._counted: Counter[tuple[str, str]] = Counter()
         self.viewers = self._admission.viewers(reporting=reports is not None)
         if self.viewers is not None:
@@ -101,6 +104,8 @@ class Service:
             if wanted is None:
                 return Refusal(404, "not_found")
             asked = wanted.asked
+            if asked.since_ms:
+                return self._patched(wanted, request)
             version = self._upstream.fresh(asked.target)
             late = asked.clip[0] or asked.silence[0] or asked.delay_s
             if version is None or late or self._asking.joins(asked):
@@ -130,6 +135,15 @@ class Service:
             return await self._slate(wanted, request, error)
         except ProxyError as error:
             return self._refused(error, asked.kind)
+
+    async def _patched(self, wanted: Wanted, request: Request) -> Answer:
+        try:
+            copies = await self._patches.copies(wanted.asked)
+        except ProxyError as error:
+            return self._refused(error, Format.PATCH)
+        self._counted[Format.PATCH, "ok"] += 1
+        coded = "gzip" in (request.header("accept-encoding") or "")
+        return copies.copy(wanted.token, wanted.sid, coded=coded)
 
     async def _slate(self, wanted: Wanted, request: Request, error: UpstreamError) -> Answer:
         """A title in place of one whose origin is down; when it is not there either, `error`."""
@@ -176,8 +190,8 @@ class Service:
     ) -> None:
         """Let the next viewer of this URL, in whatever session, be answered by `viewers`."""
         now_s, rules = self._clock.monotonic_s(), asked.rules
-        life_s = min(version.until_s - now_s, left_s)
-        if self.viewers is None or life_s <= 0 or len(asked.found.tokens) != 1 or asked.replaced:
+        life_s = version.until_s - now_s
+        if self.viewers is None or min(life_s, left_s) <= 0 or len(asked.found.tokens) != 1 or asked.replaced:
             return
         if rules is not None and (rules.blackouts or rules.chaos):
             return
@@ -185,7 +199,7 @@ class Service:
             asked.cohort,
             lambda: Audience(asked, version, self._asking, self._press, self._clock),
         )
-        audience.know(asked, spots, now_s + life_s)
+        audience.know(asked, spots, now_s + left_s)
         self.viewers.hold(
             request.path,
             asked.found.tokens[0],
@@ -193,7 +207,7 @@ class Service:
             audience.copy,
             self._admission.uri(asked.found, asked.path),
             self._press.copies(asked, version, spots).named,
-            version.until_s - now_s,
+            life_s,
             (asked.kind, "ok"),
         )
 

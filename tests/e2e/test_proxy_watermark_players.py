@@ -1,10 +1,12 @@
-"""hls.js, dash.js and Shaka in Chromium play media that are marked segment by segment (MP-21).
+"""hls.js, dash.js and Shaka in Chromium play media that are marked segment by segment (MP-21), and
+follow patches of MPDs that rules edit (DASH-M15).
 
 HEADWATER_PROXY_LONG=1; what it is about in bytes is in tests/manifest_proxy.
 """
 
 import os
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -50,4 +52,32 @@ def test_all_play_what_their_marks_say(browser: Browser, tmp_path: Path) -> None
         assert seen[name].errors == [] and seen[name].waits == before[name].waits, seen
         folders = {folder for viewer, _, folder in place.asked if viewer == name}
         assert folders == {"a", "b", "v0"}, "the last for what initialises"
+    assert place.refused == {}
+
+
+def test_players_follow_patches_of_our_own(browser: Browser, tmp_path: Path) -> None:
+    """Through tokens that change; a patch that fails makes dash.js and Shaka ask for the MPD."""
+    media, rules = tmp_path / "media", tmp_path / "rules.toml"
+    media.mkdir()
+    films(media, 200)
+    rules.write_text(RULES.replace("watermark = { playlists", "window_s = 40 #"))
+    with town(media, Channel(time.time() - 60), rules) as place:
+        until(lambda: all(map(listening, place.nodes)), "the nodes to listen", 60)
+        place.kill_node(next(iter(place.nodes)))  # nodes know the MPDs that they gave themselves
+        page = browser.new_page()
+        audience = Audience(page, place, 30)
+        page.evaluate("performance.setResourceTimingBufferSize(9999)")
+        audience.play(query="filter=video.height=..90&")
+        audience.until(lambda one: one.colours[-1:] == ["green"], "the channel")
+        before = audience.look()
+        seen = audience.on(20)
+        told = page.evaluate(
+            "performance.getEntriesByType('resource').filter(e => /\\.m(pp|pd)/.test(e.name))"
+            ".map(e => [/\\.mpp/.test(e.name), e.responseStatus])"
+        )
+        page.close()
+    counts = Counter(map(tuple, told))
+    for name in PLAYERS:
+        assert seen[name].errors == [] and seen[name].waits == before[name].waits, seen
+    assert counts[True, 200] > 20 and counts[False, 200] < 10, counts
     assert place.refused == {}

@@ -15,7 +15,7 @@ from lxml import etree
 from manifest_proxy.chaos import spoiled_hls
 from manifest_proxy.errors import ManifestError
 from manifest_proxy.hls_chaos import is_unlucky
-from manifest_proxy.holes import SESSION, TOKEN_MARK, holed
+from manifest_proxy.holes import SESSION, TOKEN_MARK, holed, shown
 from manifest_proxy.manifest import Format, compile_manifest
 from manifest_proxy.policy import Pathway, Policy
 from manifest_proxy.rulebook import Chaos, Ruleset
@@ -91,7 +91,8 @@ def test_parts_share_the_fate_of_their_segment() -> None:
 )
 def test_late_segments_carry_the_token(carrier: Any, asks: bool, wanted: str) -> None:
     policy = replace(POLICY, carrier=carrier)
-    template = holed(Template([b"<", policy.fault(3, b"/x?q", asks=asks), b">", SESSION]))
+    parts_ = [b"<", policy.fault(3, b"/x?q", asks=asks), b">", SESSION]
+    template = holed(shown(Template(parts_)))
     text = template.render(b"TOK", b"SID").decode()
     assert text == f"<http://p/c/at-3/A/s:x{wanted}>SID"
     assert policy.fault(3, b"/x?q") == replace(policy, tokenised=True).fault(3, b"/x?q")

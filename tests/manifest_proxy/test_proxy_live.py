@@ -159,7 +159,7 @@ async def test_a_cut_window_has_deltas_of_its_own(chain: Any) -> None:
         found = read(text)
         assert found.first == found.last - 6 and "EXT-X-MAP" in text
         _, mpd = await live.get("manifest.mpd")
-        assert 'timeShiftBufferDepth="PT12S"' in mpd and "PatchLocation" not in mpd
+        assert 'timeShiftBufferDepth="PT12S"' in mpd and "manifest.mpd~" in mpd
 
 
 @pytest.mark.parametrize("query", ["_HLS_part=1", "_HLS_msn=x", f"_HLS_msn={EDGE + 9}"])
@@ -168,16 +168,22 @@ async def test_refusals_are_the_origins(chain: Any, query: str) -> None:
         assert (await live.get(f"v/media.m3u8?{query}"))[0] == 400
 
 
-@pytest.mark.parametrize("leaf", ["manifest", "ll"])
-async def test_patches_turn_our_mpd_into_our_next_one(chain: Any, leaf: str) -> None:
-    """P3 through the proxy: patch(ours at T1) is ours at T2."""
-    async with chain() as live:
+CUT = 'video = { height = "..9000" }\nwindow_s = 12\n'
+
+
+@pytest.mark.parametrize(
+    ("leaf", "rules"), [("manifest", ""), ("ll", ""), ("manifest", CUT), ("ll", CUT)]
+)
+async def test_patches_turn_our_mpd_into_our_next_one(chain: Any, leaf: str, rules: str) -> None:
+    """P3 through the proxy: patch(ours at T1) is ours at T2, also where rules cut both."""
+    async with chain(rules) as live:
         _, text = await live.get(f"{leaf}.mpd")
         old = etree.fromstring(text.encode())
         before = canonical(old)
         location = old.findtext(f"{NS}PatchLocation")
         prefix = "http://localhost:8003/p/CDN-A/live/c/"
-        assert location.startswith(f"{prefix}{leaf}-") and location.endswith(".mpp")
+        name = f"{leaf}.mpd~" if rules else f"{leaf}-"
+        assert location.startswith(prefix + name) and location.endswith(".mpp")
         live.rig.play(EDGE + 1, 3)
         url = location.replace("http://localhost:8003", live.proxied)
         async with live.client.get(url) as answer:
