@@ -17,14 +17,14 @@ from .asked import Asked, Asking
 from .copies import Copies
 from .errors import ProxyError
 from .press import Press
-from .spots import Spots
+from .spots import FOREVER_S, Spots
 from .upstream import Version
 
 MAX_SEATS = 4096
 
 
 class Seat(NamedTuple):
-    """One session's copies, the bits of its watermarks, and when both end."""
+    """One session's copies, the bits of its watermarks, and when clips in them end."""
 
     copies: Copies
     pattern: bytes
@@ -63,7 +63,7 @@ class Audience:
             if len(self._seats) >= MAX_SEATS:
                 self._seats.clear()
             self._seats[segment] = seat
-        if self._clock.monotonic_s() >= seat.until_s:
+        if seat.until_s < FOREVER_S and self._clock.monotonic_s() >= seat.until_s:
             return None
         return seat.copies.copy(token, sid, coded=coded, pattern=seat.pattern)
 

@@ -64,11 +64,12 @@ class Copies:
 
     def _zipped_for(self, size: int) -> Zipped | None:
         """What copies with tokens of a size share, once some were asked for."""
+        if size in self._zipped:
+            return self._zipped[size]
         self._coded[size] += 1
         if self._coded[size] < ZIPPED_FROM:
             return None
-        if size not in self._zipped:
-            if len(self._zipped) >= MAX_ZIPPED:
-                self._zipped.clear()
-            self._zipped[size] = zipped(self.template, size)
-        return self._zipped[size]
+        if len(self._zipped) >= MAX_ZIPPED:
+            self._zipped.clear()
+        made = self._zipped[size] = zipped(self.template, size)
+        return made

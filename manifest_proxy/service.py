@@ -191,7 +191,12 @@ class Service:
         """Let the next viewer of this URL, in whatever session, be answered by `viewers`."""
         now_s, rules = self._clock.monotonic_s(), asked.rules
         life_s = version.until_s - now_s
-        if self.viewers is None or min(life_s, left_s) <= 0 or len(asked.found.tokens) != 1 or asked.replaced:
+        if (
+            self.viewers is None
+            or min(life_s, left_s) <= 0
+            or len(asked.found.tokens) != 1
+            or asked.replaced
+        ):
             return
         if rules is not None and (rules.blackouts or rules.chaos):
             return
