@@ -1,15 +1,32 @@
-"""CMSD-Dynamic of an answer: whether its server says that it suffers (CM-51, CM-52).
+"""CMSD-Dynamic of an answer, as probes see it or players tell of it: whether its server says that
+it suffers (CM-51, CM-52).
 
 A list of hops, the nearest last; each may say `du`, that it is in duress and clients should go
 elsewhere, and `rd`, how many ms it kept the answer back. Source: CTA-5006, as specs/cmcd.md
 section 6 has it. What cannot be read says nothing.
 """
 
+import math
+from base64 import b64decode
+
 from .cmcd.errors import SfvError
 from .cmcd.sfv import parse_list
 
 HEADER = "cmsd-dynamic"
 MAX_CHARS = 4_096
+
+
+def in_duress(told: bytes) -> bool:
+    """Whether a player's `cmsdd`, base64 of the header, tells of duress; of what a hop calls late
+    a player's own times say more.
+    """
+    if len(told) > MAX_CHARS:
+        return False
+    try:
+        text = b64decode(told, validate=True)
+    except ValueError:
+        return False
+    return b"du" in text and suffers(text.decode("latin-1"), math.inf)
 
 
 def suffers(text: str, slow_ms: float) -> bool:

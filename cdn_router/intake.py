@@ -21,8 +21,9 @@ from .cmcd.record import Data, upgrade
 from .core import MAX_SESSION_ID_CHARS, is_session_id
 from .errors import Busy, RequestError, TooLarge
 from .feeds import Event
+from .feeds_cmsd import in_duress
 from .logs import Line
-from .quality import MAX_BUFFER_MS, MAX_KBPS, MAX_START_MS, Cdns, Quality, report_of
+from .quality import CALM, MAX_BUFFER_MS, MAX_KBPS, MAX_START_MS, Cdns, Quality, report_of
 from .sessions import Session, Sessions
 
 MAX_BODY_BYTES = 256 << 10
@@ -116,11 +117,23 @@ class Intake:
             raise RequestError("no_record", "no line is CMCD")
         if self._keep is not None:
             self._keep(body, peer, now_ms)
+        suffering = self._suffering() if batch.cmsd else {}
         for session_id, places in batch.groups().items():
             if session_id is None:
                 self.records["no_session",] += len(places)
             else:
-                self._observe(session_id, places, peer, now_ms)
+                told = suffering.get(session_id, CALM)
+                self._observe(session_id, places, peer, now_ms, told)
+
+    def _suffering(self) -> dict[str | None, frozenset[str]]:
+        """The CDNs that say in responses to a session that they are in duress (CM-52)."""
+        found: dict[str | None, frozenset[str]] = {}
+        for place, told in self.batch.cmsd:
+            if in_duress(told):
+                session_id, cdn = self.batch.of(place)
+                found[session_id] = found.get(session_id, CALM) | {cdn}
+                self.records["duress",] += 1
+        return found
 
     def _read(self, place: int) -> bool:
         """Read a record that the kernel left."""
@@ -137,9 +150,18 @@ class Intake:
         session_id = data.get("sid")
         fit = isinstance(session_id, str) and is_session_id(session_id)
         self.batch.put(place, str(session_id) if fit else None, report_of(data, self._hosts))
+        if isinstance(told := data.get("cmsdd"), str):
+            self.batch.cmsd.append((place, told.encode()))
         return True
 
-    def _observe(self, session_id: str, places: list[int], peer: str, now_ms: int) -> None:
+    def _observe(
+        self,
+        session_id: str,
+        places: list[int],
+        peer: str,
+        now_ms: int,
+        suffering: frozenset[str],
+    ) -> None:
         """Show a session's records to its witness, as many as it may weigh."""
         count = len(places)
         if not self._weights.take(session_id, count, now_ms):
@@ -149,6 +171,7 @@ class Intake:
             return
         session = self._session(session_id, now_ms)
         quality = session.quality = session.quality or Quality()
+        quality.suffering |= suffering
         taken, rate_kbps = self.batch.observe(quality, places, now_ms)
         self.records["taken",] += taken
         if taken < len(places):

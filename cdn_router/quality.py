@@ -14,17 +14,21 @@ from .cmcd.record import Data, Value, bare
 MAX_KBPS = 10_000_000
 MAX_BUFFER_MS = 3_600_000
 MAX_START_MS = 600_000
+CALM: frozenset[str] = frozenset()
 NO_MEDIA = frozenset({"m", "k"})  # manifests and keys come from elsewhere
 
 Cdns = Callable[[str], str]  # the CDN of a host, UNKNOWN when it is none of ours
 
 
 class Quality(Witness):
-    """`sampled_ms` is when the router last drew a sample of it, `charged` the stalls until then."""
+    """`sampled_ms` is when the router last drew a sample of it, `charged` the stalls until then;
+    `suffering` are the CDNs that told it of duress since.
+    """
 
     def __init__(self) -> None:
         self.sampled_ms = 0
         self.charged: dict[str, tuple[int, int]] = {}
+        self.suffering = CALM
 
     def observe(self, data: Data, cdns: Cdns, now_ms: int) -> dict[str, int]:
         """Take a record in; the throughput it shows, in bits per second by CDN."""

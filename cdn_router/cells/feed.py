@@ -1,13 +1,14 @@
 """From a session's reports to evidence: outcomes at once, a sample of its playback every 5 s.
 
 What one session may weigh is bounded (CM-33, RT-22): a batch of it speaks of at most `MAX_FAILURES`
-failures, a sample stands for at most 30 s, and scores lie within 0..100 whatever it says.
+failures, a sample stands for at most 30 s, and scores lie within 0..100 whatever it says. That its
+CDN told of duress makes a stall a louder one, and is nothing by itself (CM-53).
 """
 
 from collections.abc import Callable, Mapping
 
 from ..policies.face import Cell
-from ..quality import Quality
+from ..quality import CALM, Quality
 from .circuits import Second
 from .place import Place, cell_of, network_of
 from .score import score
@@ -18,6 +19,7 @@ SAMPLE_MS = 5_000
 MAX_SAMPLE_MS = 30_000  # the interval between reports (CM-21)
 TICK_MS = 10_000  # a sample of so long has weight 1 (SW-2)
 MAX_FAILURES = 3
+DURESS_VOICES = 2  # a stall counts so often when its CDN said that it suffers; without one, nothing
 PLAYING = frozenset({"", "p", "r"})
 
 
@@ -66,7 +68,7 @@ class Feed:
             if quality.sampled_ms and quality.state in PLAYING:
                 lasted_ms = min(lasted_ms, MAX_SAMPLE_MS)
                 self._sample(session_id, quality, cell, peer, lasted_ms, now_s)
-            quality.sampled_ms = now_ms
+            quality.sampled_ms, quality.suffering = now_ms, CALM
 
     def _sample(
         self, session_id: str, quality: Quality, cell: Cell, peer: str, lasted_ms: int, now_s: float
@@ -82,7 +84,8 @@ class Feed:
             if count <= 0 or ms <= 0 or (at := self._cdns.get(cdn)) is None:
                 continue
             waited_ms += ms
-            stalled = Second(stalled=1, sessions=bit(session_id), networks=bit(network_of(peer)))
+            voices = DURESS_VOICES if cdn in quality.suffering else 1
+            stalled = Second(0, 0, voices, bit(session_id), bit(network_of(peer)))
             self._state.outcome(cell.region, at, stalled, now_s)
             self._state.sample(cell, at, Sample(2 * ms / TICK_MS, 0.0), now_s)
         at = self._cdns.get(quality.ledger.used_at(quality.last_ms))

@@ -9,8 +9,11 @@ NAMES: Final[tuple[str, ...]]
 
 @final
 class Batch:
-    """One body at a time, of at most `room` records. `cdns` tells the CDN of a host."""
+    """One body at a time, of at most `room` records. `cdns` tells the CDN of a host; `cmsd` has
+    places and the `cmsdd` of the records there, as it came, but of those that were left.
+    """
 
+    cmsd: list[tuple[int, bytes]]
     def __new__(
         cls,
         orderly: Orderly,
@@ -33,6 +36,9 @@ class Batch:
 
     def put(self, place: int, sid: str | None, report: Report) -> None:
         """What the caller made of a record that was left to it."""
+
+    def of(self, place: int) -> tuple[str | None, str]:
+        """The session of a record and the CDN of the response that it tells of."""
 
     def groups(self) -> dict[str | None, list[int]]:
         """The places of the records of each session, in the order in which things happened; those

@@ -17,11 +17,11 @@ cdef enum:
     KEY = 0x6B
 
 cdef enum Wanted:
-    SID, SN, TS, E, STA, RC, TTLB, TTFB, BL, MSD, MTP, BR, TB, EC, BSD, OT, URL, HOST, WANTED
+    SID, SN, TS, E, STA, RC, TTLB, TTFB, BL, MSD, MTP, BR, TB, EC, BSD, OT, URL, HOST, CMSD, WANTED
 
 NAMES = (
     *("sid", "sn", "ts", "e", "sta", "rc", "ttlb", "ttfb", "bl", "msd", "mtp", "br", "tb", "ec"),
-    *("bsd", "ot", "url", "h"),
+    *("bsd", "ot", "url", "h", "cmsdd"),
 )
 
 cdef struct Entry:
@@ -56,6 +56,7 @@ cdef class Batch:
     cdef bytes _body
     cdef list _sids
     cdef list _texts  # CDN of the host, CDN of the response, state
+    cdef readonly list cmsd
 
     def __cinit__(self, Orderly orderly not None, cdns, *, Py_ssize_t room, int64_t max_kbps,
                   int64_t max_buffer_ms, int64_t max_start_ms, Py_ssize_t max_sid):
@@ -80,7 +81,7 @@ cdef class Batch:
         cdef const char* stop
         cdef Entry* entry
         cdef list odd = []
-        self._body, self._count, self._sids, self._texts = body, 0, [], []
+        self._body, self._count, self._sids, self._texts, self.cmsd = body, 0, [], [], []
         while at < end:
             stop = <const char*>memchr(at, b"\n", end - at)
             if stop == NULL:
@@ -169,6 +170,9 @@ cdef class Batch:
         slot = self._slot(STA)
         state = "" if slot == NULL else chr(slot.most)
         self._texts.append((self._cdn(self._slot(HOST), False), self._cdn(self._slot(URL), True), state))
+        slot = self._slot(CMSD)
+        if slot != NULL:
+            self.cmsd.append((self._count, slot.start[:slot.length]))
         return True
 
     cdef bint _durations(self, Facts* facts) noexcept:
@@ -223,6 +227,11 @@ cdef class Batch:
             if len(self._hosts) < MAX_HOSTS:
                 self._hosts[host] = cdn
         return cdn
+
+    def of(self, Py_ssize_t place):
+        if not 0 <= place < self._count or self._entries[place].odd:
+            raise IndexError(place)
+        return self._sids[place], (<tuple>self._texts[place])[1]
 
     def groups(self):
         """The places of the records of each session, in the order in which things happened; those
