@@ -10,7 +10,7 @@ from typing import Any
 from control_api import rights, sessions, slots, types
 from control_api.cases import Cases, Found, Question
 from control_api.entitlement import Allowed, Denied, check, needs_pin
-from control_api.facts import Ask
+from control_api.facts import Ask, Span
 from control_api.issuer import Caller, Passwords
 from control_api.parental import Parents
 from control_api.problems import Problem
@@ -72,14 +72,8 @@ class Judge:
         now_ms: int,
     ) -> Cleared:
         """The yes to a check or a start; else its problem."""
-        kind: rights.Kind = "channel" if body.channel_id else "content"
-        if body.recording_id:
-            kind = "recording"
-        target_id = body.channel_id or body.content_id or body.recording_id or ""
-        slot = None
-        if body.event_id is not None:
-            slot = await self._slot(body.event_id)
-            kind, target_id = "channel", slot.channel_id if slot else ""
+        slot = await self._slot(body.event_id) if body.event_id is not None else None
+        kind, target_id = named(body, slot)
         device_class = body.device.device_class or default_class
         device_id = rights.device_key(caller.account_id, body.device.id)
         question = (caller.account_id, device_id, kind, target_id)
@@ -102,13 +96,16 @@ class Judge:
             raise Problem(verdict.code, rule=verdict.rule, **verdict.members)
         target = found.case.target
         assert target is not None, "CTL-73 refuses what does not exist"
+        mode = slot.mode(now_ms) if slot else MODES[target.kind]
+        if body.mode not in (None, mode):
+            raise Problem("invalid", f"this is played in mode {mode}")
         return Cleared(
             target,
             verdict,
             device_id,
             device_class,
             found,
-            slot.mode(now_ms) if slot else MODES[target.kind],
+            mode,
             slot,
             ask.limit is not None and ask.limit.passed,
         )
@@ -138,7 +135,7 @@ class Judge:
             now_ms,
             self._settings.default_country,
             platform or (known.device_class if known else "web"),
-            (slot.start_ms, slot.end_ms) if slot else target.watched_ms if target else None,
+            watched(slot, target),
             slot.age if slot else 0,
         )
 
@@ -168,6 +165,24 @@ class Judge:
     async def _slot(self, event_id: str) -> Slot | None:
         async with self._database.read() as connection:
             return await slots.find(connection, event_id)
+
+
+def named(body: types.Subject, slot: Slot | None) -> tuple[rights.Kind, str]:
+    """Whose rights count: a programme's are its channel's; nobody's if the guide has it not."""
+    if body.event_id is not None:
+        return "channel", slot.channel_id if slot else ""
+    if body.recording_id is not None:
+        return "recording", body.recording_id
+    if body.channel_id is not None:
+        return "channel", body.channel_id
+    return "content", body.content_id or ""
+
+
+def watched(slot: Slot | None, target: rights.Target | None) -> Span | None:
+    """When what is watched was on air; None for what is now, and for titles."""
+    if slot is not None:
+        return slot.start_ms, slot.end_ms
+    return target.watched_ms if target is not None else None
 
 
 def _both(verdict: Allowed | Denied, until: Denied | int | None) -> Allowed | Denied:

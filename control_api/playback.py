@@ -105,8 +105,6 @@ class Playback:
         now_ms: int,
     ) -> types.StartAnswer:
         cleared = await self.judge.clear(caller, body, default_class, now_ms)
-        if body.mode not in (None, cleared.mode):
-            raise Problem("invalid", f"this is played in mode {cleared.mode}")
         cti = secrets.token_bytes(CTI_BYTES)
         newcomer = sessions.Newcomer(
             id=ids.new("session"),

@@ -5,6 +5,7 @@ from control_api.api_keys.routes import ROUTES as API_KEYS
 from control_api.batches import ROUTES as BATCHES
 from control_api.catalogue.routes import ROUTES as CATALOGUE
 from control_api.epg.desk import ROUTES as GUIDE_DESK
+from control_api.explain import ROUTES as EXPLAIN
 from control_api.guide.routes import ROUTES as GUIDE
 from control_api.identity.routes import ROUTES as IDENTITY
 from control_api.operators.routes import ROUTES as OPERATORS
@@ -113,6 +114,7 @@ ROUTES: tuple[Route, ...] = (
     *SESSIONS,
     *CATALOGUE,
     *BATCHES,
+    *EXPLAIN,
     *TERMS,
     *API_KEYS,
     *SEARCH,

@@ -15,6 +15,7 @@ from control_api import ids
 Id = Annotated[str, Meta(pattern=ids.PATTERN)]
 Line = Annotated[str, Meta(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Milliseconds = Annotated[int, Meta(ge=0, le=2**53)]
+Mode = Literal["live", "vod", "recording", "startover", "catchup"]
 Pin = Annotated[str, Meta(pattern=r"^[0-9]{4,8}$")]
 DeviceClass = Literal["tv", "stb", "mobile", "web", "cast"]
 Protocol = Literal["hls", "dash"]
@@ -155,6 +156,7 @@ class DeviceInfo(Request):
 class Subject(Request):
     """What is to be played: a title, a channel, a recording, or a programme from its begin; by
     whom, the account's first profile if none is named, and the PIN where it asks for one (CTL-77).
+    `mode` is checked where it is said.
     """
 
     device: DeviceInfo
@@ -164,6 +166,7 @@ class Subject(Request):
     event_id: Id | None = None
     profile_id: Id | None = None
     pin: Pin | None = None
+    mode: Mode | None = None
 
     def __post_init__(self) -> None:
         named = (self.content_id, self.channel_id, self.recording_id, self.event_id)
@@ -202,13 +205,9 @@ class CheckAnswer(Answer):
 # -- playback --------------------------------------------------------------------------
 
 
-Mode = Literal["live", "vod", "recording", "startover", "catchup"]
-
-
 class StartRequest(Subject):
     """Start of a session; `terminate` holds codes of a 409 `stream_limit` answer (CTL-104)."""
 
-    mode: Mode | None = None
     terminate: Annotated[list[Annotated[str, Meta(max_length=128)]], Meta(max_length=8)] = []
 
 

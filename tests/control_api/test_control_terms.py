@@ -148,3 +148,28 @@ async def test_nonsense_is_refused(desk: Any) -> None:
     for path, body, expected in NONSENSE:
         status, told, _ = await ask(desk, "POST", f"/v1/admin/{path}", body)
         assert (status < 500, told["code"]) == (True, expected), body
+
+
+async def test_support_is_told_why(desk: Any) -> None:
+    """CTL-86: every rule with what it saw, at any time, from anywhere, as CheckAccess decides."""
+    body = {"channel_id": "ch_demo", "territories": ["SE"], **span(HOUR, 2 * HOUR)}
+    assert (await ask(desk, "POST", "/v1/admin/blackouts", body))[0] == 201
+    question = {"account_id": seed.ACCOUNT, "device": {"id": "one"}, "channel_id": "ch_demo"}
+    url, at = "/v1/entitlements/explain", utc(now_ms() + HOUR + 60_000).isoformat()
+    status, told, _ = await ask(desk, "POST", url, question)
+    assert (status, told["allowed"], told["decided_by"]) == (200, True, None)
+    told = (await ask(desk, "POST", url, question | {"at": at, "territory": "SE"}))[1]
+    assert (told["allowed"], told["decided_by"]) == (False, "CTL-76")
+    by = {each["rule"]: each for each in told["rules"]}
+    assert [*by] == [f"CTL-{n}" for n in (71, 72, 73, 74, 75, 76, 77, 79)]
+    assert by["CTL-76"]["verdict"] == "blackout" and by["CTL-79"]["verdict"] == "pass"
+    assert by["CTL-76"]["inputs"]["blackouts"][0]["territories"] == ["SE"]
+    assert by["CTL-79"]["inputs"]["grants"][0]["id"] == "ent_demo"
+    told = (await ask(desk, "POST", url, question | {"at": at, "territory": "NO"}))[1]
+    assert told["allowed"] is True
+    vault = {"account_id": seed.ACCOUNT, "device": {"id": "one"}, "content_id": "cnt_vault"}
+    told = (await ask(desk, "POST", url, vault))[1]
+    assert told["rules"][-1]["verdict"] == await code(desk, content_id="cnt_vault")
+    assert (await ask(desk, "POST", url, vault | {"account_id": "acc_none"}))[0] == 404
+    for mode, expected in (("vod", "ok"), ("live", "invalid")):
+        assert await code(desk, content_id="cnt_film", mode=mode) == expected
