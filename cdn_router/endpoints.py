@@ -43,6 +43,7 @@ OPEN = metrics.Sampled(
 )
 SCORES = metrics.Sampled("router_qoe", "mean score", ("region", "pathway"), kind=GAUGE)
 COST = metrics.Sampled("router_cost_dollars_per_hour", "at this load", ("pathway",), kind=GAUGE)
+AGE = metrics.Sampled("router_snapshot_age_seconds", "of the one that decides", kind=GAUGE)
 FILL = metrics.Sampled("router_commit_fill", "95th percentile", ("pathway",), kind=GAUGE)
 
 # Steering answers are per session and readable by any player's page (ST-18).
@@ -122,6 +123,7 @@ class Endpoints:
             SCORES.add(screen.quality_values),
             COST.add(screen.cost_values),
             FILL.add(screen.fill_values),
+            AGE.add(lambda: screen.age_values(now_ms())),
         ]
 
         async def end(_: web.Application) -> None:

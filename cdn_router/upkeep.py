@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from runtime import logs, metrics
+from runtime import logs
 from runtime.clock import Clock
 
 from .admin.plan import Plan
@@ -34,7 +34,6 @@ PART = 0.1
 MAX_PLAN_BYTES = 1 << 20
 
 log = logs.get("cdn_router")
-AGE = metrics.gauge("router_snapshot_age_seconds", "age of the snapshot that decides")
 
 
 class Upkeep:
@@ -108,7 +107,6 @@ class Upkeep:
         ready = self._router.upon(picture)
         yield from ready.prepare(self._router.decider)
         self._router.use(picture, ready)
-        AGE.set(picture.age_ms(now_ms) / 1000)
         self._flush()
 
     def keep(self, plan: Plan) -> None:

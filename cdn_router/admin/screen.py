@@ -136,6 +136,11 @@ class Screen:
     def share_values(self, now_ms: int) -> Value:
         return {(name,): count for name, count in self.shares(now_ms).items()}
 
+    def age_values(self, now_ms: int) -> Value:
+        """Seconds since the snapshot that decides was made (RT-15)."""
+        picture = self._router.picture
+        return {} if picture is None else {(): picture.age_ms(now_ms) / 1000}
+
     def circuit_values(self) -> Value:
         """1 for each region and CDN whose circuit is not closed."""
         return {(b["region"], b["pathway"], b["circuit"]): 1 for b in self.breakers()}

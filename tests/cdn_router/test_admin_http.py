@@ -122,6 +122,17 @@ async def test_a_plan_over_http(operator: Operator) -> None:
     assert screen["pathways"][1]["share"] == 0.5 and screen["heat"][0]["region"] == ""
 
 
+async def test_gauges_tell_of_now(operator: Operator) -> None:
+    """Sessions by pathway, the age of the snapshot: as they are when asked for (RT-15)."""
+    await operator.call("GET", "/steer/hls?sid=s1")
+    told = [(await operator.call("GET", "/metrics"))[1].splitlines() for _ in range(2)]
+    assert 'headwater_router_sessions{pathway="CDN-A"} 1.0' in told[0]
+    assert 'headwater_router_cost_dollars_per_hour{pathway="CDN-B"} 0.0' in told[0]
+    name = "headwater_router_snapshot_age_seconds "
+    ages = [float(line.split()[1]) for lines in told for line in lines if line.startswith(name)]
+    assert len(ages) == 2 and min(ages) >= 0
+
+
 async def test_dashboards_show_metrics_that_exist(operator: Operator) -> None:
     """Every headwater_ name in a panel's query is one that the router tells."""
     dashboard = json.loads((ROOT / "deploy/grafana/router.json").read_text())
