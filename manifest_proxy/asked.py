@@ -123,6 +123,7 @@ class Medium(NamedTuple):
     path: str  # as its bytes go into URLs
     rules: Ruleset | None
     found: cat.Found
+    pattern: bytes  # of the session's mark, where it has one
 
     @property
     def target(self) -> str:
@@ -182,8 +183,10 @@ class Asking:
         pathways = read_cohort(name, self._pathways)
         if len(pathways) > 1 or _climbs(found.path):
             raise ProxyError("not_found", status=404)
-        rules = self._ruled(found.path, self._chosen(segment) if segment else NOTHING)
-        return Medium(pathways[0], quote(found.path, safe=PATH_SAFE), rules, found)
+        chosen = self._chosen(segment) if segment else NOTHING
+        rules, path = self._ruled(found.path, chosen), quote(found.path, safe=PATH_SAFE)
+        pattern = self._sessions.pattern(chosen.mark) if chosen.mark else b""
+        return Medium(pathways[0], path, rules, found, pattern)
 
     def again(self, asked: Asked, segment: str) -> Asked:
         """The same manifest, asked for without a query in another session or in none."""

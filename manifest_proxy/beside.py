@@ -12,6 +12,7 @@ from .rulebook import ChaosStatus
 
 CLOCK_PATH = "/time"
 CHAOS_PATH = "/chaos"
+VARIANTS_PATH = "/ab"  # segments are A or B there
 
 
 def beside(path: str, now_ms: int) -> Answer | None:

@@ -1,6 +1,5 @@
-"""Segments that come late or slowly on purpose, asked of this proxy (MP-22).
+"""Segments that come late or slowly on purpose (MP-22).
 
-`/chaos/at-{rule}/{pathway}/[s:{session}/][cat:{token}/]{path at the origin}`, as chaos writes it.
 What happens is the rule's alone, so a URL means nothing where no rule set has one. A late segment
 is led on to its CDN; only a slow one passes through here, from the origin, for as long and as many
 at once as there are limits for.
@@ -9,16 +8,13 @@ at once as there are limits for.
 import asyncio
 from collections.abc import AsyncIterator
 
-from native.http import Answer, Entity, Refusal, Request, Stream
+from native.http import Answer, Refusal, Stream
 from runtime.fetch import Fetched, Fetcher, FetchError
 
-from .admission import Admission, Denied, denied
-from .asked import Asking, Medium
-from .beside import CHAOS_PATH
-from .errors import ProxyError
+from .asked import Medium
 from .rulebook import Chaos
+from .variants import led
 
-AT = f"{CHAOS_PATH}/at-"
 MAX_SLOW = 64  # segments on their way at once
 MAX_SLOW_S = 60.0  # then the rest comes faster
 MAX_BYTES = 16 << 20
@@ -30,21 +26,13 @@ PASSED_ON = frozenset({403, 404, 410, 416})
 class Faults:
     """`origin_url` is where slow segments are fetched from."""
 
-    def __init__(self, asking: Asking, fetcher: Fetcher, origin_url: str) -> None:
-        self._asking = asking
+    def __init__(self, fetcher: Fetcher, origin_url: str) -> None:
         self._fetcher = fetcher
         self._origin_url = origin_url
         self._slow = 0
 
-    async def answer(self, request: Request, admission: Admission) -> Answer:
-        rule, _, rest = request.path.removeprefix(AT).partition("/")
-        try:
-            medium = self._asking.medium(rest, request)
-            token, _ = admission.admitted(request, medium.found, medium.path)
-        except Denied as refusal:
-            return denied(refusal.verdict)
-        except ProxyError as error:
-            return Refusal(error.status, error.code)
+    async def answer(self, rule: str, medium: Medium, token: str, span: str | None) -> Answer:
+        """The segment under the rule of that number; `span` is the Range that is asked for."""
         rules = medium.rules.chaos if medium.rules else ()
         if not rule.isdecimal() or len(rule) > 4 or int(rule) >= len(rules):
             return Refusal(404, "not_found")
@@ -55,17 +43,16 @@ class Faults:
         if chaos.status is not None:
             return Refusal(chaos.status, "chaos")
         if chaos.throttle_bps is None:
-            return _led(medium, token)
-        return await self._slowed(medium, request, chaos)
+            return led(medium, token, medium.path)
+        return await self._slowed(medium, span, chaos)
 
-    async def _slowed(self, medium: Medium, request: Request, chaos: Chaos) -> Answer:
+    async def _slowed(self, medium: Medium, span: str | None, chaos: Chaos) -> Answer:
         if self._slow >= MAX_SLOW:
             return Refusal(503, "chaos_busy")
-        asked = request.header("range")
         try:
             got = await self._fetcher.get(
                 self._origin_url + medium.target,
-                {"Range": asked} if asked else None,
+                {"Range": span} if span else None,
                 timeout_s=TIMEOUT_S,
                 max_bytes=MAX_BYTES,
             )
@@ -98,21 +85,3 @@ def chunk_bytes(size: int, bps: int) -> int:
     """How many bytes of a segment go each STEP_S, for all to have gone in MAX_SLOW_S."""
     steps = int(MAX_SLOW_S / STEP_S)
     return max(1, int(bps / 8 * STEP_S), -(-size // steps))
-
-
-def _led(medium: Medium, token: str) -> Answer:
-    """To the CDN, with the token where the rules want it."""
-    rules, url, query = medium.rules, medium.pathway.base_url, medium.found.query
-    if token and (rules is None or rules.carrier == "path"):
-        url += f"/cat:{token}"
-    elif token:
-        query = f"{query}&CAT={token}" if query else f"CAT={token}"
-    place = f"{url}{medium.path}?{query}" if query else f"{url}{medium.path}"
-    return Entity(
-        b"",
-        content_type="text/plain",
-        cache_control="no-store",
-        headers=[("Location", place)],
-        status=302,
-        ranges=False,
-    )

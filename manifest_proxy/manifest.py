@@ -121,7 +121,7 @@ def compile_manifest(
         if kind is Format.DASH:
             clips = {one.folder.decode() for one in (bumper, slate) if one is not None}
             if marks is not None:
-                data = marked_mpd(data, url, origin, marks, pattern, clips)
+                data = marked_mpd(data, url, origin, marks, pattern, clips, policy)
             if chaos and policy is not None:
                 data = spoiled_mpd(data, url, origin, chaos, policy, clips)
         if skips and kind is Format.HLS and is_media(data):
@@ -130,7 +130,8 @@ def compile_manifest(
             data, policy = with_patches(data, url, policy)
         if policy is not None:
             template = COMPILERS[kind](data, url, origin, policy)
-            template = holed(shown(template)) if chaos else template
+            if chaos or (marks is not None and kind is Format.DASH):
+                template = holed(shown(template))
             return template if marks is None else template.choosing(SIGN)
         if kind is Format.HLS:
             Playlist(data)

@@ -17,6 +17,7 @@ from .mpd_timeline import Levels, inherited, runs, scale_of, shift_of, start_of
 from .mpd_trim import seconds
 
 IDENTIFIER = re.compile(r"\$(RepresentationID|Bandwidth|Number|Time|SubNumber|)(?:%0(\d{1,2})d)?\$")
+DIGITS = re.compile(r"[0-9]{1,20}")
 MAX_SEGMENTS = 65_536  # of one MPD
 
 
@@ -48,6 +49,13 @@ def filled(template: str, values: Mapping[str, str | int]) -> str:
         return found[0] if given is None else str(given).zfill(int(found[2] or 0))
 
     return IDENTIFIER.sub(value, template)
+
+
+def number_named(path: str) -> int | None:
+    """The last number in a name, but for what follows its last dot."""
+    name = path.partition("?")[0].rpartition("/")[2]
+    found = DIGITS.findall(name.rpartition(".")[0] or name)
+    return int(found[-1]) if found else None
 
 
 def length_s(document: Document, periods: Sequence[Element], at: int) -> Fraction | None:

@@ -46,6 +46,7 @@ class Policy:
     session: str = ""  # a path segment with its slash, or nothing
     carrier: Carrier = "path"
     chaos_url: str = ""  # what stands before a segment that is to fail
+    variants_url: str = ""  # what stands before a segment that is A or B by the session's mark
     patches: bool = False  # whether the origin's MPD patches still fit
 
     @property
@@ -80,7 +81,14 @@ class Policy:
         """Where this proxy hands on a segment under a rule for faults, the token marked; without
         `asks` the player adds it to queries itself.
         """
-        url = f"{self.chaos_url}/at-{rule}/{self.first.id}{self.session}".encode()
+        return self._segment(f"{self.chaos_url}/at-{rule}", path, asks=asks)
+
+    def variant(self, path: bytes) -> bytes:
+        """Where this proxy leads to one of two variants of a segment in DASH, the token marked."""
+        return self._segment(self.variants_url, path, asks=False)
+
+    def _segment(self, place: str, path: bytes, *, asks: bool) -> bytes:
+        url = f"{place}/{self.first.id}{self.session}".encode()
         if not self.tokenised or (self.carrier != "path" and not asks):
             return url + path
         if self.carrier == "path":

@@ -9,7 +9,7 @@ from native.holes import Template
 from runtime.clock import Clock
 
 from .asked import PREFIX, Asked, Asking
-from .beside import CHAOS_PATH, CLOCK_PATH
+from .beside import CHAOS_PATH, CLOCK_PATH, VARIANTS_PATH
 from .copies import Copies
 from .manifest import CONTENT_TYPES, Format, compile_manifest, joined_at
 from .mpd_history import History
@@ -96,5 +96,6 @@ class Press:
             session=asked.session,
             carrier=rules.carrier if rules else "path",
             chaos_url=f"{self._public_url}{CHAOS_PATH}",
+            variants_url=f"{self._public_url}{VARIANTS_PATH}",
             patches=rules is None or not rules.edits_sets,
         )

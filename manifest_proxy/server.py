@@ -23,6 +23,7 @@ from .policy import Pathway
 from .reports import Reports
 from .rulebook import Ruleset
 from .rules import read_rules
+from .segments import Segments
 from .service import Service
 from .settings import OriginAccess, Settings
 from .upstream import Upstream
@@ -168,7 +169,7 @@ def parts(
         country_header=settings.country_header,
         ledger=Ledger(clock, store),
         reports=reports,
-        faults=Faults(asking, fetcher, settings.origin_url),
+        segments=Segments(asking, Faults(fetcher, settings.origin_url)),
     )
     desk = service.viewers if clock is SYSTEM else None  # it reads the machine's clocks
     listener = Listener(service, desk, settings.host, settings.port, reuse_port=reuse_port)

@@ -22,12 +22,12 @@ from .asked import Asked, Asking
 from .audience import Audience
 from .beside import beside
 from .errors import ProxyError, UpstreamError
-from .faults import AT, Faults
 from .ledger import Ledger
 from .manifest import Format
 from .patches import Patches
 from .press import Press
 from .reports import Reports
+from .segments import Segments
 from .spots import FOREVER_S, Clips, Spots
 from .upstream import Upstream, Version
 from .urls import Origin
@@ -59,11 +59,11 @@ class Service:
         country_header: str = "",
         ledger: Ledger | None = None,
         reports: Reports | None = None,
-        faults: Faults | None = None,
+        segments: Segments | None = None,
     ) -> None:
         """Without `keys` no token is asked for and none is written. `country_header` is where the
         CDN tells the viewer's country; `ledger` what is known of silent sources; `reports`
-        takes what players tell of themselves; `faults` hands on segments that are to come late.
+        takes what players tell of themselves; `segments` leads to those that are asked here.
         """
         origin = Origin(origin_url)
         self._upstream = upstream
@@ -72,7 +72,7 @@ class Service:
         self._clock = clock
         self._country_header = country_header.lower()
         self._reports = reports
-        self._faults = faults
+        self._segments = segments
         self._admission = Admission(keys, options, public_url, clock)
         self._clips = Clips(upstream, origin, ledger or Ledger(clock), clock)
         self._press = Press(
@@ -95,8 +95,8 @@ class Service:
         return {**(self._counted + Counter(quick))}
 
     def __call__(self, request: Request) -> Answer | Awaitable[Answer]:
-        if self._faults is not None and request.path.startswith(AT):
-            return self._faults.answer(request, self._admission)
+        if self._segments is not None and self._segments.has(request.path):
+            return self._segments.answer(request, self._admission)
         if (answer := beside(request.path, self._clock.now_ms())) is not None:
             return answer
         try:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import cat
 from manifest_proxy.asked import Asked, Asking
 from manifest_proxy.errors import ManifestError, SessionError
-from manifest_proxy.hls_watermark import SIGN, choosing
+from manifest_proxy.hls_watermark import SIGN, bit, choosing
 from manifest_proxy.manifest import Format
 from manifest_proxy.policy import Pathway
 from manifest_proxy.rulebook import Ruleset, Watermark
@@ -99,6 +99,10 @@ PAGES = {
     "/vod/t/master.m3u8": MASTER,
     "/vod/t/v1/media.m3u8": MEDIA.encode(),
     "/vod/t/a/media.m3u8": MEDIA.encode(),
+    "/live/t/ll.mpd": b"""<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic">
+<Period id="1" start="PT0S"><AdaptationSet contentType="video"><SegmentTemplate timescale="1"
+ duration="2" media="v1/$Number%05d$.m4s"/><Representation id="v" bandwidth="1"/></AdaptationSet>
+</Period></MPD>""",
 }
 RULES = """[[rules]]
 name = "r"
@@ -140,8 +144,9 @@ async def ask(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[tuple[int
 
         async def get(url: str) -> tuple[int, str]:
             url = url.replace("http://localhost:8003", "")
-            async with session.get(f"http://127.0.0.1:{listener.port}{url}") as answer:
-                return answer.status, await answer.text()
+            url = f"http://127.0.0.1:{listener.port}{url}"
+            async with session.get(url, allow_redirects=False) as answer:
+                return answer.status, answer.headers.get("Location") or await answer.text()
 
         yield get
 
@@ -162,6 +167,33 @@ async def test_each_viewer_gets_a_pattern_that_outlives_the_token(ask: Any) -> N
         renewed = re.sub(r"cat:[^/]+", f"cat:{token(b'next')}", child)
         assert letters((await ask(renewed))[1]) == seen[cti]
     assert seen[b"one"] != seen[b"two"] and set(seen[b"one"]) == {"a", "b"}
+
+
+async def test_what_is_still_to_come_is_chosen_when_it_is_asked_for(ask: Any) -> None:
+    """The same files as a list names; nobody gets one of another bit (MP-21)."""
+    mine = token(b"one")
+    _, text = await ask(f"/p/CDN-A/cat:{mine}/live/t/ll.mpd")
+    (media,) = re.findall('<Representation[^>]*><SegmentTemplate media="([^"]+)"/>', text)
+    session = re.findall("/s:[^/]+", media)[0]
+    assert re.fullmatch(
+        r"http://localhost:8003/ab/CDN-A/s:[^/]+/cat:[^/]+/live/t/v1/\$Number%05d\$.m4s", media
+    )
+    places = [await ask(media.replace("$Number%05d$", f"{n:05}")) for n in range(64)]
+    assert {status for status, _ in places} == {302}
+    pattern = Sessions(b"s3cret").pattern(Sessions(b"s3cret").mark("one"))
+    for number, (_, place) in enumerate(places):
+        folder = "ab"[bit(pattern, number)]
+        assert place == f"http://localhost:8011/cat:{mine}/live/t/v1/{folder}/{number:05}.m4s"
+    one = media.replace("$Number%05d$", "00001")
+    for url, status in (
+        (one.replace("v1/00001", "v10/00001"), 404),
+        (one.replace("00001", "init"), 404),
+        (one.replace("CDN-A", "CDN-X"), 404),
+        (one.replace(session, ""), 403),
+        (one.replace(session, "/s:x.y"), 403),
+        (re.sub("/cat:[^/]+", "", one), 401),
+    ):
+        assert (await ask(url))[0] == status, url
 
 
 async def test_other_playlists_are_not_marked(ask: Any) -> None:

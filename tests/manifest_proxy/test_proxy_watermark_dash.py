@@ -11,6 +11,7 @@ from proxy_rigs.readers import Readers, readers
 
 from manifest_proxy.errors import ManifestError
 from manifest_proxy.hls_watermark import SIGN, bit, choosing
+from manifest_proxy.holes import TOKEN_MARK
 from manifest_proxy.manifest import Format, Spot, compile_manifest
 from manifest_proxy.mpd_watermark import marked_mpd
 from manifest_proxy.policy import Pathway, Policy
@@ -130,6 +131,39 @@ def test_mpd_parser_finds_the_same_times(foreign: Readers, case: str) -> None:
         assert now["map"]["resolvedUri"] == was["map"]["resolvedUri"]
         for name in ("duration", "number", "presentationTime", "timeline"):
             assert now[name] == was[name], name
+
+
+@pytest.mark.parametrize(
+    ("name", "is_told"),
+    [
+        ("$Number%05d$.m4s", True),
+        ("s-$Number$-x.m4s?q=$RepresentationID$", True),
+        ("$Number$", True),
+        ("$Number$_$Bandwidth$.m4s", False),
+        ("$Time$.m4s", False),
+        ("$Number$/x.m4s", False),
+    ],
+)
+def test_a_template_that_goes_on_leads_here(name: str, is_told: bool) -> None:
+    """Where the name tells the number; what it inherits stays as it is."""
+    policy = Policy((Pathway("A", "http://a"),), session="/s:x", variants_url="http://p/ab")
+    template = f'<SegmentTemplate duration="2" media="{name}" startNumber="5"/>'
+    data = mpd(video(template))
+    if not is_told:
+        with pytest.raises(ManifestError, match="mpd_unnamed"):
+            marked_mpd(data, HERE, ORIGIN, BOTH, PATTERN, (), policy)
+        return
+    out = marked_mpd(data, HERE, ORIGIN, BOTH, PATTERN, (), policy)
+    place = f"http://p/ab/A/s:x/cat:{TOKEN_MARK.decode()}/live/c/{name}"
+    place = place.replace("$RepresentationID$", "v1")
+    told = b'<Representation id="v1" bandwidth="1"/>'
+    own = f'<SegmentTemplate media="{place}"/></Representation>'.encode()
+    assert out == data.replace(told, told[:-2] + b">" + own)
+    lower = mpd(video("", f'<Representation id="v1">{template}</Representation>'))
+    place_ = place.encode()
+    assert marked_mpd(lower, HERE, ORIGIN, BOTH, PATTERN, (), policy) == lower.replace(
+        name.encode(), place_
+    )
 
 
 def test_lists_are_marked_where_they_stand() -> None:
