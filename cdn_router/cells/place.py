@@ -35,7 +35,13 @@ def databases(paths: Iterable[str]) -> list[Database]:
         return []
     import maxminddb
 
-    return [maxminddb.open_database(name, maxminddb.MODE_MEMORY) for name in names]
+    found: list[Database] = []
+    for name in names:
+        try:
+            found.append(maxminddb.open_database(name, maxminddb.MODE_MEMORY))
+        except maxminddb.InvalidDatabaseError as error:
+            raise ValueError(f"{name}: {error}") from None
+    return found
 
 
 def locator(*databases: Database) -> Callable[[str], Place]:
@@ -47,7 +53,7 @@ def locator(*databases: Database) -> Callable[[str], Place]:
         for database in databases:
             try:
                 found = database.get(address)
-            except ValueError:  # no address, or one of another version than the database's
+            except (ValueError, RuntimeError):  # no address, none of its version; broken there
                 continue
             if isinstance(found, dict):
                 country = found.get("country") or found.get("registered_country") or {}

@@ -1,0 +1,114 @@
+"""Places of addresses from databases in MaxMind's format, read for what they are (RT-2)."""
+
+import struct
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from cdn_router.cells.place import Place, databases, locator
+from cdn_router.cells.state import State
+from cdn_router.policies.face import Cdn, Cell
+from cdn_router.server import build, build_intake
+from cdn_router.settings import Settings
+
+NOW_MS = 1_700_000_000_000
+COUNTRIES = {
+    "192.0.2.0/24": {"country": {"iso_code": "SE"}},
+    "198.51.100.0/25": {"registered_country": {"iso_code": "NO"}},
+    "2001:db8::/32": {"country": {"iso_code": "DE"}},
+}
+NETWORKS = {"192.0.2.0/25": {"autonomous_system_number": 64_500}}
+
+
+def encoded(value: object) -> bytes:
+    """A value of the data section (MaxMind DB format 2.0, "Data field format")."""
+    if isinstance(value, dict):
+        pairs = b"".join(encoded(key) + encoded(each) for key, each in value.items())
+        return bytes([7 << 5 | len(value)]) + pairs
+    if isinstance(value, str):
+        return bytes([2 << 5 | len(value)]) + value.encode()
+    if isinstance(value, list):
+        return bytes([len(value), 11 - 7]) + b"".join(map(encoded, value))
+    assert isinstance(value, int)
+    return bytes([6 << 5 | 4]) + struct.pack(">I", value)
+
+
+def database(rows: dict[str, object]) -> bytes:
+    """A database of IPv6 with these networks; IPv4 lies in ::/96."""
+    tree: list[list[int | bytes | None]] = [[None, None]]
+    for name, row in rows.items():
+        network = ip_network(name)
+        bits = network.prefixlen + (96 if network.version == 4 else 0)
+        address, node = int(network.network_address), 0
+        for at in range(bits):
+            side = address >> 127 - at & 1
+            if at == bits - 1:
+                tree[node][side] = encoded(row)
+                break
+            following = tree[node][side]
+            if not isinstance(following, int):
+                following = tree[node][side] = len(tree)
+                tree.append([None, None])
+            node = following
+    data, nodes = b"", b""
+    for sides in tree:
+        for side in sides:
+            if isinstance(side, bytes):
+                nodes += struct.pack(">I", len(tree) + 16 + len(data))
+                data += side
+            else:
+                nodes += struct.pack(">I", len(tree) if side is None else side)
+    described = {
+        **{"binary_format_major_version": 2, "binary_format_minor_version": 0, "build_epoch": 1},
+        **{"database_type": "Test", "description": {"en": "test"}, "ip_version": 6},
+        **{"languages": ["en"], "node_count": len(tree), "record_size": 32},
+    }
+    return nodes + bytes(16) + data + b"\xab\xcd\xefMaxMind.com" + encoded(described)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[str]:
+    named = {"country.mmdb": COUNTRIES, "asn.mmdb": NETWORKS}
+    for name, rows in named.items():
+        (tmp_path / name).write_bytes(database(dict(rows)))
+    return [str(tmp_path / name) for name in named]
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        ("192.0.2.7", Place("SE", "AS64500")),
+        ("192.0.2.200", Place("SE", "")),
+        ("198.51.100.1", Place("NO", "")),
+        ("198.51.100.129", Place()),
+        ("2001:db8:1::7", Place("DE", "")),
+        ("203.0.113.1", Place()),
+        ("no address", Place()),
+    ],
+)
+def test_places(files: list[str], address: str, place: Place) -> None:
+    assert locator(*databases(files))(address) == place
+
+
+def test_players_are_in_the_cell_of_their_address(files: list[str]) -> None:
+    """From settings.geoip on; what a session's start said goes before what its address says."""
+    settings = Settings(geoip=files)
+    state = State((Cdn("CDN-A"), Cdn("CDN-B")), NOW_MS / 1000)
+    intake = build_intake(settings, build(settings), state)
+    for second in (0, 6):
+        row = (
+            f'br=(4000),e=rr,rc=200,sid="s",ts={NOW_MS + second},url="http://localhost:8011/1",v=2'
+        )
+        intake.take(row.encode(), "192.0.2.7", NOW_MS + second * 1000)
+    assert state.snapshot(NOW_MS + 6_000).cells[Cell("SE", "AS64500")][0].n > 0
+
+
+@pytest.mark.parametrize("content", [b"", b"no database", b"\xab\xcd\xefMaxMind.com\xff"])
+def test_what_is_no_database_is_said_so(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "broken.mmdb"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"broken\.mmdb"):
+        databases([str(path)])
+    with pytest.raises(OSError):
+        databases([str(tmp_path / "none.mmdb")])
