@@ -43,7 +43,7 @@ def get(port: int, path: str) -> tuple[int, str]:
         connection.close()
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 40) -> Any:
+def until(condition: Callable[[], Any], what: str, seconds: float = 90) -> Any:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if value := condition():

@@ -43,7 +43,7 @@ def edges(crew: Crew, worker: int) -> list[int]:
 
 
 def reaches(crew: Crew, worker: int, number: int) -> None:
-    until(lambda: edges(crew, worker)[-1:] == [number], f"worker {worker} to list {number}", 10)
+    until(lambda: edges(crew, worker)[-1:] == [number], f"worker {worker} to list {number}")
 
 
 def test_what_one_worker_takes_in_all_serve_alike(

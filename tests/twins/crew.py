@@ -33,7 +33,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 40) -> Any:
+def until(condition: Callable[[], Any], what: str, seconds: float = 90) -> Any:
     """Poll a condition; the deadline is only there to fail instead of hanging."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

