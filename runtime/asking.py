@@ -1,18 +1,21 @@
-"""Reads of one statement on PostgreSQL, past SQLAlchemy's execution: for what is asked often.
+"""Reads of one statement, past SQLAlchemy's execution: for what is asked often.
 
 A statement alone is a snapshot of its own, so there is nothing to begin and nothing to end: one
-round trip, with a statement that each connection has prepared.
+round trip to PostgreSQL with a statement that each connection has prepared, one visit to SQLite's
+thread.
 """
 
 import asyncio
+import json
+from abc import ABC, abstractmethod
 from collections import namedtuple
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import aiosqlite
 import asyncpg
-import msgspec
 from sqlalchemy import Select, TextClause
-from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy.dialects import postgresql, sqlite
 
 from runtime import tracing
 
@@ -26,16 +29,14 @@ AWAY = (
     asyncpg.InsufficientResourcesError,
     asyncpg.InterfaceError,
 )
-DIALECT: Any = dialect()  # type: ignore[no-untyped-call]
-TOLD = {"db.system.name": "postgresql"}
 
 
-class Asker:
-    """Connections of its own; raises asyncpg's errors, of which `AWAY` say that nobody is there."""
+class Asker(ABC):
+    """Connections of its own."""
 
-    def __init__(self, session: Mapping[str, str], **server: Any) -> None:
-        self._server = {**server, "server_settings": {**session, **READ_ONLY}}
-        self._pool: Any = None
+    _dialect: Any
+
+    def __init__(self) -> None:
         self._opening = asyncio.Lock()
         self._spelled: dict[Statement, _Spelled] = {}
 
@@ -43,14 +44,68 @@ class Asker:
         """The rows, named tuples. The statement is one of a few that are made once."""
         spelled = self._spelled.get(statement)
         if spelled is None:
-            spelled = self._spelled[statement] = _Spelled(statement)
-        with tracing.span("SELECT postgresql", "client", {**TOLD, "db.query.text": spelled.sql}):
-            async with (await self._opened()).acquire() as connection:
-                records = await connection.fetch(spelled.sql, *spelled.arguments(values))
-        return spelled.rows(records)
+            spelled = self._spelled[statement] = _Spelled(statement, self._dialect)
+        system = self._dialect.name
+        told = {"db.system.name": system, "db.query.text": spelled.sql}
+        with tracing.span(f"SELECT {system}", "client", told):
+            return spelled.rows(await self._fetch(spelled.sql, spelled.arguments(values)))
 
+    @abstractmethod
+    async def _fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Any]:
+        """Rows with `keys()`."""
+
+    @abstractmethod
     async def close(self) -> None:
         """At once."""
+
+
+class FileAsker(Asker):
+    """SQLite; raises sqlite3's errors."""
+
+    _dialect = sqlite.dialect(paramstyle="qmark")
+
+    def __init__(self, path: str, pragmas: Sequence[str]) -> None:
+        super().__init__()
+        self._path = path
+        self._pragmas = (*pragmas, "PRAGMA query_only=ON")
+        self._connection: aiosqlite.Connection | None = None
+
+    async def _fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Any]:
+        return list(await (await self._opened()).execute_fetchall(sql, arguments))
+
+    async def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    async def _opened(self) -> aiosqlite.Connection:
+        if self._connection is None:
+            async with self._opening:
+                if self._connection is None:
+                    connection = await aiosqlite.connect(self._path, isolation_level=None)
+                    connection.row_factory = aiosqlite.Row
+                    for pragma in self._pragmas:
+                        await connection.execute(pragma)
+                    self._connection = connection
+        return self._connection
+
+
+class ServerAsker(Asker):
+    """PostgreSQL; raises asyncpg's errors, of which `AWAY` say that nobody is there."""
+
+    _dialect: Any = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]
+
+    def __init__(self, session: Mapping[str, str], **server: Any) -> None:
+        super().__init__()
+        self._server = {**server, "server_settings": {**session, **READ_ONLY}}
+        self._pool: Any = None
+
+    async def _fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Any]:
+        async with (await self._opened()).acquire() as connection:
+            records: Sequence[Any] = await connection.fetch(sql, *arguments)
+            return records
+
+    async def close(self) -> None:
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.terminate()
@@ -70,13 +125,19 @@ class Asker:
 
 
 class _Spelled:
-    """A statement in the database's own words."""
+    """A statement in the database's own words, and how its rows are read."""
 
-    def __init__(self, statement: Statement) -> None:
-        compiled = statement.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})
+    def __init__(self, statement: Statement, dialect: Any) -> None:
+        compiled: Any = statement.compile(
+            dialect=dialect, compile_kwargs={"render_postcompile": True}
+        )
         self.sql = str(compiled)
         self._own = [(name, compiled.params[name]) for name in compiled.positiontup or ()]
         self._row: Any = None
+        typed = statement.selected_columns if isinstance(statement, Select) else ()
+        kinds = [column.type.dialect_impl(dialect) for column in typed]
+        reads = [kind.result_processor(dialect, None) for kind in kinds]
+        self._reads = [(at, read) for at, read in enumerate(reads) if read is not None]
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         return [values.get(name, own) for name, own in self._own]
@@ -85,19 +146,22 @@ class _Spelled:
         if records and self._row is None:
             named: Any = namedtuple
             self._row = named("Row", records[0].keys(), rename=True)._make
-        return [self._row(record) for record in records]
+        if not self._reads:
+            return [self._row(record) for record in records]
+        return [self._row(self._read(list(record))) for record in records]
+
+    def _read(self, values: list[Any]) -> list[Any]:
+        for at, read in self._reads:
+            values[at] = read(values[at])
+        return values
 
 
 async def _typed(connection: Any) -> None:
-    """JSON as what it says, as SQLAlchemy has it."""
+    """JSON as what it says, which SQLAlchemy leaves to connections of this driver."""
     for name in ("json", "jsonb"):
         await connection.set_type_codec(
-            name, schema="pg_catalog", encoder=_written, decoder=msgspec.json.decode
+            name, schema="pg_catalog", encoder=json.dumps, decoder=json.loads
         )
-
-
-def _written(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
 
 
 async def _left_as_it_is(_: Any) -> None:

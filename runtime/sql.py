@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from runtime import migrate, statements
-from runtime.asking import AWAY, Asker, Statement
+from runtime.asking import AWAY, Asker, FileAsker, ServerAsker, Statement
 
 Dialect = Literal["sqlite", "postgresql"]
 T = TypeVar("T")
@@ -36,6 +36,7 @@ PRAGMAS = (  # CMP-11
     "PRAGMA synchronous=NORMAL",
 )
 SESSION = {"timezone": "UTC", "jit": "off"}  # of short statements, which to compile takes longer
+NOT_STARTED = "Database.start() comes first"
 MIGRATION_LOCK = 0x4845_4144  # advisory lock: two processes that start together migrate one by one
 
 
@@ -87,9 +88,10 @@ class Database:
             Path(self._url.database or "").parent.mkdir(parents=True, exist_ok=True)
             self._writer = self._sqlite("PRAGMA foreign_keys=ON", pool_size=1)
             self._reader = self._sqlite("PRAGMA query_only=ON", pool_size=self._pool_size)
+            self._asker = FileAsker(self._url.database or "", PRAGMAS)
         else:
             self._writer = self._reader = engine = self._postgresql()
-            self._asker = Asker(
+            self._asker = ServerAsker(
                 SESSION, timeout=5.0, **engine.dialect.create_connect_args(self._url)[1]
             )
         async with self.write() as connection:
@@ -106,8 +108,9 @@ class Database:
     async def stop(self) -> None:
         engines = {self._reader, self._writer} - {None}
         self._reader = self._writer = None
-        if self._asker is not None:
-            await self._asker.close()
+        asker, self._asker = self._asker, None
+        if asker is not None:
+            await asker.close()
         for engine in engines:
             if engine is not None:
                 await engine.dispose()
@@ -135,8 +138,7 @@ class Database:
     ) -> Sequence[Any]:
         """The rows of one statement that reads; it is one of a few that are made once."""
         if self._asker is None:
-            async with self.read(timeout_ms=timeout_ms) as connection:
-                return (await connection.execute(statement, values)).all()
+            raise RuntimeError(NOT_STARTED)
         async with self._bounded(timeout_ms):
             try:
                 return await self._asker.ask(statement, values)
@@ -239,7 +241,7 @@ class Database:
 
 def _started(engine: AsyncEngine | None) -> AsyncEngine:
     if engine is None:
-        raise RuntimeError("Database.start() comes first")
+        raise RuntimeError(NOT_STARTED)
     return engine
 
 

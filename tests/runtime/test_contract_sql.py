@@ -3,10 +3,23 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from sqlite3 import OperationalError
 
 import pytest
 from asyncpg import PostgresError
-from sqlalchemy import inspect, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    MetaData,
+    Table,
+    insert,
+    inspect,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from runtime.sql import Database, SqlError, parse
@@ -148,8 +161,25 @@ async def test_one_statement_is_asked_alone(database: Database) -> None:
     assert list(await database.ask(ASKED, {"id": 2, "word": ""})) == []
 
 
+async def test_what_is_asked_alone_has_the_columns_types(database: Database) -> None:
+    """As in a transaction: documents, truth, big numbers, nothing."""
+    told = JSON().with_variant(JSONB(), "postgresql")
+    table = Table(
+        "typed", MetaData(), Column("told", told), Column("good", Boolean), Column("n", BigInteger)
+    )
+    rows = [
+        {"told": {"ö": [1, None, '"']}, "good": True, "n": 1 << 40},
+        {"told": ["x"], "good": False, "n": None},
+    ]
+    async with database.write() as connection:
+        await connection.run_sync(table.create)
+        await connection.execute(insert(table), rows)
+    query = select(table).where(table.c.good.in_((True, False))).order_by(table.c.good.desc())
+    assert [row._asdict() for row in await database.ask(query, {})] == rows
+
+
 async def test_what_is_asked_alone_cannot_write(database: Database) -> None:
-    with pytest.raises((DBAPIError, PostgresError)):
+    with pytest.raises((OperationalError, PostgresError)):
         await database.ask(text("UPDATE counter SET n = 5 RETURNING n"), {})
     assert await count(database) == 0
 
