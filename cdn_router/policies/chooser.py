@@ -49,7 +49,8 @@ class Chooser:
         asked, current, dwell_s, allowed = ask
         found = self._found.get(asked)
         if found is None:
-            found = (*self.table(asked), {})
+            cell, table = self.table(asked)
+            found = self._found.setdefault(cell, (cell, table, {}))
             if len(self._found) <= len(self.snapshot.cells):  # made-up cells cost no memory
                 self._found[asked] = found
         cell, table, orders = found
