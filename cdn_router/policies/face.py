@@ -19,7 +19,7 @@ from typing import NamedTuple, Protocol
 
 from native.router.shares import Shares
 
-RECENT_S = 10.0
+RECENT_S = 5.0
 
 
 class Cell(NamedTuple):

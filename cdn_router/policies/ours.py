@@ -12,7 +12,8 @@ Theory of operation, for one region of a snapshot
    what is expected on it fits within a part of its capacity (RT-6): all cells of the region at
    once, so that the best CDN does not drown (herding).
 4. Moves. Only what is above its share, only where the gain passes a threshold, and only a part of
-   it at each poll (RT-7). Open circuits and collapses are left at once (RT-8).
+   it at each poll, which grows with the square of the gain: calm over trifles, quick in a brown-out
+   (RT-7). Circuits that are not closed and collapses are left at once (RT-8).
 5. A small share of starts goes everywhere that is not known to be dead: exploring.
 
 Source: specs routing.md section 2, RT-2..RT-8, RT-18.
@@ -22,7 +23,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .face import RECENT_S, Cell, Circuit, Evidence, Reason, Site, Snapshot, Table
+from .face import RECENT_S, Cdn, Cell, Circuit, Evidence, Reason, Site, Snapshot, Table
 from .tables import NEUTRAL, cells_of, evidence, put_off, sites, table, usable
 
 ROUNDS = 16  # of finding tolls
@@ -34,20 +35,22 @@ class Headwater:
     """Scores are points of QoE, 0..100."""
 
     name: str = "headwater"
-    version: int = 2
+    version: int = 3
     half_life_s: float = 240.0
     dwell_s: float = 60.0
     pseudo: float = 6.0  # reports that the wider group weighs in a narrower
     width: float = 1.0  # points of value that make a share e times as large
-    gain: float = 0.0  # points below which nobody moves
-    pace: float = 0.07  # of what is above its share moves at a poll, for each point beyond `gain`
+    gain: float = 0.4  # points below which nobody moves
+    haste: float = 6.5  # points beyond `gain` at which all that is above its share moves at a poll
     fall: float = 18.0  # points below the best that are left at once
+    sunk: float = 5.0  # points below its own mean in a region that are a brown-out there
+    sunk_fall: float = 3.0  # likewise, of a CDN that browned out
     alarm: float = 8.0  # deviations at which the last seconds are all that is believed
     doubt: float = 12.0  # points by which one report may be off
     heard: float = 9.0  # recent reports that are believed
     recall_s: float = 300.0  # half-life of what was last heard of a CDN in silence
     full: float = 0.8  # of a capacity that is planned with
-    price: float = 0.35  # points for each $ per TB
+    price: float = 0.37  # points for each $ per TB
     exploring: float = 0.005
 
     def plan(self, region: str, snapshot: Snapshot) -> Mapping[Cell, Table]:
@@ -62,10 +65,8 @@ class Headwater:
             wide if cell == Cell(region) else self._believe(row, wide, half_life_s)
             for cell, row in zip(cells, rows, strict=True)
         ]
-        prices = [
-            self._price(cdn.price_per_tb, site)
-            for cdn, site in zip(snapshot.cdns, here, strict=True)
-        ]
+        limits = self._limits(evidence(Cell(region), snapshot), whole, wide, here)
+        prices = [self._price(cdn, site) for cdn, site in zip(snapshot.cdns, here, strict=True)]
         values = [[b - p for b, p in zip(belief, prices, strict=True)] for belief in beliefs]
         tolls = self._tolls(cells, rows, values, here, alive)
         off = put_off(snapshot)
@@ -73,7 +74,7 @@ class Headwater:
             if _shut(site) and index not in alive:
                 off[index] = off[index] or Reason.BREAKER
         return {
-            cell: self._table(snapshot, row, belief, prices, tolls, alive, off)
+            cell: self._table(snapshot, row, belief, prices, tolls, alive, off, limits)
             for cell, row, belief in zip(cells, rows, beliefs, strict=True)
         }
 
@@ -96,8 +97,27 @@ class Headwater:
             found.append(belief)
         return found
 
-    def _price(self, price_per_tb: float, site: Site) -> float:
-        return 0.0 if 0.0 < site.fill < 1.0 else self.price * price_per_tb
+    def _limits(
+        self,
+        row: Sequence[Evidence],
+        whole: Sequence[float],
+        wide: Sequence[float],
+        here: Sequence[Site],
+    ) -> list[float]:
+        """Points below the best at which each CDN is left at once: fewer where it sank of late, but
+        not where it sank under its load, lest the next one does.
+        """
+        means = [
+            (each.qoe + self.pseudo * prior) / (each.n + self.pseudo)
+            for each, prior in zip(row, whole, strict=True)
+        ]
+        return [
+            self.sunk_fall if mean - now > self.sunk and _fits(site, self.full) else self.fall
+            for mean, now, site in zip(means, wide, here, strict=True)
+        ]
+
+    def _price(self, cdn: Cdn, site: Site) -> float:
+        return 0.0 if cdn.commit_mbps and site.fill < 1.0 else self.price * cdn.price_per_tb
 
     def _soft(
         self, values: Sequence[float], tolls: Sequence[float], alive: Sequence[int]
@@ -150,6 +170,7 @@ class Headwater:
         tolls: Sequence[float],
         alive: Sequence[int],
         off: Sequence[Reason | None],
+        limits: Sequence[float],
     ) -> Table:
         values = [b - p for b, p in zip(belief, prices, strict=True)]
         share = self._soft(values, tolls, alive)
@@ -161,8 +182,8 @@ class Headwater:
             over = max(0.0, 1.0 - share[i] * sessions / each.sessions) if each.sessions else 0.0
             gain = target - worth[i]
             sure = gain - self.gain - self.doubt / math.sqrt(each.n + self.pseudo)
-            leave.append(over * min(1.0, max(0.0, self.pace * sure)))
-            if gain > self.fall and share[i] < 0.05:
+            leave.append(over * min(1.0, (max(0.0, sure) / self.haste) ** 2))
+            if gain > limits[i] and share[i] < 0.05:
                 urgent[i] = urgent[i] or Reason.BREAKER
         spread = self.exploring / len(alive)
         share = [
@@ -186,6 +207,10 @@ def last_heard(each: Evidence, half_life_s: float) -> tuple[float, float]:
     grown = math.log2(each.n / each.recent_n * RECENT_S / half_life_s)
     silent_s = max(0.0, grown / (1 / RECENT_S - 1 / half_life_s))
     return silent_s, min(each.n, each.recent_n * 2.0 ** (silent_s / RECENT_S))
+
+
+def _fits(site: Site, full: float) -> bool:
+    return not site.capacity_mbps or site.load_mbps <= full * site.capacity_mbps
 
 
 def _shut(site: Site) -> bool:

@@ -77,7 +77,7 @@ def _liars(hours: float) -> World:
 
 
 def _stale(hours: float) -> World:
-    """Snapshots that are 30 s old, on an eventful day."""
+    """What three of four routers are told reaches the fourth 30 s late, on an eventful day."""
     s = hours * 3600
     events: list[Fault | Surge] = [
         Fault(s * 0.3, 600, 0.1, cdn="CDN-A", region="R1"),

@@ -5,7 +5,7 @@ a graph of CDNs only: moving a cell's flow from CDN a to b costs the difference.
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 EPSILON = 1e-9
 
@@ -45,15 +45,16 @@ def _cheapest(
     count = len(slack)
     reach = list(cost[source])
     before = [-1] * count
+    steps = [
+        (a, b, cost[cell][b] - cost[cell][a])
+        for a, b in permutations(range(count), 2)
+        if (cell := _mover(flow, cost, a, b)) >= 0
+    ]
     for _ in range(count):
         changed = False
-        for a in range(count):
-            for b in range(count):
-                cell = _mover(flow, cost, a, b)
-                if a != b and cell >= 0:
-                    through = reach[a] + cost[cell][b] - cost[cell][a]
-                    if through < reach[b] - EPSILON:
-                        reach[b], before[b], changed = through, a, True
+        for a, b, more in steps:
+            if reach[a] + more < reach[b] - EPSILON:
+                reach[b], before[b], changed = reach[a] + more, a, True
         if not changed:
             break
     open_ends = [b for b in range(count) if slack[b] > EPSILON]

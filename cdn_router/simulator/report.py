@@ -1,7 +1,7 @@
 """docs/router.md: the comparison of policies over all families, as Markdown."""
 
 from collections.abc import Sequence
-from statistics import fmean
+from statistics import fmean, median
 
 from . import compare
 from .families import FAMILIES, HELD_OUT, TUNING
@@ -24,7 +24,8 @@ lists the families; `--schema` prints the JSON Schema of worlds, `--family NAME`
     headwater router world --family brown-out > mine.json
     headwater router simulate --policy all --world mine.json --plots pictures/
 
-What the live router learns from, beside CMCD: [feeds](feeds.md).
+What the live router learns from, beside CMCD: [feeds](feeds.md). What it keeps, and how a recorded
+day is replayed and simulated: [record](record.md).
 
 ## How to read the tables
 
@@ -39,11 +40,14 @@ over by themselves, ticks are 10 s.
 - Gap: the part of the way from round robin with probes to that oracle.
 - Cost: $ per TB over that of the cheapest flow-oracle mix whose QoE is within {allowed} points of
   the greedy oracle.
-- drain90: median time until a dead CDN holds less than a tenth of its sessions, in steps of 10 s.
+- drain90: time until a dead CDN holds less than a tenth of its sessions, in steps of 10 s: the
+  median of the runs, and the longest. brown90: likewise, once a CDN's paths fell to a tenth.
 
 The policy `headwater` was tuned on the families of the first table, with seeds that are not used
-here. The families of the second table were never used for tuning. One of
-them, `dead-cdn`, was looked at once: the quorum of circuits was mended by what it showed.
+here. The families of the second table were never used for tuning, but two of them taught us about
+the simulator: by `dead-cdn` the quorum of circuits was mended, by `stale-snapshots` that a router
+knows at once what it is told itself, as the server does: before, nobody knew anything for 30 s, and
+no policy could drain a dead CDN in less than a minute.
 """
 
 
@@ -85,18 +89,23 @@ def _cost(found: Sequence[Outcome], world: str, policy: str) -> Estimate:
     return estimate([o.usd_per_tb / cheapest(found, world, o.seed) for o in those])
 
 
+def _spread(seconds: Sequence[float | None]) -> str:
+    """The median of those that there are, and the greatest."""
+    known = [each for each in seconds if each is not None]
+    return f"{median(known):.0f} ({max(known):.0f})" if known else ""
+
+
 def _family(found: Sequence[Outcome], world: str) -> str:
     story = (FAMILIES[world].__doc__ or "").split("\n")[0]
     lines = [
         f"### {world}\n\n{story}\n",
-        "| policy | QoE | regret | gap | switches/h | cost | overload % | drain90 s |",
-        "|---|---|---|---|---|---|---|---|",
+        "| policy | QoE | regret | gap | switches/h | cost | overload % | drain90 s | brown90 s |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     oracle = _of(found, world, ORACLE)
     gap = [fmean(o.qoe for o in _of(found, world, name)) for name in (FALLBACK, ORACLE)]
     for policy in POLICIES:
         those = _of(found, world, policy)
-        drains = [o.drain90_s for o in those if o.drain90_s is not None]
         closed = closed_gap(fmean(o.qoe for o in those), *gap)
         cells = (
             policy,
@@ -106,7 +115,8 @@ def _family(found: Sequence[Outcome], world: str) -> str:
             estimate([o.switches_per_hour for o in those]),
             _cost(found, world, policy),
             estimate([o.overload_percent for o in those]),
-            estimate(drains) if drains else "",
+            _spread([o.drain90_s for o in those]),
+            _spread([o.brown90_s for o in those]),
         )
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     for rival in RIVALS:
@@ -116,10 +126,10 @@ def _family(found: Sequence[Outcome], world: str) -> str:
 
 
 def _summary(found: Sequence[Outcome], worlds: Sequence[str]) -> str:
-    """Means over families, in the words of the targets."""
+    """Means over families, in the words of the targets; drains are medians of all runs."""
     lines = [
-        "| policy | regret | gap closed | switches/h | cost | drain90 s |",
-        "|---|---|---|---|---|---|",
+        "| policy | regret | gap closed | switches/h | cost | drain90 s | brown90 s |",
+        "|---|---|---|---|---|---|---|",
     ]
     for policy in POLICIES:
         of = [_of(found, world, policy) for world in worlds]
@@ -129,14 +139,14 @@ def _summary(found: Sequence[Outcome], worlds: Sequence[str]) -> str:
             for name in (policy, FALLBACK, ORACLE)
         ]
         closed = closed_gap(*means)
-        drains = [o.drain90_s for those in of for o in those if o.drain90_s is not None]
         cells = (
             policy,
             f"{fmean(r.mean for r in regrets if r is not None):.2f}",
             "" if closed is None else f"{closed:.0%}",
             f"{fmean(o.switches_per_hour for those in of for o in those):.2f}",
             f"{fmean(_cost(found, w, policy).mean for w in worlds):.3f}",
-            f"{fmean(drains):.0f}" if drains else "",
+            _spread([o.drain90_s for those in of for o in those]),
+            _spread([o.brown90_s for those in of for o in those]),
         )
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

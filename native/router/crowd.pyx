@@ -31,7 +31,7 @@ cdef double[RUNGS] LADDER = [
 ]  # kbit/s, SW-5
 cdef double BUFFER_S = 30.0, START_S = 4.0, SAFETY = 0.8, FIRST_KBPS = 1000.0
 cdef double PENALTY_S = 300.0  # steering.md section 5, hls.js
-cdef double RECENT_S = 10.0
+cdef double RECENT_S = 5.0  # policies.face
 cdef double SEGMENT_S = 4.0
 cdef double UNIT = 1.0 / 4294967296.0
 

@@ -35,8 +35,10 @@ def plan(
     prices: tuple[float, ...] = (6.0, 6.0),
     region: tuple[Evidence, ...] | None = None,
     policy: Headwater = OURS,
+    commits: tuple[float, ...] = (0.0, 0.0),
 ) -> Table:
-    cdns = tuple(Cdn(name, price) for name, price in zip("AB", prices, strict=True))
+    terms = zip("AB", prices, commits, strict=True)
+    cdns = tuple(Cdn(name, price, commit_mbps=commit) for name, price, commit in terms)
     cells = {HOME: row, Cell("R1"): region or row, Cell(): region or row}
     snapshot = Snapshot(1, 0, cdns, (Stand.ENABLED,) * 2, cells, {"R1": sites})
     return policy.plan("R1", snapshot)[HOME]
@@ -82,16 +84,16 @@ def test_what_all_have_left_stays_left_until_it_is_forgotten() -> None:
 @pytest.mark.parametrize(
     ("n", "recent_n", "said"),
     [
-        (60.0, 10.0, (0.0, 10.0)),
-        (30.0, 10.0 / 64, (60.0, 10.0)),
-        (0.9, 10.0 / 64, (0.0, 0.15625)),
+        (60.0, RECENT_S, (0.0, RECENT_S)),
+        (30.0, RECENT_S * 2 ** (-60 / RECENT_S), (60.0, RECENT_S)),
+        (0.9, 0.15625, (0.0, 0.15625)),
         (0.0, 0.0, (0.0, 0.0)),
     ],
 )
 def test_silence_is_told_by_what_fades_faster(
     n: float, recent_n: float, said: tuple[float, float]
 ) -> None:
-    """A minute halves the one sum and takes the other to a 64th."""
+    """A minute halves the one sum and all but empties the other."""
     each = Evidence(n, 0.0, 0.0, recent_n, 0.0, 0.0)
     assert last_heard(each, 60.0) == pytest.approx(said)
 
@@ -116,20 +118,35 @@ def test_the_better_is_not_filled_beyond_its_capacity() -> None:
 def test_price_decides_between_equals_and_a_commit_is_already_paid() -> None:
     """RT-5."""
     thrifty = replace(OURS, price=0.3, width=1.0)
-    table = plan(evidence(88), evidence(88), prices=(4.0, 12.0), policy=thrifty)
+
+    def filled(fill: float, commit_mbps: float) -> Table:
+        return plan(
+            evidence(88),
+            evidence(88),
+            prices=(4.0, 12.0),
+            sites=(Site(), Site(fill=fill)),
+            policy=thrifty,
+            commits=(0.0, commit_mbps),
+        )
+
+    table = filled(0.0, 0.0)
     assert table.share[0] > 0.7
-    sites = (Site(), Site(fill=0.4))
-    committed = plan(evidence(88), evidence(88), prices=(4.0, 12.0), sites=sites, policy=thrifty)
-    assert committed.share[1] > committed.share[0]
-    assert committed.candidates[1].parts["price"] == 0
-    full = plan(
-        evidence(88),
-        evidence(88),
-        prices=(4.0, 12.0),
-        sites=(Site(), Site(fill=1.2)),
-        policy=thrifty,
-    )
-    assert full.share == table.share
+    for fill in (0.0, 0.4):
+        committed = filled(fill, 100.0)
+        assert committed.share[1] > committed.share[0]
+        assert committed.candidates[1].parts["price"] == 0
+    assert filled(1.2, 100.0).share == table.share
+
+
+def test_a_brown_out_of_a_region_is_left_at_once_but_not_one_by_its_load() -> None:
+    """RT-8: whoever sank in the region; under its load the next one would sink too."""
+    sank, other = evidence(80, recent=62), evidence(76)
+    for load_mbps, urgent in ((10.0, Reason.BREAKER), (95.0, None)):
+        sites = (Site(), Site(load_mbps=load_mbps, capacity_mbps=100.0))
+        table = plan(other, sank, sites=sites, region=(other, sank))
+        assert table.urgent == (None, urgent)
+    calm = plan(other, evidence(62), region=(other, evidence(62)))
+    assert calm.urgent == (None, None) and calm.leave[1] > 0.99, "it was never better"
 
 
 def test_thin_cells_believe_their_region() -> None:

@@ -135,6 +135,14 @@ def test_late_peers_cost_only_where_a_node_hears_nothing_itself() -> None:
     assert fresh <= 30 and mine <= 40 and others >= fresh + 40
 
 
+def test_a_brown_out_is_drained_soon() -> None:
+    """Paths at a tenth, which answer as if nothing were wrong."""
+    made = weather.make(short("brown-out", viewers=1500), 1)
+    ours, sticky = run(Headwater(), made, 1), run(RoundRobin(), made, 1)
+    assert ours.drain90_s is None and ours.brown90_s is not None and ours.brown90_s <= 75
+    assert sticky.brown90_s is not None and sticky.brown90_s > 120
+
+
 def test_transport_is_the_least_cost() -> None:
     """Against every whole-number assignment."""
     draw = random.Random(7)
