@@ -27,6 +27,7 @@ from .journal import Frame, Journal, frames
 TURN_S = 30.0  # the youngest rows are so old before they can be queried
 SYNC_S = 1.0
 COMPACT_S = 60.0
+STOP_S = 5.0
 HOUR_MS = 3_600_000
 PARQUET = "application/vnd.apache.parquet"
 
@@ -74,6 +75,9 @@ class Archive:
             await asyncio.wait([self._task])
         for shelf in self._shelves:
             shelf.journal.turn()
+        with suppress(TimeoutError):  # what is left is stored after the next start
+            async with asyncio.timeout(STOP_S):
+                await self.store()
 
     async def _rounds(self) -> None:
         turned_s = compacted_s = self._clock.monotonic_s()
@@ -109,7 +113,7 @@ class Archive:
         try:
             for shelf in self._shelves:
                 COMPACTED.inc(await compact(self._store, shelf.prefix, self._clock.now_ms()))
-        except (ObjectError, OSError) as error:
+        except (ObjectError, OSError, ValueError) as error:  # or an object is not what it was
             log.warning("archive_not_compacted", reason=str(error))
 
 

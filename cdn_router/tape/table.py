@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import msgspec
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.dataset as ds  # type: ignore[import-untyped]
 
@@ -38,7 +39,10 @@ def table(frames: list[Frame], node: str) -> pa.Table:
 
 
 def _row(at_ms: int, node: str, number: int, text: bytes) -> tuple[object, ...]:
-    line = DECODER.decode(text)
+    try:
+        line = DECODER.decode(text)
+    except msgspec.MsgspecError:  # of another version of this program
+        return (at_ms, node, number, "unreadable", *[None] * 6, text)
     kind = line.__struct_config__.tag
     if not isinstance(line, DecisionLine):
         return (at_ms, node, number, kind, *[None] * 6, text)

@@ -8,10 +8,12 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import aiohttp
 import pytest
 from typer.testing import CliRunner
 
 from cdn_router.admin.plan import Plan
+from cdn_router.archive.journal import Frame
 from cdn_router.archive.opening import Opened, opened
 from cdn_router.archive.reading import dataset
 from cdn_router.catalog import POLICIES
@@ -23,16 +25,17 @@ from cdn_router.health import Outcome
 from cdn_router.pathways import Admin
 from cdn_router.policies.face import Cell
 from cdn_router.rules.rule import Rule
-from cdn_router.server import build, build_intake, cdn
+from cdn_router.server import build, build_intake, cdn, parts
 from cdn_router.sessions import Viewer
 from cdn_router.settings import PathwaySettings, Settings
 from cdn_router.tape.recorder import Tape
 from cdn_router.tape.replay import Differs, Numbered, Same, Skipped, replay
-from cdn_router.tape.table import lines
+from cdn_router.tape.table import lines, table
 from cdn_router.upkeep import Upkeep
 from headwater.cli import app
 from runtime.clock import ManualClock
 from runtime.objects import FolderStore
+from runtime.service import Web
 
 BEGUN_S = 1_700_000_000
 STEP_S = 300
@@ -219,6 +222,38 @@ def test_chunks_that_cannot_be_written_are_a_loss_and_no_lie() -> None:
 def test_what_is_no_tape_is_said_so(text: bytes) -> None:
     with pytest.raises(ValueError, match="line 1"):
         list(replay([Numbered("", 1, text)], POLICIES))
+
+
+async def test_a_service_records_what_it_answers(tmp_path: Path) -> None:
+    """router.record, over HTTP, from the first decision to the last before the end."""
+    store = FolderStore(tmp_path / "objects")
+    settings = Settings(port=0, record=True, policy="headwater")
+    running = parts(settings, kept=(store, tmp_path / "journal"))
+    for part in running:
+        await part.start()
+    listener = running[-1]
+    assert isinstance(listener, Web)
+    async with aiohttp.ClientSession() as session:
+        body = batch("s1", "localhost:8011", 5, False)
+        media = {"Content-Type": "application/cmcd"}
+        async with session.post(f"{listener.url}/cmcd", data=body, headers=media) as told:
+            assert told.status == 204
+        for _ in range(3):
+            async with session.get(f"{listener.url}/steer/hls?sid=s1") as answer:
+                assert answer.status == 200
+    for part in reversed(running):
+        await part.drain()
+        await part.stop()
+    status, counts = replayed(tmp_path / "objects")
+    assert status == 0 and counts["decisions"] == 3 and counts["snapshots"] >= 1
+    assert dataset(str(tmp_path / "objects")).count_rows() == 3
+    assert not list((tmp_path / "journal").iterdir())
+
+
+def test_lines_of_another_version_are_kept_and_said_so() -> None:
+    rows = table([Frame(5, "7", b'{"kind":"look","now_s":1}\n{"kind":"newer"}\n')], "n").to_pylist()
+    assert [(row["number"], row["kind"]) for row in rows] == [(7, "look"), (8, "unreadable")]
+    assert rows[1]["line"] == b'{"kind":"newer"}'
 
 
 def test_decisions_between_a_snapshot_and_its_use() -> None:
