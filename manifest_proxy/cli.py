@@ -1,5 +1,6 @@
 """`headwater manifest`: one manifest from stdin to stdout, edited as the proxy would."""
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from .errors import ProxyError, RulesError
 from .manifest import Format, compile_manifest
 from .policy import Pathway, Policy
 from .rulebook import pick
-from .rules import Rulebook, read_rules
+from .rules import Rulebook, read_rules, schema
 from .urls import Origin, Url
 
 TOKEN = re.compile(r"[A-Za-z0-9_=.-]*")
@@ -55,6 +56,15 @@ def rewrite(
     except ProxyError as error:
         _refuse(str(error), 1)
     sys.stdout.buffer.write(compiled.render(token.encode(), session.encode()))
+
+
+@manifest_app.command("schema")
+def print_schema() -> None:
+    """Print the JSON Schema of rule files, for editors and checks.
+
+    Example: headwater manifest schema > rules.schema.json
+    """
+    typer.echo(json.dumps(schema(), indent=2))
 
 
 def _rulebook(rules: Path | None, token: str, root: str) -> Rulebook:

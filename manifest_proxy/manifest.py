@@ -20,6 +20,7 @@ from .hls_watermark import SIGN, choosing, is_media
 from .holes import holed, shown
 from .mpd import Document
 from .mpd_data import with_session_data_mpd
+from .mpd_defaults import with_defaults_mpd
 from .mpd_edit import compile_mpd
 from .mpd_filter import filtered_mpd
 from .mpd_join import with_join_mpd
@@ -157,6 +158,8 @@ def joined_at(data: bytes, bumper: Spot, slate: Spot | None) -> int:
 def _staged_mpd(data: bytes, rules: Ruleset) -> bytes:
     if rules.filters or rules.drm:
         data = filtered_mpd(data, rules)
+    if rules.defaults:
+        data = with_defaults_mpd(data, rules)
     if rules.session_data:
         data = with_session_data_mpd(data, rules.session_data)
     return data if rules.window_s is None else windowed_mpd(data, rules.window_s)

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from .policy import Carrier
-from .selection import ANY, AudioRule, Span, TextRule, VideoRule
+from .selection import AudioRule, Span, TextRule, VideoRule
 
 Folder = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
 ChaosStatus = Literal[403, 404, 410, 429, 500, 502, 503, 504]
@@ -92,7 +92,7 @@ class Chaos(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     playlists: tuple[str, ...] = ("*",)
-    numbers: Span = ANY
+    numbers: Span = msgspec.field(default_factory=Span)
     share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
     seed: int = 0
     status: ChaosStatus | None = None
@@ -169,8 +169,14 @@ class Ruleset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
 
     @property
     def edits_sets(self) -> bool:
-        """Whether elements of MPDs come or go, so that the origin's patches would not fit."""
-        return self.filters or self.edits_media
+        """Whether sets of MPDs change, so that the origin's patches would not fit."""
+        return bool(self.filters or self.edits_media or self.defaults)
+
+    @property
+    def defaults(self) -> tuple[tuple[str, str], ...]:
+        """Kinds of media with the language that players of MPDs begin with."""
+        wanted = ("audio", self.default_audio), ("text", self.default_subtitles)
+        return tuple((kind, language) for kind, language in wanted if language not in ("", "off"))
 
     @property
     def patched(self) -> bool:

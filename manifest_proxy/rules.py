@@ -51,12 +51,18 @@ def read_rules(data: bytes, *, toml: bool, tokenised: bool) -> Rulebook:
         decode = msgspec.toml.decode if toml else msgspec.json.decode
         rules: Rules = decode(data, type=Rules, dec_hook=_hook)
     except (msgspec.MsgspecError, ValueError) as error:
-        line = line_of(data.decode("utf-8", "replace"), str(error)) if toml else None
+        line = line_of(data, str(error), toml=toml)
         raise RulesError(
             "rules_unreadable", f"line {line}: {error}" if line else str(error)
         ) from None
     _check_names(rules.rules)
     return Rulebook(_policy(rules, tokenised), rules.rules)
+
+
+def schema() -> dict[str, object]:
+    """Of rule files, as JSON Schema (2020-12)."""
+    span = {"type": ["string", "number"], "description": "a range: `240..720`, `..720`, `720`"}
+    return msgspec.json.schema(Rules, schema_hook=lambda kind: span)
 
 
 def _hook(kind: type, value: object) -> object:

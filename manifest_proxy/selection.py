@@ -55,9 +55,6 @@ class Span:
         return abs(number - end) / max(abs(end), 1.0)
 
 
-ANY = Span()
-
-
 class Facts(NamedTuple):
     """What a manifest tells of one rung or rendition; None or empty: it does not."""
 
@@ -90,9 +87,9 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class VideoRule(Rule, frozen=True, forbid_unknown_fields=True):
-    bandwidth: Span = ANY
-    height: Span = ANY
-    frame_rate: Span = ANY
+    bandwidth: Span = msgspec.field(default_factory=Span)
+    height: Span = msgspec.field(default_factory=Span)
+    frame_rate: Span = msgspec.field(default_factory=Span)
     codecs: tuple[str, ...] = ()
     dynamic_range: tuple[DynamicRange, ...] = ()
     trick_play: bool = True
@@ -110,8 +107,8 @@ class VideoRule(Rule, frozen=True, forbid_unknown_fields=True):
 
 
 class AudioRule(Rule, frozen=True, forbid_unknown_fields=True):
-    bandwidth: Span = ANY
-    channels: Span = ANY
+    bandwidth: Span = msgspec.field(default_factory=Span)
+    channels: Span = msgspec.field(default_factory=Span)
     codecs: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
     without_roles: tuple[str, ...] = ()
