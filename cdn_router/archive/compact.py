@@ -52,14 +52,16 @@ def live(text: bytes) -> Live:
 
 
 async def compact(store: ObjectStore, prefix: str, now_ms: int) -> int:
-    """One round over all hours below a prefix; how many files were put into others."""
+    """One round over all hours below a prefix; how many files were put into others. ValueError or
+    OSError, after the others, for an hour in which something is not what it was.
+    """
     hours: dict[str, list[ObjectInfo]] = {}
     after = ""
     while page := await store.find(f"{prefix}/", after=after):
         after = page[-1].name
         for info in page:
             hours.setdefault(info.name.rpartition("/")[0], []).append(info)
-    count = 0
+    count, broken = 0, None
     for hour, infos in hours.items():
         if _over_ms(hour) + SETTLED_S * 1000 <= now_ms:
             try:
@@ -67,6 +69,10 @@ async def compact(store: ObjectStore, prefix: str, now_ms: int) -> int:
             except ObjectError as error:
                 if error.code not in {"changed", "exists", "not_found"}:
                     raise  # another node was as quick
+            except (ValueError, OSError) as error:
+                broken = type(error)(f"{hour}: {error}")
+    if broken is not None:
+        raise broken
     return count
 
 

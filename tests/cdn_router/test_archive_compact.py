@@ -129,6 +129,21 @@ async def test_two_nodes_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert values(str(tmp_path)) == [*EXPECTED, 300] and len(await names(store)) == 2
 
 
+@pytest.mark.parametrize("name", ["0-n-1.parquet", LIVE])
+async def test_a_broken_hour_is_told_of_and_left(tmp_path: Path, name: str) -> None:
+    store = FolderStore(tmp_path)
+    await store.start()
+    await filled(store)
+    earlier = HOUR.replace("22", "21")
+    for number in range(2):
+        await store.put(f"{earlier}/{number}-n-1.parquet", parquet(300 + number))
+    await store.put(f"{earlier}/{name}", b"not what it was")
+    with pytest.raises((ValueError, OSError), match="hour=21"):
+        await compact(store, "qoe", OVER_MS + 300_000)
+    assert LIVE in await names(store), "the others go on"
+    assert len(await store.find(f"{earlier}/")) == 2 + (name == LIVE), "nothing of it went"
+
+
 async def test_large_files_stay_and_groups_have_a_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
