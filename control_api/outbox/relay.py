@@ -97,8 +97,7 @@ class Relay:
 
     async def steps(self) -> AsyncIterator[str]:
         """The steps of one batch; whoever stops asking has died between two of them."""
-        async with self._database.read() as connection:
-            rows = (await connection.execute(_WAITING)).all()
+        rows = await self._database.ask(_WAITING, {})
         self._gauge(rows)
         if not rows:
             return

@@ -37,12 +37,10 @@ async def note(connection: AsyncConnection, channel_id: str) -> None:
 
 async def changes(database: Database, desk: Desk, now_ms: int) -> int:
     """Look at one channel whose schedule changed; 0 when there is none."""
-    oldest = select(schedule_change).order_by(schedule_change.c.seq).limit(1)
-    async with database.read() as connection:
-        if (await connection.execute(oldest)).first() is None:
-            return 0
+    if not await database.ask(_OLDEST, {}):
+        return 0
     async with database.write(timeout_ms=TIMEOUT_MS) as connection:
-        change = (await connection.execute(oldest.with_for_update(skip_locked=True))).first()
+        change = (await connection.execute(_OLDEST.with_for_update(skip_locked=True))).first()
         if change is None:
             return 0
         if await shift(connection, change.channel_id, now_ms) == states.BATCH_ROWS:
@@ -163,3 +161,6 @@ async def _in_place(connection: AsyncConnection, old: Any, wanted: assets.Span, 
         connection, old.id, start_ms=wanted.start_ms, end_ms=wanted.end_ms, due_ms=due_ms
     )
     return True
+
+
+_OLDEST = select(schedule_change).order_by(schedule_change.c.seq).limit(1)

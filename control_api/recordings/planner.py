@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Table, delete, func, select, update
+from sqlalchemy import BigInteger, Table, bindparam, delete, func, select, update
 
 from control_api.recordings import assets, follow, rules, states
 from control_api.recordings.admission import Desk
@@ -75,13 +75,12 @@ class Planner:
 
     async def _claim(self, table: Table) -> list[str]:
         now_ms = self._clock()
-        due = table.c.due_ms
-        query = select(table.c.id).where(due <= now_ms).order_by(due).limit(CLAIM_ROWS)
-        async with self._database.read() as connection:
-            if (await connection.execute(query.limit(1))).first() is None:
-                return []
+        query = _DUE[table.name]
+        if not await self._database.ask(query, {"now": now_ms}):
+            return []
         async with self._database.write(timeout_ms=TIMEOUT_MS) as connection:
-            found = await connection.execute(query.with_for_update(skip_locked=True))
+            some = query.limit(CLAIM_ROWS).with_for_update(skip_locked=True)
+            found = await connection.execute(some, {"now": now_ms})
             claimed = [row.id for row in found.all()]
             lease = update(table).where(table.c.id.in_(claimed)).values(due_ms=now_ms + LEASE_MS)
             await connection.execute(lease)
@@ -254,3 +253,13 @@ class Planner:
             for each in warned:
                 await states.change(connection, [each], due_ms=each.expires_ms)
             await assets.let_go(connection, [each.asset_id for each in gone + over], now_ms)
+
+
+# The first that is due, of each table.
+_DUE = {
+    table.name: select(table.c.id)
+    .where(table.c.due_ms <= bindparam("now", type_=BigInteger))
+    .order_by(table.c.due_ms)
+    .limit(1)
+    for table in (recording_asset, recording)
+}

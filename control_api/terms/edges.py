@@ -15,10 +15,13 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
+    BigInteger,
     Column,
+    ColumnElement,
     Select,
     Table,
     and_,
+    bindparam,
     exists,
     insert,
     literal,
@@ -93,13 +96,11 @@ class Edges:
 
     async def _due(self, at_ms: int) -> Sequence[Edge]:
         """Those of which something came, and those that were never looked at."""
-        async with self._database.read() as connection:
-            found = await connection.execute(_due(at_ms))
-            names = set(found.scalars())
+        names = {row.event for row in await self._database.ask(_DUE, {"at": at_ms})}
         return [edge for edge in EDGES if edge.event in names]
 
 
-def _due(at_ms: int) -> Any:
+def _due(at_ms: ColumnElement[int]) -> Select[Any]:
     asked: list[Select[Any]] = []
     for edge in EDGES:
         known = edge_mark.alias()
@@ -110,9 +111,13 @@ def _due(at_ms: int) -> Any:
             edge.at <= at_ms,
         )
         more = select(literal(1)).select_from(edge.table).where(came).correlate(known).exists()
-        asked.append(select(literal(edge.event)).select_from(known).where(name, more))
-        asked.append(select(literal(edge.event)).where(~exists().where(name).correlate(None)))
-    return union_all(*asked)
+        event = literal(edge.event).label("event")
+        asked.append(select(event).select_from(known).where(name, more))
+        asked.append(select(event).where(~exists().where(name).correlate(None)))
+    return select(union_all(*asked).subquery())
+
+
+_DUE = _due(bindparam("at", type_=BigInteger))
 
 
 async def _told(connection: AsyncConnection, edge: Edge, at_ms: int) -> int:

@@ -12,7 +12,7 @@ Rules of the file
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import and_, delete, func, insert, select, update
+from sqlalchemy import BigInteger, and_, bindparam, delete, func, insert, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import events, ids
@@ -21,6 +21,7 @@ from control_api.times import utc
 from control_api.webhooks.schedule import next_wait_ms
 from control_api.webhooks.sender import Outcome
 from control_api.webhooks.tables import webhook_delivery, webhook_endpoint
+from runtime.sql import Database
 
 CONSUMER: Final = "webhooks"
 GONE: Final = 410  # RFC 9110 section 15.5.11: asks not to be called again
@@ -76,18 +77,9 @@ async def spread(connection: AsyncConnection, rows: Sequence[Any], now_ms: int) 
         await connection.execute(insert(webhook_delivery), fresh)
 
 
-async def due_endpoints(connection: AsyncConnection, now_ms: int) -> Sequence[str]:
+async def due_endpoints(database: Database, now_ms: int) -> Sequence[str]:
     """Endpoints with something to send now: active ones, and paused ones that may be tried."""
-    waiting = and_(delivery.status == "pending", delivery.next_ms <= now_ms)
-    active = (
-        select(delivery.endpoint_id)
-        .distinct()
-        .join(webhook_endpoint, and_(endpoint.id == delivery.endpoint_id))
-        .where(waiting, endpoint.state == "active")
-    )
-    paused = select(endpoint.id).where(endpoint.state == "paused", endpoint.probe_ms <= now_ms)
-    found = [*(await connection.execute(active)).scalars()]
-    return [*found, *(await connection.execute(paused)).scalars()]
+    return [row.id for row in await database.ask(_DUE, {"now": now_ms})]
 
 
 async def due(
@@ -236,3 +228,14 @@ async def queued(connection: AsyncConnection, endpoint_id: str) -> int:
     """How many wait for an endpoint."""
     mine = and_(delivery.endpoint_id == endpoint_id, delivery.status == "pending")
     return int((await connection.execute(select(func.count()).where(mine))).scalar_one())
+
+
+_NOW = bindparam("now", type_=BigInteger)
+_ACTIVE = (
+    select(endpoint.id)
+    .distinct()
+    .join(webhook_delivery, delivery.endpoint_id == endpoint.id)
+    .where(endpoint.state == "active", delivery.status == "pending", delivery.next_ms <= _NOW)
+)
+_PAUSED = select(endpoint.id).where(endpoint.state == "paused", endpoint.probe_ms <= _NOW)
+_DUE = select(union_all(_ACTIVE, _PAUSED).subquery())

@@ -79,8 +79,7 @@ class Dispatcher:
         """Look once what is due; the tasks that serve now."""
         now_ms = self._clock.now_ms()
         await self._sweep(now_ms)
-        async with self._database.read() as connection:
-            waiting = await deliveries.due_endpoints(connection, now_ms)
+        waiting = await deliveries.due_endpoints(self._database, now_ms)
         for endpoint_id in waiting:
             if endpoint_id not in self._serving:
                 task = asyncio.create_task(self._serve(endpoint_id))
