@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from control_api.batches import MAX_TARGETS
 from control_api.entitlement import Allowed, Denied, check
-from control_api.facts import Ask, Device, Facts, Grant, Offer, Window
+from control_api.facts import Aged, Ask, Blackout, Device, Facts, Grant, Limit, Offer, Window
 from control_api.schema import account
 
 URL = "/v1/entitlements/check-batch"
@@ -66,14 +66,20 @@ MOMENTS = st.integers(1, 4)  # few, so that edges meet
 
 
 class Lives(RuleBasedStateMachine):
-    """Subscriptions, rentals, windows and time change at random; the oracle counts by hand."""
+    """Subscriptions, rentals, windows, blackouts, limits and time change at random; the oracle
+    counts by hand.
+    """
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(free=st.booleans())
+    def begin(self, free: bool) -> None:
         self.now = 2
         self.suspended = False
-        self.windows: dict[str, Window] = {}
+        always = Window("**", "free", "*", 0, 10**6)
+        self.windows: dict[str, Window] = {"f": always} if free else {}
         self.grants: dict[str, Grant] = {}
+        self.dark: dict[str, Blackout] = {}
+        self.ages: dict[str, Aged] = {}
+        self.limit: Limit | None = None
 
     @rule(name=st.sampled_from("abc"), licence=st.sampled_from(["svod", "tvod", "est", "free"]),
           territory=st.sampled_from(["**", "SE"]), start=MOMENTS, span=MOMENTS,
@@ -83,6 +89,23 @@ class Lives(RuleBasedStateMachine):
     ) -> None:
         start += self.now - 2
         self.windows[name] = Window(territory, licence, "*", start, start + span, tier)
+
+    @rule(name=st.sampled_from("de"), where=st.sampled_from(["**", "SE"]), start=MOMENTS,
+          span=MOMENTS, aired=st.none() | st.tuples(MOMENTS, MOMENTS))  # fmt: skip
+    def darkened(self, name: str, where: str, start: int, span: int, aired: Any) -> None:
+        start += self.now - 2
+        on = (self.now - 2 + aired[0], self.now - 2 + sum(aired)) if aired else None
+        self.dark[name] = Blackout(frozenset({where}), start, start + span, None, on)
+
+    @rule(name=st.sampled_from("pq"), age=st.sampled_from([0, 12, 18]),
+          aired=st.none() | st.tuples(MOMENTS, MOMENTS))  # fmt: skip
+    def rated(self, name: str, age: int, aired: Any) -> None:
+        on = (self.now - 2 + aired[0], self.now - 2 + sum(aired)) if aired else None
+        self.ages[name] = Aged(age, on)
+
+    @rule(limit=st.none() | st.builds(Limit, st.sampled_from([0, 12]), st.booleans()))
+    def held_to(self, limit: Limit | None) -> None:
+        self.limit = limit
 
     @rule(name=st.sampled_from("xy"), tier=st.integers(1, 2),
           state=st.sampled_from(["trial", "active", "grace", "expired", "cancelled"]),
@@ -115,17 +138,21 @@ class Lives(RuleBasedStateMachine):
         offers = [Offer("o", "pkg_z", "svod", False, 2, "**", 1, "EUR", None, 0, 10**9)]
         status = "suspended" if self.suspended else "active"
         windows, grants = list(self.windows.values()), list(self.grants.values())
-        facts = Facts(status, 2, DEVICE, [DEVICE], True, windows, grants, offers)
+        rest = [*self.dark.values()], [*self.ages.values()]
+        facts = Facts(status, 2, DEVICE, [DEVICE], True, windows, grants, offers, *rest)
         for country in ("SE", "NO", "ZZ"):
-            verdict = check(facts, Ask(self.now, country, "web"))
+            ask = Ask(self.now, country, "web", limit=self.limit)
+            verdict = check(facts, ask)
             code = verdict.code if isinstance(verdict, Denied) else "ok"
             assert code == self.oracle(country), (self.now, country, facts)
             if isinstance(verdict, Allowed):
                 assert verdict.expires_ms > self.now, "an allow never outlives its reason"
+                moments = range(self.now, min(verdict.expires_ms, self.now + 12))
+                assert not any(self.restriction(country, at) for at in moments), "CTL-83"
             if code == "not_entitled" and verdict.members["upgrade_options"]:
                 bought = Grant("z", "pkg_z", False, 2, "active", 0, None)
                 better = replace(facts, grants=[*grants, bought])
-                again = check(better, Ask(self.now, country, "web"))
+                again = check(better, ask)
                 assert isinstance(again, Allowed), "CTL-80: buying it makes the call pass"
 
     def oracle(self, country: str) -> str:
@@ -137,6 +164,8 @@ class Lives(RuleBasedStateMachine):
         usable = [w for w in here_now if w.territory == "**" or w.territory == country]
         if not usable:
             return "geo_unknown" if country == "ZZ" else "geo_blocked"
+        if restriction := self.restriction(country, self.now):
+            return restriction
         spent = ""
         for window in usable:
             if window.licence == "free":
@@ -158,6 +187,27 @@ class Lives(RuleBasedStateMachine):
                 else:
                     return "ok"
         return spent or "not_entitled"
+
+    def restriction(self, country: str, at: int) -> str:
+        """What stands before a viewer of live at a time, whatever was bought."""
+        found = [
+            each
+            for each in self.dark.values()
+            if each.start_ms <= at < each.end_ms
+            if each.aired_ms is None or each.aired_ms[0] <= at < each.aired_ms[1]
+            if country == "ZZ" or "**" in each.territories or country in each.territories
+        ]
+        if found:
+            known = country != "ZZ" or any("**" in each.territories for each in found)
+            return "blackout" if known else "geo_unknown"
+        on = [
+            a
+            for a in self.ages.values()
+            if a.aired_ms is None or a.aired_ms[0] <= at < a.aired_ms[1]
+        ]
+        if self.limit is None or self.limit.passed or not on:
+            return ""
+        return "pin_required" if max(each.age for each in on) > self.limit.age else ""
 
 
 Lives.TestCase.settings = settings(max_examples=100, stateful_step_count=25, deadline=None)

@@ -55,7 +55,12 @@ async def test_what_comes_with_time_is_told_once(kept: Any, monkeypatch: Any) ->
         dark |= {"start_ms": at + 5, "end_ms": at + 30, "updated_ms": at + 7}
         await connection.execute(insert(blackout).values(dark))
     assert await one.tell(at + 9) == 1 and await told(kept) == [], "an edit told of that one"
-    await asyncio.gather(one.tell(at + 12), two.tell(at + 12))
+    async with kept.write() as connection:
+        assert await edges._told(connection, edges.EDGES[0], at + 12) == 2
+        other = asyncio.create_task(two.tell(at + 12))
+        await asyncio.wait({other}, timeout=0.2)
+        assert not other.done(), "it waits for what is being told"
+    await asyncio.gather(one.tell(at + 12), other)
     assert await told(kept) == [f"rights.window.opened w{n}" for n in range(5)]
     assert await Edges(kept).tell(at + 12) == 0
     await Edges(kept).tell(at + HOUR)

@@ -89,6 +89,11 @@ async def test_what_is_sold_is_run_without_sql(desk: Any) -> None:
         assert {*both} == {"ent_demo", given["id"]}
     assert (await ask(desk, "DELETE", f"/v1/entitlements/{given['id']}"))[0] == 204
     assert (await ask(desk, "DELETE", f"/v1/entitlements/{given['id']}"))[0] == 404
+    back, away = {"to": "active"}, {"to": "archived"}
+    assert (await ask(desk, "POST", f"{one}/moves", back))[1]["status"] == "active"
+    options = (await ask(desk, "POST", CHECK, {"device": {"id": "one"}, **vault}))[1]
+    assert len(options["upgrade_options"]) == 2, "on sale again"
+    assert (await ask(desk, "POST", f"/v1/admin/offers/{sold['id']}/moves", away))[0] == 200
     options = (await ask(desk, "POST", CHECK, {"device": {"id": "one"}, **vault}))[1]
     assert [each["offer_id"] for each in options["upgrade_options"]] == ["ofr_premium"], "archived"
     async with desk.database.read() as connection:
@@ -97,6 +102,7 @@ async def test_what_is_sold_is_run_without_sql(desk: Any) -> None:
     assert [each.action for each in lines] == [
         *("package.created", "offer.created", "package.updated"),
         *("entitlement.granted", "package.updated", "entitlement.revoked"),
+        *("package.updated", "offer.updated"),
     ]
     assert lines[2].before["document"]["items"] == [] and lines[2].after["version"] == 2
     assert {"entitlement.granted", "entitlement.revoked"} <= set(topics)
