@@ -106,7 +106,9 @@ class Parents:
         """The PIN's hash, after one more try was written down."""
         query = select(profile).where(row.id == profile_id).with_for_update()
         async with self._database.write() as connection:
-            found = (await connection.execute(query)).one()
+            found = (await connection.execute(query)).first()
+            if found is None:  # deleted a moment ago
+                raise Problem("profile_not_found", rule="CTL-77")
             again_ms = found.pin_since_ms + 1_000 * self._settings.pin_locked_s
             fresh = now_ms >= again_ms
             if not fresh and found.pin_tries >= self._settings.pin_tries:

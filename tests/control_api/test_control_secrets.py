@@ -89,8 +89,10 @@ async def play(api: Any) -> set[str]:
 
     device = {"id": "one"}
     started = await ask(
-        api, secrets, "/v1/playback/start", {"device": device, "channel_id": "ch_demo"}
+        api, secrets, "/v1/playback/start", {"device": device, "channel_id": "ch_demo", "pin": PIN}
     )
+    wrong = {"device": device, "channel_id": "ch_demo", "pin": PIN + PIN}
+    await ask(api, secrets, "/v1/entitlements/check", wrong)
     token = (await ask(api, secrets, "/v1/tokens", {"ttl_s": 60}))["token"]
     secrets |= {started["token"], token}
     await ask(api, secrets, "/v1/tokens/introspect", {"token": token, "uri": f"/x?CAT={token}"})
