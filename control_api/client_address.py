@@ -1,6 +1,7 @@
 """Who asks, by address: the socket's, or what listed proxies say of it (CTL-10)."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 Networks = Sequence[IPv4Network | IPv6Network]
@@ -28,6 +29,7 @@ def client(peer: str, forwarded: Sequence[str], trusted: Networks) -> str:
     return found
 
 
+@lru_cache(maxsize=4_096)
 def _plain(text: str) -> str:
     """One spelling for each address; IPv4 in IPv6 is IPv4. Empty: no address."""
     try:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import BigInteger, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import types
@@ -19,15 +19,12 @@ async def see(
     now_ms: int,
 ) -> None:
     """Note a device's start; `owner` is the account's row, locked: parallel first starts count."""
-    known = await connection.execute(
-        update(device).where(device.c.id == device_id).values(last_seen_ms=now_ms)
-    )
-    if known.rowcount:
+    asked = {"account": owner.id, "device": device_id}
+    in_use, known = (await connection.execute(_COUNTED, asked)).one()
+    if known:
+        await connection.execute(_SEEN, {"device": device_id, "now": now_ms})
         return
-    in_use = select(func.count()).where(
-        device.c.account_id == owner.id, device.c.revoked_ms.is_(None)
-    )
-    if (await connection.execute(in_use)).scalar_one() >= owner.max_devices:
+    if in_use >= owner.max_devices:
         raise Problem("device_limit", devices=[])
     row = {
         "id": device_id,
@@ -37,4 +34,17 @@ async def see(
         "drm": info.drm,
         "last_seen_ms": now_ms,
     }
-    await connection.execute(insert(device).values(row))
+    await connection.execute(_NEW, row)
+
+
+# Made once: to make a statement takes longer than to send it.
+_COUNTED = select(
+    func.count().filter(device.c.revoked_ms.is_(None)),
+    func.count().filter(device.c.id == bindparam("device")),
+).where(device.c.account_id == bindparam("account"))
+_SEEN = (
+    update(device)
+    .where(device.c.id == bindparam("device"))
+    .values(last_seen_ms=bindparam("now", type_=BigInteger))
+)
+_NEW = insert(device)

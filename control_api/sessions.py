@@ -31,7 +31,9 @@ TARGETS: dict[str, Kind] = {  # by kind of session
     "catchup": "channel",
 }
 session = playback_session.c
-_COUNT = select(func.count()).where(  # made once: every miss of CheckAccess counts
+_ENTER = insert(playback_session)  # made once, as the next: every start needs them
+_LOCK = select(account).where(account.c.id == bindparam("account")).with_for_update()
+_COUNT = select(func.count()).where(
     session.account_id == bindparam("account"),
     session.ended_ms.is_(None),
     session.last_seen_ms > bindparam("after"),
@@ -109,14 +111,13 @@ async def enter(connection: AsyncConnection, newcomer: Newcomer, now_ms: int) ->
     if newcomer.spends is not None:
         await _spend(connection, newcomer.spends, now_ms)
     row = newcomer.row(now_ms)
-    await connection.execute(insert(playback_session).values(row))
+    await connection.execute(_ENTER, row)
     await ledger.told(connection, "started", row, now_ms)
 
 
 async def lock(connection: AsyncConnection, account_id: str) -> Any:
     """The account's row, held to the end of the transaction (SQLite has one writer anyway)."""
-    query = select(account).where(account.c.id == account_id).with_for_update()
-    return (await connection.execute(query)).one()
+    return (await connection.execute(_LOCK, {"account": account_id})).one()
 
 
 async def count(connection: AsyncConnection, account_id: str, times: Clockwork, now_ms: int) -> int:

@@ -17,6 +17,8 @@ from control_api import events, ids
 from control_api.outbox.tables import outbox
 from runtime import bulk, trace
 
+_TOLD = insert(outbox)
+
 
 async def emit(
     connection: AsyncConnection,
@@ -31,7 +33,7 @@ async def emit(
     Raises EventError for data that the table does not describe.
     """
     event = _made(event_type, data, now_ms, event_id)
-    await connection.execute(insert(outbox), _row(event, now_ms))
+    await connection.execute(_TOLD, _row(event, now_ms))
     return event.id
 
 
