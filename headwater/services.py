@@ -315,7 +315,8 @@ def _asking(loaded: Loaded) -> "Asking":
             origin=f"http://127.0.0.1:{origin_.delivery_port}",
             ingest=f"http://127.0.0.1:{origin_.ingest_port}",
             router=control.router_url,
-        )
+        ),
+        loaded,
     )
 
 

@@ -16,6 +16,7 @@ from control_api.problems import Problem
 from control_api.route import ADMIN, Route
 from headwater.console import readings
 from headwater.probe.playlist import NotAPlaylist, parse
+from runtime.settings import Loaded
 
 TIMEOUT = ClientTimeout(total=2)
 MAX_BYTES = 4 << 20
@@ -33,12 +34,14 @@ class Around:
 
 
 class Asking:
-    def __init__(self, around: Around) -> None:
+    def __init__(self, around: Around, settings: Loaded) -> None:
         self._around = around
+        self._settings = readings.settings(settings.masked(), settings.where)
 
     def routes(self) -> tuple[Route, ...]:
         return (
             Route("GET", "/v1/admin/overview", self.overview, readings.Overview, scope=ADMIN),
+            Route("GET", "/v1/admin/settings", self.settings, readings.Settings, scope=ADMIN),
             Route(
                 "GET",
                 "/v1/admin/live/{id}",
@@ -65,6 +68,10 @@ class Asking:
             readings.service(name, said) for name, said in zip(around.ready, ready, strict=True)
         ]
         return readings.overview(call.now_ms / 1_000, services, exposition, screen)
+
+    async def settings(self, _: Call[None]) -> readings.Settings:
+        """What this process was started with, and who said so; secrets are masked."""
+        return self._settings
 
     async def live(self, call: Call[None]) -> readings.Live:
         """A channel of the origin, by its slug: window, tracks, gaps, encoders."""

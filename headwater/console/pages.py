@@ -32,6 +32,7 @@ PAGES = (
     Page("sessions", "Sessions"),
     Page("tokens", "Tokens"),
     Page("events", "Events"),
+    Page("settings", "Settings"),
     Page("router", "Router", open=True),
 )
 

@@ -3,6 +3,7 @@
 Sources: Prometheus text exposition format 0.0.4; RFC 8216bis sections 4.4.3 and 4.4.4.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -15,6 +16,18 @@ from headwater.probe.playlist import Playlist, attributes, seconds
 LATE_S = 6.0  # a live edge older than this: its encoder is silent
 EDGE_AGE = "headwater_origin_live_edge_age_seconds"
 KINDS = {"AUDIO": "audio", "SUBTITLES": "text", "CLOSED-CAPTIONS": "captions"}
+
+
+class Setting(Struct):
+    """`value` as JSON; `source` is default, file or env with the name of it."""
+
+    name: str
+    value: str
+    source: str
+
+
+class Settings(Struct):
+    items: list[Setting]
 
 
 class Service(Struct):
@@ -82,6 +95,17 @@ class Live(Struct):
     gaps: list[Gap]
     tracks: list[Track]
     inputs: list[Input]
+
+
+def settings(masked: Mapping[str, Any], where: Mapping[str, str]) -> Settings:
+    """One line a value, by its dotted name."""
+    items = []
+    for name, source in sorted(where.items()):
+        value: Any = masked
+        for key in name.split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        items.append(Setting(name, json.dumps(value, ensure_ascii=False), source))
+    return Settings(items)
 
 
 def service(name: str, answer: Mapping[str, Any] | None) -> Service:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -25,14 +26,21 @@ from control_api.settings import Settings
 from control_api.times import now_ms
 from headwater.console.asking import Around, Asking
 from headwater.console.cli import READER_SCOPES, SCOPES
-from headwater.console.pages import Console
-from headwater.settings import Demo
+from headwater.console.pages import PAGES, Console
+from headwater.settings import SECTIONS, Demo
 from runtime.service import Part
+from runtime.settings import load
 from runtime.sql import Database
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 WAIT_MS = 90_000
+AXE = Demo().assets_dir / "axe-core" / "axe.min.js"
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+SHOTS = os.environ.get("HEADWATER_SHOTS", "")  # a folder: every page in every look
+LOOKS = [("light", 390), ("light", 1280), ("dark", 1280), ("dark", 390)][: 4 if SHOTS else 1]
+SHOWN = "/at \\d/.test(document.getElementById('word').textContent)"
+DEEP = {"channels": "#demo", "titles": "#cnt_film"}
 HALF_HOUR_MS = 1_800_000
 
 
@@ -108,7 +116,10 @@ async def serve(home: Path, told: list[str], ready: threading.Event, over: async
             router=OneRouter(),
             demo=True,
             pages=partial(console.mount, at_root=True),
-            more_routes=Asking(Around(readiness, around, around, around, around)).routes(),
+            more_routes=Asking(
+                Around(readiness, around, around, around, around),
+                load(SECTIONS, None, {"HEADWATER_SQL__URL": f"sqlite:///{home}/x?key=hunter2"}),
+            ).routes(),
         ),
     ]
     for part in parts:
@@ -211,6 +222,14 @@ def test_pages_answer_their_questions(tab: Any, running: Running) -> None:
     text = opened(tab, running, "/guide", "The Evening News")
     tab.get_by_text("The Evening News").first.click()
     tab.get_by_text("At length").wait_for()
+    assert "never" in tab.locator("#sources").inner_text()
+    tab.goto(f"{running.url}/settings")
+    tab.get_by_text("control.heartbeat_s", exact=True).wait_for()
+    tab.fill("input[name=text]", "sql.")
+    tab.check("input[name=said]")
+    tab.get_by_text("env HEADWATER_SQL__URL").wait_for()
+    text = tab.locator("#settings tbody").inner_text()
+    assert "sql.url" in text and "hunter2" not in text and "heartbeat" not in text
     assert "no_media" in opened(tab, running, "/recordings", "A night at the opera")
     assert "No session has this id" in opened(tab, running, "/sessions#ses_none", "No session has")
     assert tab.request.get(f"{running.url}/console/0/console.js").status == 404
@@ -237,6 +256,52 @@ def test_an_operator_judges_replays_and_terminates(tab: Any, running: Running) -
     tab.get_by_text("over: support").wait_for()
 
 
+@pytest.mark.skipif(not AXE.exists(), reason="npm's axe-core is not installed")
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_every_page_is_for_everybody(tab: Any, running: Running, scheme: str, width: int) -> None:
+    """WCAG 2.1 A and AA as axe sees them, and no page wider than a phone."""
+    signed_in(tab, running, running.operator)
+    tab.emulate_media(color_scheme=scheme)
+    tab.set_viewport_size({"width": width, "height": 900})
+    found = []
+    for page in (each for each in PAGES if not each.open):
+        tab.goto(f"{running.url}/{page.name}{DEEP.get(page.name, '')}")
+        tab.wait_for_function(SHOWN)
+        tab.evaluate(AXE.read_text())
+        seen = tab.evaluate("tags => axe.run(document, { runOnly: tags })", WCAG)
+        for broken in seen["violations"]:
+            found += [(page.name, broken["id"], each["html"]) for each in broken["nodes"]]
+        wide = tab.evaluate("document.documentElement.scrollWidth - innerWidth")
+        found += [(page.name, "wider than the window", f"{wide} px")] if wide > 0 else []
+        if SHOTS:
+            tab.screenshot(
+                path=f"{SHOTS}/{page.name}-{scheme}-{width}.png", full_page=page.name != "settings"
+            )
+    tab.emulate_media(color_scheme="light")
+    tab.set_viewport_size({"width": 1280, "height": 900})
+    assert found == []
+
+
+def test_a_keyboard_is_enough(tab: Any, running: Running) -> None:
+    """Skip link first, then the pages; digits go to them, `/` to the first field."""
+    signed_in(tab, running, running.operator)
+    tab.goto(f"{running.url}/sessions")
+    tab.wait_for_function(SHOWN)
+    tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.textContent") == "Skip to content"
+    tab.keyboard.press("Enter")
+    tab.keyboard.press("/")
+    assert tab.evaluate("document.activeElement.name") == "id"
+    tab.keyboard.type("ses_none")
+    tab.keyboard.press("Enter")
+    tab.get_by_text("No session has this id").wait_for()
+    tab.locator("h1").click()
+    tab.keyboard.press("0")
+    tab.wait_for_url("**/router")
+    tab.keyboard.press("9")
+    tab.wait_for_url("**/settings")
+
+
 def test_a_reader_sees_the_pages_without_a_button_that_acts(tab: Any, running: Running) -> None:
     signed_in(tab, running, running.reader)
     opened(tab, running, f"/sessions#{running.session_id}", "Heard of")
@@ -245,5 +310,5 @@ def test_a_reader_sees_the_pages_without_a_button_that_acts(tab: Any, running: R
     assert tab.get_by_role("button", name="to archived").count() == 0
     for name in ("channels", "recordings", "tokens", "events"):
         tab.goto(f"{running.url}/{name}")
-        tab.wait_for_function("/at \\d/.test(document.getElementById('word').textContent)")
+        tab.wait_for_function(SHOWN)
         assert tab.locator("#trouble").inner_text() == "", name

@@ -32,6 +32,11 @@ export function fill(id, rows) {
   if (empty) { empty.hidden = rows.length > 0; table.hidden = rows.length === 0; }
 }
 
+// What is wider than the window scrolls by keys as well.
+const boxes = new ResizeObserver(entries => entries.forEach(({ target }) =>
+  target.scrollWidth > target.clientWidth ? target.setAttribute("tabindex", "0") : target.removeAttribute("tabindex")));
+document.querySelectorAll("section").forEach(box => boxes.observe(box));
+
 export function facts(pairs) {
   return element("dl", {}, ...pairs.map(([name, value]) =>
     element("div", {}, element("dt", {}, name), element("dd", {}, ...[value ?? "–"].flat()))));
@@ -157,5 +162,5 @@ addEventListener("keydown", event => {
   if (event.target.closest("input, textarea, video") || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "/") { event.preventDefault(); document.querySelector("#content input, #content textarea")?.focus(); }
   const pages = document.querySelectorAll("nav a");
-  if (/^[1-9]$/.test(event.key)) pages[event.key - 1]?.click();
+  if (/^[0-9]$/.test(event.key)) pages[(Number(event.key) + 9) % 10]?.click();
 });

@@ -1,4 +1,4 @@
-import { api, chosen, code, day, element, facts, show } from "./console.js";
+import { api, cell, chosen, code, day, element, facts, fill, show, state, words } from "./console.js";
 
 const HOUR_MS = 3_600_000, SPAN_MS = 4 * HOUR_MS;
 // The address is `time` or `time,programme`: a deep link shows the same hours.
@@ -22,6 +22,18 @@ function lane(line, begin, selected) {
   return element("div", { class: "lane" }, ...(made.length ? made : [placed("span", begin, begin, SPAN_MS, {}, "no programmes known")]));
 }
 
+const IMPORTS = { applied: "ok", running: "idle", held: "warn", failed: "bad" };
+
+function source(each) {
+  const run = each.last_run, did = run?.report, count = value => cell(String(value ?? "–"));
+  const last = run ? [state(IMPORTS[run.state], run.state), ` ${day(run.started_at)}`] : "never";
+  const fresh = each.applied_at ? [each.stale ? state("warn", "stale, ") : "", day(each.applied_at)] : state("warn", "never");
+  return [
+    cell(code(each.id)), cell(last, words), cell(fresh), cell(each.known_until ? day(each.known_until) : "–"), count(each.channels),
+    ...["kept", "created", "updated", "removed", "rejected_bad_time"].map(name => count(did?.[name])),
+  ];
+}
+
 async function detail(id) {
   document.getElementById("one").hidden = !id;
   if (!id) return;
@@ -40,8 +52,8 @@ async function detail(id) {
 show(async current => {
   const begin = from(), end = begin + SPAN_MS, [, selected] = parts();
   const iso = at => encodeURIComponent(new Date(at).toISOString());
-  const [channels, grid] = await Promise.all([
-    api("/v1/channels?limit=200"), api(`/v1/epg?from=${iso(begin)}&to=${iso(end)}`),
+  const [channels, grid, sources] = await Promise.all([
+    api("/v1/channels?limit=200"), api(`/v1/epg?from=${iso(begin)}&to=${iso(end)}`), api("/v1/admin/epg/sources"),
   ]);
   if (!current()) return "";
   const names = Object.fromEntries(channels.items.map(c => [c.id, `${c.number} ${c.name ?? c.slug}`]));
@@ -53,8 +65,10 @@ show(async current => {
   );
   document.getElementById("grid").hidden = !grid.channels.length;
   document.getElementById("none").hidden = grid.channels.length > 0;
+  fill("sources", sources.items.map(source));
   await detail(selected);
-  return `${grid.channels.length} channels`;
+  const stale = sources.items.filter(each => each.stale).length;
+  return `${grid.channels.length} channels${stale ? `, ${stale} of ${sources.items.length} sources stale` : ""}`;
 }, 60_000);
 
 document.getElementById("earlier").addEventListener("click", () => go(from() - SPAN_MS));
