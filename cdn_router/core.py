@@ -93,6 +93,7 @@ class Router:
         self.picture: Picture | None = None
         self.record: Recorder | None = None
         self.heard: Callable[[Session, Report, int], None] | None = None
+        self.trial: Callable[[str, int], str] = lambda _region, _now_ms: ""
         self._signer = signer
         self._public_url = public_url
         self._new_id = new_id
@@ -230,7 +231,8 @@ class Router:
         session = self.sessions.seen(session_id or self._new_id(), now_ms)
         session.known(viewer)
         lot, seed = steering.drawn(session.id, 0)
-        question = Question(session.who, lot, "", 0.0, seed, self.stale(now_ms))
+        trial = self.trial(session.who.region, now_ms)
+        question = Question(session.who, lot, "", 0.0, seed, self.stale(now_ms), trial)
         choice = self.decider.decide(question)
         if self.record is not None:
             self.record(now_ms, session.id, self.decider, question, choice)
@@ -288,7 +290,8 @@ class Router:
         current = told if told in self.sites else lead
         dwell_s = max(0, now_ms - session.moved_ms) / 1000
         lot, seed = steering.drawn(session.id, count + 1)
-        return Question(session.who, lot, current, dwell_s, seed, self.stale(now_ms))
+        trial = self.trial(session.who.region, now_ms)
+        return Question(session.who, lot, current, dwell_s, seed, self.stale(now_ms), trial)
 
     def _mold(self, ids: tuple[str, ...], declared: tuple[str, ...], decider: Decider) -> Mold:
         """The manifest of an order for players of a manifest: what that names, and its clones."""

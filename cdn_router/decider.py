@@ -36,6 +36,7 @@ class Question(NamedTuple):
     dwell_s: float = 0.0
     seed: int = 0
     stale: bool = False  # the snapshot is older than its bound
+    trial: str = ""  # the pathway whose half-open circuit this session is the probe of
 
 
 class Choice(NamedTuple):
@@ -124,6 +125,9 @@ class Decider:
             return self._led(ruling.lead, allowed, ruling, Reason.WEIGHTED)
         if self._chooser is None or question.stale:
             return self._by_priority(allowed, ruling, question.stale)
+        tried = self._ids.index(question.trial) if question.trial in self._ids else -1
+        if tried >= 0 and self._works(tried, allowed):
+            return self._led(tried, allowed, ruling, Reason.TRIED)
         who = question.who
         cell = Cell(who.region, who.isp, "", who.device, content_class(who.content))
         known = self._known  # clones have no evidence of their own: they follow

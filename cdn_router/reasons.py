@@ -15,6 +15,7 @@ class Reason(StrEnum):
     STALE = "stale"
     STICKY = "sticky"
     WEIGHTED = "weighted"
+    TRIED = "tried"
     # What policies say (policies/face.py), in a sentence.
     POLICY_STARTED = "policy_started"
     POLICY_STAYED = "policy_stayed"
@@ -38,6 +39,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.ALL_DRAINED: "every pathway is drained, static priority is kept",
     Reason.STALE: "what is known of quality is too old, static priority is kept",
     Reason.STICKY: "a rule keeps the session on {pathway} while that works",
+    Reason.TRIED: "{pathway} failed here, and this session is the one to see how it is now",
     Reason.WEIGHTED: "a rule's weights give the session to {pathway}",
     Reason.POLICY_STARTED: "a new session, drawn for {pathway}",
     Reason.POLICY_STAYED: "nothing is better than {pathway} by enough",

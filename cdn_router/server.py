@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cat
@@ -25,10 +26,10 @@ from .endpoints import STEER_HEADERS, Endpoints
 from .feeds_http import Feeds
 from .feeds_polls import PollFeed
 from .front import Front
-from .health import Limits
+from .health import Limits, State
 from .inlet import CMCD_HEADERS
 from .intake import Hosts, Intake, Keep
-from .pathways import Pathway
+from .pathways import Admin, Pathway
 from .policies.face import Cdn
 from .prober import Prober, Target
 from .sessions import Sessions
@@ -70,6 +71,22 @@ def cdn(settings: PathwaySettings) -> Cdn:
         settings.capacity_mbps,
         settings.commit_mbps,
     )
+
+
+def tried(router: Router, cells: CellState, region: str, now_ms: int) -> str:
+    """The pathway that a session of a region is to try, as the one probe of its half-open circuit;
+    "" for none. What probes find down, or the operator does not want, is not tried (RT-8).
+    """
+    if not cells.circuits.half_open:
+        return ""
+    sites = router.sites.values()
+    down = {
+        at
+        for at, site in enumerate(sites)
+        if site.health.state is State.OUT or site.admin is not Admin.ENABLED
+    }
+    at = cells.circuits.trial(region, now_ms / 1000, down)
+    return cells.cdns[at].id if at >= 0 else ""
 
 
 def hosts(settings: Settings) -> Hosts:
@@ -120,6 +137,7 @@ def parts(
     """
     router = build(settings, clock)
     cells = CellState([cdn(each) for each in settings.pathways], clock.now_ms() / 1000)
+    router.trial = partial(tried, router, cells)
     node = secrets.token_hex(8)
     locate = locator(*databases(settings.geoip))
     archive = None
