@@ -1,81 +1,22 @@
-"""The archive: written behind the disk, checked, resumed, read back, and away for a while."""
+"""The archive: written behind the disk, checked, resumed, read back."""
 
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from origin_rigs.archive_rig import FIRST, Flaky, Rig
 from pydantic import SecretStr
 from twins.plugin import S3_KEYS
 
-from native.http import Entity, Hot, Refusal
-from origin import metrics
-from origin.delivery.recordings import TimeShift
-from origin.ingest.body import TrackBody
-from origin.live.archive import Archive
+from native.http import Entity, Refusal
 from origin.live.blocks import Block, Blocks
-from origin.live.channels import Channels
 from origin.live.presentation import WARM
-from origin.settings import Settings
 from runtime.objects import FolderStore, ObjectError, ObjectStore, S3Store
 from runtime.sections import Objects
-
-FIRST = 900_000_000
-SETTINGS: dict[str, Any] = {
-    "window_s": 8,
-    "retention_s": 40,
-    "archive_s": 400,
-    "archive_block_bytes": 65536,
-    "channels": {"demo": {"segment_s": "48/25"}},
-}
-
-
-class Rig:
-    """One channel of an origin without sockets, and its archive."""
-
-    def __init__(self, folder: Path, media: Any, store: ObjectStore, **settings: Any) -> None:
-        self.media = media
-        self.settings = Settings(**(SETTINGS | settings))
-        self.hot = Hot()
-        self.now_s = 0.0
-        self.channels = Channels(folder / "live", self.settings, self.hot, lambda: self.now_s)
-        self.channels.open()
-        self.shift = TimeShift(
-            self.settings, self.hot, self.channels.presentations, self.channels.recordings
-        )
-        writers = self.channels.writers
-        self.archive = Archive(
-            store, self.settings, lambda: (w.channel for w in writers.values()), lambda: self.now_s
-        )
-        self.shift.archive = self.archive
-
-    def push(self, *numbers: int) -> None:
-        for number in numbers:
-            self.now_s = float((number + 1) * 48 / 25)
-            body = TrackBody(self.channels, "demo", "v", self.settings, lambda: self.now_s)
-            if "demo" not in self.channels.presentations:
-                body.feed(self.media.header)
-            body.feed(self.media.segment(number))
-            body.finish()
-            body.close()
-
-    @property
-    def track(self) -> Any:
-        return self.channels.presentations["demo"].channel.tracks["v"]
-
-    async def get(self, number: int) -> Any:
-        path = f"/live/demo/v/{number}.m4s"
-        if (entity := self.hot.get(path)) is not None:
-            self.hot.drop(path)
-            del entity
-        given = self.shift.media(self.channels.presentations["demo"], self.track, f"{number}.m4s")
-        return await given if asyncio.iscoroutine(given) else given
-
-    def local(self) -> set[int]:
-        return {int(p.stem) for p in self.track.log.folder.glob("*.cmaf")}
 
 
 @pytest.fixture(
@@ -96,48 +37,6 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         await made.delete(left.name)
     yield made
     await made.stop()
-
-
-class Flaky:
-    """A store that can be away, lie, or lose its process after a put."""
-
-    def __init__(self, store: ObjectStore) -> None:
-        self.name = store.name
-        self.store = store
-        self.away = self.lies = False
-        self.puts: list[str] = []
-        self.gets = 0
-
-    async def start(self) -> None: ...
-    async def stop(self) -> None: ...
-    async def drain(self) -> None: ...
-    def ready(self) -> str | None:
-        return None
-
-    def _there(self) -> None:
-        if self.away:
-            raise ObjectError("unavailable", "away")
-
-    async def put(self, name: str, body: bytes, **more: Any) -> str:
-        self._there()
-        self.puts.append(name)
-        return await self.store.put(name, body[:-1] + b"!" if self.lies else body, **more)
-
-    async def get(self, name: str, **more: Any) -> Any:
-        self._there()
-        self.gets += 1
-        await asyncio.sleep(0)
-        return await self.store.get(name, **more)
-
-    async def head(self, name: str) -> Any:
-        return await self.store.head(name)
-
-    async def find(self, prefix: str = "", **more: Any) -> Any:
-        return await self.store.find(prefix, **more)
-
-    async def delete(self, name: str) -> None:
-        self._there()
-        await self.store.delete(name)
 
 
 async def test_media_goes_up_leaves_the_disk_and_comes_back(
@@ -194,29 +93,6 @@ async def test_memory_for_recalled_media_is_bounded(tmp_path: Path, video_media:
     rig.channels.close()
 
 
-async def test_while_the_store_is_away_nothing_leaves_the_disk(
-    tmp_path: Path, video_media: Any
-) -> None:
-    flaky = Flaky(FolderStore(tmp_path / "objects"))
-    await flaky.store.start()
-    rig = Rig(tmp_path, video_media, flaky)
-    flaky.away = True
-    for number in range(FIRST, FIRST + 60):
-        rig.push(number)
-        if number % 20 == 19:
-            with pytest.raises(ObjectError):
-                await rig.archive.work()
-    assert len(rig.local()) == len(rig.track.log.volumes()) > 3
-    assert rig.archive.backlog_bytes == sum(v.media_bytes for v in rig.track.log.volumes())
-    flaky.away = False
-    await rig.archive.work()
-    await rig.archive.work()
-    assert len(rig.local()) < len(rig.track.log.volumes())
-    assert rig.archive.backlog_bytes < 200_000
-    assert (await rig.get(FIRST + 1)).body == video_media.segment(FIRST + 1)
-    rig.channels.close()
-
-
 async def test_the_volume_that_grows_stays_on_the_disk(tmp_path: Path, video_media: Any) -> None:
     """However old its media is: an encoder that returns writes on in it."""
     store = FolderStore(tmp_path / "objects")
@@ -228,75 +104,6 @@ async def test_the_volume_that_grows_stays_on_the_disk(tmp_path: Path, video_med
     await rig.archive.work()
     assert rig.local() == {rig.track.log.volumes()[-1].ordinal}
     rig.channels.close()
-
-
-async def test_the_task_survives_an_outage_and_tells_how_long_it_lasts(
-    tmp_path: Path, video_media: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("origin.live.archive.LOOK_S", 0.001)
-    monkeypatch.setattr("origin.live.archive.MOST_S", 0.002)
-    flaky = Flaky(FolderStore(tmp_path / "objects"))
-    await flaky.store.start()
-    rig = Rig(tmp_path, video_media, flaky)
-    rig.push(*range(FIRST, FIRST + 60))
-    flaky.away = True
-    task = asyncio.create_task(rig.archive.run())
-    await _until(lambda: rig.archive._failing_since is not None)
-    rig.now_s += 300
-    assert rig.archive.late_s >= 300 and rig.archive.backlog_bytes > 0
-    flaky.away = False
-    await _until(lambda: rig.archive.late_s == 0)
-    assert rig.archive.backlog_bytes < 200_000
-    task.cancel()
-    await asyncio.wait([task])
-    rig.channels.close()
-
-
-async def test_five_minutes_without_the_store_are_not_noticed_at_the_edge(
-    tmp_path: Path, video_media: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The channel goes on, the disk keeps what waits, only what is archived alone is away (503);
-    afterwards all is archived and every byte of the outage can be had.
-    """
-    monkeypatch.setattr("origin.live.archive.LOOK_S", 0.001)
-    monkeypatch.setattr("origin.live.archive.MOST_S", 0.002)
-    flaky = Flaky(FolderStore(tmp_path / "objects"))
-    await flaky.store.start()
-    rig = Rig(tmp_path, video_media, flaky, archive_s=4000)
-    task = asyncio.create_task(rig.archive.run())
-    rig.push(*range(FIRST, FIRST + 60))
-    await _until(lambda: len(rig.local()) < len(rig.track.log.volumes()))
-    errors = metrics.ARCHIVE_ERRORS.labels("unavailable")
-    before = errors._value.get()
-    flaky.away = True
-    began_s = rig.now_s
-    out = range(FIRST + 60, FIRST + 60 + 157)
-    for number in out:
-        rig.push(number)
-        assert rig.channels.presentations["demo"].channel.edge == number
-        assert (await rig.get(number)).body == video_media.segment(number)
-        await asyncio.sleep(0)
-    await _until(lambda: rig.archive.late_s > 0 and errors._value.get() > before)
-    assert rig.now_s - began_s >= 300
-    for number in out:
-        assert (await rig.get(number)).body == video_media.segment(number)
-    away = await rig.get(FIRST + 1)
-    assert (away.status, away.code) == (503, "archive_away")
-    waiting_bytes = sum(len(video_media.segment(n)) for n in out)
-    assert rig.archive.backlog_bytes >= waiting_bytes * 3 // 4
-    flaky.away = False
-    await _until(lambda: rig.archive.late_s == 0 and len(rig.local()) < 12)
-    for number in range(FIRST, out[-1] + 1):
-        assert (await rig.get(number)).body == video_media.segment(number)
-    task.cancel()
-    await asyncio.wait([task])
-    rig.channels.close()
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 async def test_a_store_that_returns_other_bytes_is_not_believed(
