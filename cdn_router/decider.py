@@ -108,11 +108,10 @@ class Decider:
         self._known = (1 << len(picture.cdns)) - 1 if picture is not None else 0
 
     def prepare(self, before: "Decider") -> Iterator[None]:
-        """Plan what sessions asked `before`, a region a step."""
+        """Plan what sessions asked `before`, in small steps."""
         if self._chooser is not None and before._chooser is not None:
             for region in before._chooser.regions():
-                self._chooser.table(Cell(region))
-                yield
+                yield from self._chooser.prepare(region)
 
     def decide(self, question: Question) -> Choice:
         """The choice for one session; never fails, never empty."""

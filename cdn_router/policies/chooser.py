@@ -1,10 +1,10 @@
 """Decisions from a policy's tables over one snapshot: the hot path, shared with the simulator."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from native.router.shares import REFUSED, STARTED, STAYED, URGENT
 
-from .face import Ask, Cell, Decision, Policy, Reason, Snapshot, Stand, Table
+from .face import Ask, Cell, Decision, Policy, Reason, Snapshot, Stand, Stepwise, Table
 
 Orders = dict[int, tuple[str, ...]]  # by mask and lead
 HOW = {STARTED: Reason.STARTED, STAYED: Reason.STAYED, REFUSED: Reason.REFUSED}
@@ -30,6 +30,16 @@ class Chooser:
     def regions(self) -> tuple[str, ...]:
         """Those that were asked for."""
         return tuple(self._regions)
+
+    def prepare(self, region: str) -> Iterator[None]:
+        """Plan a region before it is asked for, in steps where the policy knows some."""
+        if region not in self.snapshot.sites or region in self._regions:
+            return
+        if isinstance(self.policy, Stepwise):
+            self._regions[region] = yield from self.policy.planned(region, self.snapshot)
+        else:
+            self._regions[region] = self.policy.plan(region, self.snapshot)
+        yield
 
     def table(self, cell: Cell) -> tuple[Cell, Table]:
         """The table that decides for a cell, and whose it is after back-off."""

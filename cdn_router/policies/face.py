@@ -12,10 +12,10 @@ Theory of operation
 Source: specs routing.md RT-1..RT-13, SW-7.
 """
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from native.router.shares import Shares
 
@@ -198,3 +198,15 @@ class Policy(Protocol):
     def dwell_s(self) -> float: ...  # no move sooner after the last, but out of an urgent state
 
     def plan(self, region: str, snapshot: Snapshot) -> Mapping[Cell, Table]: ...
+
+
+Steps: TypeAlias = Generator[None, None, Mapping[Cell, Table]]
+
+
+@runtime_checkable
+class Stepwise(Protocol):
+    """A policy whose plan comes in steps of a millisecond or so, between which polls are answered;
+    `plan` is the same at once.
+    """
+
+    def planned(self, region: str, snapshot: Snapshot) -> Steps: ...

@@ -23,9 +23,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .face import RECENT_S, Cdn, Cell, Circuit, Evidence, Reason, Site, Snapshot, Table
+from .face import RECENT_S, Cdn, Cell, Circuit, Evidence, Reason, Site, Snapshot, Steps, Table
 from .tables import NEUTRAL, cells_of, evidence, put_off, sites, table, usable
 
+STEP_CELLS = 16  # planned at a time: about a millisecond
 ROUNDS = 16  # of finding tolls
 FIRST_STEP = 2.0  # points; grows while it leads on, shrinks where it led too far (Rprop)
 
@@ -54,17 +55,30 @@ class Headwater:
     exploring: float = 0.005
 
     def plan(self, region: str, snapshot: Snapshot) -> Mapping[Cell, Table]:
+        steps = self.planned(region, snapshot)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                tables: Mapping[Cell, Table] = end.value
+                return tables
+
+    def planned(self, region: str, snapshot: Snapshot) -> Steps:
         cells = cells_of(region, snapshot)
         here = sites(region, snapshot)
         half_life_s = snapshot.half_life_s
         whole = self._believe(evidence(Cell(), snapshot), None, half_life_s)
         wide = self._believe(evidence(Cell(region), snapshot), whole, half_life_s)
         alive = [i for i in usable(snapshot) if not _shut(here[i])] or usable(snapshot)
-        rows = [evidence(cell, snapshot) for cell in cells]
-        beliefs = [
-            wide if cell == Cell(region) else self._believe(row, wide, half_life_s)
-            for cell, row in zip(cells, rows, strict=True)
-        ]
+        rows: list[tuple[Evidence, ...]] = []
+        beliefs: list[list[float]] = []
+        for cell in cells:
+            seen = evidence(cell, snapshot)
+            own = cell != Cell(region)
+            rows.append(seen)
+            beliefs.append(self._believe(seen, wide, half_life_s) if own else wide)
+            if len(rows) % STEP_CELLS == 0:
+                yield
         limits = self._limits(evidence(Cell(region), snapshot), whole, wide, here)
         prices = [self._price(cdn, site) for cdn, site in zip(snapshot.cdns, here, strict=True)]
         values = [[b - p for b, p in zip(belief, prices, strict=True)] for belief in beliefs]
@@ -73,10 +87,12 @@ class Headwater:
         for index, site in enumerate(here):
             if _shut(site) and index not in alive:
                 off[index] = off[index] or Reason.BREAKER
-        return {
-            cell: self._table(snapshot, row, belief, prices, tolls, alive, off, limits)
-            for cell, row, belief in zip(cells, rows, beliefs, strict=True)
-        }
+        tables = {}
+        for cell, row, belief in zip(cells, rows, beliefs, strict=True):
+            tables[cell] = self._table(snapshot, row, belief, prices, tolls, alive, off, limits)
+            if len(tables) % STEP_CELLS == 0:
+                yield
+        return tables
 
     def _believe(
         self, row: Sequence[Evidence], wider: Sequence[float] | None, half_life_s: float

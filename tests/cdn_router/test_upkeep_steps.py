@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 
 import pytest
 
@@ -11,8 +11,10 @@ from cdn_router.cells.state import State
 from cdn_router.cells.sums import Sample
 from cdn_router.core import Router
 from cdn_router.pathways import Admin
-from cdn_router.policies.face import Cell, Snapshot, Table
-from cdn_router.policies.ours import Headwater
+from cdn_router.policies.chooser import Chooser
+from cdn_router.policies.classics import RoundRobin
+from cdn_router.policies.face import Cdn, Cell, Snapshot, Steps
+from cdn_router.policies.ours import STEP_CELLS, Headwater
 from cdn_router.server import build, cdn
 from cdn_router.sessions import Viewer
 from cdn_router.settings import Settings
@@ -29,14 +31,34 @@ class Counted(Headwater):
         super().__init__()
         self.plans: Counter[tuple[str, int]] = Counter()
 
-    def plan(self, region: str, snapshot: Snapshot) -> Mapping[Cell, Table]:
+    def planned(self, region: str, snapshot: Snapshot) -> Steps:
         self.plans[region, snapshot.version] += 1
-        return super().plan(region, snapshot)
+        return super().planned(region, snapshot)
 
 
 def version_of(router: Router) -> int:
     assert router.picture is not None
     return router.picture.version
+
+
+def test_a_plan_in_steps_is_the_plan() -> None:
+    """However many cells a region has, none of its steps is for more than a few."""
+    cells = State([Cdn("A"), Cdn("B")], 0.0)
+    for number in range(100):
+        cells.sample(Cell("SE", f"AS{number}"), number % 2, Sample(1, number, 0, 5, 5), 1.0)
+    picture, policy = cells.snapshot(2_000), Headwater()
+    steps, count = policy.planned("SE", picture), 0
+    with pytest.raises(StopIteration) as end:
+        while True:
+            next(steps)
+            count += 1
+    assert end.value.value == policy.plan("SE", picture) and count >= 2 * 100 // STEP_CELLS
+    prepared, asked = Chooser(policy, picture), Chooser(policy, picture)
+    assert len(list(prepared.prepare("SE"))) == count + 1 and prepared.regions() == ("SE",)
+    assert not list(prepared.prepare("SE")) and not list(prepared.prepare("nowhere"))
+    assert prepared.table(Cell("SE", "AS7")) == asked.table(Cell("SE", "AS7"))
+    other = Chooser(RoundRobin(), picture)
+    assert len(list(other.prepare("SE"))) == 1 and other.regions() == ("SE",)
 
 
 class Spending(ManualClock):
