@@ -17,7 +17,7 @@ from .hls_slate import loop_of, told, unhurried, with_slate
 from .hls_splice import filler, with_bumper
 from .hls_stages import staged
 from .hls_watermark import SIGN, choosing, is_media
-from .holes import holed, shown
+from .holes import TOKEN_MARK, holed, shown
 from .mpd import Document
 from .mpd_data import with_session_data_mpd
 from .mpd_defaults import with_defaults_mpd
@@ -29,7 +29,7 @@ from .mpd_patches import with_patches
 from .mpd_slate import told_mpd, with_slate_mpd
 from .mpd_splice import length_of, with_bumper_mpd
 from .mpd_trim import windowed_mpd
-from .mpd_watermark import marked_mpd
+from .mpd_watermark import choosing_mpd
 from .outages import Shown, Told
 from .policy import Policy
 from .rulebook import Ruleset
@@ -102,8 +102,8 @@ def compile_manifest(
     skips: bool = False,
 ) -> Template:
     """Compile for a cohort; without policy and rules the bytes are checked and stay as they are.
-    `pattern` holds the bits of a viewer's watermarks, where there are any: an MPD follows them, a
-    playlist's template chooses by them. `slate` is what stands in for a source that is silent;
+    `pattern` holds the bits of a viewer's watermarks, where there are any: the template chooses by
+    them. `slate` is what stands in for a source that is silent;
     `skips` asks for a delta.
     """
     try:
@@ -120,9 +120,9 @@ def compile_manifest(
         if rules is not None:
             data = STAGES[kind](data, rules)
         if kind is Format.DASH:
-            clips = {one.folder.decode() for one in (bumper, slate) if one is not None}
+            clips = frozenset(one.folder.decode() for one in (bumper, slate) if one is not None)
             if marks is not None:
-                data = marked_mpd(data, url, origin, marks, pattern, clips, policy)
+                data = choosing_mpd(data, url, origin, marks, clips, policy)
             if chaos and policy is not None:
                 data = spoiled_mpd(data, url, origin, chaos, policy, clips)
         if skips and kind is Format.HLS and is_media(data):
@@ -131,7 +131,7 @@ def compile_manifest(
             data, policy = with_patches(data, url, policy)
         if policy is not None:
             template = COMPILERS[kind](data, url, origin, policy)
-            if chaos or (marks is not None and kind is Format.DASH):
+            if (chaos or marks is not None) and TOKEN_MARK in data:
                 template = holed(shown(template))
             return template if marks is None else template.choosing(SIGN)
         if kind is Format.HLS:

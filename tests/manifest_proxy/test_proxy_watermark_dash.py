@@ -13,13 +13,14 @@ from manifest_proxy.errors import ManifestError
 from manifest_proxy.hls_watermark import SIGN, bit, choosing
 from manifest_proxy.holes import TOKEN_MARK
 from manifest_proxy.manifest import Format, Spot, compile_manifest
-from manifest_proxy.mpd_watermark import marked_mpd
+from manifest_proxy.mpd_watermark import choosing_mpd
 from manifest_proxy.policy import Pathway, Policy
 from manifest_proxy.rulebook import Clip, Ruleset, Watermark
 from manifest_proxy.urls import Origin, Url
+from native.holes import Template
 
 ORIGIN, HERE = Origin("http://o:1"), Url.parse("http://o:1/live/c/x.mpd")
-BOTH, PATTERN = Watermark(), bytes([0b10110000])
+BOTH, PATTERN = Watermark(), bytes([0b10110000]) * 32
 NS = "{urn:mpeg:dash:schema:mpd:2011}"
 TIMELINE = '<SegmentTimeline><S t="{t}" d="20" r="{r}"/><S d="9"/></SegmentTimeline>'
 OWN = (
@@ -46,7 +47,11 @@ def live(first: int = 7, repeats: int = 3, name: str = "$Number%03d$.m4s") -> by
 
 
 def marked(data: bytes, rule: Watermark = BOTH, pattern: bytes = PATTERN) -> bytes:
-    return marked_mpd(data, HERE, ORIGIN, rule, pattern, ())
+    return chosen(Template([choosing_mpd(data, HERE, ORIGIN, rule)]).choosing(SIGN), pattern)
+
+
+def chosen(template: Template, pattern: bytes = PATTERN) -> bytes:
+    return template.chosen(pattern, b"a", b"b", b"T", b"s")
 
 
 def files(data: bytes) -> list[str]:
@@ -73,7 +78,7 @@ def test_the_bytes_of_a_marked_mpd() -> None:
 @given(
     first=st.integers(0, 1 << 40),
     step=st.integers(0, 30),
-    pattern=st.binary(min_size=1, max_size=40),
+    pattern=st.binary(min_size=32, max_size=32),
     name=st.sampled_from(["$Number$.m4s", "$Time$.m4s", "x/$Number%09d$-$$.m4s"]),
 )
 def test_a_segment_keeps_its_file(first: int, step: int, pattern: bytes, name: str) -> None:
@@ -151,9 +156,9 @@ def test_a_template_that_goes_on_leads_here(name: str, is_told: bool) -> None:
     data = mpd(video(template))
     if not is_told:
         with pytest.raises(ManifestError, match="mpd_unnamed"):
-            marked_mpd(data, HERE, ORIGIN, BOTH, PATTERN, (), policy)
+            choosing_mpd(data, HERE, ORIGIN, BOTH, policy=policy)
         return
-    out = marked_mpd(data, HERE, ORIGIN, BOTH, PATTERN, (), policy)
+    out = choosing_mpd(data, HERE, ORIGIN, BOTH, policy=policy)
     place = f"http://p/ab/A/s:x/cat:{TOKEN_MARK.decode()}/live/c/{name}"
     place = place.replace("$RepresentationID$", "v1")
     told = b'<Representation id="v1" bandwidth="1"/>'
@@ -161,7 +166,7 @@ def test_a_template_that_goes_on_leads_here(name: str, is_told: bool) -> None:
     assert out == data.replace(told, told[:-2] + b">" + own)
     lower = mpd(video("", f'<Representation id="v1">{template}</Representation>'))
     place_ = place.encode()
-    assert marked_mpd(lower, HERE, ORIGIN, BOTH, PATTERN, (), policy) == lower.replace(
+    assert choosing_mpd(lower, HERE, ORIGIN, BOTH, policy=policy) == lower.replace(
         name.encode(), place_
     )
 
@@ -235,12 +240,9 @@ def test_a_bumper_is_nobodys_and_content_behind_it_is_marked() -> None:
     rules = Ruleset("r", watermark=BOTH, bumper=Clip("/vod/b"))
     policy = Policy((Pathway("A", "http://a"),))
     spot = Spot(clip, Url.parse("http://o:1/vod/b/x.mpd"), joined_ms=14_000)
-    out = compile_manifest(Format.DASH, live(), HERE, ORIGIN, policy, rules, spot, PATTERN).render(
-        b"T", b"s"
-    )
-    alone = compile_manifest(
-        Format.DASH, live(), HERE, ORIGIN, policy, rules, pattern=PATTERN
-    ).render(b"T", b"s")
+    spliced = compile_manifest(Format.DASH, live(), HERE, ORIGIN, policy, rules, spot, PATTERN)
+    plain = compile_manifest(Format.DASH, live(), HERE, ORIGIN, policy, rules, pattern=PATTERN)
+    out, alone = chosen(spliced), chosen(plain)
     assert b'id="bumper-14000"' in out and b"$Number$.m4s" in out
     assert files(out) and files(alone)[-len(files(out)) :] == files(out)
 
