@@ -19,6 +19,7 @@ PERSONAL = "private, no-store"
 GZIP_FROM_BYTES = 1024
 ZIPPED_FROM = 16  # copies: making what they share costs as much
 MAX_ZIPPED = 8
+CODED = (("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
 
 
 class Copies:
@@ -31,7 +32,9 @@ class Copies:
         self._shared: Entity | None = None
         self._coded: Counter[int] = Counter()  # copies by the size of their tokens
         self._zipped: dict[int, Zipped | None] = {}
-        self._mold = Mold(content_type=content_type, cache_control=PERSONAL, ranges=False)
+        self._content_type = content_type
+        self._mold = Mold(content_type, cache_control=PERSONAL, ranges=False)
+        self._coding = Mold(content_type, cache_control=PERSONAL, ranges=False, headers=CODED)
         marked = template.render(b"\0t", b"\0s")  # no text holds a NUL, so holes show
         self._digest = blake2b(marked, digest_size=16).digest()
 
@@ -45,22 +48,36 @@ class Copies:
         if self.template.holes:
             return self._entity(token, sid if self.named else b"", pattern, coded=coded)
         if self._shared is None:
-            self._shared = self._entity(b"", b"", b"", coded=True)
+            self._shared = self._whole()
         return self._shared
 
+    def _whole(self) -> Entity:
+        """The one for all, as it is and coded."""
+        body = self.template.render()
+        return Entity(
+            body,
+            etag=self._tag(b"", b"", b""),
+            content_type=self._content_type,
+            cache_control=PERSONAL,
+            gzip=_coded(body) if len(body) >= GZIP_FROM_BYTES else None,
+            ranges=False,
+        )
+
     def _entity(self, token: bytes, sid: bytes, pattern: bytes, *, coded: bool) -> Entity:
-        """Its tag is of what the body is made from, which is less to hash than the body."""
         if pattern:
             body = self.template.chosen(pattern, *self._folders, token, sid)
         else:
             body = self.template.render(token, sid)
-        made_from = b"%b\0%b\0%b\0%b" % (self._digest, token, sid, pattern)
-        etag = blake2b(made_from, digest_size=16).hexdigest()
+        tag = self._tag(token, sid, pattern)
         if not coded or len(body) < GZIP_FROM_BYTES:
-            return self._mold.cast(body, etag)
+            return self._mold.cast(body, tag)
         zipped = None if sid or pattern else self._zipped_for(len(token))
-        gzip = zipped.of(body, token) if zipped else isal_zlib.compress(body, 1, wbits=31)
-        return self._mold.cast_coded(body, gzip, etag)
+        return self._coding.cast(zipped.of(body, token) if zipped else _coded(body), tag + "-gz")
+
+    def _tag(self, token: bytes, sid: bytes, pattern: bytes) -> str:
+        """Of what a body is made from, which is less to hash than the body."""
+        made_from = b"%b\0%b\0%b\0%b" % (self._digest, token, sid, pattern)
+        return blake2b(made_from, digest_size=16).hexdigest()
 
     def _zipped_for(self, size: int) -> Zipped | None:
         """What copies with tokens of a size share, once some were asked for."""
@@ -73,3 +90,7 @@ class Copies:
             self._zipped.clear()
         made = self._zipped[size] = zipped(self.template, size)
         return made
+
+
+def _coded(body: bytes) -> bytes:
+    return isal_zlib.compress(body, 1, wbits=31)

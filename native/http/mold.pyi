@@ -26,5 +26,3 @@ class Mold:
 
         HeadError for octets beyond printable ASCII.
         """
-    def cast_coded(self, body: bytes | Sequence[bytes], gzip: bytes, etag: str) -> Entity:
-        """The same with a coded twin. HeadError also for a mold with ranges (HT-98)."""

@@ -10,7 +10,6 @@ from native.http import dates, heads
 from native.http.errors import HeadError
 
 cdef bytes TAG_END = b'"\r\n'
-cdef bytes VARY = heads.fields([("Vary", "Accept-Encoding")])  # HT-102
 
 
 cdef bytes octets(str text, int low, int spared):
@@ -49,8 +48,6 @@ cdef class Mold:
         tag = b'ETag: "'
         units = heads.fields([("Accept-Ranges", "bytes")]) if ranges else b""
         self.whole = heads.start(200) + heads.CORS + kind + units + tag
-        coding = heads.fields([("Content-Encoding", "gzip")])
-        self.coded = heads.start(200) + heads.CORS + kind + coding + tag
         self.ranges = ranges
         self.unchanged = heads.start(304) + heads.CORS + tag
         self.partial = heads.start(206) + heads.CORS + kind + tag
@@ -59,16 +56,6 @@ cdef class Mold:
     def cast(self, body, str etag not None):
         cdef bytes tag = octets(etag, 0x21, 0x22)
         return self.poured(cut(body), tag, b"")
-
-    def cast_coded(self, body, bytes gzip not None, str etag not None):
-        cdef bytes tag = octets(etag, 0x21, 0x22), behind = b"-gz" + self.shared + VARY
-        if self.ranges:
-            raise HeadError("what has a coded twin has no ranges")  # HT-98
-        cdef Entity made = self.poured(cut(body), tag, VARY)
-        made.gzip_pieces, made.gzip_size = (gzip,), PyBytes_GET_SIZE(gzip)
-        made.gzip_head = self.coded + tag + behind + b"Content-Length: %d\r\nDate: " % len(gzip)
-        made.gzip_head_304 = self.unchanged + tag + behind + b"Date: "
-        return made
 
     cdef Entity poured(self, tuple pieces, bytes tag, bytes lines):
         """`tag` and `lines` may go on the wire."""
