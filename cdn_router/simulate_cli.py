@@ -139,17 +139,17 @@ def _table(rows: "list[Row]") -> list[str]:
     for place in dict.fromkeys(row.world for row in rows):
         lines.append(
             f"{place:20}{'QoE':>15}{'regret':>15}{'gap':>6}{'switches/h':>15}{'$/TB':>14}"
-            f"{'overload %':>15}{'drain90 s':>15}"
+            f"{'overload %':>15}{'drain90 s':>15}{'brown90 s':>15}"
         )
         for row in rows:
             if row.world == place:
                 gap = "" if row.closed_gap is None else f"{row.closed_gap:.0%}"
                 cells = (row.switches_per_hour, row.usd_per_tb, row.overload_percent)
-                drain = "" if row.drain90_s is None else str(row.drain90_s)
+                drain, brown = (str(s or "") for s in (row.drain90_s, row.brown90_s))
                 a, b, c = map(str, cells)
                 lines.append(
                     f"  {row.policy:18}{row.qoe!s:>15}{row.regret!s:>15}{gap:>6}{a:>15}{b:>14}"
-                    f"{c:>15}{drain:>15}"
+                    f"{c:>15}{drain:>15}{brown:>15}"
                 )
     return lines
 

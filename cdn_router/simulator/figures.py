@@ -47,6 +47,7 @@ class Row(NamedTuple):
     overload_percent: Estimate
     slew_percent: Estimate
     drain90_s: Estimate | None
+    brown90_s: Estimate | None
     closed_gap: float | None
 
 
@@ -64,7 +65,6 @@ def _row(
     those: list[Outcome],
     found: dict[tuple[str, str], list[Outcome]],
 ) -> Row:
-    drains = [o.drain90_s for o in those if o.drain90_s is not None]
     return Row(
         world,
         policy,
@@ -75,9 +75,15 @@ def _row(
         estimate([o.usd_per_tb for o in those]),
         estimate([o.overload_percent for o in those]),
         estimate([o.slew_percent for o in those]),
-        estimate(drains) if drains else None,
+        _known([o.drain90_s for o in those]),
+        _known([o.brown90_s for o in those]),
         _closed(those, found.get((world, FALLBACK), []), found.get((world, ORACLE), [])),
     )
+
+
+def _known(seconds: Iterable[float | None]) -> Estimate | None:
+    known = [each for each in seconds if each is not None]
+    return estimate(known) if known else None
 
 
 def _closed(

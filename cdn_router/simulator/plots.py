@@ -32,6 +32,7 @@ def page(outcomes: Sequence[Outcome]) -> str:
             _bars("Switches per session-hour", of_world, lambda r: r.switches_per_hour),
             _bars("Cost, $ per TB", of_world, lambda r: r.usd_per_tb),
             _bars("drain90, s", of_world, lambda r: r.drain90_s),
+            _bars("brown90, s", of_world, lambda r: r.brown90_s),
             _lines("QoE by minute", first),
             *(_areas(f"Shares of CDNs by minute: {o.policy}", o) for o in first),
         ]

@@ -18,7 +18,8 @@ HEAD = """# Comparing routers
 
 `headwater router simulate` steers simulated viewers by any policy of the router, unchanged, through
 worlds of real access links, drifting paths, finite capacities and faults. `headwater router world`
-lists the families; `--schema` prints the JSON Schema of worlds, `--family NAME` one to start from.
+lists the families; `--schema` prints the JSON Schema of worlds ([here](world.schema.json)),
+`--family NAME` one to start from.
 
     headwater router simulate --policy headwater,d-ucb --world dead-cdn --seeds 5
     headwater router world --family brown-out > mine.json

@@ -24,6 +24,9 @@ from cdn_router.simulator.run import Outcome, run
 from cdn_router.simulator.world import World, parse, schema
 
 
+ROOT = Path(__file__).parents[2]
+
+
 def short(family: str, **more: object) -> World:
     made = FAMILIES[family](0.4)
     return msgspec.structs.replace(made, **{"viewers": 300, **more})
@@ -34,8 +37,13 @@ def test_families_are_worlds_and_halves_do_not_meet() -> None:
     for name, family in FAMILIES.items():
         made = family(1.0)
         assert parse(msgspec.json.encode(made)) == made and made.name == name and family.__doc__
-    described = schema()
-    assert "World" in described["$defs"]
+
+
+def test_the_schema_of_worlds_is_published() -> None:
+    """`headwater router world --schema > docs/world.schema.json`"""
+    published = json.loads((ROOT / "docs/world.schema.json").read_bytes())
+    assert published == json.loads(msgspec.json.encode(schema()))
+    assert set(published["$defs"]["World"]["properties"]) == set(World.__struct_fields__)
 
 
 @pytest.mark.parametrize(
