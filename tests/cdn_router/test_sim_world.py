@@ -23,7 +23,6 @@ from cdn_router.simulator.lineup import named
 from cdn_router.simulator.run import Outcome, run
 from cdn_router.simulator.world import World, parse, schema
 
-
 ROOT = Path(__file__).parents[2]
 
 
