@@ -24,15 +24,22 @@ CODED = (("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
 
 class Copies:
     def __init__(
-        self, template: Template, content_type: str, folders: tuple[str, str] = ("", "")
+        self,
+        template: Template,
+        content_type: str,
+        folders: tuple[str, str] = ("", ""),
+        shared_s: int = 0,
     ) -> None:
-        """`folders` are what bits of a viewer's pattern choose between."""
+        """`folders` are what bits of a viewer's pattern choose between; `shared_s` how long a CDN
+        may hold the one for all, where there is one.
+        """
         self.template = template
         self._folders = folders[0].encode(), folders[1].encode()
         self._shared: Entity | None = None
         self._coded: Counter[int] = Counter()  # copies by the size of their tokens
         self._zipped: dict[int, Zipped | None] = {}
         self._content_type = content_type
+        self._shared_control = f"public, max-age={shared_s}" if shared_s else PERSONAL
         self._mold = Mold(content_type, cache_control=PERSONAL, ranges=False)
         self._coding = Mold(content_type, cache_control=PERSONAL, ranges=False, headers=CODED)
         marked = template.render(b"\0t", b"\0s")  # no text holds a NUL, so holes show
@@ -58,7 +65,7 @@ class Copies:
             body,
             etag=self._tag(b"", b"", b""),
             content_type=self._content_type,
-            cache_control=PERSONAL,
+            cache_control=self._shared_control,
             gzip=_coded(body) if len(body) >= GZIP_FROM_BYTES else None,
             ranges=False,
         )

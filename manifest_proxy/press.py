@@ -31,6 +31,7 @@ class Press:
         steering_url: str,
         tokenised: bool,
         clock: Clock,
+        shares: bool,
     ) -> None:
         self._asking = asking
         self._origin = origin
@@ -38,6 +39,7 @@ class Press:
         self._steering_url = steering_url
         self._tokenised = tokenised
         self._clock = clock
+        self._shares = shares
         self._history = History()
 
     def copies(self, asked: Asked, version: Version, spots: Spots) -> Copies:
@@ -67,7 +69,10 @@ class Press:
     def _made(self, asked: Asked, version: Version, spots: Spots) -> Copies:
         marks = asked.rules.watermark if asked.rules else None
         template = self._template(asked, version.body, version, spots)
-        return Copies(template, CONTENT_TYPES[asked.kind], marks.folders if marks else ("", ""))
+        folders = marks.folders if marks else ("", "")
+        is_shared = self._shares and not asked.replaced and (not asked.rules or asked.rules.shares)
+        shared_s = int(version.lifetime_s) if is_shared else 0
+        return Copies(template, CONTENT_TYPES[asked.kind], folders, shared_s)
 
     def _template(self, asked: Asked, body: bytes, version: Version, spots: Spots) -> Template:
         return compile_manifest(

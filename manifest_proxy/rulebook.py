@@ -187,6 +187,12 @@ class Ruleset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
         return self.edits_sets and not (clips or self.watermark or self.chaos)
 
     @property
+    def shares(self) -> bool:
+        """Whether a URL says all that a copy depends on, but for what is written into its holes."""
+        seen = self.bumper or self.slate or self.watermark or self.blackouts or self.chaos
+        return not seen
+
+    @property
     def filters(self) -> bool:
         """Whether anything of a ladder may go."""
         return bool(self.video or self.audio or self.subtitles or not self.captions)

@@ -169,6 +169,7 @@ def parts(
         country_header=settings.country_header,
         ledger=Ledger(clock, store),
         reports=reports,
+        shares=settings.shared_copies,
         segments=Segments(asking, Faults(fetcher, settings.origin_url)),
     )
     desk = service.viewers if clock is SYSTEM else None  # it reads the machine's clocks

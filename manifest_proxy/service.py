@@ -60,10 +60,12 @@ class Service:
         ledger: Ledger | None = None,
         reports: Reports | None = None,
         segments: Segments | None = None,
+        shares: bool = False,
     ) -> None:
         """Without `keys` no token is asked for and none is written. `country_header` is where the
         CDN tells the viewer's country; `ledger` what is known of silent sources; `reports`
         takes what players tell of themselves; `segments` leads to those that are asked here.
+        With `shares` copies that are the same for all may be held by CDNs.
         """
         origin = Origin(origin_url)
         self._upstream = upstream
@@ -82,6 +84,7 @@ class Service:
             steering_url=steering_url,
             tokenised=self._admission.asks,
             clock=clock,
+            shares=shares,
         )
         self._patches = Patches(upstream, self._press, clock)
         self._counted: Counter[tuple[str, str]] = Counter()

@@ -51,6 +51,8 @@ class Settings(Section):
         ]
     )
     require_token: bool = True
+    # The CDN in front checks tokens and leaves them out of its cache key, so it may hold copies.
+    shared_copies: bool = False
     rules_file: Path | None = None  # TOML or JSON; read again when it changes
     # Where the CDN in front tells the viewer's country, such as CloudFront-Viewer-Country.
     country_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]*$")] = ""

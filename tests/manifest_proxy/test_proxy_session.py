@@ -55,7 +55,9 @@ def token(cti: bytes = b"one") -> str:
 
 
 @asynccontextmanager
-async def node(rules: Path | None = None, secret: str = "s3cret") -> AsyncIterator["Node"]:
+async def node(
+    rules: Path | None = None, secret: str = "s3cret", *, shared: bool = False
+) -> AsyncIterator["Node"]:
     server = await serve(origin, host="127.0.0.1", port=0)
     settings = Settings(
         port=0,
@@ -63,6 +65,7 @@ async def node(rules: Path | None = None, secret: str = "s3cret") -> AsyncIterat
         steering_url="",
         rules_file=rules,
         session_secret=secret,  # type: ignore[arg-type]
+        shared_copies=shared,
     )
     running = parts(settings, KEYS, issuers=("h",))
     for part in running:
@@ -167,6 +170,33 @@ async def test_define_gives_all_viewers_the_same_bytes(tmp_path: Path) -> None:
         _, text = await one.get(f"/p/CDN-A/live/d/x.mpd?CAT={token()}")
         assert 'queryTemplate="$querypart$" useMPDUrlQuery="true"/>' in text
         assert ">http://localhost:8011/live/d/</BaseURL>" in text
+
+
+@pytest.mark.parametrize(
+    ("rules", "shared", "wanted"),
+    [
+        ('carrier = "define"', True, "public, max-age=60"),
+        ('carrier = "define"', False, "private, no-store"),
+        ('carrier = "query"', True, "private, no-store"),
+        (
+            'carrier = "define"\nblackouts = [{ start = 2000-01-01T00:00:00Z,'
+            " end = 2000-01-02T00:00:00Z }]",
+            True,
+            "private, no-store",
+        ),
+    ],
+)
+async def test_cdns_may_hold_what_is_the_same_for_all(
+    tmp_path: Path, rules: str, shared: bool, wanted: str
+) -> None:
+    """MP-39, MP-41: as long as the origin says, where the operator says that the CDN may."""
+    async with node(rule_file(tmp_path, rules + "\n"), shared=shared) as one:
+        for leaf in ("master.m3u8", "v360/media.m3u8", "x.mpd"):
+            url = f"{one.url}/p/CDN-A/live/d/{leaf}?CAT={token()}"
+            async with one.session.get(url) as answer:
+                assert (answer.status, answer.headers["Cache-Control"]) == (200, wanted), leaf
+        async with one.session.get(f"{one.url}/p/CDN-A/live/d/x.mpd?CAT=x") as answer:
+            assert answer.status == 401 and "public" not in answer.headers["Cache-Control"]
 
 
 async def test_a_token_in_the_query(tmp_path: Path) -> None:
