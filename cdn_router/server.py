@@ -15,6 +15,7 @@ from runtime.store import Store
 
 from .admin.plan import Plan
 from .admin.routes import AdminRoutes
+from .agents import Agents, RegionProbes
 from .archive.opening import opened
 from .catalog import POLICIES
 from .cells.feed import Feed
@@ -143,19 +144,22 @@ def parts(
     archive = None
     if kept:
         waiting = settings.archive_max_bytes
-        archive = opened(*kept, node, waiting, clock, locate, hosts(settings))
+        days = settings.archive_days
+        archive = opened(*kept, node, waiting, clock, locate, hosts(settings), days)
     intake = build_intake(settings, router, cells, archive.keep if archive else None, locate)
     tape = None
     if archive is not None and settings.record:
         tape = Tape(archive.write, cells, clock.now_ms() / 1000)
-    upkeep = Upkeep(router, cells, clock, settings.plan_file, tape)
+    regions = RegionProbes(router.sites)
+    upkeep = Upkeep(router, cells, clock, settings.plan_file, tape, regions)
     keeper = Keeper(cells, node, clock, store, lambda _where, _circuit: upkeep.hurry())
     token = settings.admin_token.get_secret_value()
     admin = AdminRoutes(router, clock, token, upkeep.keep)
     endpoints = Endpoints(router, intake, clock, settings.console_origin, admin)
+    agents = Agents(regions, clock, settings.feed_token.get_secret_value())
     listener = Web(
         "router",
-        Feeds(settings, intake, clock).mounted(endpoints.application()),
+        agents.mounted(Feeds(settings, intake, clock).mounted(endpoints.application())),
         host=settings.host,
         port=settings.port,
         admin_routes=True,

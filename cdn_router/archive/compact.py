@@ -9,7 +9,8 @@ Rules
 3. What is replaced goes when the swap is `KEPT_S` old, so that who began to read before can end. A
    merged file that no swap came to name goes likewise.
 4. Two nodes may do this at once: the second swap fails, and its files wait for rule 3.
-5. Hours are left alone until they are over for `SETTLED_S`, and merged files for good.
+5. Hours are left alone until they are over for `SETTLED_S`, and merged files for good: until the
+   hour is older than one keeps them, and goes.
 """
 
 import asyncio
@@ -29,6 +30,7 @@ from runtime.objects import ObjectError, ObjectInfo, ObjectStore
 
 LIVE: Final = "_live.json"
 MERGED: Final = "merged-"
+DAY_MS = 86_400_000
 SETTLED_S = 300
 KEPT_S = 900
 TARGET_BYTES = 64 << 20
@@ -51,9 +53,10 @@ def live(text: bytes) -> Live:
         raise ValueError(f"{LIVE}: {error}") from None
 
 
-async def compact(store: ObjectStore, prefix: str, now_ms: int) -> int:
-    """One round over all hours below a prefix; how many files were put into others. ValueError or
-    OSError, after the others, for an hour in which something is not what it was.
+async def compact(store: ObjectStore, prefix: str, now_ms: int, kept_days: int = 0) -> int:
+    """One round over all hours below a prefix; how many files were put into others. Hours that are
+    over for longer than `kept_days` go; 0 keeps all. ValueError or OSError, after the others, for
+    an hour in which something is not what it was.
     """
     hours: dict[str, list[ObjectInfo]] = {}
     after = ""
@@ -63,7 +66,10 @@ async def compact(store: ObjectStore, prefix: str, now_ms: int) -> int:
             hours.setdefault(info.name.rpartition("/")[0], []).append(info)
     count, broken = 0, None
     for hour, infos in hours.items():
-        if _over_ms(hour) + SETTLED_S * 1000 <= now_ms:
+        if kept_days and _over_ms(hour) + kept_days * DAY_MS <= now_ms:
+            for info in infos:
+                await store.delete(info.name)
+        elif _over_ms(hour) + SETTLED_S * 1000 <= now_ms:
             try:
                 count += await _hour(store, hour, infos, now_ms)
             except ObjectError as error:

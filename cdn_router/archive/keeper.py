@@ -50,10 +50,13 @@ class Archive:
 
     name = "archive"
 
-    def __init__(self, shelves: Sequence[Shelf], store: ObjectStore, clock: Clock) -> None:
+    def __init__(
+        self, shelves: Sequence[Shelf], store: ObjectStore, clock: Clock, kept_days: int
+    ) -> None:
         self._shelves = tuple(shelves)
         self._store = store
         self._clock = clock
+        self._kept_days = kept_days
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -109,10 +112,12 @@ class Archive:
             log.warning("archive_away", reason=str(error))
 
     async def compact(self) -> None:
-        """Put the small files of past hours into larger ones."""
+        """Put the small files of past hours into larger ones; let go what is too old."""
         try:
             for shelf in self._shelves:
-                COMPACTED.inc(await compact(self._store, shelf.prefix, self._clock.now_ms()))
+                now_ms = self._clock.now_ms()
+                count = await compact(self._store, shelf.prefix, now_ms, self._kept_days)
+                COMPACTED.inc(count)
         except (ObjectError, OSError, ValueError) as error:  # or an object is not what it was
             log.warning("archive_not_compacted", reason=str(error))
 

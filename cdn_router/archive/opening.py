@@ -36,6 +36,7 @@ def opened(
     clock: Clock,
     locate: Callable[[str], Place] = NOWHERE,
     cdns: Callable[[str], str] = str,
+    kept_days: int = 0,
 ) -> Opened:
     """An archive; `locate` and `cdns` tell where players are and whose host a URL has."""
     from ..tape.table import table as tape_table
@@ -50,7 +51,7 @@ def opened(
     )
     return Opened(
         objects,
-        Archive(shelves, objects, clock),
+        Archive(shelves, objects, clock, kept_days),
         lambda body, peer, now_ms: events.append(body, network_of(peer), now_ms),
         lambda lines, first: tape.append(lines, first, clock.now_ms()),
     )

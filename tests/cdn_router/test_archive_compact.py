@@ -129,6 +129,19 @@ async def test_two_nodes_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert values(str(tmp_path)) == [*EXPECTED, 300] and len(await names(store)) == 2
 
 
+async def test_hours_older_than_one_keeps_them_go(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    await store.start()
+    await filled(store)
+    await store.put("qoe/elsewhere/x.parquet", parquet(7))
+    day_ms = 86_400_000
+    await compact(store, "qoe", OVER_MS + 2 * day_ms - 1, 2)
+    assert len(await names(store)) == 6 + 2, "compacted, and there"
+    await compact(store, "qoe", OVER_MS + 2 * day_ms, 2)
+    left = [info.name for info in await store.find("qoe/")]
+    assert left == ["qoe/date=2023-11-14/hour=23/0-n-1.parquet", "qoe/elsewhere/x.parquet"]
+
+
 @pytest.mark.parametrize("name", ["0-n-1.parquet", LIVE])
 async def test_a_broken_hour_is_told_of_and_left(tmp_path: Path, name: str) -> None:
     store = FolderStore(tmp_path)
