@@ -17,14 +17,18 @@ LATE_S = 5.0  # what is not answered so long after the last was due is bad
 
 
 class Paced(NamedTuple):
-    """What came of it: `bad` answers had another status than the one wanted."""
+    """What came of it: `bad` answers had another status than the one wanted; `cpu_us` is what the
+    server spent on each, if somebody looked.
+    """
 
     per_s: float
     p50_ms: float
     p99_ms: float
     p999_ms: float
     bad: int
+    answers: int
     first_bad: str = ""
+    cpu_us: float = 0.0
 
 
 def request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
@@ -103,7 +107,8 @@ class _Load:
         spent = sorted(self._spent_s[int(len(self._spent_s) * WARM) :]) or [float("inf")]
         p50, p99, p999 = (1e3 * spent[int(len(spent) * part)] for part in (0.5, 0.99, 0.999))
         never = self._total - self._done
-        return Paced(self._done / took_s, p50, p99, p999, self._bad + never, self._first_bad)
+        bad = self._bad + never
+        return Paced(self._done / took_s, p50, p99, p999, bad, self._done, self._first_bad)
 
     def _pump(self) -> None:
         while self._queue and self._free:
