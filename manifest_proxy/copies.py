@@ -12,8 +12,9 @@ from isal import isal_zlib
 from native.holes import Template
 from native.http import Entity
 from native.http.mold import Mold
+from native.personal import Stream
 
-from .zipped import Zipped, zipped
+from .zipped import zipped
 
 PERSONAL = "private, no-store"
 GZIP_FROM_BYTES = 1024
@@ -37,7 +38,7 @@ class Copies:
         self._folders = folders[0].encode(), folders[1].encode()
         self._shared: Entity | None = None
         self._coded: Counter[int] = Counter()  # copies by the size of their tokens
-        self._zipped: dict[int, Zipped | None] = {}
+        self._zipped: dict[int, Stream | None] = {}
         self._content_type = content_type
         self._shared_control = f"public, max-age={shared_s}" if shared_s else PERSONAL
         self._mold = Mold(content_type, cache_control=PERSONAL, ranges=False)
@@ -71,27 +72,29 @@ class Copies:
         )
 
     def _entity(self, token: bytes, sid: bytes, pattern: bytes, *, coded: bool) -> Entity:
+        tag = self._tag(token, sid, pattern)
+        stream = self._stream(len(token)) if coded and not sid and not pattern else None
+        if stream is not None:
+            return self._coding.cast(stream.of(token), tag + "-gz")
         if pattern:
             body = self.template.chosen(pattern, *self._folders, token, sid)
         else:
             body = self.template.render(token, sid)
-        tag = self._tag(token, sid, pattern)
         if not coded or len(body) < GZIP_FROM_BYTES:
             return self._mold.cast(body, tag)
-        zipped = None if sid or pattern else self._zipped_for(len(token))
-        return self._coding.cast(zipped.of(body, token) if zipped else _coded(body), tag + "-gz")
+        return self._coding.cast(_coded(body), tag + "-gz")
 
     def _tag(self, token: bytes, sid: bytes, pattern: bytes) -> str:
         """Of what a body is made from, which is less to hash than the body."""
         made_from = b"%b\0%b\0%b\0%b" % (self._digest, token, sid, pattern)
         return blake2b(made_from, digest_size=16).hexdigest()
 
-    def _zipped_for(self, size: int) -> Zipped | None:
+    def _stream(self, size: int) -> Stream | None:
         """What copies with tokens of a size share, once some were asked for."""
         if size in self._zipped:
             return self._zipped[size]
         self._coded[size] += 1
-        if self._coded[size] < ZIPPED_FROM:
+        if self._coded[size] < ZIPPED_FROM or self.template.size < GZIP_FROM_BYTES:
             return None
         if len(self._zipped) >= MAX_ZIPPED:
             self._zipped.clear()

@@ -2,17 +2,15 @@
 
 The token stands in the stream once as it is, in a stored block (RFC 1951 section 3.2.4); where it
 stands again the stream refers back to it, by distances that hold for any token of its length. So a
-copy is a join and a checksum. Source: manifest-proxy MP-52; RFC 1952 section 2.3.
+copy is a join and a product of checksums. Source: manifest-proxy MP-52; RFC 1952 section 2.3.
 """
 
 import random
 import struct
 import zlib
-from typing import NamedTuple
-
-from isal import isal_zlib
 
 from native.holes import Template
+from native.personal import Stream
 
 HEAD = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"  # deflate, no name, no time, unknown system
 MAX_TOKEN = 1024
@@ -21,37 +19,24 @@ LEVEL = 6
 OTHER = bytes(octet ^ 0x2A for octet in range(256))
 
 
-class Zipped(NamedTuple):
-    """The stream before and behind the token."""
-
-    before: bytes
-    behind: bytes
-
-    def of(self, body: bytes, token: bytes) -> bytes:
-        """The coded form of the copy that has this token."""
-        sums = struct.pack("<II", isal_zlib.crc32(body), len(body) & 0xFFFFFFFF)
-        return b"".join([HEAD, self.before, token, self.behind, sums])
-
-
-def zipped(template: Template, size: int) -> Zipped | None:
+def zipped(template: Template, size: int) -> Stream | None:
     """For tokens of that size; None where a copy depends on more than its token."""
     if not 0 < size <= MAX_TOKEN:
         return None
     mark = _unlike(size)
     body = template.render(mark)
-    before, found, behind = body.partition(mark)
-    if not found:
+    if not template.holes or body.count(mark) != template.holes:
         return None
+    before, _, behind = body.partition(mark)
     first = zlib.compressobj(LEVEL, zlib.DEFLATED, -15)
     opening = first.compress(before) + first.flush(zlib.Z_SYNC_FLUSH)
     rest = zlib.compressobj(LEVEL, zlib.DEFLATED, -15, zdict=(before + mark)[-WINDOW:])
-    made = Zipped(
-        opening + struct.pack("<BHH", 0, size, size ^ 0xFFFF),
-        rest.compress(behind) + rest.flush(zlib.Z_FINISH),
-    )
+    opening += struct.pack("<BHH", 0, size, size ^ 0xFFFF)
+    closing = rest.compress(behind) + rest.flush(zlib.Z_FINISH)
     other = mark.translate(OTHER)  # no octet of it is the mark's
-    told = zlib.decompress(made.before + other + made.behind, -15)
-    return made if told == template.render(other) else None
+    if zlib.decompress(opening + other + closing, -15) != template.render(other):
+        return None
+    return Stream(HEAD + opening, closing, body, mark)
 
 
 def _unlike(size: int) -> bytes:

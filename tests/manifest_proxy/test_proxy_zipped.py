@@ -12,6 +12,7 @@ from manifest_proxy.copies import ZIPPED_FROM, Copies
 from manifest_proxy.zipped import MAX_TOKEN, zipped
 from native.holes import Template
 from native.http import Answer, Request, serve
+from native.personal import Stream
 
 TOKENS = st.text("abcdefghijklmnopqrstuvwxyz0123456789-_", min_size=1, max_size=300)
 TEXT = st.one_of(
@@ -30,7 +31,7 @@ def test_what_is_shared_holds_for_any_token(pieces: list[bytes | int], one: str,
         return
     for token in (one, (two * 300)[: len(one)]):
         body = template.render(token.encode())
-        assert gzip.decompress(shared.of(body, token.encode())) == body
+        assert gzip.decompress(shared.of(token.encode())) == body
 
 
 def test_a_window_of_many_segments() -> None:
@@ -39,14 +40,25 @@ def test_a_window_of_many_segments() -> None:
     shared = zipped(template, 200)
     assert shared is not None
     body = template.render(b"t" * 200)
-    assert gzip.decompress(shared.of(body, b"t" * 200)) == body
-    assert len(body) > 190_000 and len(shared.of(body, b"t" * 200)) < 6000
+    assert gzip.decompress(shared.of(b"t" * 200)) == body
+    assert len(body) > 190_000 and len(shared.of(b"t" * 200)) < 6000
 
 
 def test_what_is_not_shared() -> None:
     assert zipped(Template([b"x", 0]), MAX_TOKEN + 1) is None
     assert zipped(Template([b"x", 0]), 0) is None
     assert zipped(Template([b"x", 1]), 8) is None
+    assert zipped(Template([b"x", 0, 1]), 8) is None
+    assert zipped(Template([b"x"]), 8) is None
+    octets = [bytes([octet]) for octet in range(256)]
+    assert zipped(Template([b"x", 0, *octets]), 1) is None
+
+
+def test_a_stream_is_of_one_length() -> None:
+    with pytest.raises(ValueError):
+        Stream(b"", b"", b"abc", b"b").of(b"bb")
+    with pytest.raises(ValueError):
+        Stream(b"", b"", b"abc", b"")
 
 
 def test_copies_share_only_what_the_token_alone_tells_apart() -> None:
