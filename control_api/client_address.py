@@ -1,11 +1,14 @@
-"""Who asks, by address: the socket's, or what listed proxies say of it (CTL-10)."""
+"""Who asks, by address, and from which country: the socket's word, or listed proxies' (CTL-10)."""
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 Networks = Sequence[IPv4Network | IPv6Network]
 MAX_HOPS = 32
+COUNTRY = re.compile("[A-Z]{2}")
+UNTOLD = "XX"  # what some CDNs say of addresses that they do not know
 
 
 def networks(listed: Sequence[str]) -> Networks:
@@ -27,6 +30,13 @@ def client(peer: str, forwarded: Sequence[str], trusted: Networks) -> str:
             break
         found = said
     return found
+
+
+def country(peer: str, told: str, trusted: Networks) -> str:
+    """The viewer's country as a listed proxy tells it (ISO 3166-1 alpha-2); empty: not told."""
+    word = told.strip()
+    known = COUNTRY.fullmatch(word) is not None and word != UNTOLD
+    return word if known and _listed(_plain(peer), trusted) else ""
 
 
 @lru_cache(maxsize=4_096)

@@ -16,6 +16,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet
 
+from control_api.facts import UNKNOWN_COUNTRY
 from control_api.keys import Jwk
 
 ALGORITHMS = ["ES256"]
@@ -55,11 +56,14 @@ class Passwords:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, as a verified token says. An API key asks under its own id, which is no account."""
+    """Who asks, as a verified token says, and from which country (CTL-10). An API key asks under
+    its own id, which is no account.
+    """
 
     account_id: str
     scopes: frozenset[str]
     key_id: str | None = None
+    country: str = UNKNOWN_COUNTRY
 
 
 class BadToken(Exception):

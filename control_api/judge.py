@@ -77,7 +77,7 @@ class Judge:
         device_class = body.device.device_class or default_class
         device_id = rights.device_key(caller.account_id, body.device.id)
         question = (caller.account_id, device_id, kind, target_id)
-        found, ask = await self._asked(question, device_class, slot, now_ms)
+        found, ask = await self._asked(question, caller.country, device_class, slot, now_ms)
         ask = await self._limited(ask, found, caller.account_id, body.profile_id)
         verdict = check(found.case.facts, ask)
         if needs_pin(verdict) and body.pin is not None:
@@ -120,20 +120,25 @@ class Judge:
             target_id = slot.channel_id if slot else ""
             until = slot.go_on(row.kind, now_ms) if slot else None
         question = (row.account_id, row.device_id, kind, target_id)
-        found, ask = await self._asked(question, None, slot, now_ms)
+        found, ask = await self._asked(question, row.country, None, slot, now_ms)
         passed = row.pin_passed
         ask = await self._limited(ask, found, row.account_id, row.profile_id, passed=passed)
         return found.case, _both(check(found.case.facts, ask), until), slot
 
     async def _asked(
-        self, question: Question, platform: str | None, slot: Slot | None, now_ms: int
+        self,
+        question: Question,
+        country: str,
+        platform: str | None,
+        slot: Slot | None,
+        now_ms: int,
     ) -> tuple[Found, Ask]:
         """The facts, and the question to them but for the viewer's limit."""
         found = await self._cases.get(question, now_ms)
         known, target = found.case.facts.device, found.case.target
         return found, Ask(
             now_ms,
-            self._settings.default_country,
+            country,
             platform or (known.device_class if known else "web"),
             watched(slot, target),
             slot.age if slot else 0,

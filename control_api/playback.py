@@ -116,6 +116,7 @@ class Playback:
             limit=cleared.max_streams,
             spends=cleared.allowed.spends,
             profile_id=body.profile_id,
+            country=caller.country,
             pin_passed=cleared.pin_passed,
         )
         session_id = newcomer.id
@@ -130,7 +131,7 @@ class Playback:
                         self.streams.record(arrival, body.terminate, counted, now_ms)
                     )
                     placed = group.create_task(self._resume.position_ms(caller, body))
-                    decided = group.create_task(self._decide(cti, cleared))
+                    decided = group.create_task(self._decide(cti, caller.country, cleared))
                     signed = group.create_task(
                         self._token(
                             cleared.target, cti, cleared.allowed.expires_ms, now_ms, cleared.slot
@@ -198,6 +199,7 @@ class Playback:
         commands: list[types.RenewToken | types.Stop] = []
         try:
             known = await self.streams.known(caller.account_id, session_id)
+            known.country = caller.country
             self.quality.note(known.cti, told, now_ms)
             commands += await self._reviewed(session_id, known, now_ms)
         except SqlError as error:
@@ -214,11 +216,11 @@ class Playback:
         """CheckAccess again, for a session that runs."""
         return (await self.judge.again(row, now_ms))[:2]
 
-    async def _decide(self, cti: bytes, cleared: Cleared) -> Decision:
+    async def _decide(self, cti: bytes, country: str, cleared: Cleared) -> Decision:
         """Asked under the token's id, the name under which the session will poll."""
         question = Question(
             session_id=cti.hex(),
-            country=self._settings.default_country,
+            country=country,
             content=cleared.target.origin_path,
         )
         timeout_s = self._settings.timeouts.router_ms / 1_000

@@ -284,6 +284,7 @@ playback_session = Table(
     Column("end_reason", String(32)),
     Column("position_ms", BigInteger),
     Column("pin_passed", Boolean, nullable=False, server_default=false()),
+    Column("country", String(2), nullable=False, server_default=text("'ZZ'")),
     Index(None, "account_id", "started_ms"),
     Index(None, "started_ms", "id"),
     Index(None, "cti"),

@@ -17,6 +17,7 @@ from sqlalchemy import and_, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import ledger, sealed, types
+from control_api.facts import UNKNOWN_COUNTRY
 from control_api.problems import Problem
 from control_api.rights import Kind, find_target, within
 from control_api.schema import account, device, entitlement, playback_session
@@ -54,6 +55,7 @@ class Newcomer:
     spends: str | None = None
     profile_id: str | None = None
     pin_passed: bool = False
+    country: str = UNKNOWN_COUNTRY
 
     def row(self, now_ms: int) -> dict[str, Any]:
         """As it begins."""
@@ -62,6 +64,7 @@ class Newcomer:
             "account_id": self.account_id,
             "profile_id": self.profile_id,
             "pin_passed": self.pin_passed,
+            "country": self.country,
             "device_id": self.device_id,
             "kind": self.kind,
             "target_id": self.target_id,

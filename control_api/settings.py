@@ -137,6 +137,11 @@ class Settings(Section):
     trusted_proxies: list[str] = Field(
         default=[], description="addresses and networks whose X-Forwarded-For counts (CTL-10)"
     )
+    country_header: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9-]*$",
+        description="request header in which listed proxies name the viewer's country (CTL-10)",
+    )
     limits: Limits = Field(default_factory=Limits)
     parental: Parental = Field(default_factory=Parental)
     cors_origins: list[str] = Field(default_factory=lambda: ["*"])

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from control_api import devices, sessions, types
 from control_api.beats import Beats
 from control_api.entitlement import NEVER_MS
+from control_api.facts import UNKNOWN_COUNTRY
 from control_api.guarded import Shelf
 from control_api.ledger import End, Ledger, Sign, close
 from control_api.problems import Problem
@@ -65,6 +66,7 @@ class Known:
     until_ms: int = NEVER_MS  # when access ends as far as is known
     profile_id: str | None = None
     pin_passed: bool = False
+    country: str = UNKNOWN_COUNTRY
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,7 @@ class Streams:
                 renewed_ms=now_ms,
                 profile_id=one.profile_id,
                 pin_passed=one.pin_passed,
+                country=one.country,
             ),
         )
         return in_use
@@ -222,6 +225,7 @@ class Streams:
                         row.started_ms,
                         profile_id=row.profile_id,
                         pin_passed=row.pin_passed,
+                        country=row.country,
                     )
                     self._remember(session_id, found)
         if found is None or found.account_id != account_id:

@@ -193,7 +193,14 @@ class _Endpoint:
             raise Problem("unauthenticated", headers=challenge) from None
         if not self.route.open_to(caller.scopes):
             raise Problem("forbidden_scope", scope=self.route.scope)
-        return caller
+        return replace(caller, country=self._country(request))
+
+    def _country(self, request: web.Request) -> str:
+        """Where the caller is: a listed proxy's word, else the setting's (CTL-10)."""
+        settings = self.services.settings
+        told = request.headers.get(settings.country_header, "") if settings.country_header else ""
+        found = client_address.country(request.remote or "", told, self.shared.proxies)
+        return found or settings.default_country
 
     async def _known(self, token: str) -> Caller:
         """Whose token this is, an API key or an access token; raises BadToken."""

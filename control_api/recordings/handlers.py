@@ -12,8 +12,7 @@ from control_api.times import epoch_ms
 
 
 def desk(call: Call[Any]) -> Desk:
-    settings = call.services.settings
-    return Desk(settings.recordings, settings.default_country)
+    return Desk(call.services.settings.recordings, call.caller.country)
 
 
 async def record(call: Call[shapes.RecordingRequest]) -> Reply:

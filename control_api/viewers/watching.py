@@ -163,7 +163,7 @@ async def _playable(connection: AsyncConnection, call: Call[None], content_id: s
     if case is None:
         return False
     facts = rights.anywhere(case.facts)
-    ask = Ask(call.now_ms, call.services.settings.default_country, "web")
+    ask = Ask(call.now_ms, call.caller.country, "web")
     return isinstance(check(facts, ask), Allowed)
 
 

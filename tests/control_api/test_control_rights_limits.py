@@ -222,3 +222,32 @@ async def test_blackouts_and_ages_of_a_channel_end_what_runs(home: Any) -> None:
 
 def iso(at_ms: int) -> str:
     return utc(at_ms - at_ms % 1_000).isoformat().replace("+00:00", "Z")
+
+
+async def test_countries_are_what_listed_proxies_say(kept: Any, make_api: Any) -> None:
+    """CTL-10, CTL-75, CTL-76: of nobody else; a session's rights are its viewer's, where it is."""
+    told = {"country_header": "X-Country", "default_country": "NO", "access_cache_s": 60}
+    near = await make_api(kept, trusted_proxies=["127.0.0.1"], **told)
+    async with kept.write() as connection:
+        row = {"id": "blk_1", "channel_id": "ch_demo", "territories": ["SE"], "updated_ms": 0}
+        row |= {"start_ms": 0, "end_ms": seed.UNTIL_MS}
+        await connection.execute(insert(blackout).values(row))
+    body = {"channel_id": "ch_demo", "device": {"id": "one"}}
+
+    async def asked(api: Any, country: str) -> str:
+        status, answer = await api.send("POST", CHECK, body, headers={"X-Country": country})
+        return "ok" if status == 200 else str(answer["code"])
+
+    words = {"SE": "blackout", "DK": "ok", "ZZ": "geo_unknown", "XX": "ok", "se": "ok", "": "ok"}
+    assert {country: await asked(near, country) for country in words} == words
+    headers = {"X-Country": "DK"}
+    status, started = await near.send("POST", START, body, headers=headers)
+    assert (status, near.router.asked[-1].country) == (201, "DK")
+    async with kept.read() as connection:
+        assert (await connection.execute(select(playback_session.c.country))).scalar() == "DK"
+    beat = f"/v1/sessions/{started['session_id']}/heartbeat"
+    await near.services.playback.cases.changed("ch_demo")
+    said = await near.send("POST", beat, {"position_ms": 1}, headers={"X-Country": "SE"})
+    assert said[1]["commands"] == [{"type": "stop", "reason": "blackout"}]
+    far = await make_api(kept, trusted_proxies=["192.0.2.1"], **told)
+    assert await asked(far, "SE") == "ok", "anybody's word"
