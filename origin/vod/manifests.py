@@ -17,7 +17,12 @@ from origin.hls.addressed import (
     transport_multivariant,
 )
 from origin.hls.forms import IFRAMES, form
-from origin.hls.images import image_playlist, image_stream_inf
+from origin.hls.images import (
+    frame_playlist,
+    frame_stream_inf,
+    image_playlist,
+    image_stream_inf,
+)
 from origin.hls.keys import ClearKey, keyed
 from origin.live.ranges import Range
 from origin.tiles import Tiles
@@ -51,6 +56,7 @@ class Scene:
     numbers: range | None = None  # None: all
     query: str = ""  # what children of a clip are asked with
     tiles: Tiles | None = None
+    frames: Tiles | None = None  # the same pictures one by one
     imsc: Sequence[Shown] = ()  # the text once more, for DASH
     parts: Sequence[Chapter] = ()
     events: Sequence[messages.Saved] = ()
@@ -153,8 +159,15 @@ class Scene:
         """The sheets that HLS lists. Players count tiles from the start of a sheet, and that of a
         clip's first one may lie before the clip: there the WebVTT index tells them (TR-117).
         """
-        whole = self.tiles is not None and self.start_s % self.tiles.sheet_s == 0
-        return self.tiles if whole else None
+        return self._begun(self.tiles)
+
+    @property
+    def flicked(self) -> Tiles | None:
+        """The single pictures that HLS lists: those of a clip that begins with one."""
+        return self._begun(self.frames)
+
+    def _begun(self, tiles: Tiles | None) -> Tiles | None:
+        return tiles if tiles is not None and self.start_s % tiles.sheet_s == 0 else None
 
     @property
     def length_s(self) -> Fraction:
@@ -196,6 +209,7 @@ def master(scene: Scene) -> str:
     playlist = hls.multivariant(renditions, clearkey=scene.clearkey)
     tiles = scene.listed
     playlist += image_stream_inf(tiles) if tiles else ""
+    playlist += frame_stream_inf(scene.flicked) if scene.flicked else ""
     return asked(playlist, scene) + _session_data(scene)
 
 
@@ -258,6 +272,14 @@ def images(scene: Scene) -> str:
     if tiles is None:
         raise KeyError(sheets.NAME)
     return image_playlist(tiles, scene.start_s, scene.start_s + scene.length_s)
+
+
+def single_images(scene: Scene) -> str:
+    """TR-101; KeyError without thumbnails."""
+    if scene.flicked is None:
+        raise KeyError(sheets.FRAMES)
+    end_s = scene.start_s + scene.length_s
+    return frame_playlist(scene.flicked, scene.start_s, end_s, scene.epoch_s)
 
 
 def image_index(scene: Scene) -> str:

@@ -12,12 +12,15 @@ from origin.tiles import Tiles
 from origin.vod.errors import VodError
 
 NAME = "thumbnails"  # URL folder; tracks' names have a dash or begin with v
+FRAMES = "frames"  # likewise, of the same pictures one by one
 INDEX = f"{NAME}.vtt"
 CONTENT_TYPE = "image/jpeg"
 
 
 class Saved(msgspec.Struct, frozen=True):
-    """Sheets as the title's record keeps them; `source` is the digest of the file they show."""
+    """Sheets as the title's record keeps them; `source` is the digest of the file they show.
+    `frames`: the same pictures, one to a sheet (TR-101).
+    """
 
     file: str
     source: str
@@ -27,6 +30,7 @@ class Saved(msgspec.Struct, frozen=True):
     rows: int
     interval_s: int
     sizes: list[int]
+    frames: "Saved | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +41,9 @@ class Sheets:
     path: Path
 
     @classmethod
-    def of(cls, saved: Saved, home: Path, duration_s: Fraction) -> "Sheets":
+    def of(cls, saved: Saved, home: Path, duration_s: Fraction, name: str = NAME) -> "Sheets":
         tiles = Tiles(
-            NAME,
+            name,
             saved.width,
             saved.height,
             saved.columns,

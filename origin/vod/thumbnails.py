@@ -23,6 +23,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
+from msgspec import structs
+
 from native.bmff.write import fragment
 from origin.hls.media import half_up
 from origin.tracks import Rendition
@@ -112,30 +114,39 @@ def _key_frames(track: Served) -> Iterator[_Frame]:
 def draw(home: Path, planned: Plan, track: Served, ffmpeg: str) -> Saved:
     """Write the sheets into `home`; VodError `no_pictures` when ffmpeg cannot draw them."""
     for quantiser in QUANTISERS:
-        sheets = _run(planned, track, ffmpeg, quantiser)
+        sheets, frames = _run(planned, track, ffmpeg, quantiser)
         if max(map(len, sheets)) <= MOST_BYTES:
             break
-    data = b"".join(sheets)
-    name = f"tiles-{sha256(data).hexdigest()[:20]}.bin"
+    singles = structs.replace(planned.saved, columns=1, rows=1)
+    kept = _kept(home, "frames", singles, frames)
+    return structs.replace(_kept(home, "tiles", planned.saved, sheets), frames=kept)
+
+
+def _kept(home: Path, stem: str, saved: Saved, pictures: Sequence[bytes]) -> Saved:
+    """Pictures end to end in a file whose name tells its content."""
+    data = b"".join(pictures)
+    name = f"{stem}-{sha256(data).hexdigest()[:20]}.bin"
     save(home / name, data)
-    s = planned.saved
-    sizes = [len(sheet) for sheet in sheets]
-    return Saved(name, s.source, s.width, s.height, s.columns, s.rows, s.interval_s, sizes)
+    return structs.replace(saved, file=name, sizes=[len(picture) for picture in pictures])
 
 
-def _run(planned: Plan, track: Served, ffmpeg: str, quantiser: int) -> list[bytes]:
+def _run(
+    planned: Plan, track: Served, ffmpeg: str, quantiser: int
+) -> tuple[list[bytes], list[bytes]]:
+    """Sheets, and the pictures one by one."""
     whole, rest = divmod(planned.count, planned.saved.columns * planned.saved.rows)
     with tempfile.TemporaryDirectory() as folder:
         command = [ffmpeg, "-v", "error", "-y", "-threads", "2", "-f", "mov", "-i", "pipe:0"]
         command += ["-filter_complex", _graph(planned, whole, rest)]
-        for label in (["whole"] if whole else []) + (["rest"] if rest else []):
+        for label in ["frames", *(["whole"] if whole else []), *(["rest"] if rest else [])]:
             command += ["-map", f"[{label}]", "-c:v", "mjpeg", "-q:v", str(quantiser)]
             command += ["-fps_mode", "passthrough", "-f", "image2", f"{folder}/{label}-%04d.jpg"]
         told = _piped(command, _feed(planned, track))
         paths = [Path(folder) / f"whole-{n:04d}.jpg" for n in range(1, whole + 1)]
         paths += [Path(folder) / "rest-0001.jpg"] if rest else []
+        singles = [Path(folder) / f"frames-{n:04d}.jpg" for n in range(1, planned.count + 1)]
         try:
-            return [path.read_bytes() for path in paths]
+            return [p.read_bytes() for p in paths], [p.read_bytes() for p in singles]
         except OSError:
             why = told.decode(errors="replace").strip().splitlines() or ["it drew too few sheets"]
             raise VodError("no_pictures", track.name, f"ffmpeg: {why[-1][:200]}") from None
@@ -150,14 +161,15 @@ def _graph(planned: Plan, whole: int, rest: int) -> str:
     picked = f"setpts=PTS-STARTPTS,fps=1/{s.interval_s}:round=up:start_time=0"
     picked += f",tpad=stop_mode=clone:stop={planned.count},trim=end_frame={planned.count}"
     scaled = f"{picked},scale={s.width}:{s.height},setsar=1,format=yuvj420p"
+    drawn = f"[0:v]{scaled},split"
     if not rest:
-        return f"[0:v]{scaled},tile={s.columns}x{s.rows}[whole]"
+        return f"{drawn}[frames][a];[a]tile={s.columns}x{s.rows}[whole]"
     last = f"tile={s.columns}x{-(-rest // s.columns)}[rest]"
     if not whole:
-        return f"[0:v]{scaled},{last}"
+        return f"{drawn}[frames][a];[a]{last}"
     cut = whole * per_sheet
     return (
-        f"[0:v]{scaled},split[a][b];[a]trim=end_frame={cut},tile={s.columns}x{s.rows}[whole];"
+        f"{drawn}=3[frames][a][b];[a]trim=end_frame={cut},tile={s.columns}x{s.rows}[whole];"
         f"[b]trim=start_frame={cut},{last}"
     )
 

@@ -1,7 +1,7 @@
 """One registered title, open: manifests rendered when first asked for, media made on request."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
@@ -54,6 +54,7 @@ ROOT: dict[str, tuple[Callable[[Scene], str], str]] = {
     chapters.LEAF: (manifests.chapter_list, "application/json"),
     sheets.INDEX: (manifests.image_index, webvtt.CONTENT_TYPE),
     f"{sheets.NAME}/media.m3u8": (manifests.images, hls.CONTENT_TYPE),
+    f"{sheets.FRAMES}/media.m3u8": (manifests.single_images, hls.CONTENT_TYPE),
 }
 OF_TRACK: dict[str, Callable[[Scene, Served], str]] = {
     "media.m3u8": manifests.media,
@@ -83,7 +84,7 @@ class Title:
     texts: dict[str, Text | Imsc]
     caching: Caching
     guard: Guard | None
-    sheets: Sheets | None = None
+    sheets: Mapping[str, Sheets] = field(default_factory=dict)  # by folder
     serial: int = field(default_factory=count(1).__next__)  # of opening
     offer: "Callable[[Title, Served, Form], None] | None" = None  # told of forms of clear segments
     _rendered: dict[str, Entity] = field(default_factory=dict)
@@ -133,15 +134,18 @@ class Title:
         media = list(tracks.values())
         scene = Scene(media, (), Fraction(record.duration_s), Fraction(record.segment_s))
         texts = [Text.of(saved, scene.reference) for saved in record.texts]
-        drawn = None
-        if record.thumbnails is not None and home is not None:
-            drawn = Sheets.of(record.thumbnails, home, scene.duration_s)
+        drawn: dict[str, Sheets] = {}
+        saved = record.thumbnails if home is not None else None
+        for folder, each in ((sheets.NAME, saved), (sheets.FRAMES, saved and saved.frames)):
+            if each is not None and home is not None:
+                drawn[folder] = Sheets.of(each, home, scene.duration_s, folder)
         imsc = [Imsc(text) for text in texts]
         scene = replace(
             scene,
             text=texts,
             imsc=imsc,
-            tiles=drawn.tiles if drawn else None,
+            tiles=drawn[sheets.NAME].tiles if sheets.NAME in drawn else None,
+            frames=drawn[sheets.FRAMES].tiles if sheets.FRAMES in drawn else None,
             parts=record.chapters,
             events=record.events,
             lock=guard.lock if guard is not None else None,
@@ -259,8 +263,8 @@ class Title:
         )
 
     def _numbered(self, name: str, number: int, suffix: str) -> Entity | Make:
-        if name == sheets.NAME:
-            return self._sheet(number, suffix)
+        if name in (sheets.NAME, sheets.FRAMES):
+            return self._sheet(self.sheets[name], number, suffix)
         text = self.texts.get(name)
         if text is not None:
             body, kind = text.segment(number, suffix)
@@ -274,10 +278,9 @@ class Title:
                 self.offer(self, track, form)
         return partial(form.make, number)
 
-    def _sheet(self, number: int, suffix: str) -> Make:
+    def _sheet(self, drawn: Sheets, number: int, suffix: str) -> Make:
         """Pictures stay clear: whoever sells the title shows them anyway."""
-        drawn = self.sheets
-        if drawn is None or suffix != ".jpg" or number > len(drawn.tiles.sizes):
+        if suffix != ".jpg" or number > len(drawn.tiles.sizes):
             raise KeyError(number)
 
         def make(wait: bool) -> Entity | None:

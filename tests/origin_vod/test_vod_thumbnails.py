@@ -124,6 +124,29 @@ async def test_playlists_and_sets(library: Library) -> None:
         assert isinstance(refused, Refusal) and refused.status == 404
 
 
+async def test_pictures_one_by_one(library: Library, film: Path) -> None:
+    """TR-101: a trick mode of JPEGs, the same pictures as in the sheets."""
+    master = (await body(library, "master.m3u8")).decode()
+    line = r'#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=(\d+),CODECS="mjpg",RESOLUTION=160x90,URI="(.+)"'
+    told = re.search(line, master)
+    assert told is not None and told[2] == "frames/media.m3u8"
+    playlist = (await body(library, told[2])).decode()
+    assert "#EXT-X-I-FRAMES-ONLY" in playlist and "TILES" not in playlist
+    shown = re.findall(r"#EXTINF:([\d.]+),\n(\d+\.jpg)", playlist)
+    assert [leaf for _, leaf in shown] == [f"{n}.jpg" for n in range(1, 10)]
+    assert sum(Fraction(length) for length, _ in shown) == Fraction("16.021403")
+    assert "#EXT-X-TARGETDURATION:2\n" in playlist and playlist.endswith("#EXT-X-ENDLIST\n")
+    rates = []
+    for number, (length, leaf) in enumerate(shown[:8]):
+        picture = await body(library, f"frames/{leaf}")
+        assert picture[:2] == b"\xff\xd8" and picture[-2:] == b"\xff\xd9"
+        rates.append(len(picture) * 8 / Fraction(length))
+        assert far(pixels(picture, "crop=160:90:0:0"), at(film, number * 2)) < 65, number
+    assert max(rates) <= int(told[1]) + 1
+    refused = library.answer("film", "frames/10.jpg")
+    assert isinstance(refused, Refusal) and refused.status == 404
+
+
 async def test_clips(library: Library) -> None:
     """TR-117: the index and the set begin where the clip begins."""
     index = (await body(library, "thumbnails.vtt", "start=5&end=9")).decode()
@@ -137,6 +160,9 @@ async def test_clips(library: Library) -> None:
     assert "IMAGE-STREAM-INF" in first and "thumbnails/media.m3u8?start=0&end=3" in first
     playlist = (await body(library, "thumbnails/media.m3u8", "start=0&end=3")).decode()
     assert "#EXTINF:4.021403" in playlist
+    single = (await body(library, "frames/media.m3u8", "start=0&end=3")).decode()
+    assert re.findall(r"\n(\d+)\.jpg", single) == ["1", "2", "3"]
+    assert 'CODECS="mjpg"' not in (await body(library, "master.m3u8", "start=5")).decode()
 
 
 async def test_sheets_are_kept_for_the_same_file_only(
@@ -162,6 +188,8 @@ async def test_beside_a_protected_film(film: Path, tmp_path: Path) -> None:
     library = Library(tmp_path, guards=Guards(tmp_path, settings))
     sheets = [await body(library, f"{scheme}thumbnails/1.jpg") for scheme in ("", "cenc/")]
     assert sheets[0] == sheets[1] and sheets[0][:2] == b"\xff\xd8"
+    frames = [await body(library, f"{scheme}frames/1.jpg") for scheme in ("", "cenc/")]
+    assert frames[0] == frames[1] and frames[0][:2] == b"\xff\xd8"
     for scheme in ("", "cenc/"):
         master = (await body(library, f"{scheme}master.m3u8")).decode()
         assert 'URI="thumbnails/media.m3u8"' in master and "EXT-X-SESSION-KEY" in master
@@ -173,7 +201,8 @@ async def test_beside_a_protected_film(film: Path, tmp_path: Path) -> None:
 def test_a_film_with_sound_alone(tmp_path: Path) -> None:
     report = register(tmp_path, [recipe("audio_only")], "film", ffmpeg=FFMPEG)
     assert [r.kind for r in report.renditions] == ["audio"]
-    assert isinstance(Library(tmp_path).answer("film", "thumbnails.vtt"), Refusal)
+    for leaf in ("thumbnails.vtt", "frames/media.m3u8", "frames/1.jpg"):
+        assert isinstance(Library(tmp_path).answer("film", leaf), Refusal)
 
 
 def test_a_title_without_pictures(film: Path, tmp_path: Path) -> None:
