@@ -31,14 +31,14 @@ paths = ["/live/c/*"]
 [[rules.chaos]]
 playlists = ["*/v1/*"]
 numbers = "1"
-segment_delay_s = 0.2
+segment_delay_s = 0.1
 [[rules.chaos]]
 numbers = "2"
-segment_delay_s = 0.2
+segment_delay_s = 0.1
 status = 410
 [[rules.chaos]]
 numbers = "3..4"
-throttle_bps = 40_000
+throttle_bps = 80_000
 [[rules]]
 name = "query"
 paths = ["/live/q/*"]
@@ -112,14 +112,14 @@ async def test_each_fault_is_what_its_rule_says(node: Node, dash: bool) -> None:
     begun = time.monotonic()
     status, _, headers = await node.get(late + "?CMCD=x")
     place = headers["Location"]
-    assert status == 302 and time.monotonic() - begun >= 0.2
+    assert status == 302 and time.monotonic() - begun >= 0.1
     assert re.fullmatch(r"http://localhost:8011/cat:[^/]+/live/c/v1/1.m4s\?CMCD=x", place)
     begun = time.monotonic()
-    assert (await node.get(gone))[0] == 410 and time.monotonic() - begun >= 0.2
+    assert (await node.get(gone))[0] == 410 and time.monotonic() - begun >= 0.1
     begun = time.monotonic()
     status, body, headers = await node.get(slow)
     assert (status, body, headers["Content-Type"]) == (200, BODY, "video/iso.segment")
-    assert time.monotonic() - begun >= 0.3, "2,048 bytes at 40 kb/s"
+    assert time.monotonic() - begun >= 0.15, "2,048 bytes at 80 kb/s"
     status, body, headers = await node.get(slow, Range="bytes=2-4")
     assert (status, body, headers["Content-Range"]) == (206, BODY[2:5], "bytes 2-4/2048")
     assert (await node.get(missing))[0] == 404

@@ -171,9 +171,7 @@ async def test_refusals_are_the_origins(chain: Any, query: str) -> None:
 CUT = 'video = { height = "..9000" }\nwindow_s = 12\n'
 
 
-@pytest.mark.parametrize(
-    ("leaf", "rules"), [("manifest", ""), ("ll", ""), ("manifest", CUT), ("ll", CUT)]
-)
+@pytest.mark.parametrize(("leaf", "rules"), [("manifest", ""), ("ll", ""), ("manifest", CUT)])
 async def test_patches_turn_our_mpd_into_our_next_one(chain: Any, leaf: str, rules: str) -> None:
     """P3 through the proxy: patch(ours at T1) is ours at T2, also where rules cut both."""
     async with chain(rules) as live:

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 from origin_rigs.dash_rules import applied, canonical
@@ -54,6 +54,7 @@ def timeline(runs: list[tuple[int, int]], first: int) -> str:
     return f'<SegmentTemplate startNumber="{first}"><SegmentTimeline>{told}</SegmentTimeline>'
 
 
+@settings(max_examples=50)
 @given(
     sizes=st.lists(st.sampled_from([2, 2, 2, 3]), min_size=2, max_size=30),
     cuts=st.tuples(*[st.integers(0, 29)] * 4),
@@ -77,6 +78,7 @@ def test_windows_of_one_timeline(sizes: list[int], cuts: tuple[int, ...]) -> Non
     agree(window(*cuts[:2], 1), window(*cuts[2:], 2))
 
 
+@settings(max_examples=50)
 @given(
     old=st.lists(st.integers(0, 6), unique=True).map(sorted),
     new=st.lists(st.integers(0, 6), unique=True).map(sorted),

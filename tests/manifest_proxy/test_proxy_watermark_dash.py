@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 from proxy_rigs.readers import Readers, readers
@@ -75,6 +75,7 @@ def test_the_bytes_of_a_marked_mpd() -> None:
     assert marked(live()) == live().replace(template, b"").replace(told, wanted)
 
 
+@settings(max_examples=50)
 @given(
     first=st.integers(0, 1 << 40),
     step=st.integers(0, 30),
