@@ -6,7 +6,7 @@ the edge's check and cache, not the short one of a refusal.
 
 import asyncio
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import cat
@@ -14,9 +14,8 @@ from runtime import logs, metrics
 from runtime.clock import Clock
 from runtime.fetch import Fetcher, FetchError
 
-from .core import Router
 from .feeds_cmsd import HEADER, suffers
-from .health import Outcome
+from .health import Change, Outcome
 
 MAX_PROBE_BYTES = 64 << 10
 TOKEN_S = 60
@@ -32,10 +31,18 @@ class Target(NamedTuple):
     url: str
 
 
+class Judge(Protocol):
+    """Who is told of each probe, and may change its mind."""
+
+    def probed(
+        self, pathway_id: str, outcome: Outcome, took_ms: float | None, now_s: float, now_ms: int
+    ) -> Change | None: ...
+
+
 class Prober:
     def __init__(
         self,
-        router: Router,
+        judge: Judge,
         fetcher: Fetcher,
         targets: Sequence[Target],
         slow_ms: float,
@@ -44,7 +51,7 @@ class Prober:
         keys: cat.KeySet | None = None,
         issuer: str = "",
     ) -> None:
-        self._router = router
+        self._told = judge
         self._fetcher = fetcher
         self._targets = targets
         self._slow_ms = slow_ms
@@ -53,7 +60,7 @@ class Prober:
         self._issuer = issuer
 
     async def round(self) -> None:
-        """Probe every pathway at the same time and tell the router."""
+        """Probe every pathway at the same time and tell the judge."""
         await asyncio.gather(*(self._probe(target) for target in self._targets))
 
     async def _probe(self, target: Target) -> None:
@@ -73,7 +80,7 @@ class Prober:
                 outcome = Outcome.SLOW if outcome is Outcome.GOOD else outcome
         PROBES.labels(target.pathway_id, outcome).inc()
         now_s, now_ms = self._clock.monotonic_s(), self._clock.now_ms()
-        change = self._router.probed(target.pathway_id, outcome, took_ms, now_s, now_ms)
+        change = self._told.probed(target.pathway_id, outcome, took_ms, now_s, now_ms)
         if change is not None:
             log.warning(
                 "pathway_changed",

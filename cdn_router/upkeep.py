@@ -21,6 +21,7 @@ from runtime import logs
 from runtime.clock import Clock
 
 from .admin.plan import Plan
+from .agents import RegionProbes
 from .cells.commits import Commits
 from .cells.state import State
 from .core import Router
@@ -48,8 +49,10 @@ class Upkeep:
         clock: Clock,
         plan_file: Path | None = None,
         tape: Tape | None = None,
+        regions: RegionProbes | None = None,
     ) -> None:
         self._router, self._cells, self._clock = router, cells, clock
+        self._regions = regions or RegionProbes(router.sites)
         self._plan_file, self._tape = plan_file, tape
         self._commits = Commits(cells.cdns, clock.now_ms() / 1000)
         self._seen_ns = 0
@@ -95,12 +98,15 @@ class Upkeep:
         self._read_plan(now_ms)
         self._router.tick(now_ms)
         sites = self._router.sites
+        names, now_s = list(sites), now_ms / 1000
         down = [site.health.state is HealthState.OUT for site in sites.values()]
         stands = [Stand(site.admin) for site in sites.values()]
         picture = self._cells.snapshot(
             now_ms,
             stands=stands,
-            probed_down=lambda _region, cdn: down[cdn],
+            probed_down=lambda region, cdn: (
+                down[cdn] or self._regions.down(region, names[cdn], now_s)
+            ),
             fill=self._commits.fills,
         )
         self._commits.note([site.load_mbps for site in picture.sites[""]], now_ms / 1000)
