@@ -34,6 +34,7 @@ DAY_MS = 86_400_000
 SETTLED_S = 300
 KEPT_S = 900
 TARGET_BYTES = 64 << 20
+GROUP_ROWS = 200_000
 MAX_FILES = 1_000  # in one merged file
 HOUR = re.compile(r"date=(\d{4}-\d\d-\d\d)/hour=(\d\d)$")
 
@@ -141,10 +142,18 @@ def _groups(small: Sequence[ObjectInfo]) -> Iterator[list[ObjectInfo]]:
 
 
 def merge(bodies: Sequence[bytes]) -> bytes:
-    """The rows of Parquet files in one, in the order given; columns that one lacks are null."""
-    made = pa.concat_tables(
-        [pq.read_table(io.BytesIO(body)) for body in bodies], promote_options="default"
-    )
+    """The rows of Parquet files in one, in the order given; columns that one lacks are null. There
+    is a row group in memory at a time.
+    """
+    schema = pa.unify_schemas([pq.read_schema(io.BytesIO(body)) for body in bodies])
     merged = io.BytesIO()
-    pq.write_table(made, merged, compression="zstd")
+    with pq.ParquetWriter(merged, schema, compression="zstd") as writer:
+        group = [schema.empty_table()]
+        for body in bodies:
+            group.append(pq.read_table(io.BytesIO(body)))
+            if sum(each.num_rows for each in group) >= GROUP_ROWS:
+                writer.write_table(pa.concat_tables(group, promote_options="default"))
+                group = [schema.empty_table()]
+        if len(group) > 1:
+            writer.write_table(pa.concat_tables(group, promote_options="default"))
     return merged.getvalue()

@@ -129,6 +129,20 @@ async def test_two_nodes_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert values(str(tmp_path)) == [*EXPECTED, 300] and len(await names(store)) == 2
 
 
+def test_merging_keeps_order_and_knows_new_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the size of its row groups; null stands for a column of a later version."""
+    newer = io.BytesIO()
+    pq.write_table(pa.table({"more": ["x"], "value": pa.array([9], pa.int64())}), newer)
+    bodies = [parquet(0, 1), parquet(2), newer.getvalue(), parquet(3)]
+    for rows, groups in ((200_000, 1), (2, 3), (1, 4)):
+        monkeypatch.setattr(subject, "GROUP_ROWS", rows)
+        merged = pq.ParquetFile(io.BytesIO(subject.merge(bodies)))
+        assert merged.num_row_groups == groups
+        found = merged.read()
+        assert found.column("value").to_pylist() == [0, 1, 2, 9, 3]
+        assert found.column("more").to_pylist() == [None, None, None, "x", None]
+
+
 async def test_hours_older_than_one_keeps_them_go(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     await store.start()
