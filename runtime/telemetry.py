@@ -1,6 +1,8 @@
 """Where spans go: an OpenTelemetry collector (OTLP over HTTP), in batches that nobody waits for."""
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -42,9 +44,17 @@ class Exporter:
         if provider is None:
             return
         self._provider = None
+        flushed, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def flush() -> None:
+            provider.shutdown()
+            with contextlib.suppress(RuntimeError):  # nobody waited for so long
+                loop.call_soon_threadsafe(flushed.set)
+
+        threading.Thread(target=flush, name="last-spans", daemon=True).start()
         try:
             async with asyncio.timeout(FLUSH_S):
-                await asyncio.to_thread(provider.shutdown)
+                await flushed.wait()
         except TimeoutError:
             log.warning("spans_lost", service=self._service)
 
