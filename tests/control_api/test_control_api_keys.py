@@ -5,9 +5,10 @@ import json
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from control_api.api_keys.door import FRESH_MS, STALE_MS, Door
+from control_api.api_keys.secrets import fresh
 from control_api.api_keys.tables import api_key
 from control_api.catalogue.tables import audit_log
 from control_api.issuer import BadToken
@@ -95,18 +96,20 @@ def _iso(at_s: int) -> str:
 
 
 async def test_a_key_outlives_the_database_for_a_minute(
-    turned: Any, monkeypatch: pytest.MonkeyPatch
+    kept: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    new = {"name": "x", "scopes": ["rights:write"]}
-    secret = (await admin(turned, "POST", KEYS, new))[1]["secret"]
-    door, at_ms = Door(turned.database), now_ms()
+    secret, prefix, sha256 = fresh()
+    row = {"id": "key_1", "name": "x", "scopes": ["rights:write"], "created_ms": 0}
+    async with kept.write() as connection:
+        await connection.execute(insert(api_key).values(**row, prefix=prefix, sha256=sha256))
+    door, at_ms = Door(kept), now_ms()
     caller = await door.find(secret, at_ms)
     assert caller.scopes == {"rights:write"} and caller.account_id == caller.key_id
 
     def away(**_: Any) -> Any:
         raise SqlError("unavailable", "test")
 
-    monkeypatch.setattr(turned.database, "read", away)
+    monkeypatch.setattr(kept, "read", away)
     assert await door.find(secret, at_ms + STALE_MS - 1) == caller
     with pytest.raises(SqlError):
         await door.find(secret, at_ms + STALE_MS)

@@ -15,6 +15,7 @@ from control_api.problems import Problem
 from control_api.schema import playback_session
 from control_api.terms import books
 from control_api.viewers.schema import profile
+from runtime.sql import SqlError
 from runtime.store import MemoryStore
 
 PROFILES, START = "/v1/profiles", "/v1/playback/start"
@@ -44,7 +45,8 @@ async def count(api: Any, table: Any) -> int:
         return int(found.scalar_one())
 
 
-async def test_the_same_again_is_the_same_answer(home: Any, monkeypatch: Any) -> None:
+async def test_the_same_again_is_the_same_answer(home: Any) -> None:
+    """And some need a key."""
     status, made, again = await post(home, PROFILES, ADA, '"k 1"')
     assert (status, again) == (201, False)
     for body in (ADA, {"kind": "adult", **ADA}):
@@ -70,23 +72,18 @@ async def test_the_same_again_is_the_same_answer(home: Any, monkeypatch: Any) ->
     home.wheel.advance(KEPT_MS / 1_000)
     status, other, again = await post(home, PROFILES, {"name": "Bo"}, '"k 1"')
     assert (status, again, other["name"]) == (201, False, "Bo"), "a day is over"
-
-
-async def test_keys_are_the_accounts_own_and_some_need_one(home: Any) -> None:
     grant = {"account_id": seed.ACCOUNT, "package_id": "pkg_premium", "reference": "order 1"}
     status, told, _ = await post(home, "/v1/entitlements", grant, None)
     assert (status, told["code"]) == (400, "idempotency_required")
     first = await post(home, "/v1/entitlements", grant, "g")
     assert first[0] == 201
     assert await post(home, "/v1/entitlements", grant, "g") == (201, first[1], True)
-    claims = Claims(home.database, b"secret")
-    for account_id in ("acc_a", "acc_b"):
-        assert (await claims.begin(account_id, "g", "f", 0)).replay is None
 
 
 async def test_a_key_is_held_by_one_and_freed_by_time(home: Any) -> None:
     """Concurrent 409; a holder that died and comes back has no effect."""
     claims = Claims(home.database, b"secret")
+    assert (await claims.begin("acc_b", "k", "g", 0)).replay is None, "keys are the account's own"
     first = await claims.begin("acc", "k", "f", 0)
     for at_ms in (0, LEASE_MS - 1):
         with pytest.raises(Problem) as refused:
@@ -117,15 +114,15 @@ async def test_effect_and_answer_come_together_or_not_at_all(home: Any, monkeypa
     key, path = token_hex(8), "/v1/admin/packages"
 
     async def dies(*_: Any) -> None:
-        raise RuntimeError("test")
+        raise SqlError("unavailable", "test")
 
     with monkeypatch.context() as patch:
         patch.setattr(books.audit, "record", dies)
-        assert (await post(home, path, package, key))[0] == 500
+        assert (await post(home, path, package, key))[0] == 503
     assert await count(home, idempotency_key) == 0, "free again"
     with monkeypatch.context() as patch:
         patch.setattr(home.services.playback.cases, "changed", dies)
-        assert (await post(home, path, package, key))[0] == 500, "after the commit"
+        assert (await post(home, path, package, key))[0] == 503, "after the commit"
     status, made, again = await post(home, path, package, key)
     assert (status, again, made["document"]["name"]) == (201, True, "Nights")
     headers = home.bearer(now_s=home.wheel.now_ms() // 1_000, scopes=frozenset({"rights:write"}))

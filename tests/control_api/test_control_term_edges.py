@@ -99,10 +99,8 @@ async def test_edits_tell_what_they_open_and_close(kept: Any, make_api: Any) -> 
         assert await patch(path, windows=[opened, coming]) == [
             *("rights.window.closed", "rights.window.opened", "rights.window.updated")
         ]
-        assert await patch(path, windows=[coming, opened]) == []
-        assert await patch(path, windows=[coming]) == ["rights.window.closed"]
-        assert await patch(path, windows=[]) == ["rights.window.updated"]
-    assert await patch("channels/ch_demo", name="Demo") == []
+    assert await patch(path, windows=[coming, opened]) == []
+    assert await patch(path, windows=[]) == ["rights.window.closed", "rights.window.updated"]
 
 
 async def test_tokens_that_were_taken_back_are_told(kept: Any, make_api: Any) -> None:

@@ -110,6 +110,7 @@ async def test_what_is_sold_is_run_without_sql(desk: Any) -> None:
 
 async def test_blackouts_come_and_go(desk: Any) -> None:
     """CTL-76: what is made, moved and removed counts at once, and is told once each way."""
+    await refuses_nonsense(desk)
     live = {"channel_id": "ch_demo"}
     assert await code(desk, **live) == "ok"
     body = {"channel_id": "ch_demo", "alternate_channel_id": "ch_arena", **span(-HOUR, HOUR)}
@@ -150,7 +151,7 @@ NONSENSE = (
 )
 
 
-async def test_nonsense_is_refused(desk: Any) -> None:
+async def refuses_nonsense(desk: Any) -> None:
     for path, body, expected in NONSENSE:
         status, told, _ = await ask(desk, "POST", f"/v1/admin/{path}", body)
         assert (status < 500, told["code"]) == (True, expected), body
