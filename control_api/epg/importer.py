@@ -117,9 +117,10 @@ async def _apply(
 ) -> None:
     for channel_id, wanted in schedules.items():
         async with database.write(timeout_ms=BATCH_TIMEOUT_MS) as connection:
-            rank = (await store.ranks(connection, channel_id))[source_id]
+            ranks = await store.ranks(connection, channel_id)
+            rank = ranks[source_id]
             first_ms, last_ms = wanted[0].start_ms, wanted[-1].end_ms
-            stored = await store.near(connection, channel_id, first_ms, last_ms, rank)
+            stored = await store.near(connection, channel_id, first_ms, last_ms, ranks, rank)
             plan = merge(stored, wanted, now_ms, source_id, rank)
             changes = await store.write(connection, channel_id, source_id, plan)
             await telling.tell(connection, channel_id, changes, now_ms)

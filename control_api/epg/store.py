@@ -96,10 +96,14 @@ async def count(connection: AsyncConnection, source_id: str, schedules: Schedule
 
 
 async def near(
-    connection: AsyncConnection, channel_id: str, first_ms: int, last_ms: int, unlisted_rank: int
+    connection: AsyncConnection,
+    channel_id: str,
+    first_ms: int,
+    last_ms: int,
+    rank: Mapping[str, int],
+    unlisted_rank: int,
 ) -> list[Stored]:
     """Stored events of a channel in a window and around it, in order."""
-    rank = await ranks(connection, channel_id)
     query = (
         select(epg_event)
         .where(

@@ -63,6 +63,8 @@ async def _count(connection: AsyncConnection, texts: Sequence[str], sign: int) -
     """Words in order, so that two writers never wait for each other in a ring."""
     counts = Counter(word for words in texts for word in words.split())
     ordered = sorted(counts.items())
+    if not ordered:
+        return
     if connection.dialect.name == "postgresql":
         words, ns = [word for word, _ in ordered], [sign * n for _, n in ordered]
         await connection.execute(COUNT_MANY, {"words": words, "ns": ns})

@@ -88,7 +88,7 @@ async def test_changes_keep_ids_and_count_versions(guided: Database) -> None:
 async def test_text_ids_and_flags_come_back(guided: Database) -> None:
     await bring(guided, guide(row(3, 4, "P3", EPISODE + "<new/>")))
     async with guided.read() as connection:
-        (found,) = await store.near(connection, "ch_demo", T0, T0 + 24 * HOUR, 1)
+        (found,) = await store.near(connection, "ch_demo", T0, T0 + 24 * HOUR, {}, 1)
     assert (found.event.ext_id, found.event.flags) == ("EP1.0001", ("new",))
     assert found.event.words["en"].descr == "Of é." and found.event.title == "P3"
 
