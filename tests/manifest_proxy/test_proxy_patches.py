@@ -189,10 +189,12 @@ video = { height = "..720" }
 class Town:
     def __init__(self) -> None:
         self.second = 1
+        self.asked = 0
         self.bases: list[str] = []
         self.client: aiohttp.ClientSession
 
     def origin(self, request: Request) -> Answer:
+        self.asked += 1
         text = timeline([(2, self.second)], 0) + "</SegmentTemplate></Representation>"
         reps = "".join(f'<Representation id="{h}" height="{h}">{text}' for h in (360, 720, 1080))
         inner = f'<Period id="1"><AdaptationSet id="2" contentType="video">{reps}'
@@ -247,14 +249,19 @@ async def test_nodes_make_the_same_patch_for_each_token(
     town: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """P3..P5: ours to ours on either node; 425 and 410 for times that are not ours to begin at."""
-    monkeypatch.setattr(patches, "HOLD_S", 0.3)
+    monkeypatch.setattr(patches, "HOLD_S", 0.0)
     mine, next_one = token(b"a"), token(b"b")
     async with town() as place:
         url = f"/p/CDN-A/cat:{mine}/live/x.mpd"
         (_, old), (_, again) = await place.get(url), await place.get(url, 1)
         assert old == again and b"1080" not in old
         assert (await place.get(location(old)))[0] == 425, "nothing newer came"
-        waiting = asyncio.create_task(place.get(location(old)))
+        monkeypatch.setattr(patches, "HOLD_S", 60.0)
+        waiting, before = asyncio.create_task(place.get(location(old))), place.asked
+        async with asyncio.timeout(60):
+            while place.asked < before + 3 and not waiting.done():
+                await asyncio.sleep(0.01)
+        assert not waiting.done()
         place.second = 4
         status, held = await waiting
         assert status == 200, "who has the newest waits for the next"

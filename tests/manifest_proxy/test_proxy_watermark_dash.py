@@ -103,6 +103,7 @@ def foreign() -> Iterator[Readers]:
 
 CASES = {
     "a window": live(),
+    "with a gap": live().replace(b'<S d="9"/>', b'<S t="999" d="9"/><S d="9"/>'),
     "by time": live(name="$Time$.m4s"),
     "without a timeline": mpd(
         video(
