@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from cdn_router.agent_cli import agent
 from cdn_router.cli import cmcd_app
 from cdn_router.query_cli import query
 from cdn_router.replay_cli import replay
@@ -53,7 +54,7 @@ app.add_typer(keys_app, name="keys")
 for command in (probe, protect, verifier):
     app.command()(command)
 router_app = typer.Typer(invoke_without_command=True)
-for each in (simulate, world, report, replay, query):
+for each in (simulate, world, report, replay, query, agent):
     router_app.command()(each)
 app.add_typer(router_app, name="router")
 control_app = typer.Typer(invoke_without_command=True)
