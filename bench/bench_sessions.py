@@ -63,6 +63,7 @@ def viewer(kind: str, sessions: Iterator[bytes]) -> Callable[[], object]:
         steering_url="",
         tokenised=True,
         clock=SYSTEM,
+        shares=False,
     )
     path = PATH.format(kind)
     version = Version(playlist(60), Url.parse(ROOT + path), "", 0.0)
