@@ -31,7 +31,7 @@ class Press:
         steering_url: str,
         tokenised: bool,
         clock: Clock,
-        shares: bool,
+        shares: bool = False,
     ) -> None:
         self._asking = asking
         self._origin = origin
