@@ -99,6 +99,10 @@ PAGES = {
     "/vod/t/master.m3u8": MASTER,
     "/vod/t/v1/media.m3u8": MEDIA.encode(),
     "/vod/t/a/media.m3u8": MEDIA.encode(),
+    "/live/t/x.mpd": b"""<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic">
+<Period id="1" start="PT0S"><AdaptationSet contentType="video"><SegmentTemplate timescale="1"
+ startNumber="0" media="v1/$Number$.m4s"><SegmentTimeline><S t="0" d="2" r="63"/></SegmentTimeline>
+</SegmentTemplate><Representation id="v" bandwidth="1"/></AdaptationSet></Period></MPD>""",
     "/live/t/ll.mpd": b"""<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic">
 <Period id="1" start="PT0S"><AdaptationSet contentType="video"><SegmentTemplate timescale="1"
  duration="2" media="v1/$Number%05d$.m4s"/><Representation id="v" bandwidth="1"/></AdaptationSet>
@@ -167,6 +171,22 @@ async def test_each_viewer_gets_a_pattern_that_outlives_the_token(ask: Any) -> N
         renewed = re.sub(r"cat:[^/]+", f"cat:{token(b'next')}", child)
         assert letters((await ask(renewed))[1]) == seen[cti]
     assert seen[b"one"] != seen[b"two"] and set(seen[b"one"]) == {"a", "b"}
+
+
+async def test_each_viewer_of_an_mpd_gets_the_pattern_of_its_playlists(ask: Any) -> None:
+    """With the token of a request and of later ones; who asks again is answered the short way."""
+    seen = {}
+    for cti in (b"one", b"two", b"one"):
+        _, text = await ask(f"/p/CDN-A/cat:{token(cti)}/live/t/x.mpd")
+        marks = "".join(re.findall('"v1/([ab])/[0-9]+.m4s"', text))
+        (place,) = re.findall("<Location>([^<]+)", text)
+        for _ in range(3):
+            _, again = await ask(re.sub("CAT=[^&]+", f"CAT={token(b'next')}", place))
+            assert "".join(re.findall('"v1/([ab])/[0-9]+.m4s"', again)) == marks
+        assert len(marks) == 64 and seen.setdefault(cti, marks) == marks
+    assert seen[b"one"] != seen[b"two"]
+    _, master = await ask(f"/p/CDN-A/cat:{token(b'one')}/vod/t/master.m3u8")
+    assert letters((await ask(master.splitlines()[-1]))[1]) == seen[b"one"]
 
 
 async def test_what_is_still_to_come_is_chosen_when_it_is_asked_for(ask: Any) -> None:
