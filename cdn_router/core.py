@@ -24,6 +24,7 @@ from .policy import NAME as STATIC
 from .policy import Condition, Snapshot
 from .reasons import SENTENCES, Reason
 from .report import Report
+from .rules.rule import Who
 from .sessions import Session, Sessions, Viewer
 from .state import Signer, State
 from .steering import Mold
@@ -220,10 +221,12 @@ class Router:
         picture = self.picture
         return picture is not None and picture.age_ms(now_ms) > self.bounds.snapshot_max_ms
 
-    def ttl_s(self, choice: Choice, now_ms: int) -> int:
-        """By plan and rule; short where something is wrong (ST-51)."""
+    def ttl_s(self, choice: Choice, who: Who, now_ms: int) -> int:
+        """By plan and rule; short where something is wrong: with a CDN, with what is known, or with
+        a circuit of the region (ST-51).
+        """
         ttl_s = choice.ttl_s or self.decider.plan.ttl_s or self.bounds.ttl_s
-        well = self.decider.well and not self.stale(now_ms)
+        well = self.decider.well(who.region) and not self.stale(now_ms)
         return ttl_s if well else min(ttl_s, self.bounds.risk_ttl_s)
 
     def start(self, session_id: str, viewer: Viewer, now_ms: int) -> tuple[Session, Choice]:
@@ -277,7 +280,7 @@ class Router:
         mold = self._mold(choice.ids, session.declared, decider)
         session.decided(choice, mold.order, now_ms)
         body = mold.fill(
-            steering.jittered(self.ttl_s(choice, now_ms), question.seed),
+            steering.jittered(self.ttl_s(choice, session.who, now_ms), question.seed),
             self.steering_url(proto, session, count + 1, now_ms),
         )
         return Answer(body, session, issues)

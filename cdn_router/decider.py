@@ -19,7 +19,7 @@ from .admin.plan import Plan
 from .health import State
 from .pathways import Admin, Pathway
 from .policies.chooser import Chooser
-from .policies.face import Ask, Candidate, Cell, Policy, Table
+from .policies.face import Ask, Candidate, Cell, Circuit, Policy, Table
 from .policies.face import Snapshot as Picture
 from .policy import Condition
 from .reasons import SENTENCES, Reason
@@ -99,7 +99,13 @@ class Decider:
                 self._chooser = planned
             else:
                 self._chooser = Chooser(chosen, picture)
-        self.well = all(each.state is State.UP for each in conditions.values())
+        self._up = all(each.state is State.UP for each in conditions.values())
+        self._regions = picture.sites if picture is not None else {}
+        self._suspect = frozenset(
+            region
+            for region, sites in self._regions.items()
+            if any(site.circuit is not Circuit.CLOSED for site in sites)
+        )
         self._static: dict[tuple[int, bool, str], Choice] = {}
         self._killed = self._book.mask(
             [i for i in self._ids if conditions[i].admin is Admin.KILLED]
@@ -147,6 +153,10 @@ class Decider:
             decision.cell,
             decision.table,
         )
+
+    def well(self, region: str) -> bool:
+        """Whether all probes are good and all circuits of a region closed."""
+        return self._up and (region if region in self._regions else "") not in self._suspect
 
     def default(self) -> Choice:
         """The static order, whoever asks: what the console tells of moves."""

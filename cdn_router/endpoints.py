@@ -219,7 +219,7 @@ class Endpoints:
                 "policy": decision.policy,
                 "policy_version": decision.policy_version,
                 "snapshot_version": decision.snapshot_version,
-                "ttl_s": self._router.ttl_s(decision, now_ms),
+                "ttl_s": self._router.ttl_s(decision, session.who, now_ms),
                 "steering": {
                     protocol: self._router.steering_url(protocol, session, 0, now_ms)
                     for protocol in ("hls", "dash")

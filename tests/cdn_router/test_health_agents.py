@@ -5,8 +5,11 @@ from itertools import product
 import pytest
 from aiohttp import ClientSession, web
 from pydantic import SecretStr
+from typer import Typer
+from typer.testing import CliRunner
 
 from cdn_router.agent import Agent
+from cdn_router.agent_cli import agent
 from cdn_router.agents import MAX_REGIONS, PATH, SILENT_S, Probe, Probes, RegionProbes
 from cdn_router.errors import NotFound
 from cdn_router.health import Outcome
@@ -71,11 +74,11 @@ async def test_an_agent_takes_a_cdn_out_of_its_region_only() -> None:
     where = f"http://127.0.0.1:{cdns.addresses[0][1]}"
     targets = [Target("CDN-A", f"{where}/a"), Target("CDN-B", f"{where}/b")]
     try:
-        async with Agent("DE", [listener.url], targets, 60_000, "told") as agent:
+        async with Agent("DE", [listener.url], targets, 60_000, "told") as here:
             for _ in range(3):
-                assert await agent.round() == 1
-        async with Agent("DE", [listener.url], targets, 60_000, "guessed") as agent:
-            assert await agent.round() == 0
+                assert await here.round() == 1
+        async with Agent("DE", [listener.url], targets, 60_000, "guessed") as here:
+            assert await here.round() == 0
         async with ClientSession() as http:
             head = {"Authorization": "Bearer told"}
             for body, status in (
@@ -96,3 +99,11 @@ async def test_an_agent_takes_a_cdn_out_of_its_region_only() -> None:
             await part.drain()
             await part.stop()
         await cdns.cleanup()
+
+
+def test_pathways_of_the_command_line_are_pairs() -> None:
+    app = Typer()
+    app.command()(agent)
+    asked = ["--region", "DE", "--router", "http://x", "--pathway", "CDN-A"]
+    refused = CliRunner().invoke(app, asked)
+    assert refused.exit_code == 2 and "ID=URL" in refused.stderr

@@ -58,6 +58,21 @@ def test_one_session_of_the_region_is_the_probe() -> None:
     assert "CDN-A" in {bench.start(f"c{n}")[0] for n in range(40)}
 
 
+def test_where_a_circuit_is_not_closed_sessions_poll_sooner() -> None:
+    """ST-51: 10 s in a suspect region, 20 s in others."""
+    bench = Bench()
+
+    def ttl_s(name: str, viewer: Viewer) -> int:
+        now_ms = bench.now_s * 1000 + 600
+        session, choice = bench.router.start(name, viewer, now_ms)
+        return bench.router.ttl_s(choice, session.who, now_ms)
+
+    assert (ttl_s("a", HOME), ttl_s("b", Viewer(country="FR"))) == (10, 20)
+    bench.look(wait_s=OPEN_S)
+    bench.look(Second(good=1), 1)
+    assert ttl_s("c", HOME) == 20
+
+
 def test_nobody_tries_what_probes_or_the_operator_keep_out() -> None:
     for keep_out in (
         lambda router: [router.probed("CDN-A", Outcome.FAILED, None, n, n) for n in range(3)],
