@@ -5,7 +5,6 @@ round trip to PostgreSQL with a statement that each connection has prepared, one
 thread.
 """
 
-import asyncio
 import json
 from abc import ABC, abstractmethod
 from collections import namedtuple
@@ -37,8 +36,11 @@ class Asker(ABC):
     _dialect: Any
 
     def __init__(self) -> None:
-        self._opening = asyncio.Lock()
         self._spelled: dict[Statement, _Spelled] = {}
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Comes first."""
 
     async def ask(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Any]:
         """The rows, named tuples. The statement is one of a few that are made once."""
@@ -68,26 +70,19 @@ class FileAsker(Asker):
         super().__init__()
         self._path = path
         self._pragmas = (*pragmas, "PRAGMA query_only=ON")
-        self._connection: aiosqlite.Connection | None = None
+        self._connection = aiosqlite.connect(self._path, isolation_level=None)
+
+    async def open(self) -> None:
+        await self._connection
+        self._connection.row_factory = aiosqlite.Row
+        for pragma in self._pragmas:
+            await self._connection.execute(pragma)
 
     async def _fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Any]:
-        return list(await (await self._opened()).execute_fetchall(sql, arguments))
+        return list(await self._connection.execute_fetchall(sql, arguments))
 
     async def close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.close()
-
-    async def _opened(self) -> aiosqlite.Connection:
-        if self._connection is None:
-            async with self._opening:
-                if self._connection is None:
-                    connection = await aiosqlite.connect(self._path, isolation_level=None)
-                    connection.row_factory = aiosqlite.Row
-                    for pragma in self._pragmas:
-                        await connection.execute(pragma)
-                    self._connection = connection
-        return self._connection
+        await self._connection.close()
 
 
 class ServerAsker(Asker):
@@ -100,28 +95,19 @@ class ServerAsker(Asker):
         self._server = {**server, "server_settings": {**session, **READ_ONLY}}
         self._pool: Any = None
 
+    async def open(self) -> None:
+        self._pool = await asyncpg.create_pool(
+            **self._server, min_size=1, max_size=CONNECTIONS, init=_typed, reset=_left_as_it_is
+        )
+
     async def _fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Any]:
-        async with (await self._opened()).acquire() as connection:
+        async with self._pool.acquire() as connection:
             records: Sequence[Any] = await connection.fetch(sql, *arguments)
             return records
 
     async def close(self) -> None:
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.terminate()
-
-    async def _opened(self) -> Any:
-        if self._pool is None:
-            async with self._opening:
-                if self._pool is None:
-                    self._pool = await asyncpg.create_pool(
-                        **self._server,
-                        min_size=1,
-                        max_size=CONNECTIONS,
-                        init=_typed,
-                        reset=_left_as_it_is,
-                    )
-        return self._pool
+        if self._pool is not None:
+            self._pool.terminate()
 
 
 class _Spelled:

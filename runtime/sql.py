@@ -98,6 +98,10 @@ class Database:
             await connection.execute(text("SELECT 1"))
         async with self.read() as connection:
             await connection.execute(text("SELECT 1"))
+        try:
+            await self._asker.open()
+        except AWAY as error:
+            raise SqlError("unavailable", type(error).__name__) from None
 
     def ready(self) -> str | None:
         return None if self._reader is not None else "not started"
