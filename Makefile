@@ -61,7 +61,7 @@ $(VENV)/.python: pyproject.toml constraints.txt setup.py
 	  python3-dev=$$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install -q -c constraints.txt pip 'setuptools>=77' 'Cython==3.3.1'
-	$(VENV)/bin/pip install -q -c constraints.txt --no-build-isolation -e '.[embedded,kafka,demo,twins,dev]'
+	$(VENV)/bin/pip install -q -c constraints.txt --no-build-isolation -e '.[embedded,kafka,telemetry,demo,twins,dev]'
 	touch $@
 
 $(VENV)/.node: package.json package-lock.json $(VENV)/.python
