@@ -125,10 +125,10 @@ class _Namer:
         made = []
         for one in adaptation.named("Representation"):
             levels = (*one.named("SegmentTemplate")[:1], *outer)
-            rung = Rung(one, levels, self.base(one, base))
-            if levels:
+            rung, own_list = Rung(one, levels, self.base(one, base)), one.named("SegmentList")
+            if levels and not own_list and not one.named("SegmentBase"):
                 made.append(rung)
-            elif not is_listed and not one.named("SegmentList"):
+            elif not is_listed and not own_list:
                 self._single(rung.base)
         return made
 

@@ -179,6 +179,18 @@ def test_lists_are_marked_where_they_stand() -> None:
     assert marked(data) == data.replace(b'"6.ts"', b'"a/6.ts"').replace(b"y/7", b"y/a/7")
 
 
+def test_a_list_of_its_own_goes_before_a_template_of_the_set() -> None:
+    """5.3.9.1: at the lowest level there is one way to segments."""
+    timeline = TIMELINE.format(t=0, r=0)
+    own = '<Representation id="v2"><SegmentList duration="2"><SegmentURL media="x.ts"/>'
+    rungs = f'<Representation id="v1"/>{own}</SegmentList></Representation>'
+    data = mpd(video(OWN.format(n=0, name="$Number$.m4s", timeline=timeline), rungs))
+    assert files(marked(data)) == ["v1/b/0.m4s", "v1/a/1.m4s", "a/x.ts"]
+    base = data.replace(b"SegmentList", b"SegmentBase").replace(b'<SegmentURL media="x.ts"/>', b"")
+    with pytest.raises(ManifestError, match="mpd_unnamed"):
+        marked(base)
+
+
 def test_rungs_that_are_not_covered_are_listed_as_they_are() -> None:
     """Where they inherit the template of some that are; other sets keep theirs."""
     rungs = (
