@@ -27,7 +27,7 @@ from origin.hls.keys import ClearKey, keyed
 from origin.live.ranges import Range
 from origin.tiles import Tiles
 from origin.tracks import Rendition, Segment, average_bps, peak_bps
-from origin.vod import chapters, messages, sheets, transport
+from origin.vod import chapters, frames, messages, sheets, transport
 from origin.vod.chapters import Chapter
 from origin.vod.rates import sized
 from origin.vod.served import Lock, Served
@@ -277,7 +277,7 @@ def images(scene: Scene) -> str:
 def single_images(scene: Scene) -> str:
     """TR-101; KeyError without thumbnails."""
     if scene.flicked is None:
-        raise KeyError(sheets.FRAMES)
+        raise KeyError(frames.NAME)
     end_s = scene.start_s + scene.length_s
     return frame_playlist(scene.flicked, scene.start_s, end_s, scene.epoch_s)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
 from pathlib import Path
+from typing import ClassVar, Self
 
 import msgspec
 
@@ -12,7 +13,6 @@ from origin.tiles import Tiles
 from origin.vod.errors import VodError
 
 NAME = "thumbnails"  # URL folder; tracks' names have a dash or begin with v
-FRAMES = "frames"  # likewise, of the same pictures one by one
 INDEX = f"{NAME}.vtt"
 CONTENT_TYPE = "image/jpeg"
 
@@ -39,9 +39,12 @@ class Sheets:
 
     tiles: Tiles
     path: Path
+    suffix: ClassVar[str] = ".jpg"
+    content_type: ClassVar[str] = CONTENT_TYPE
+    around: ClassVar[int] = 0  # bytes that go out with each
 
     @classmethod
-    def of(cls, saved: Saved, home: Path, duration_s: Fraction, name: str = NAME) -> "Sheets":
+    def of(cls, saved: Saved, home: Path, duration_s: Fraction, name: str = NAME) -> Self:
         tiles = Tiles(
             name,
             saved.width,
@@ -50,7 +53,7 @@ class Sheets:
             saved.rows,
             saved.interval_s,
             duration_s,
-            tuple(saved.sizes),
+            tuple(size + cls.around for size in saved.sizes),
         )
         return cls(tiles, home / saved.file)
 
@@ -61,7 +64,7 @@ class Sheets:
 
     def read(self, number: int) -> bytes:
         """Sheet `number` (from 1); VodError when the file is gone."""
-        sizes = self.tiles.sizes
+        sizes = [size - self.around for size in self.tiles.sizes]
         start = [0, *accumulate(sizes)][number - 1]
         try:
             with self.path.open("rb") as file:

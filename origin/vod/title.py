@@ -15,10 +15,11 @@ from origin.delivery.caching import Caching, Class
 from origin.hls.forms import W3C_LEAVES
 from origin.live import ranges
 from origin.text import webvtt
-from origin.vod import chapters, labels, manifests, mpds, sheets, transport
+from origin.vod import chapters, frames, labels, manifests, mpds, sheets, transport
 from origin.vod.catalog import Record
 from origin.vod.errors import VodError
 from origin.vod.forms import Form, Read
+from origin.vod.frames import Frames
 from origin.vod.index import Index
 from origin.vod.manifests import Scene, Shown
 from origin.vod.opened import InputKeys, OpenedReader
@@ -54,7 +55,7 @@ ROOT: dict[str, tuple[Callable[[Scene], str], str]] = {
     chapters.LEAF: (manifests.chapter_list, "application/json"),
     sheets.INDEX: (manifests.image_index, webvtt.CONTENT_TYPE),
     f"{sheets.NAME}/media.m3u8": (manifests.images, hls.CONTENT_TYPE),
-    f"{sheets.FRAMES}/media.m3u8": (manifests.single_images, hls.CONTENT_TYPE),
+    f"{frames.NAME}/media.m3u8": (manifests.single_images, hls.CONTENT_TYPE),
 }
 OF_TRACK: dict[str, Callable[[Scene, Served], str]] = {
     "media.m3u8": manifests.media,
@@ -135,17 +136,19 @@ class Title:
         scene = Scene(media, (), Fraction(record.duration_s), Fraction(record.segment_s))
         texts = [Text.of(saved, scene.reference) for saved in record.texts]
         drawn: dict[str, Sheets] = {}
-        saved = record.thumbnails if home is not None else None
-        for folder, each in ((sheets.NAME, saved), (sheets.FRAMES, saved and saved.frames)):
-            if each is not None and home is not None:
-                drawn[folder] = Sheets.of(each, home, scene.duration_s, folder)
+        saved = record.thumbnails
+        if saved is not None and home is not None:
+            drawn[sheets.NAME] = Sheets.of(saved, home, scene.duration_s)
+            if saved.frames is not None:
+                singles = Frames.of(saved.frames, home, scene.duration_s, frames.NAME)
+                drawn[frames.NAME] = singles
         imsc = [Imsc(text) for text in texts]
         scene = replace(
             scene,
             text=texts,
             imsc=imsc,
             tiles=drawn[sheets.NAME].tiles if sheets.NAME in drawn else None,
-            frames=drawn[sheets.FRAMES].tiles if sheets.FRAMES in drawn else None,
+            frames=drawn[frames.NAME].tiles if frames.NAME in drawn else None,
             parts=record.chapters,
             events=record.events,
             lock=guard.lock if guard is not None else None,
@@ -229,6 +232,11 @@ class Title:
         return entity
 
     def _header(self, name: str) -> Entity:
+        pictures = self.sheets.get(name)
+        if isinstance(pictures, Frames):
+            tag, label = f"{pictures.tag}-init", labels.header(self.modified)
+            kind = pictures.content_type
+            return self._object(pictures.init, kind, tag, self.modified, label)
         text = self.texts.get(name)
         if text is not None:
             tag, label = f"{text.tag}-init", labels.header(self.modified)
@@ -263,7 +271,7 @@ class Title:
         )
 
     def _numbered(self, name: str, number: int, suffix: str) -> Entity | Make:
-        if name in (sheets.NAME, sheets.FRAMES):
+        if name in (sheets.NAME, frames.NAME):
             return self._sheet(self.sheets[name], number, suffix)
         text = self.texts.get(name)
         if text is not None:
@@ -280,7 +288,7 @@ class Title:
 
     def _sheet(self, drawn: Sheets, number: int, suffix: str) -> Make:
         """Pictures stay clear: whoever sells the title shows them anyway."""
-        if suffix != ".jpg" or number > len(drawn.tiles.sizes):
+        if suffix != drawn.suffix or number > len(drawn.tiles.sizes):
             raise KeyError(number)
 
         def make(wait: bool) -> Entity | None:
@@ -288,7 +296,7 @@ class Title:
                 return None
             label = labels.image(self.modified)
             tag = f"{drawn.tag}-{number}"
-            return self._object(drawn.read(number), sheets.CONTENT_TYPE, tag, self.modified, label)
+            return self._object(drawn.read(number), drawn.content_type, tag, self.modified, label)
 
         return make
 

@@ -1,5 +1,5 @@
-"""Shaka Player and dash.js in Chromium: the thumbnail of a time (TR-99, TR-100), chapters (TR-116),
-and subtitles as IMSC 1 (TR-87).
+"""Shaka Player, dash.js and hls.js in Chromium: the thumbnail of a time (TR-99, TR-100, TR-101),
+chapters (TR-116), and subtitles as IMSC 1 (TR-87).
 """
 
 import asyncio
@@ -22,7 +22,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.serial, pytest.mark.timeout(120)]
 MODULES = Path(__file__).resolve().parents[2] / "node_modules"
 PAGE = """<!doctype html><video id=video muted></video>
 <script src="/modules/shaka-player/dist/shaka-player.compiled.js"></script>
-<script src="/modules/dashjs/dist/modern/umd/dash.all.min.js"></script>"""
+<script src="/modules/dashjs/dist/modern/umd/dash.all.min.js"></script>
+<script src="/modules/hls.js/dist/hls.min.js"></script>"""
 SHAKA = """async ([url, time]) => {
   shaka.polyfill.installAll();
   const player = new shaka.Player();
@@ -34,6 +35,36 @@ SHAKA = """async ([url, time]) => {
   return found && {url: found.uris[0], x: found.positionX, y: found.positionY,
     width: found.width, height: found.height, start: found.startTime, duration: found.duration};
 }"""
+SINGLES = """async ([url, time]) => {
+  const player = new shaka.Player();
+  await player.attach(document.getElementById("video"));
+  await player.load(url);
+  const found = [];
+  for (const track of player.getImageTracks()) {
+    const shown = await player.getThumbnails(track.id, time);
+    found.push([shown.uris[0], shown.startTime, shown.width, shown.height]);
+  }
+  await player.destroy();
+  return found.find(([uri]) => uri.includes("/frames/"));
+}"""
+HLS = """([url, time]) => new Promise((done, failed) => {
+  const player = new Hls();
+  player.on(Hls.Events.ERROR, (_, e) => e.fatal && failed(e.details));
+  player.once(Hls.Events.LEVEL_LOADED, () => {
+    const shown = player.createImageIFramePlayer();
+    const image = new Image();
+    shown.attachImage(image);
+    shown.once(Hls.Events.FRAG_BUFFERED, (_, {frag}) => {
+      done([frag.url, frag.start, image.naturalWidth, image.naturalHeight]);
+      shown.destroy();
+      player.destroy();
+    });
+    shown.on(Hls.Events.ERROR, (_, e) => e.fatal && failed(e.details));
+    shown.loadMediaAt(time);
+  });
+  player.loadSource(url);
+  player.attachMedia(document.getElementById("video"));
+})"""
 CHAPTERS = """async url => {
   const player = new shaka.Player();
   await player.attach(document.getElementById("video"));
@@ -140,6 +171,13 @@ def test_players_find_the_thumbnail_of_a_time(page: Page, url: str, script: str,
         assert found["url"] == f"{url}vod/film/thumbnails/1.jpg"
         assert (found["x"], found["y"]) == (x, 0), (time, found)
         assert (found["width"], found["height"]) == (160, 90)
+
+
+@pytest.mark.parametrize("script", [SINGLES, HLS], ids=["Shaka", "hls.js"])
+def test_players_find_the_picture_of_a_time(page: Page, url: str, script: str) -> None:
+    """TR-101"""
+    found = page.evaluate(script, [f"{url}vod/film/master.m3u8", 7.3])
+    assert found == [f"{url}vod/film/frames/4.m4s", 6, 160, 90]
 
 
 def test_shaka_lists_chapters(page: Page, url: str) -> None:

@@ -12,6 +12,7 @@ import imageio_ffmpeg
 import pytest
 from origin_rigs.recipes import recipe
 
+from native.bmff import parse_chunk, parse_init
 from native.http import Entity, Refusal
 from origin.protection.titles import Guards, protect
 from origin.settings import Protection
@@ -132,18 +133,25 @@ async def test_pictures_one_by_one(library: Library, film: Path) -> None:
     assert told is not None and told[2] == "frames/media.m3u8"
     playlist = (await body(library, told[2])).decode()
     assert "#EXT-X-I-FRAMES-ONLY" in playlist and "TILES" not in playlist
-    shown = re.findall(r"#EXTINF:([\d.]+),\n(\d+\.jpg)", playlist)
-    assert [leaf for _, leaf in shown] == [f"{n}.jpg" for n in range(1, 10)]
+    shown = re.findall(r"#EXTINF:([\d.]+),\n(\d+\.m4s)", playlist)
+    assert [leaf for _, leaf in shown] == [f"{n}.m4s" for n in range(1, 10)]
     assert sum(Fraction(length) for length, _ in shown) == Fraction("16.021403")
     assert "#EXT-X-TARGETDURATION:2\n" in playlist and playlist.endswith("#EXT-X-ENDLIST\n")
+    assert '#EXT-X-MAP:URI="init.mp4"' in playlist
+    (track,) = parse_init(await body(library, "frames/init.mp4")).tracks
+    assert (track.entry.fourcc, track.width, track.height) == ("mjpg", 160, 90)
     rates = []
-    for number, (length, leaf) in enumerate(shown[:8]):
-        picture = await body(library, f"frames/{leaf}")
+    for number, (length, leaf) in enumerate(shown):
+        fragment = await body(library, f"frames/{leaf}")
+        rates.append(len(fragment) * 8 / max(Fraction(length), 1))
+        chunk = parse_chunk(fragment, track)
+        assert (chunk.decode_time, chunk.duration) == (2000 * number, 2000 if number < 8 else 21)
+        picture = fragment[chunk.mdat.body :]
         assert picture[:2] == b"\xff\xd8" and picture[-2:] == b"\xff\xd9"
-        rates.append(len(picture) * 8 / Fraction(length))
-        assert far(pixels(picture, "crop=160:90:0:0"), at(film, number * 2)) < 65, number
-    assert max(rates) <= int(told[1]) + 1
-    refused = library.answer("film", "frames/10.jpg")
+        if number < 8:  # the last one is the end, held
+            assert far(pixels(picture, "crop=160:90:0:0"), at(film, number * 2)) < 65, number
+    assert int(told[1]) - 1 < max(rates) <= int(told[1])
+    refused = library.answer("film", "frames/10.m4s")
     assert isinstance(refused, Refusal) and refused.status == 404
 
 
@@ -161,7 +169,7 @@ async def test_clips(library: Library) -> None:
     playlist = (await body(library, "thumbnails/media.m3u8", "start=0&end=3")).decode()
     assert "#EXTINF:4.021403" in playlist
     single = (await body(library, "frames/media.m3u8", "start=0&end=3")).decode()
-    assert re.findall(r"\n(\d+)\.jpg", single) == ["1", "2", "3"]
+    assert re.findall(r"\n(\d+)\.m4s", single) == ["1", "2", "3"]
     assert 'CODECS="mjpg"' not in (await body(library, "master.m3u8", "start=5")).decode()
 
 
@@ -188,8 +196,8 @@ async def test_beside_a_protected_film(film: Path, tmp_path: Path) -> None:
     library = Library(tmp_path, guards=Guards(tmp_path, settings))
     sheets = [await body(library, f"{scheme}thumbnails/1.jpg") for scheme in ("", "cenc/")]
     assert sheets[0] == sheets[1] and sheets[0][:2] == b"\xff\xd8"
-    frames = [await body(library, f"{scheme}frames/1.jpg") for scheme in ("", "cenc/")]
-    assert frames[0] == frames[1] and frames[0][:2] == b"\xff\xd8"
+    frames = [await body(library, f"{scheme}frames/1.m4s") for scheme in ("", "cenc/")]
+    assert frames[0] == frames[1] and b"mdat\xff\xd8" in frames[0]
     for scheme in ("", "cenc/"):
         master = (await body(library, f"{scheme}master.m3u8")).decode()
         assert 'URI="thumbnails/media.m3u8"' in master and "EXT-X-SESSION-KEY" in master
@@ -201,7 +209,7 @@ async def test_beside_a_protected_film(film: Path, tmp_path: Path) -> None:
 def test_a_film_with_sound_alone(tmp_path: Path) -> None:
     report = register(tmp_path, [recipe("audio_only")], "film", ffmpeg=FFMPEG)
     assert [r.kind for r in report.renditions] == ["audio"]
-    for leaf in ("thumbnails.vtt", "frames/media.m3u8", "frames/1.jpg"):
+    for leaf in ("thumbnails.vtt", "frames/media.m3u8", "frames/1.m4s", "frames/init.mp4"):
         assert isinstance(Library(tmp_path).answer("film", leaf), Refusal)
 
 
