@@ -52,7 +52,7 @@ def chosen(query: str, path: str, rulesets: Iterable[Ruleset], *, signing: bool)
         if made._replace(start="", end="") != NOTHING:
             raise SessionError("session_unsigned", "this proxy has no secret to bind choices with")
         return NOTHING
-    return made
+    return NOTHING if made == NOTHING else made
 
 
 def _instant(given: Mapping[str, str], name: str) -> str:
