@@ -35,7 +35,11 @@ def chosen(query: str, path: str, rulesets: Iterable[Ruleset], *, signing: bool)
     """
     if not any(name in query for name in NAMES):
         return NOTHING
-    given = {name: values[0] for name, values in parse_qs(query, max_num_fields=MAX_FIELDS).items()}
+    try:
+        told = parse_qs(query, max_num_fields=MAX_FIELDS)
+    except ValueError:
+        raise ProxyError("query_too_long", f"more than {MAX_FIELDS} fields", status=414) from None
+    given = {name: values[0] for name, values in told.items()}
     cohort = given.get("cohort", "")
     if cohort and not PATHWAY_ID.fullmatch(cohort):
         raise SessionError("cohort_malformed", "not the name of a cohort", status=400)

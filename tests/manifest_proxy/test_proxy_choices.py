@@ -216,6 +216,11 @@ def test_what_cannot_be_chosen_is_told(query: str) -> None:
     assert told.value.status == 400
 
 
+def test_a_query_has_bounds() -> None:
+    with pytest.raises(ProxyError, match="query_too_long"):
+        first("&".join(["start=1"] * 65))
+
+
 def test_without_a_secret_only_the_query_has_a_window() -> None:
     assert first("start=1&end=2", signing=False) == NOTHING
     with pytest.raises(SessionError, match="session_unsigned"):
