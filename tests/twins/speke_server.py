@@ -209,4 +209,5 @@ if __name__ == "__main__":
     app = web.Application()
     app.router.add_get("/asked", told)
     app.router.add_post("/{mode:.*}", answer)
-    web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), print=None, handle_signals=True)
+    address = {"host": "127.0.0.1", "port": int(sys.argv[1])}
+    web.run_app(app, **address, print=None, handle_signals=True, shutdown_timeout=0.1)
