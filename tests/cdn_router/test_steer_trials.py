@@ -82,6 +82,8 @@ def test_nobody_tries_what_probes_or_the_operator_keep_out() -> None:
         keep_out(bench.router)
         bench.look(wait_s=OPEN_S)
         assert {bench.start(f"s{n}")[0] for n in range(20)} == {"CDN-B"}
+    bench.router.administer("CDN-A", Admin.ENABLED, NOW_S * 1000)
+    assert bench.start("next") == ("CDN-A", Reason.TRIED), "its trial was not spent"
 
 
 def test_a_trial_is_in_the_question_and_so_is_replayed() -> None:
