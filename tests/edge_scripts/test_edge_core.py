@@ -43,7 +43,7 @@ def run(request, tmp_path):
         path = tmp_path / "cases.jsonl"
         path.write_text("".join(json.dumps(case) + "\n" for case in cases))
         done = subprocess.run(
-            [*command, "run.js", str(path)], cwd=CORE, capture_output=True, text=True, timeout=60
+            [*command, "run.js", str(path)], cwd=CORE, capture_output=True, text=True, timeout=110
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return [tuple(json.loads(line).values()) for line in done.stdout.splitlines()]

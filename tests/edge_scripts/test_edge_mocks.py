@@ -68,7 +68,7 @@ def test_mocks_and_stand_in_agree(mocks, tmp_path):
     drawn = list(cases())
     (tmp_path / "cases").write_text("".join(json.dumps(case) + "\n" for case in drawn))
     done = subprocess.run(
-        [node(), "driver.js", "cases"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        [node(), "driver.js", "cases"], cwd=tmp_path, capture_output=True, text=True, timeout=110
     )
     assert done.returncode == 0, done.stderr
     found = [

@@ -71,7 +71,7 @@ class Listener:
 
 
 def fetch(port, target, method="GET", headers=()):
-    link = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=110)
     link.putrequest(method, target, skip_host="host" in dict(headers), skip_accept_encoding=True)
     for name, value in headers:
         link.putheader(name, value)
