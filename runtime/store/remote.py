@@ -105,14 +105,19 @@ class RedisStore:
                 await client.aclose()
 
     async def _ask(self, work: Awaitable[T], *, within_s: float | None = None) -> T:
-        """What the driver's pool is asked."""
+        """What the driver's pool is asked. The driver may swallow a cancellation: it holds."""
+        task: Any = asyncio.current_task()
+        before = task.cancelling()
         try:
             async with asyncio.timeout(within_s or self._timeout_s):
-                return await work
+                answer = await work
         except (ServerLate, TimeoutError):
             raise lane.late() from None
         except (ServerGone, OSError) as error:
             raise lane.gone(error) from None
+        if task.cancelling() > before:
+            raise asyncio.CancelledError
+        return answer
 
     async def _run(self, script: str, on: Sequence[str], *arguments: Word) -> Any:
         try:
