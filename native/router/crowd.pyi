@@ -38,8 +38,8 @@ class Crowd:
         make: Callable[[str, int], array[float] | array[int]],
         nodes: int = 1,
     ) -> None:
-        """`region` is that of each cell, `links` kbit/s by tick, `make(kind, n)` an array of n zeros;
-        one of `nodes` routers is this node, the others are its peers.
+        """`region` is that of each cell, `links` kbit/s by tick, `make(kind, n)` an array of n
+        zeros; one of `nodes` routers is this node, the others are its peers.
         """
 
     def steer(self, shares: list[Shares]) -> None:
@@ -64,11 +64,11 @@ class Crowd:
         """From `now_s` to the next tick: true path by cell and CDN, capacity by region and CDN."""
 
     def send(self, region: int, cdn: int) -> None:
-        """Let the next of a region who polls elsewhere try a CDN: the probe of a half-open circuit."""
+        """Let the next of a region who polls elsewhere try a CDN whose circuit is half-open."""
 
     def rows(self, part: int) -> list[tuple[float, float, float, float, float, float]]:
-        """What this node (0) or its peers (1) were told, by row (cells, regions, the whole) and CDN:
-        n, total, failures, recent_n, recent, there.
+        """What this node (0) or its peers (1) were told, by row (cells, regions, the whole) and
+        CDN: n, total, failures, recent_n, recent, there.
         """
 
     def outcomes(self, part: int) -> list[tuple[int, int, int, int]]:

@@ -12,6 +12,6 @@ def add(
     """Add each row, times `fade` by column, to the totals of its place, of its region and of all.
 
     `totals` has a row for each place and CDN; place 0 is the whole. `spots` has a row's place times
-    `cdns` plus its CDN, in the order of `rows`; `wider` has the place of each place's region, itself
-    for a region and for the whole. ValueError for what does not fit together.
+    `cdns` plus its CDN, in the order of `rows`; `wider` has the place of each place's region,
+    itself for a region and for the whole. ValueError for what does not fit together.
     """
