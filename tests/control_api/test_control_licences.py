@@ -21,7 +21,7 @@ from control_api.schema import account, device, entitlement, playback_session
 from control_api.times import now_ms
 from headwater.licences import Keys, key_routes
 from origin.protection.keyfile import KeyFile
-from runtime.store import MemoryStore
+from runtime.store import MemoryStore, RedisStore
 
 REQUEST, LICENCE = bytes(range(256)), bytes(range(255, -1, -1)) * 3
 WIDEVINE = "/v1/licence/widevine"
@@ -264,34 +264,35 @@ async def test_a_server_s_own_refusal_passes_and_a_dead_one_is_left_alone(
     assert len(vendor.seen) == count, "the breaker is open"
 
 
-@pytest.mark.parametrize("engine", ["memory", pytest.param("redis", marks=pytest.mark.twin)])
-async def test_limits_hold_over_nodes(
-    tmp_path: Any, make_api: Any, vendor: LicenceServer, engine: str, request: Any
-) -> None:
-    """PR-134: two nodes, one store; counted by session."""
-    from runtime.sql import Database
-    from runtime.store import RedisStore
-
-    url = request.getfixturevalue("redis_url") if engine == "redis" else ""
+@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.twin)])
+async def stores(request: pytest.FixtureRequest) -> AsyncIterator[list[Any]]:
+    """What two nodes share."""
     stores: list[Any] = [MemoryStore()] * 2
-    if url:
+    if request.param == "redis":
+        url = request.getfixturevalue("redis_url")
         stores = [RedisStore(url, timeout_ms=5_000, max_connections=4) for _ in range(2)]
     for store in stores:
         await store.start()
-    limited = servers(vendor, session_per_min=1, session_burst=3)
-    async with Database(f"sqlite:///{tmp_path / 'c.sqlite'}", timeout_ms=10_000) as opened:
-        nodes = [await make_api(opened, licences=limited, store=store) for store in stores]
-        _, answer = await nodes[0].start(content_id="cnt_film")
-        statuses = []
-        for at in range(4):
-            nodes[at % 2].token = answer["token"]
-            said = await ask(nodes[at % 2])
-            statuses.append(said[0])
-        assert statuses == [200, 200, 200, 429]
-        assert int(said[1]["Retry-After"]) >= 1
-        assert len(vendor.seen) == 3
+    yield stores
     for store in stores:
         await store.stop()
+
+
+async def test_limits_hold_over_nodes(
+    database: Any, stores: list[Any], make_api: Any, vendor: LicenceServer
+) -> None:
+    """PR-134: two nodes, one store; counted by session."""
+    limited = servers(vendor, session_per_min=1, session_burst=3)
+    nodes = [await make_api(database, licences=limited, store=store) for store in stores]
+    _, answer = await nodes[0].start(content_id="cnt_film")
+    statuses = []
+    for at in range(4):
+        nodes[at % 2].token = answer["token"]
+        said = await ask(nodes[at % 2])
+        statuses.append(said[0])
+    assert statuses == [200, 200, 200, 429]
+    assert int(said[1]["Retry-After"]) >= 1
+    assert len(vendor.seen) == 3
 
 
 async def test_a_wave_is_slowed_down_before_it_is_refused(
