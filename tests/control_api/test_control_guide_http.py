@@ -66,7 +66,7 @@ async def test_programme_and_its_rights(api: Any) -> None:
 
 async def test_grid_is_made_once_and_sent_packed(api: Any) -> None:
     """Bytes made once; each coding has its own strong tag and its 304."""
-    await put(api, "News")
+    first_ms = await put(api, "News")
     url, tags = f"{api.url}/v1/epg?channels=ch_demo", {}
     bodies = set()
     for coding in ("gzip", "identity"):
@@ -79,7 +79,7 @@ async def test_grid_is_made_once_and_sent_packed(api: Any) -> None:
         async with api.client.get(url, headers=headers) as again:
             assert again.status == 304
     assert tags["gzip"] != tags["identity"] and len(bodies) == 1
-    first_ms = await put(api, "Other")
+    await put(api, "Other", first_ms=first_ms)
     _, grid = await api.send("GET", "/v1/epg?channels=ch_demo")
     assert [each["title"] for each in grid["channels"][0]["events"]] == ["News"], "kept"
     window = {"from": utc(first_ms).isoformat(), "channels": "ch_demo"}
