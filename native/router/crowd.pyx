@@ -120,8 +120,9 @@ cdef class Crowd:
         self.size += 1
         p.id, p.cell, p.first, p.end, p.sample, p.liar = ident, cell, first, end, sample, liar
         p.part = mix(~ident) % <uint64_t>self._nodes > 0
-        p.until_s, p.moved_s, p.polls, p.started = until_s, now_s, 0, 0
+        p.until_s, p.moved_s, p.polls, p.started, p.fell = until_s, now_s, 0, 0, 0
         p.buffer_s, p.rate_kbps, p.seen, p.seen_n = 0.0, FIRST_KBPS, 0.0, 0.0
+        p.asked_kbps = p.link_kbps = p.rung_kbps = 0.0
         for index in range(HELD):
             p.penalty_s[index] = 0.0
         p.poll_s = now_s + self._ttl_s * self._unit(p)

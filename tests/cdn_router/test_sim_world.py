@@ -86,7 +86,8 @@ def test_the_weather_is_the_seeds_and_nobody_elses() -> None:
 def test_runs_are_repeatable_and_differ_by_the_policys_seed() -> None:
     made = weather.make(short("everyday"), 1)
     first = run(Headwater(), made, 1)
-    assert first == run(Headwater(), made, 1)
+    run(RoundRobin(), weather.make(short("dead-cdn", viewers=900), 3), 2)
+    assert first == run(Headwater(), made, 1), "nothing of another crowd is in this one"
     assert first.qoe != run(Headwater(), made, 2).qoe
     assert len(first.qoe_by_minute) == 24 and all(0 <= q <= 100 for q in first.qoe_by_minute)
 
