@@ -16,6 +16,7 @@ Rules of the file
 
 import asyncio
 import hashlib
+import hmac
 import re
 import secrets
 from collections.abc import Mapping
@@ -38,12 +39,12 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from control_api.loops import Loop
 from control_api.problems import Problem
 from control_api.schema import metadata
 from control_api.times import now_ms
 from control_api.webhooks.vault import Vault
 from runtime import logs, metrics
-from runtime.service import Background
 from runtime.sql import Database, SqlError
 
 log = logs.get("control")
@@ -55,6 +56,7 @@ KEPT_MS: Final = 86_400_000
 LEASE_MS: Final = 60_000
 SWEEP_S: Final = 600.0
 PURPOSE: Final = b"headwater idempotent answers"
+PRINTS: Final = b"headwater idempotent fingerprints"
 MAX_CHARS: Final = 255
 _STRING: Final = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')  # RFC 9651 section 3.3.3
 _TOKEN: Final = re.compile(r"[!#-\[\]-~]+")
@@ -94,12 +96,6 @@ def read_key(text: str | None) -> str | None:
     if not 0 < len(key) <= MAX_CHARS or not (string or _TOKEN.fullmatch(text)):
         raise Problem("invalid", f"{HEADER} is no structured-field string")
     return key
-
-
-def fingerprint(method: str, path: str, query: Any, body: Any) -> str:
-    """Of a request as it was understood: spaces and the order of members do not count."""
-    said = msgspec.json.encode([method, path, query, body])
-    return hashlib.sha256(said).hexdigest()
 
 
 @dataclass(slots=True)
@@ -149,6 +145,14 @@ class Claims:
     def __init__(self, database: Database, secret: bytes) -> None:
         self._database = database
         self._vault = Vault(secret, PURPOSE)
+        self._print_key = hmac.digest(secret, PRINTS, hashlib.sha256)
+
+    def fingerprint(self, method: str, path: str, query: Any, body: Any) -> str:
+        """Of a request as it was understood: spaces and the order of members do not count. By a
+        key of ours, since a body may hold a PIN, which a plain digest gives away.
+        """
+        said = msgspec.json.encode([method, path, query, body])
+        return hmac.digest(self._print_key, said, hashlib.sha256).hex()
 
     async def begin(self, account_id: str, key: str, printed: str, at_ms: int) -> Claim:
         """Hold the key, or have the answer; 409 while it is held, 422 for another request."""
@@ -191,7 +195,7 @@ class Claims:
             await claim.settle(connection, answer)
 
     async def release(self, claim: Claim) -> None:
-        """Nothing came of it: the key is free again."""
+        """The key is free again, unless its answer was kept."""
         async with self._database.write() as connection:
             await connection.execute(delete(idempotency_key).where(*claim.held()))
 
@@ -207,7 +211,7 @@ class Claims:
                 log.warning("keys_unswept", error=str(error))
 
 
-def work(services: Any) -> list[Background]:
+def work(services: Any) -> list[Loop]:
     """What keys need done behind them."""
     claims = Claims(services.database, services.secret)
-    return [Background("idempotency-sweep", claims.sweep)]
+    return [Loop("idempotency-sweep", claims.sweep)]

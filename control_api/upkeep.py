@@ -11,6 +11,7 @@ from control_api import qoe
 from control_api.calls import Services
 from control_api.cases import DOMAINS
 from control_api.ledger import Ledger
+from control_api.loops import Loop
 from control_api.outbox.consumer import Consumer
 from control_api.popularity import work as popularity
 from control_api.streams import Streams
@@ -25,7 +26,7 @@ log = logs.get("control")
 REAP_S = 5.0
 
 
-class Debts(Background):
+class Debts(Loop):
     """The ledger's loop, and its last payment."""
 
     def __init__(self, ledger: Ledger) -> None:
@@ -68,5 +69,5 @@ def work(services: Services) -> Sequence[Part]:
         Background("reaper", lambda: reap(playback.streams)),
         popularity.part(services.database),
         Background("access-ear", playback.cases.listen),
-        Background("access-follower", follower.run),
+        Loop("access-follower", follower.run),
     ]

@@ -37,7 +37,8 @@ KEPT_HEADERS = ("ETag", "Location")
 STATUS_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 400: "invalid"}
 ALLOW_HEADERS = (
     "Authorization, Content-Type, CTA-Common-Access-Token, Idempotency-Key, If-Match,"
-    " If-None-Match, Last-Event-ID, SOAPAction, traceparent, tracestate, X-Request-Timeout-Ms"
+    " If-None-Match, Last-Event-ID, Parental-Pin, SOAPAction, traceparent, tracestate,"
+    " X-Request-Timeout-Ms"
 )
 EXPOSE_HEADERS = "ETag, Idempotency-Replayed, Location, Retry-After, X-Request-Id"
 
@@ -110,9 +111,10 @@ class _Endpoint:
             if self.route.keyed:
                 raise Problem("idempotency_required")
             return None
-        said = idempotency.fingerprint(request.method, request.path, call.query, call.body)
+        claims = self.shared.claims
+        said = claims.fingerprint(request.method, request.path, call.query, call.body)
         try:
-            return await self.shared.claims.begin(call.caller.account_id, key, said, call.now_ms)
+            return await claims.begin(call.caller.account_id, key, said, call.now_ms)
         except SqlError as error:
             log.warning("key_unread", path=self.route.path, error=str(error))
             if self.route.decides_access:
@@ -126,9 +128,11 @@ class _Endpoint:
         if claim.replay is not None:
             return _replayed(claim.replay)
         answer: Answer | None = None
+        answered = False
         try:
             response = await self._asked(request, call)
-            if not claim.settled:
+            answered = claim.settled
+            if not answered:
                 answer = _kept(response)
         except Problem as problem:
             if problem.status < 500 and problem.code != "rate_limited":
@@ -139,7 +143,7 @@ class _Endpoint:
             try:
                 if answer is not None:
                     await self.shared.claims.keep(claim, answer)
-                elif not claim.settled:
+                elif not answered:  # settled or not: the commit may have failed
                     await self.shared.claims.release(claim)
             except (SqlError, Problem) as error:
                 log.warning("answer_unkept", path=self.route.path, error=str(error))

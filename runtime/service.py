@@ -18,12 +18,12 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from time import monotonic
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import uvloop
 from aiohttp import web
 
-from runtime import logs
+from runtime import logs, metrics
 from runtime.web import Web
 
 __all__ = ["DRAIN_S", "EXIT_FAILURE", "Background", "Part", "Watched", "Web", "run"]
@@ -34,7 +34,10 @@ CANCEL_AGAIN_S = 0.5
 ABORT_S = 0.5  # after a second signal
 EXIT_FAILURE = 3  # CONTRACT: exit codes
 
+AGAIN_S = 1.0
+
 log = logs.get("runtime")
+AGAIN = metrics.counter("background_again", "failures that endless work outlived", ("name",))
 
 
 class Part(Protocol):
@@ -66,8 +69,10 @@ class Watched(Protocol):
 
 class Background:
     """A part that is one endless coroutine, such as a pump or a prober; its end is the part's
-    death.
+    death, save by an error of `outlives`: then it begins again after `AGAIN_S`.
     """
+
+    outlives: ClassVar[tuple[type[Exception], ...]] = ()
 
     def __init__(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self.name = name
@@ -75,7 +80,16 @@ class Background:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        self._task = asyncio.create_task(self._work(), name=self.name)
+        self._task = asyncio.create_task(self._forever(), name=self.name)
+
+    async def _forever(self) -> None:
+        while True:
+            try:
+                return await self._work()
+            except* self.outlives as failed:
+                AGAIN.labels(self.name).inc()
+                log.error("background_again", part=self.name, exc_info=failed)
+            await asyncio.sleep(AGAIN_S)
 
     def ready(self) -> str | None:
         return None if self._task is not None and not self._task.done() else "not running"

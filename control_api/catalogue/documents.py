@@ -68,12 +68,16 @@ async def load(connection: AsyncConnection, wanted: Sequence[str]) -> dict[str, 
 async def write(
     connection: AsyncConnection, entries: Sequence[types.Entry], known: Collection[str]
 ) -> None:
-    """Store entries whole; `known` are the ids that exist. Parents come before their children."""
+    """Store entries whole; `known` are the ids that exist. Parents come before their children.
+
+    Rows that exist are written in the order of their ids, in which others write them too: else one
+    of two transactions would be a deadlock's victim.
+    """
     old = [entry.id for entry in entries if entry.id in known]
     await clear(connection, old)
     fresh = [_head(entry) for entry in entries if entry.id not in known]
     await _insert(connection, content, fresh)
-    for entry in entries:
+    for entry in sorted(entries, key=lambda entry: entry.id):
         if entry.id in known:
             change = update(content).where(content.c.id == entry.id).values(**_head(entry))
             await connection.execute(change)

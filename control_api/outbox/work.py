@@ -5,12 +5,13 @@ from collections.abc import Sequence
 
 from control_api import events
 from control_api.calls import Services
+from control_api.loops import Loop
 from control_api.outbox.consumer import Consumer
 from control_api.outbox.kafka import GROUP, KafkaSink
 from control_api.outbox.relay import Relay
 from control_api.webhooks import deliveries
 from runtime.kafka import KafkaProducer
-from runtime.service import Background, Part
+from runtime.service import Part
 from runtime.store import MemoryStore
 
 
@@ -24,7 +25,7 @@ def work(services: Services) -> Sequence[Part]:
         spread=[deliveries.spread],
         forgetful=isinstance(services.store, MemoryStore),
     )
-    parts: list[Part] = [Background("event-relay", relay.run)]
+    parts: list[Part] = [Loop("event-relay", relay.run)]
     kafka = services.settings.kafka
     if kafka.servers:
         producer = KafkaProducer(kafka.servers, acks=kafka.acks, tls=kafka.tls)
@@ -36,5 +37,5 @@ def work(services: Services) -> Sequence[Part]:
             KafkaSink(producer, kafka.topic_prefix),
             name=owner,
         )
-        parts += [producer, Background("event-kafka", sink.run)]
+        parts += [producer, Loop("event-kafka", sink.run)]
     return parts

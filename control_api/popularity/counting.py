@@ -6,7 +6,8 @@ Rules of the file
    `edge_mark`, whose row holds other processes off.
 2. A viewer counts once a half-life for a title, its season and its series, or for a channel.
 3. A score halves in a half-life. What would be shown of it goes to the catalogue when it differs by
-   a fiftieth, so that most minutes write little; what has faded is forgotten.
+   a fiftieth, so that most minutes write little; what has faded is forgotten. Rows of the
+   catalogue are written in the order of their ids, as whoever writes many of them does.
 4. Bounded: so many sessions a turn, and so many titles that have a score at all.
 """
 
@@ -177,7 +178,7 @@ async def _show(connection: AsyncConnection, now_ms: int) -> None:
     for kind, table in TABLES.items():
         told = [
             {"of": row.target_id, "to": 0 if row.target_id in over else round(worth[row])}
-            for row in rows
+            for row in sorted(rows, key=lambda row: str(row.target_id))
             if row.kind == kind
             and (row.target_id in over or NOTED * abs(round(worth[row]) - row.shown) > row.shown)
         ]

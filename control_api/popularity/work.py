@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Callable
 
+from control_api.loops import Loop
 from control_api.popularity import counting
 from control_api.times import now_ms
 from runtime import logs
-from runtime.service import Background, Part
+from runtime.service import Part
 from runtime.sql import Database, SqlError
 
 log = logs.get("control")
@@ -29,4 +30,4 @@ async def forever(database: Database, clock: Callable[[], int]) -> None:
 
 
 def part(database: Database) -> Part:
-    return Background("popularity", lambda: forever(database, now_ms))
+    return Loop("popularity", lambda: forever(database, now_ms))

@@ -34,12 +34,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import ids
+from control_api.loops import Loop
 from control_api.outbox import emit_all
 from control_api.schema import rights_window
 from control_api.terms.tables import blackout, edge_mark
 from control_api.times import now_ms, utc
 from runtime import logs
-from runtime.service import Background
 from runtime.sql import Database, SqlError
 
 log = logs.get("control")
@@ -211,6 +211,6 @@ def _parted(rows: Sequence[Any], at_ms: int) -> tuple[list[Any], list[Any]]:
     )
 
 
-def work(services: Any) -> list[Background]:
+def work(services: Any) -> list[Loop]:
     """What tells of time."""
-    return [Background("edges", Edges(services.database).forever)]
+    return [Loop("edges", Edges(services.database).forever)]

@@ -4,11 +4,12 @@ import secrets
 from collections.abc import Sequence
 
 from control_api.calls import Services
+from control_api.loops import Loop
 from control_api.webhooks.dispatcher import Dispatcher
 from control_api.webhooks.sender import Sender, fetcher
 from control_api.webhooks.vault import Vault
 from runtime.clock import SYSTEM
-from runtime.service import Background, Part
+from runtime.service import Part
 
 
 def work(services: Services) -> Sequence[Part]:
@@ -19,4 +20,4 @@ def work(services: Services) -> Sequence[Part]:
     dispatcher = Dispatcher(
         services.database, services.store, sender, settings, owner=secrets.token_hex(8)
     )
-    return [client, Background("webhooks", dispatcher.run)]
+    return [client, Loop("webhooks", dispatcher.run)]

@@ -1,16 +1,26 @@
 """Idempotency-Key: one effect and one answer, whatever dies in between (CTL-156)."""
 
 import asyncio
+import hashlib
 from secrets import token_hex
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from control_api import seed
-from control_api.idempotency import KEPT_MS, LEASE_MS, Answer, Claims, idempotency_key, read_key
+from control_api.idempotency import (
+    KEPT_MS,
+    LEASE_MS,
+    Answer,
+    Claim,
+    Claims,
+    idempotency_key,
+    read_key,
+)
 from control_api.problems import Problem
 from control_api.schema import playback_session
 from control_api.terms import books
@@ -128,6 +138,39 @@ async def test_effect_and_answer_come_together_or_not_at_all(home: Any, monkeypa
     headers = home.bearer(now_s=home.wheel.now_ms() // 1_000, scopes=frozenset({"rights:write"}))
     listed = (await home.send("GET", path, headers=headers))[1]["items"]
     assert [each["document"]["name"] for each in listed].count("Nights") == 1
+
+
+async def test_a_commit_that_fails_frees_the_key(home: Any, monkeypatch: Any) -> None:
+    """An answer that was to be kept with its effect went with it."""
+    package = {"kind": "svod", "tier": 0, "name": "Dawns"}
+    key, path = token_hex(8), "/v1/admin/packages"
+    settle, failing = Claim.settle, [True]
+    engine = home.database._writer.sync_engine
+
+    async def doomed(claim: Claim, connection: Any, answer: Answer) -> None:
+        await settle(claim, connection, answer)
+
+        @event.listens_for(engine, "commit", once=True)
+        def _fails(_: Any) -> None:
+            if failing:
+                raise SqlError("unavailable", failing.pop() and "test")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Claim, "settle", doomed)
+        assert (await post(home, path, package, key))[0] == 503
+    assert not failing and await count(home, idempotency_key) == 0
+    assert (await post(home, path, package, key))[0::2] == (201, False)
+    assert (await post(home, path, package, key))[0::2] == (201, True)
+
+
+def test_a_fingerprint_gives_no_short_secret_away() -> None:
+    """Whoever reads the table cannot try all PINs of four to eight digits."""
+    said = ("PUT", "/v1/parental", None, {"pin": "1234", "name": "Ada"})
+    one, other = (Claims(None, secret).fingerprint(*said) for secret in (b"one", b"other"))  # type: ignore[arg-type]
+    plain = hashlib.sha256(msgspec.json.encode(list(said))).hexdigest()
+    assert len({one, other, plain}) == 3
+    again = (*said[:3], {"pin": "1234", "name": "Ada"})
+    assert Claims(None, b"one").fingerprint(*again) == one  # type: ignore[arg-type]
 
 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=255))
