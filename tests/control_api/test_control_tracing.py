@@ -68,7 +68,10 @@ async def collector() -> AsyncIterator[Collector]:
 
 
 @pytest.fixture
-async def exporter(collector: Collector) -> AsyncIterator[telemetry.Exporter]:
+async def exporter(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[telemetry.Exporter]:
+    monkeypatch.setattr(telemetry, "FLUSH_S", 60)  # the collector is on this loop
     settings = Telemetry(
         otlp_url=f"{collector.listener.url}/v1/traces",
         headers={"api-key": "hunter2"},
