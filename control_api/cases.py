@@ -10,7 +10,10 @@ Rules of the file
 4. A miss is one statement about the account. What is so whoever asks, a target's terms, is kept
    apart: another account's question about it reads only what is the account's. A copy is as old as
    the terms that it was made with. A recording's terms are its account's and move with it, so they
-   are read each time.
+   are read each time; what is told of its channel is told of it.
+5. Changes are numbered as they are told. What was read under a number holds until one of its
+   subjects has a higher one, so a change during the reading counts, also of a channel that the
+   reading was to find.
 """
 
 import asyncio
@@ -79,19 +82,25 @@ class Cases:
         self._copies: OrderedDict[Question, _Copy] = OrderedDict()
         self._terms: OrderedDict[tuple[rights.Kind, str], _Terms] = OrderedDict()
         self._epochs: dict[str, int] = {}
+        self._told = 0
         self._swept = 0
+        self._forgotten = 0
         self._flight: SingleFlight[Question, _Copy] = SingleFlight()
 
     def epoch(self, *subjects: str) -> int:
-        """Grows when one of them, accounts or what is played, was told to have changed."""
-        known, grown = self._epochs, 0
+        """Which change was the last to be told of them, accounts or what is played; of none, of
+        all. Running sessions do not ask again for `EVERYTHING`.
+        """
+        if not subjects:
+            return self._told
+        known, last = self._epochs, self._forgotten
         for subject in subjects:
-            grown += known.get(subject, 0)
-        return grown
+            last = max(last, known.get(subject, 0))
+        return last
 
-    def _stamp(self, *subjects: str) -> int:
-        """The epoch that copies are under: running sessions do not ask again for `EVERYTHING`."""
-        return self._swept + self.epoch(*subjects)
+    def _holds_since(self, epoch: int, *subjects: str) -> bool:
+        """Was nothing told of them, nor of everything, after this change?"""
+        return epoch >= max(self._swept, self.epoch(*subjects))
 
     async def get(self, question: Question, now_ms: int) -> Found:
         """The facts, and where they came from; 401 when the account is gone."""
@@ -106,18 +115,21 @@ class Cases:
         return Found(copy.case, copy.in_use, source)
 
     async def _holds(self, copy: _Copy, question: Question, now_ms: int) -> bool:
-        account_id, _, _, target_id = question
-        if (
-            copy.epoch != self._stamp(account_id, target_id)
-            or now_ms - copy.read_ms >= self._kept_ms
-        ):
+        if now_ms - copy.read_ms >= self._kept_ms or not self._current(copy, question):
             return False
         if now_ms - copy.checked_ms < min(FRESH_MS, self._kept_ms):
             return True
-        if await self._version(account_id) != copy.version:
+        if await self._version(question[0]) != copy.version:
             return False
         copy.checked_ms = now_ms
         return True
+
+    def _current(self, copy: _Copy, question: Question) -> bool:
+        account_id, _, _, target_id = question
+        target = copy.case.target if copy.case else None
+        return self._holds_since(
+            copy.epoch, account_id, target_id, target.channel_id if target else ""
+        )
 
     async def _version(self, account_id: str) -> bytes:
         """Of the account's access; empty: never changed; `?`: unknown, as good as changed."""
@@ -132,14 +144,14 @@ class Cases:
         except SqlError as error:
             if old is None or now_ms - old.read_ms > STALE_MS:
                 raise
-            if old.epoch != self._stamp(question[0], question[3]):
+            if not self._current(old, question):
                 raise
             log.warning("stale_rights", error=str(error))
             return old, "stale"
 
     async def _load(self, question: Question, now_ms: int) -> _Copy:
         account_id, device_id, kind, target_id = question
-        epoch = self._stamp(account_id, target_id)
+        epoch = self._told
         version = await self._version(account_id) if self._kept_ms else b"?"
         known = await self._terms_of(kind, target_id, now_ms)
         bought, unseen_ms = rights.bought(kind, target_id), 1_000 * self._times.ttl_s
@@ -156,10 +168,14 @@ class Cases:
         return copy
 
     async def _terms_of(self, kind: rights.Kind, target_id: str, now_ms: int) -> _Terms:
-        epoch = self._stamp(target_id)
         known = self._terms.get((kind, target_id))
-        if known is not None and known.epoch == epoch and now_ms - known.read_ms < self._kept_ms:
+        if (
+            known is not None
+            and now_ms - known.read_ms < self._kept_ms
+            and self._holds_since(known.epoch, target_id)
+        ):
             return known
+        epoch = self._told
         terms = await rights.find_terms(self._database.ask, kind, target_id, now_ms)
         known = _Terms(terms, now_ms, epoch)
         if kind != "recording":
@@ -171,14 +187,16 @@ class Cases:
 
     def forget(self, subject: str) -> None:
         """Something of this account, title or channel changed; or `EVERYTHING`."""
+        self._told += 1
         if subject == EVERYTHING:
-            self._swept += 1
+            self._swept = self._told
             return
-        self._epochs[subject] = self._epochs.get(subject, 0) + 1
+        self._epochs[subject] = self._told
         if len(self._epochs) > MAX_EPOCHS:
             self._copies.clear()
             self._terms.clear()
             self._epochs.clear()
+            self._forgotten = self._told
 
     async def heard(self, event: events.Event) -> None:
         """A committed change of one of `DOMAINS`, from the outbox."""

@@ -104,6 +104,7 @@ class Playback:
         default_class: types.DeviceClass,
         now_ms: int,
     ) -> types.StartAnswer:
+        looked = self.cases.epoch()
         cleared = await self.judge.clear(caller, body, default_class, now_ms)
         cti = secrets.token_bytes(CTI_BYTES)
         newcomer = sessions.Newcomer(
@@ -147,8 +148,9 @@ class Playback:
                 await self.cases.changed(caller.account_id)
             known = await self.streams.known(caller.account_id, session_id)
             known.watched_id = cleared.target.id
+            known.channel_id = cleared.target.channel_id
             known.until_ms = cleared.allowed.expires_ms
-            known.reviewed = self.cases.epoch(known.account_id, known.watched_id)
+            known.reviewed = looked
             in_use, decision, (token, expires_ms) = (
                 recorded.result(),
                 decided.result(),
@@ -255,16 +257,18 @@ class Playback:
         it ends and when the token needs a new one, at half its life or where another process made
         it (CTL-132).
         """
-        epoch = self.cases.epoch(known.account_id, known.watched_id)
+        subjects = (known.account_id, known.watched_id, known.channel_id)
         half_ms = 500 * self._settings.content_token_s
         late = known.renewed_ms is None or now_ms - known.renewed_ms >= half_ms
         due = late or now_ms >= known.until_ms
-        if not due and known.reviewed == epoch:
+        if not due and known.reviewed >= self.cases.epoch(*subjects):
             return ()
+        looked = self.cases.epoch()
         case, verdict, slot = await self.judge.again(known, now_ms)
         target = case.target
-        known.reviewed = epoch
-        known.watched_id = target.id if target else known.watched_id
+        known.reviewed = looked
+        if target is not None:
+            known.watched_id, known.channel_id = target.id, target.channel_id
         if isinstance(verdict, Denied) or target is None:
             reason = verdict.code if isinstance(verdict, Denied) else "content_not_found"
             log.info(

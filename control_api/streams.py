@@ -63,6 +63,7 @@ class Known:
     renewed_ms: int | None = None
     reviewed: int = -1  # the epoch when its access was last looked at
     watched_id: str = ""  # the title, channel or recording whose rights count, once looked at
+    channel_id: str = ""  # a recording's, whose rights are its own
     until_ms: int = NEVER_MS  # when access ends as far as is known
     profile_id: str | None = None
     pin_passed: bool = False
