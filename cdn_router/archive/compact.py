@@ -54,10 +54,17 @@ def live(text: bytes) -> Live:
         raise ValueError(f"{LIVE}: {error}") from None
 
 
-async def compact(store: ObjectStore, prefix: str, now_ms: int, kept_days: int = 0) -> int:
+async def compact(
+    store: ObjectStore,
+    prefix: str,
+    now_ms: int,
+    kept_days: int = 0,
+    resting: dict[str, int] | None = None,
+) -> int:
     """One round over all hours below a prefix; how many files were put into others. Hours that are
-    over for longer than `kept_days` go; 0 keeps all. ValueError or OSError, after the others, for
-    an hour in which something is not what it was.
+    over for longer than `kept_days` go; 0 keeps all. `resting` is for the caller to hold: hours in
+    which nothing was left to do are looked into again when their listing changes. ValueError, after
+    the others, for an hour in which something is not what it was.
     """
     hours: dict[str, list[ObjectInfo]] = {}
     after = ""
@@ -65,19 +72,26 @@ async def compact(store: ObjectStore, prefix: str, now_ms: int, kept_days: int =
         after = page[-1].name
         for info in page:
             hours.setdefault(info.name.rpartition("/")[0], []).append(info)
+    resting = {} if resting is None else resting
+    for hour in resting.keys() - hours.keys():
+        del resting[hour]
     count, broken = 0, None
     for hour, infos in hours.items():
+        listing = hash(tuple(infos))
         if kept_days and _over_ms(hour) + kept_days * DAY_MS <= now_ms:
             for info in infos:
                 await store.delete(info.name)
-        elif _over_ms(hour) + SETTLED_S * 1000 <= now_ms:
+        elif _over_ms(hour) + SETTLED_S * 1000 <= now_ms and resting.get(hour) != listing:
             try:
-                count += await _hour(store, hour, infos, now_ms)
+                put, rests = await _hour(store, hour, infos, now_ms)
+                count += put
+                if rests:
+                    resting[hour] = listing
             except ObjectError as error:
                 if error.code not in {"changed", "exists", "not_found"}:
                     raise  # another node was as quick
-            except (ValueError, OSError) as error:
-                broken = type(error)(f"{hour}: {error}")
+            except (ValueError, TypeError, OSError, pa.ArrowException) as error:
+                broken = ValueError(f"{hour}: {error}")
     if broken is not None:
         raise broken
     return count
@@ -92,7 +106,10 @@ def _over_ms(hour: str) -> int:
     return (int(began.timestamp()) + 3600) * 1000
 
 
-async def _hour(store: ObjectStore, hour: str, infos: Sequence[ObjectInfo], now_ms: int) -> int:
+async def _hour(
+    store: ObjectStore, hour: str, infos: Sequence[ObjectInfo], now_ms: int
+) -> tuple[int, bool]:
+    """How many files it put into others, and whether there is nothing left that time makes due."""
     named = {info.name.rpartition("/")[2]: info for info in infos}
     old, etag = Live(), None
     if LIVE in named:
@@ -101,8 +118,9 @@ async def _hour(store: ObjectStore, hour: str, infos: Sequence[ObjectInfo], now_
         if now_ms - held.info.modified_ms >= KEPT_S * 1000:
             for name in [name for name in old.replaced if name in named]:
                 await store.delete(f"{hour}/{name}")
-    for name in named.keys() - set(old.merged):
-        if name.startswith(MERGED) and now_ms - named[name].modified_ms >= KEPT_S * 1000:
+    unnamed = [name for name in named if name.startswith(MERGED) and name not in old.merged]
+    for name in unnamed:
+        if now_ms - named[name].modified_ms >= KEPT_S * 1000:
             await store.delete(f"{hour}/{name}")
     gone = {LIVE, *old.replaced, *old.merged}
     small = [
@@ -119,11 +137,11 @@ async def _hour(store: ObjectStore, hour: str, infos: Sequence[ObjectInfo], now_
         new.merged.append(merged)
         new.replaced += names
     if len(new.merged) == len(old.merged):
-        return 0
+        return 0, not unnamed and named.keys().isdisjoint(old.replaced)
     body = msgspec.json.encode(new)
     name = f"{hour}/{LIVE}"
     await store.put(name, body, if_absent=etag is None, if_match=etag)
-    return len(new.replaced) - len(old.replaced)
+    return len(new.replaced) - len(old.replaced), False
 
 
 def _groups(small: Sequence[ObjectInfo]) -> Iterator[list[ObjectInfo]]:

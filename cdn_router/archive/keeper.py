@@ -57,25 +57,29 @@ class Archive:
         self._store = store
         self._clock = clock
         self._kept_days = kept_days
-        self._task: asyncio.Task[None] | None = None
+        self._resting: dict[str, dict[str, int]] = {shelf.prefix: {} for shelf in self._shelves}
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        self._task = asyncio.create_task(self._rounds())
+        works = (self._rounds(), self._compactions())
+        self._tasks = [asyncio.create_task(work) for work in works]
 
     def ready(self) -> str | None:
-        return None if self._task is not None and not self._task.done() else "not running"
+        return None if self._tasks and not any(t.done() for t in self._tasks) else "not running"
 
     async def watch(self) -> None:
-        if self._task is not None:
-            await asyncio.shield(self._task)
+        if self._tasks:
+            done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
 
     async def drain(self) -> None:
         """Still takes what requests in flight bring."""
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for shelf in self._shelves:
             shelf.journal.turn()
         with suppress(TimeoutError):  # what is left is stored after the next start
@@ -83,7 +87,7 @@ class Archive:
                 await self.store()
 
     async def _rounds(self) -> None:
-        turned_s = compacted_s = self._clock.monotonic_s()
+        turned_s = self._clock.monotonic_s()
         while True:
             await asyncio.sleep(SYNC_S)
             now_s = self._clock.monotonic_s()
@@ -94,9 +98,12 @@ class Archive:
                     shelf.journal.turn()
             turned_s = now_s if now_s - turned_s >= TURN_S else turned_s
             await self.store()
-            if now_s - compacted_s >= COMPACT_S:
-                compacted_s = now_s
-                await self.compact()
+
+    async def _compactions(self) -> None:
+        """Apart from the rounds: what comes in waits for no merge and no listing of the past."""
+        while True:
+            await asyncio.sleep(COMPACT_S)
+            await self.compact()
 
     async def store(self) -> None:
         """Store all files that have ended; what fails stays for the next round."""
@@ -115,8 +122,8 @@ class Archive:
         """Put the small files of past hours into larger ones; let go what is too old."""
         try:
             for shelf in self._shelves:
-                now_ms = self._clock.now_ms()
-                count = await compact(self._store, shelf.prefix, now_ms, self._kept_days)
+                now_ms, resting = self._clock.now_ms(), self._resting[shelf.prefix]
+                count = await compact(self._store, shelf.prefix, now_ms, self._kept_days, resting)
                 COMPACTED.inc(count)
         except (ObjectError, OSError, ValueError) as error:  # or an object is not what it was
             log.warning("archive_not_compacted", reason=str(error))

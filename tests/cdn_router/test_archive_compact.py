@@ -12,9 +12,11 @@ from pydantic import SecretStr
 
 from cdn_router.archive import compact as subject
 from cdn_router.archive.compact import LIVE, compact
+from cdn_router.archive.opening import opened
 from cdn_router.archive.reading import dataset
 from runtime import sections
-from runtime.objects import FolderStore, ObjectError, ObjectStore, S3Store
+from runtime.clock import SYSTEM
+from runtime.objects import FolderStore, Object, ObjectError, ObjectStore, S3Store
 
 HOUR = "qoe/date=2023-11-14/hour=22"
 OVER_MS = 1_700_002_800_000
@@ -169,6 +171,62 @@ async def test_a_broken_hour_is_told_of_and_left(tmp_path: Path, name: str) -> N
         await compact(store, "qoe", OVER_MS + 300_000)
     assert LIVE in await names(store), "the others go on"
     assert len(await store.find(f"{earlier}/")) == 2 + (name == LIVE), "nothing of it went"
+
+
+WORDS = io.BytesIO()
+pq.write_table(pa.table({"value": ["words"]}), WORDS)
+
+
+@pytest.mark.parametrize(
+    ("name", "body"), [(LIVE, b'{"merged":["\xff"]}'), ("0-n-1.parquet", WORDS.getvalue())]
+)
+async def test_one_bad_object_ends_no_archive(tmp_path: Path, name: str, body: bytes) -> None:
+    """What is no UTF-8; a column whose type changed."""
+    store = FolderStore(tmp_path)
+    await store.start()
+    await filled(store)
+    earlier = HOUR.replace("22", "21")
+    for number in range(1, 3):
+        await store.put(f"{earlier}/{number}-n-1.parquet", parquet(300 + number))
+    await store.put(f"{earlier}/{name}", body)
+    with pytest.raises(ValueError, match="hour=21"):
+        await compact(store, "qoe", OVER_MS + 300_000)
+    assert LIVE in await names(store), "the others go on"
+    await opened(store, tmp_path / "journal", "n", 1 << 20, SYSTEM).archive.compact()
+
+
+class Counted(FolderStore):
+    """A folder that counts what is asked of it."""
+
+    gets = 0
+
+    async def get(self, name: str, **options: object) -> Object:
+        self.gets += 1
+        return await super().get(name, **options)  # type: ignore[arg-type]
+
+
+async def test_an_hour_at_rest_costs_nothing_until_it_changes(tmp_path: Path) -> None:
+    """It rests once nothing is left that time alone makes due."""
+    store, resting = Counted(tmp_path), dict[str, int]()
+    await store.start()
+    await filled(store)
+
+    async def round_(now_ms: int) -> tuple[int, int]:
+        before = store.gets
+        return await compact(store, "qoe", now_ms, 0, resting), store.gets - before
+
+    assert (await round_(OVER_MS + 300_000))[0] == 6
+    assert await round_(OVER_MS + 300_000) == (0, 1) == await round_(OVER_MS + 300_000)
+    await round_(LATER_MS)
+    assert len(await names(store)) == 2, "what was replaced went, though nothing had changed"
+    assert await round_(LATER_MS) == (0, 1)
+    assert await round_(LATER_MS) == (0, 0) and HOUR in resting
+    for number in range(2):
+        await store.put(f"{HOUR}/9-late-{number}.parquet", parquet(200 + number))
+    assert (await round_(LATER_MS))[0] == 2
+    await compact(store, "qoe", LATER_MS, 1, resting)
+    await compact(store, "qoe", LATER_MS, 1, resting)
+    assert not resting, "nor is it remembered for longer than it is there"
 
 
 async def test_large_files_stay_and_groups_have_a_size(
