@@ -93,8 +93,10 @@ class Journal:
     def _open(self, now_ms: int) -> None:
         self._number += 1
         path = self._folder / f"{now_ms:013d}-{self._node}-{self._number}{self._suffix}"
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        begun = path.with_name(f"{path.name}.begun")  # which `ended` passes over
+        self._file = os.open(begun, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         fcntl.flock(self._file, fcntl.LOCK_EX)
+        begun.rename(path)
 
 
 def _idle(path: Path) -> bool:

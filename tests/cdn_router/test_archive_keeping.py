@@ -1,5 +1,7 @@
 """The journal and its Parquet: nothing acknowledged is lost, everything can be queried."""
 
+import asyncio
+import fcntl
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
+from cdn_router.archive import keeper
 from cdn_router.archive.journal import Frame, Journal, frames
 from cdn_router.archive.opening import opened
 from cdn_router.archive.reading import dataset
@@ -17,7 +20,7 @@ from cdn_router.cells.place import Place
 from cdn_router.cmcd.decode import decode_line
 from cdn_router.errors import Busy
 from runtime.clock import SYSTEM
-from runtime.objects import FolderStore, ObjectError
+from runtime.objects import FolderStore, ObjectError, ObjectInfo
 
 NOW_MS = 1_700_000_000_000
 LINES = [
@@ -170,3 +173,62 @@ async def test_parquet_by_the_hour_can_be_queried(tmp_path: Path) -> None:
     assert found.column("network").to_pylist() == ["192.0.2"]
     assert pq.read_schema(tmp_path / "objects" / names[0]).field("at_ms").type == "int64"
     await store.stop()
+
+
+class Endless(FolderStore):
+    """A store whose listing never ends."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.asked, self.stored = asyncio.Event(), asyncio.Event()
+
+    async def find(self, prefix: str, **options: object) -> list[ObjectInfo]:
+        self.asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def put(self, name: str, body: bytes, **options: object) -> str:
+        self.stored.set()
+        return await super().put(name, body)
+
+
+async def test_what_comes_in_waits_for_no_compaction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SYNC_S", "TURN_S", "COMPACT_S"):
+        monkeypatch.setattr(keeper, name, 0.001)
+    store = Endless(tmp_path / "objects")
+    await store.start()
+    archive = opened(store, tmp_path / "journal", "n", 1 << 20, SYSTEM)
+    await archive.archive.start()
+    watch = asyncio.create_task(archive.archive.watch())
+    async with asyncio.timeout(60):
+        await store.asked.wait()
+        archive.keep(LINES[0], "192.0.2.7", NOW_MS)
+        await store.stored.wait()
+    assert archive.archive.ready() is None and not watch.done()
+    await archive.archive.stop()
+    await asyncio.wait([watch])
+    await store.stop()
+
+
+def test_no_other_worker_takes_a_file_at_its_birth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One who looks when the file is there and its lock is not yet."""
+    journal, other = Journal(tmp_path, "n", 1000), Journal(tmp_path, "m", 1000)
+    lock = fcntl.flock
+
+    def late(file: int, kind: int) -> None:
+        if kind == fcntl.LOCK_EX:
+            for path in other.ended():
+                other.stored(path)
+        lock(file, kind)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    journal.append(b"kept", "", NOW_MS)
+    assert other.ended() == [], "it has a writer"
+    journal.turn()
+    [path] = other.ended()
+    assert [frame.body for frame in frames(path.read_bytes())] == [b"kept"]
+    assert list(tmp_path.iterdir()) == [path]
