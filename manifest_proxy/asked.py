@@ -42,7 +42,7 @@ class Asked(NamedTuple):
     rules: Ruleset | None
     found: cat.Found
     chosen: Chosen
-    replaced: bool = False
+    replaced: bool = False  # by a title in its place, which tells nobody of its rules
     skips: bool = False  # whether a delta of our own is asked for
     since_ms: int = 0  # publishTime of the MPD that a patch of our own is to begin with
 
@@ -108,12 +108,22 @@ class Asked(NamedTuple):
         target = self._stand_in(blackout.replacement) if blackout.replacement else ""
         if not target or self.since_ms:
             raise BlackoutError("blackout", "not to be watched here and now")
-        return self._replace(path=target, target=target, rules=None, replaced=True)
+        return self._replace(path=target, target=target).stood_in()
+
+    def stood_in(self) -> "Asked":
+        """With a title in its place, as that is."""
+        return self._replace(rules=None, replaced=True)
 
     @property
     def key(self) -> Hashable:
         """Of what is compiled (MP-44)."""
-        return self.cohort, self.session, self.rules and self.rules.digest, self.skips
+        rules = self.rules and self.rules.digest
+        return self.cohort, self.session, rules, self.skips, self.replaced
+
+    @property
+    def shares(self) -> bool:
+        """Whether its URL says all that its copy depends on."""
+        return not self.replaced and (self.rules is None or self.rules.shares)
 
 
 class Medium(NamedTuple):

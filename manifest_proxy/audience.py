@@ -17,7 +17,7 @@ from .asked import Asked, Asking
 from .copies import Copies
 from .errors import ProxyError
 from .press import Press
-from .spots import FOREVER_S, Spots
+from .spots import Spots
 from .upstream import Version
 
 MAX_SEATS = 4096
@@ -63,9 +63,11 @@ class Audience:
             if len(self._seats) >= MAX_SEATS:
                 self._seats.clear()
             self._seats[segment] = seat
-        if seat.until_s < FOREVER_S and self._clock.monotonic_s() >= seat.until_s:
+        now_s = self._clock.monotonic_s()
+        if now_s >= seat.until_s:
             return None
-        return seat.copies.copy(token, sid, coded=coded, pattern=seat.pattern)
+        left_s = self._version.fresh_until_s - now_s
+        return seat.copies.copy(token, sid, coded=coded, pattern=seat.pattern, left_s=left_s)
 
     def _seated(self, segment: str) -> Seat | None:
         asked = self._asking.again(self._asked, segment)

@@ -29,18 +29,19 @@ class Copies:
         template: Template,
         content_type: str,
         folders: tuple[str, str] = ("", ""),
-        shared_s: int = 0,
+        *,
+        shares: bool = False,
     ) -> None:
-        """`folders` are what bits of a viewer's pattern choose between; `shared_s` how long a CDN
-        may hold the one for all, where there is one.
+        """`folders` are what bits of a viewer's pattern choose between; with `shares` a CDN may
+        hold the one for all, where there is one, for as long as its version is fresh.
         """
         self.template = template
         self._folders = folders[0].encode(), folders[1].encode()
-        self._shared: Entity | None = None
+        self._shares = shares
+        self._shared: dict[str, Entity] = {}  # the last, by what caches are told
         self._coded: Counter[int] = Counter()  # copies by the size of their tokens
         self._zipped: dict[int, Stream | None] = {}
         self._content_type = content_type
-        self._shared_control = f"public, max-age={shared_s}" if shared_s else PERSONAL
         self._mold = Mold(content_type, cache_control=PERSONAL, ranges=False)
         self._coding = Mold(content_type, cache_control=PERSONAL, ranges=False, headers=CODED)
         marked = template.render(b"\0t", b"\0s")  # no text holds a NUL, so holes show
@@ -51,23 +52,39 @@ class Copies:
         """Whether a copy says which session it is of."""
         return self.template.render(b"", b"\0s") != self.template.render(b"", b"")
 
-    def copy(self, token: bytes, sid: bytes, *, coded: bool, pattern: bytes = b"") -> Entity:
-        """A viewer's answer; `coded` when gzip is welcome. A shared one is made once, with both."""
+    def copy(
+        self,
+        token: bytes,
+        sid: bytes,
+        *,
+        coded: bool,
+        pattern: bytes = b"",
+        left_s: float = 0.0,
+    ) -> Entity:
+        """A viewer's answer; `coded` when gzip is welcome. One for all is made once, with both, and
+        told anew when other seconds are left of its version's lifetime (`left_s`).
+        """
         if self.template.holes:
             return self._entity(token, sid if self.named else b"", pattern, coded=coded)
-        if self._shared is None:
-            self._shared = self._whole()
-        return self._shared
+        control = f"public, max-age={int(left_s)}" if self._shares and left_s >= 1 else PERSONAL
+        if control not in self._shared:
+            self._shared = {control: self._whole(control)}
+        return self._shared[control]
 
-    def _whole(self) -> Entity:
+    @cached_property
+    def _bodies(self) -> tuple[bytes, bytes | None]:
         """The one for all, as it is and coded."""
         body = self.template.render()
+        return body, _coded(body) if len(body) >= GZIP_FROM_BYTES else None
+
+    def _whole(self, control: str) -> Entity:
+        body, coded = self._bodies
         return Entity(
             body,
             etag=self._tag(b"", b"", b""),
             content_type=self._content_type,
-            cache_control=self._shared_control,
-            gzip=_coded(body) if len(body) >= GZIP_FROM_BYTES else None,
+            cache_control=control,
+            gzip=coded,
             ranges=False,
         )
 

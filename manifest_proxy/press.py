@@ -70,9 +70,8 @@ class Press:
         marks = asked.rules.watermark if asked.rules else None
         template = self._template(asked, version.body, version, spots)
         folders = marks.folders if marks else ("", "")
-        is_shared = self._shares and not asked.replaced and (not asked.rules or asked.rules.shares)
-        shared_s = int(version.lifetime_s) if is_shared else 0
-        return Copies(template, CONTENT_TYPES[asked.kind], folders, shared_s)
+        shares = self._shares and asked.shares
+        return Copies(template, CONTENT_TYPES[asked.kind], folders, shares=shares)
 
     def _template(self, asked: Asked, body: bytes, version: Version, spots: Spots) -> Template:
         return compile_manifest(

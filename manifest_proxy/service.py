@@ -152,7 +152,7 @@ class Service:
         """A title in place of one whose origin is down; when it is not there either, `error`."""
         try:
             version = await self._upstream.get(wanted.asked.slate)
-            as_it_is = wanted._replace(asked=wanted.asked._replace(rules=None))
+            as_it_is = wanted._replace(asked=wanted.asked.stood_in())
             return self._rendered(as_it_is, version, request, Spots())
         except ProxyError:
             return self._refused(error, wanted.asked.kind)
@@ -186,7 +186,8 @@ class Service:
         self._counted[asked.kind, "ok"] += 1
         coded = "gzip" in (request.header("accept-encoding") or "")
         pattern = self._asking.pattern(asked)
-        return copies.copy(wanted.token, wanted.sid, coded=coded, pattern=pattern)
+        left_s = version.fresh_until_s - self._clock.monotonic_s()
+        return copies.copy(wanted.token, wanted.sid, coded=coded, pattern=pattern, left_s=left_s)
 
     def _hold(
         self, asked: Asked, version: Version, request: Request, spots: Spots, left_s: float
