@@ -1,4 +1,4 @@
-"""A recording has the rights of its channel: what is told of that counts at once (CTL-83, CTL-132)."""
+"""A recording has the rights of its channel: what is told of that counts at once (CTL-132)."""
 
 from secrets import token_hex
 from typing import Any
