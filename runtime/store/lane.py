@@ -9,8 +9,11 @@ Rules of the file
 2. An answer is of the oldest command without one; a caller that left meanwhile misses it.
 3. One timer for all. A command unanswered for `timeout_s` is late; where nothing at all was heard
    since it left, the connection is given up with everything on it. A loop that stood still for
-   longer than `STALL_S` looks at what came in before it judges.
+   longer than `STALL_S` looks once at what came in before it judges.
 4. Nothing is sent twice.
+5. All that need a connection wait for one attempt, `timeout_s` at most, and share its error.
+6. A reply that the server does not serve is StoreError (`replies`); where another may, the
+   connection is given up.
 """
 
 import asyncio
@@ -23,10 +26,10 @@ from redis import asyncio as driver
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ServerGone
-from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as ServerLate
 
 from runtime import tracing
+from runtime.store import replies
 from runtime.store.interface import StoreError
 
 Word = str | bytes | int | float
@@ -51,7 +54,12 @@ class Lane:
         self._url = url
         self._timeout_s = timeout_s
         self._wire: _Wire | None = None
-        self._opening = asyncio.Lock()
+        self._opening: asyncio.Task[_Wire] | None = None
+        self._closed = False
+
+    def open(self) -> None:
+        """May be asked, which it may from the beginning, after it was closed."""
+        self._closed = False
 
     async def ask(self, *command: Word) -> Any:
         """One command's answer."""
@@ -65,19 +73,37 @@ class Lane:
             return await asyncio.gather(*[wire.send(command) for command in commands])
 
     async def close(self) -> None:
-        """What waits is answered with an error."""
+        """What waits is answered with an error, and so is what is asked from now on. Takes what is
+        left of an attempt to connect."""
+        self._closed = True
+        if self._opening is not None:
+            await asyncio.wait([self._opening])
+        await self._drop()
+
+    async def _drop(self) -> None:
         wire, self._wire = self._wire, None
         if wire is not None:
             await wire.close()
 
     async def _open(self) -> "_Wire":
+        if self._closed:
+            raise StoreError("unavailable", "closed")
         if self._wire is not None and not self._wire.lost:
             return self._wire
-        async with self._opening:
-            if self._wire is None or self._wire.lost:
-                await self.close()
-                self._wire = _Wire(await self._connected(), self._timeout_s)
-            return self._wire
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._opened())
+            self._opening.add_done_callback(self._attempted)
+        return await asyncio.shield(self._opening)
+
+    async def _opened(self) -> "_Wire":
+        await self._drop()
+        self._wire = wire = _Wire(await self._connected(), self._timeout_s)
+        return wire
+
+    def _attempted(self, attempt: "asyncio.Task[_Wire]") -> None:
+        self._opening = None
+        if not attempt.cancelled():
+            attempt.exception()  # everybody who waited may have left
 
     async def _connected(self) -> Any:
         pool: Any = driver.ConnectionPool.from_url(
@@ -110,11 +136,12 @@ class _Wire(asyncio.Protocol):
         self._connection = connection  # kept: it closes its socket when it is forgotten
         self._timeout_s = timeout_s
         self._loop = asyncio.get_running_loop()
-        self._reader = hiredis.Reader(replyError=ResponseError)
+        self._reader = hiredis.Reader(replyError=replies.error)
         self._waiting: deque[_Waiting] = deque()
         self._heard_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._look_s = 0.0  # when the timer is to fire
+        self._postponed = False
         self._transport: Any = connection._writer.transport
         self._transport.set_protocol(self)
 
@@ -135,9 +162,11 @@ class _Wire(asyncio.Protocol):
             self._reader.feed(data)
             while (answer := self._reader.gets()) is not False:
                 waiter = self._waiting.popleft().answer
+                if isinstance(answer, replies.Refused) and answer.elsewhere:
+                    self._transport.abort()
                 if waiter.done():
                     continue
-                if isinstance(answer, ResponseError):
+                if isinstance(answer, Exception):
                     waiter.set_exception(answer)
                 else:
                     waiter.set_result(answer)
@@ -164,7 +193,9 @@ class _Wire(asyncio.Protocol):
     def _look(self) -> None:
         """What is late, and when to look again."""
         self._timer, now_s = None, self._loop.time()
-        if now_s - self._look_s > STALL_S:
+        stalled = now_s - self._look_s > STALL_S
+        self._postponed = stalled and not self._postponed
+        if self._postponed:
             self._look_in(STALL_S / 2)
             return
         for sent_s, answer in self._waiting:

@@ -20,7 +20,7 @@ from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as ServerLate
 
 from runtime import clock, tracing
-from runtime.store import keys, lane, scripts
+from runtime.store import keys, lane, replies, scripts
 from runtime.store.interface import (
     Admission,
     Ended,
@@ -73,6 +73,7 @@ class RedisStore:
         """Connect, load the scripts (CMP-33); a server that is not there is an error."""
         self._quick = self._client(self._max_connections, self._timeout_s)
         self._waiting = self._client(self._max_connections, None)
+        self._lane.open()
         async with asyncio.timeout(max(self._timeout_s, START_S)):
             await self._ask(self._quick.ping(), within_s=START_S)
             for body in SCRIPTS.values():
@@ -115,9 +116,18 @@ class RedisStore:
             raise lane.late() from None
         except (ServerGone, OSError) as error:
             raise lane.gone(error) from None
+        except ResponseError as error:
+            raise await self._judged(error) from None
         if task.cancelling() > before:
             raise asyncio.CancelledError
         return answer
+
+    async def _judged(self, reply: ResponseError) -> Exception:
+        refused = replies.judged(reply)
+        if isinstance(refused, replies.Refused) and refused.elsewhere:
+            for client in (self._quick, self._waiting):
+                await client.connection_pool.disconnect(inuse_connections=False)
+        return refused
 
     async def _run(self, script: str, on: Sequence[str], *arguments: Word) -> Any:
         try:

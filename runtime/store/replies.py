@@ -1,0 +1,44 @@
+"""Error replies of Redis and Valkey: which of them speak of the server and not of the question.
+
+Whoever asks can do nothing about these and is told that the store is unavailable (CTL-188).
+"""
+
+from redis.exceptions import ResponseError
+
+from runtime.store.interface import StoreError
+
+HERE, ELSEWHERE = False, True
+AWAY = {  # a reply's first word: is the server that serves to be found by connecting anew?
+    "LOADING": HERE,  # reads its data after a start
+    "BUSY": HERE,  # a script runs for too long
+    "NOAUTH": HERE,
+    "WRONGPASS": HERE,
+    "MISCONF": HERE,  # cannot save and takes no writes
+    "OOM": HERE,  # takes no writes for want of memory
+    "NOREPLICAS": HERE,  # takes no writes for want of replicas
+    "CLUSTERDOWN": HERE,
+    "TRYAGAIN": HERE,  # a slot on its way
+    "READONLY": ELSEWHERE,  # a replica, since another became the primary
+    "MASTERDOWN": ELSEWHERE,  # a replica without its primary
+    "UNBLOCKED": ELSEWHERE,  # a replica since this very command began to wait
+}
+
+
+class Refused(StoreError):
+    """No server that serves is at this connection's end; `elsewhere` as in the table."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__("unavailable", word)
+        self.elsewhere = AWAY[word]
+
+
+def error(text: str) -> Refused | ResponseError:
+    """What an error reply's text says."""
+    word = text.partition(" ")[0]
+    return Refused(word) if word in AWAY else ResponseError(text)
+
+
+def judged(reply: ResponseError) -> Refused | ResponseError:
+    """As the driver made it, which takes the first words that it knows off the text."""
+    word = reply.status_code or str(reply).partition(" ")[0]
+    return Refused(word) if word in AWAY else reply

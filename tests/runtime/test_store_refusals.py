@@ -1,0 +1,76 @@
+"""A real server that is there and serves nobody: unavailable, however it is asked (CTL-188)."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from redis import asyncio as driver
+
+from runtime.store import RedisStore, StoreError
+
+pytestmark = pytest.mark.twin
+Ask = Callable[[RedisStore], Awaitable[Any]]
+WRITES: dict[str, Ask] = {
+    "command": lambda store: store.put("refused", b"1"),
+    "script": lambda store: store.incr_and_publish("refused:n", "refused", b""),
+    "pipeline": lambda store: store.heartbeats([("refused", "s", 1)]),
+    "pool": lambda store: store.read("refused:s", "g", "c"),
+    "waiting": lambda store: store.read("refused:s", "g", "c", block_ms=1),
+}
+
+
+@pytest.fixture
+async def operator(redis_url: str) -> AsyncIterator[Any]:
+    """Who rules the server; afterwards it is as it was."""
+    client = driver.Redis.from_url(redis_url, single_connection_client=True)
+    await client.ping()
+    yield client
+    await client.config_set("requirepass", "")
+    await client.execute_command("REPLICAOF", "NO", "ONE")
+    await client.aclose()
+
+
+@pytest.mark.parametrize("way", WRITES)
+async def test_a_server_that_became_a_replica(way: str, redis_url: str, operator: Any) -> None:
+    """And is written to again once it is the primary."""
+    ask, store = WRITES[way], RedisStore(redis_url, timeout_ms=20_000)
+    await store.start()
+    await store.admit("refused", "s", device="d", detail=b"", limit=1)
+    await operator.execute_command("REPLICAOF", "127.0.0.1", "9")
+    with pytest.raises(StoreError, match="unavailable: READONLY"):
+        await ask(store)
+    await operator.execute_command("REPLICAOF", "NO", "ONE")
+    await ask(store)
+    await store.stop()
+
+
+async def test_a_server_that_wants_a_password(redis_url: str, operator: Any) -> None:
+    store = RedisStore(redis_url, timeout_ms=20_000)
+    await store.start()
+    await operator.config_set("requirepass", "secret")
+    with pytest.raises(StoreError, match="unavailable: NOAUTH"):
+        await store.get("refused")
+    await store.stop()
+    with pytest.raises(StoreError) as caught:
+        await store.start()
+    assert caught.value.code == "unavailable"
+    await store.stop()
+    wrong = RedisStore(redis_url.replace("unix://", "unix://:wrong@"), timeout_ms=20_000)
+    with pytest.raises(StoreError) as caught:
+        await wrong.get("refused")
+    assert caught.value.code == "unavailable"
+    await wrong.stop()
+
+
+async def test_a_store_that_stopped_and_starts_again(redis_url: str, operator: Any) -> None:
+    store = RedisStore(redis_url, timeout_ms=20_000)
+    await store.start()
+    await store.put("refused", b"1")
+    await store.stop()
+    known = len(await operator.client_list())
+    with pytest.raises(StoreError, match="unavailable: closed"):
+        await store.get("refused")
+    assert len(await operator.client_list()) <= known
+    await store.start()
+    assert await store.get("refused") == b"1"
+    await store.stop()
