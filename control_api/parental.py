@@ -3,20 +3,24 @@
 Rules of the file
 1. A question that names no profile is the account's first one's, as everywhere (viewers); an
    account without profiles has no limits.
-2. The PIN is the profile's own; where it has none, that of the household's first grown-up profile
-   with one. Without any the limit cannot be passed.
+2. The PIN is the profile's own; where it has none, that of the household's grown-up profile with
+   one, the least limited. Without any the limit cannot be passed.
 3. A try is counted, in the database, before the PIN is looked at: whoever asks at once, of whatever
    process, has `pin_tries` in `pin_locked_s` together. The right PIN begins the count anew.
 4. A PIN opens the question that brings it and the session that begins with it, nothing else: what
    is kept are limits, never that they were passed.
+5. Where some profile has a PIN, whoever changes limits or PINs, adds or removes a profile brings
+   the household's: an unlimited profile's own for itself, else that of the least limited profile
+   with one, the oldest of equals. A limited profile's PIN passes its limit, it does not lift it.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api.facts import Limit
 from control_api.issuer import Passwords
@@ -35,15 +39,24 @@ MAX_KEPT = 20_000
 row = profile.c
 
 
+class _Profile(NamedTuple):
+    """`age` is its limit, `STRICTEST` for none."""
+
+    id: str
+    kind: str
+    age: int
+    has_pin: bool
+
+
 @dataclass(frozen=True, slots=True)
 class _Household:
     """The profiles of an account, the oldest first, as of a moment and an epoch."""
 
-    profiles: Sequence[Any]
+    profiles: Sequence[_Profile]
     read_ms: int
     epoch: int
 
-    def find(self, profile_id: str | None) -> Any:
+    def find(self, profile_id: str | None) -> _Profile | None:
         if profile_id is None:
             return self.profiles[0] if self.profiles else None
         return next((each for each in self.profiles if each.id == profile_id), None)
@@ -51,8 +64,23 @@ class _Household:
     def guard(self, profile_id: str | None) -> str | None:
         """Whose PIN opens what is beyond this profile's limit."""
         mine = self.find(profile_id)
-        grown = [each for each in self.profiles if each.kind == "adult"]
-        return next((each.id for each in (mine, *grown) if each and each.has_pin), None)
+        if mine is not None and mine.has_pin:
+            return mine.id
+        return _freest([each for each in self.profiles if each.kind == "adult"])
+
+    def keeper(self, profile_id: str | None) -> str | None:
+        """Whose PIN changes this profile's limits and PIN, adds (None) or removes a profile."""
+        mine = self.find(profile_id) if profile_id is not None else None
+        if mine is not None and mine.has_pin and mine.age >= STRICTEST:
+            return mine.id
+        return _freest(self.profiles)
+
+
+def _freest(profiles: Sequence[_Profile]) -> str | None:
+    """The least limited one with a PIN, a grown-up's rather than a child's."""
+    guarded = [each for each in profiles if each.has_pin]
+    best = max(guarded, key=lambda each: (each.age, each.kind == "adult"), default=None)
+    return best.id if best is not None else None
 
 
 class Parents:
@@ -79,14 +107,20 @@ class Parents:
         mine = found.find(profile_id)
         if mine is None:
             return None if profile_id is None else Limit(0, known=False)
-        age = self._settings.kids_age if mine.kind == "kids" else None
-        if mine.max_rating is not None:
-            age = age_of(mine.max_rating) or 0
-        return None if age is None or age >= STRICTEST else Limit(age, passed)
+        return None if mine.age >= STRICTEST else Limit(mine.age, passed)
 
     async def guard(self, account_id: str, profile_id: str | None, now_ms: int) -> str | None:
         """The profile whose PIN counts; None: no PIN opens it."""
         return (await self._household(account_id, now_ms)).guard(profile_id)
+
+    async def keeper(
+        self, connection: AsyncConnection, account_id: str, profile_id: str | None
+    ) -> str | None:
+        """The profile whose PIN a change of the household takes, as the database has it now; None:
+        there is no PIN in the household.
+        """
+        profiles = await self._profiles(connection, account_id)
+        return _Household(profiles, 0, 0).keeper(profile_id)
 
     async def open(self, profile_id: str, pin: str, now_ms: int) -> None:
         """Nothing, if the PIN is the profile's; raises `pin_wrong`, and `pin_locked` after too many
@@ -134,12 +168,24 @@ class Parents:
         known = self._kept.get(account_id)
         if known is not None and known.epoch == epoch and now_ms - known.read_ms < KEPT_MS:
             return known
-        columns = (row.id, row.kind, row.max_rating, row.pin_hash.is_not(None).label("has_pin"))
-        query = select(*columns).where(row.account_id == account_id)
         async with self._database.read() as connection:
-            rows = (await connection.execute(query.order_by(row.created_ms, row.id))).all()
-        self._kept[account_id] = known = _Household(rows, now_ms, epoch)
+            profiles = await self._profiles(connection, account_id)
+        self._kept[account_id] = known = _Household(profiles, now_ms, epoch)
         self._kept.move_to_end(account_id)
         if len(self._kept) > MAX_KEPT:
             self._kept.popitem(last=False)
         return known
+
+    async def _profiles(self, connection: AsyncConnection, account_id: str) -> Sequence[_Profile]:
+        columns = (row.id, row.kind, row.max_rating, row.pin_hash.is_not(None))
+        query = select(*columns).where(row.account_id == account_id)
+        rows = await connection.execute(query.order_by(row.created_ms, row.id))
+        return [
+            _Profile(key, kind, self._age(kind, max_rating), has_pin)
+            for key, kind, max_rating, has_pin in rows
+        ]
+
+    def _age(self, kind: str, max_rating: str | None) -> int:
+        if max_rating is not None:
+            return age_of(max_rating) or 0
+        return self._settings.kids_age if kind == "kids" else STRICTEST

@@ -12,16 +12,19 @@ Rating = Annotated[str, Meta(min_length=1, max_length=16, pattern=r"^[A-Za-z0-9+
 
 
 class ProfileRequest(Request):
+    """`current_pin` is the household's, where it has one."""
+
     name: Name
     kind: Literal["adult", "kids"] = "adult"
     max_rating: Rating | None = None
     lang: Lang | None = None
     pin: Pin | None = None
+    current_pin: Pin | None = None
 
 
 class ProfileChange(Request):
-    """Members that are left out stay; null takes away (RFC 7396). A profile with a PIN is changed
-    with it in `current_pin`.
+    """Members that are left out stay; null takes away (RFC 7396). `current_pin` is the household's
+    for limits and PINs, the profile's own for the rest.
     """
 
     name: Name | UnsetType = UNSET

@@ -106,7 +106,8 @@ async def home(kept: Any, make_api: Any, wheel: Any) -> Any:
         await connection.execute(film.values(rating="FSK-16"))
     grown = {"name": "Ada", "pin": "1357"}
     api.grown = (await api.send("POST", "/v1/profiles", grown))[1]["id"]
-    api.child = (await api.send("POST", "/v1/profiles", {"name": "Bo", "kind": "kids"}))[1]["id"]
+    child = {"name": "Bo", "kind": "kids", "current_pin": "1357"}
+    api.child = (await api.send("POST", "/v1/profiles", child))[1]["id"]
     return api
 
 
