@@ -49,9 +49,13 @@ class Book(Generic[Doc]):
         """Subjects whose terms are other ones now."""
         raise NotImplementedError
 
-    async def existing(self, connection: AsyncConnection, key: str) -> Any:
-        """The entry, locked; else 404."""
-        query = select(self.table).where(self.table.c.id == key).with_for_update()
+    async def existing(self, connection: AsyncConnection, key: str, *, lock: bool) -> Any:
+        """The entry, 404 for none; locked for who is to change it, which takes a transaction that
+        may write.
+        """
+        query = select(self.table).where(self.table.c.id == key)
+        if lock:
+            query = query.with_for_update()
         row = (await connection.execute(query)).first()
         if row is None:
             raise Problem("not_found")

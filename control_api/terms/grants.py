@@ -7,6 +7,7 @@ of `entitlement`, told apart by their source.
 from typing import Any
 
 from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import audit, ids, sealed
@@ -51,9 +52,6 @@ async def give(edit: Edit, told: types.GrantRequest) -> types.Grant:
         (content, told.content_id),
     ):
         await referred(connection, table, [key] if key is not None else [])
-    same = select(held.id).where(held.source == SOURCE, held.source_ref == told.reference)
-    if (await connection.execute(same)).first() is not None:
-        raise Problem("exists", "this reference was used")
     start_ms = epoch_ms(told.starts_at) if told.starts_at is not None else edit.now_ms
     end_ms = epoch_ms(told.ends_at) if told.ends_at is not None else None
     if end_ms is not None and end_ms <= start_ms:
@@ -71,7 +69,10 @@ async def give(edit: Edit, told: types.GrantRequest) -> types.Grant:
         "max_uses": told.max_uses,
         "viewing_s": told.viewing_s,
     }
-    await connection.execute(insert(entitlement).values(row))
+    try:
+        await connection.execute(insert(entitlement).values(row))
+    except IntegrityError:  # references are unique, also among those who ask at once
+        raise Problem("exists", "this reference was used") from None
     made = await _find(connection, row["id"])
     await _told(edit, "granted", None, made)
     return _shown(made, edit.now_ms)

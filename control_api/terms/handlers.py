@@ -53,7 +53,7 @@ def created(book: Book[Any], path: str) -> Operation:
 def found(book: Book[Any]) -> Operation:
     async def get(call: Call[None]) -> Reply:
         async with call.services.database.read() as connection:
-            return _tagged(await book.existing(connection, call.path["id"]))
+            return _tagged(await book.existing(connection, call.path["id"], lock=False))
 
     get.__doc__ = f"One {book.noun}."
     return get
@@ -62,7 +62,7 @@ def found(book: Book[Any]) -> Operation:
 def changed(book: Book[Any]) -> Operation:
     async def change(call: Call[bytes]) -> Reply:
         async with _editing(call) as edit:
-            old = await book.existing(edit.connection, call.path["id"])
+            old = await book.existing(edit.connection, call.path["id"], lock=True)
             unchanged(call, old.version)
             made = await book.change(edit, old, patched(old.document, call.body))
         await _tell(call, book, old, made)
@@ -75,7 +75,7 @@ def changed(book: Book[Any]) -> Operation:
 def moved(book: Book[Any]) -> Operation:
     async def move(call: Call[types.SalesMove]) -> Reply:
         async with _editing(call) as edit:
-            old = await book.existing(edit.connection, call.path["id"])
+            old = await book.existing(edit.connection, call.path["id"], lock=True)
             if old.status == call.body.to:
                 return _tagged(old)
             made = await book.set(edit, old, {"status": call.body.to})
@@ -89,7 +89,7 @@ def moved(book: Book[Any]) -> Operation:
 def removed(book: Book[Any]) -> Operation:
     async def remove(call: Call[None]) -> None:
         async with _editing(call) as edit:
-            old = await book.existing(edit.connection, call.path["id"])
+            old = await book.existing(edit.connection, call.path["id"], lock=True)
             await book.remove(edit, old)
         await _tell(call, book, old, None)
 

@@ -2,15 +2,17 @@
 80, 162, 163).
 """
 
+import asyncio
 from secrets import token_hex
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select, text
 
 from control_api import seed
 from control_api.catalogue.tables import audit_log
 from control_api.outbox.tables import outbox
+from control_api.schema import entitlement
 from control_api.times import now_ms, utc
 
 MERGE = "application/merge-patch+json"
@@ -106,6 +108,42 @@ async def test_what_is_sold_is_run_without_sql(desk: Any) -> None:
     ]
     assert lines[2].before["document"]["items"] == [] and lines[2].after["version"] == 2
     assert {"entitlement.granted", "entitlement.revoked"} <= set(topics)
+
+
+async def test_every_entry_is_read_by_itself(desk: Any) -> None:
+    """Document, version and tag of one; 404 for what nobody made."""
+    package = {"kind": "svod", "tier": 0, "name": "Nights"}
+    offer = {"content_id": "cnt_film", "territory": "**", "price_minor": 1, "currency": "EUR"}
+    blackout = {"channel_id": "ch_demo", **span(-HOUR, HOUR)}
+    bodies = {"packages": package, "offers": offer | span(-HOUR, HOUR), "blackouts": blackout}
+    for name, body in bodies.items():
+        path = f"/v1/admin/{name}"
+        status, made, tag = await ask(desk, "POST", path, body)
+        assert status == 201, made
+        assert await ask(desk, "GET", f"{path}/{made['id']}") == (200, made, tag)
+        status, told, _ = await ask(desk, "GET", f"{path}/{made['id']}0")
+        assert (status, told["code"]) == (404, "not_found")
+
+
+async def test_a_reference_is_granted_once_however_close_the_two_are(desk: Any) -> None:
+    """The other's row is there and not yet committed when it is asked for again."""
+    grant = {"account_id": seed.ACCOUNT, "content_id": "cnt_film", "reference": "order 1"}
+    other = {"id": "ent_other", "account_id": seed.ACCOUNT, "content_id": "cnt_film"}
+    other |= {"source": "api", "source_ref": "order 1", "state": "active", "start_ms": 0}
+    async with desk.database.write() as connection:
+        await connection.execute(insert(entitlement).values(other))
+        asked = asyncio.create_task(ask(desk, "POST", "/v1/entitlements", grant))
+        while desk.database.dialect == "postgresql" and not await waiting(desk.database):
+            await asyncio.sleep(0.01)
+    status, told, _ = await asked
+    assert (status, told["code"]) == (409, "exists")
+
+
+async def waiting(database: Any) -> bool:
+    """Whether somebody waits for another transaction's end."""
+    async with database.read() as connection:
+        query = text("select count(*) from pg_locks where not granted")
+        return bool((await connection.execute(query)).scalar())
 
 
 async def test_blackouts_come_and_go(desk: Any) -> None:
