@@ -60,10 +60,17 @@ async def make_key(call: Call[types.NewKey]) -> Reply:
 
 
 async def rotate_key(call: Call[types.Rotation]) -> types.MadeKey:
-    """Give a key a new secret; the former one goes on for a while."""
+    """Give a key a new secret; the former one goes on for a while.
+
+    409 `in_use` while the one before it still does, which may be the only one that anybody has:
+    the answer to the last rotation may have been lost. `force` ends it.
+    """
     secret = fresh()
     async with call.services.database.write() as connection:
         old = await _live(connection, call.path["id"])
+        until_ms = old.old_until_ms or 0
+        if until_ms > call.now_ms and not call.body.force:
+            raise Problem("in_use", "the former secret goes on", until=utc(until_ms))
         values = {
             "prefix": secret.prefix,
             "sha256": secret.sha256,

@@ -25,6 +25,7 @@ ROUTES: tuple[Route, ...] = (
         f"{ONE}/rotate",
         handlers.rotate_key,
         types.MadeKey,
+        ("in_use",),
         scope=ADMIN,
         body=types.Rotation,
     ),

@@ -33,9 +33,10 @@ class NewKey(Request):
 
 
 class Rotation(Request):
-    """How long the former secret goes on beside the new one."""
+    """How long the former secret goes on beside the new one; `force` ends one that still does."""
 
     overlap_s: Annotated[int, Meta(ge=0, le=30 * DAY_S)] = field(default=DAY_S)
+    force: bool = False
 
 
 class ApiKey(Answer):

@@ -14,6 +14,7 @@ from control_api.catalogue.tables import audit_log
 from control_api.issuer import BadToken
 from control_api.times import now_ms, utc
 from runtime.sql import SqlError
+from runtime.store import MemoryStore
 
 KEYS = "/v1/admin/keys"
 DAY_MS = 86_400_000
@@ -21,8 +22,8 @@ DAY_MS = 86_400_000
 
 @pytest.fixture
 async def turned(kept: Any, make_api: Any, wheel: Any) -> Any:
-    """An API on turned time, which lets keys ask three times a second."""
-    api = await make_api(kept, limits={"key_per_s": 3})
+    """An API on turned time, its limits too, which lets keys ask three times a second."""
+    api = await make_api(kept, store=MemoryStore(clock=wheel), limits={"key_per_s": 3})
     api.wheel = wheel
     return api
 
@@ -74,6 +75,25 @@ async def test_a_key_from_first_to_last(turned: Any) -> None:
     assert secret not in kept and rotated["secret"] not in kept, "hashed at rest"
     assert row.sha256 not in str(lines)
     assert [each.action for each in lines] == ["key.created", "key.rotated", "key.revoked"]
+
+
+async def test_a_rotation_whose_answer_was_lost_ends_no_secret_in_use(turned: Any) -> None:
+    """Asked again it is refused for as long as the former secret goes on, unless it is forced."""
+    _, made = await admin(turned, "POST", KEYS, {"name": "CMS", "scopes": ["catalog:write"]})
+    rotate, used = f"{KEYS}/{made['key']['id']}/rotate", made["secret"]
+    status, lost = await admin(turned, "POST", rotate, {"overlap_s": 60})
+    assert status == 200
+    status, told = await admin(turned, "POST", rotate, {"overlap_s": 60})
+    assert (status, told["code"], told["until"]) == (409, "in_use", lost["key"]["former_until"])
+    turned.wheel.advance(FRESH_MS / 1_000)
+    assert await with_key(turned, used, "/v1/admin/contents") == (200, "")
+    status, forced = await admin(turned, "POST", rotate, {"overlap_s": 60, "force": True})
+    assert status == 200
+    turned.wheel.advance(FRESH_MS / 1_000)
+    for secret, expected in ((used, 401), (lost["secret"], 200), (forced["secret"], 200)):
+        assert (await with_key(turned, secret, "/v1/admin/contents"))[0] == expected
+    turned.wheel.advance(60)
+    assert (await admin(turned, "POST", rotate, {}))[0] == 200, "the overlap is over"
 
 
 async def test_a_key_ends_and_is_limited_by_itself(turned: Any) -> None:
