@@ -7,11 +7,14 @@ at once as there are limits for.
 
 import asyncio
 from collections.abc import AsyncIterator
+from fnmatch import fnmatchcase
+from weakref import finalize
 
 from native.http import Answer, Refusal, Stream
 from runtime.fetch import Fetched, Fetcher, FetchError
 
 from .asked import Medium
+from .manifest import Format, format_of
 from .rulebook import Chaos
 from .variants import led
 
@@ -37,7 +40,8 @@ class Faults:
         if not rule.isdecimal() or len(rule) > 4 or int(rule) >= len(rules):
             return Refusal(404, "not_found")
         chaos = rules[int(rule)]
-        if not chaos.segment_delay_s and not chaos.throttle_bps:
+        hits = chaos.segment_delay_s or chaos.throttle_bps
+        if not hits or not reaches(chaos, medium.found.path):
             return Refusal(404, "not_found")
         await asyncio.sleep(chaos.segment_delay_s)
         if chaos.status is not None:
@@ -47,8 +51,24 @@ class Faults:
         return await self._slowed(medium, span, chaos)
 
     async def _slowed(self, medium: Medium, span: str | None, chaos: Chaos) -> Answer:
+        """One of MAX_SLOW from here on: until it fails, or nobody holds its chunks any more."""
         if self._slow >= MAX_SLOW:
             return Refusal(503, "chaos_busy")
+        self._slow += 1
+        answer: Answer | None = None
+        try:
+            answer = await self._fetched(medium, span, chaos)
+        finally:
+            if isinstance(answer, Stream):
+                finalize(answer.chunks, self._passed)
+            else:
+                self._passed()
+        return answer
+
+    def _passed(self) -> None:
+        self._slow -= 1
+
+    async def _fetched(self, medium: Medium, span: str | None, chaos: Chaos) -> Answer:
         try:
             got = await self._fetcher.get(
                 self._origin_url + medium.target,
@@ -61,7 +81,7 @@ class Faults:
         if got.status not in (200, 206):
             return Refusal(got.status if got.status in PASSED_ON else 502, "origin_failed")
         return Stream(
-            self._chunks(got, chaos.throttle_bps or 0),
+            _chunks(got, chaos.throttle_bps or 0),
             content_type=got.headers.get("content-type", "application/octet-stream"),
             cache_control="no-store",
             headers=[
@@ -70,15 +90,21 @@ class Faults:
             status=got.status,
         )
 
-    async def _chunks(self, got: Fetched, bps: int) -> AsyncIterator[bytes]:
-        step = chunk_bytes(len(got.body), bps)
-        self._slow += 1
-        try:
-            for at in range(0, len(got.body), step):
-                yield got.body[at : at + step]
-                await asyncio.sleep(STEP_S)
-        finally:
-            self._slow -= 1
+
+async def _chunks(got: Fetched, bps: int) -> AsyncIterator[bytes]:
+    step = chunk_bytes(len(got.body), bps)
+    for at in range(0, len(got.body), step):
+        yield got.body[at : at + step]
+        await asyncio.sleep(STEP_S)
+
+
+def reaches(chaos: Chaos, path: str) -> bool:
+    """Whether a segment may be of what a rule covers: it is covered itself, or stands below the
+    folder of playlists in HLS that are.
+    """
+    named = (one for one in chaos.playlists if format_of(one) is Format.HLS)
+    folders = (f"{one.rpartition('/')[0]}/*" for one in named)
+    return chaos.covers(path) or any(fnmatchcase(path, folder) for folder in folders)
 
 
 def chunk_bytes(size: int, bps: int) -> int:

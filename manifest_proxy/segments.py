@@ -12,6 +12,7 @@ from .asked import Asking
 from .beside import CHAOS_PATH, VARIANTS_PATH
 from .errors import ProxyError
 from .faults import Faults
+from .manifest import format_of
 from .variants import variant
 
 LATE, EITHER = f"{CHAOS_PATH}/at-", f"{VARIANTS_PATH}/"
@@ -33,6 +34,8 @@ class Segments:
         try:
             medium = self._asking.medium(rest, request)
             token, _ = admission.admitted(request, medium.found, medium.path)
+            if format_of(medium.found.path) is not None:
+                return Refusal(404, "not_found")  # manifests have rules to pass
             if is_late:
                 return await self._faults.answer(rule, medium, token, request.header("range"))
             return variant(medium, token) or Refusal(404, "not_found")

@@ -1,5 +1,6 @@
 """Segments that come late or slowly, as a rule says, through HTTP in both formats (MP-22)."""
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator
@@ -11,10 +12,14 @@ import m3u8
 import pytest
 
 import cat
-from manifest_proxy.faults import MAX_SLOW_S, STEP_S, chunk_bytes
+from manifest_proxy.asked import Asking
+from manifest_proxy.faults import MAX_SLOW, MAX_SLOW_S, STEP_S, Faults, chunk_bytes, reaches
+from manifest_proxy.policy import Pathway
+from manifest_proxy.rulebook import Chaos, Ruleset
 from manifest_proxy.server import Listener, parts
 from manifest_proxy.settings import Settings
-from native.http import Answer, Entity, Refusal, Request, serve
+from native.http import Answer, Entity, Refusal, Request, Stream, serve
+from runtime.fetch import Fetched, FetchError
 
 KEYS = cat.KeySet.from_json([cat.generate("HS256", "k1")])
 BODY = bytes(range(256)) * 8
@@ -46,6 +51,10 @@ carrier = "query"
 [[rules.chaos]]
 numbers = "1..4"
 segment_delay_s = 0.01
+[[rules]]
+name = "marked"
+paths = ["/live/m/*"]
+watermark = {}
 """
 
 
@@ -148,6 +157,98 @@ async def test_nothing_is_handed_on_that_no_rule_spoils_and_no_token_opens(node:
     ):
         changed = slow.replace(was, now)
         assert changed != slow and (await node.get(changed))[0] == status, changed
+
+
+async def test_manifests_and_what_no_rule_covers_are_not_handed_on(node: Node) -> None:
+    """Or who asks here for a manifest would get it past filters, blackouts and watermarks."""
+    for place in (
+        "chaos/at-0/CDN-A/cat:{}/live/c/v1/media.m3u8",
+        "chaos/at-2/CDN-A/cat:{}/live/c/v1/media.m3u8",
+        "chaos/at-2/CDN-A/cat:{}/live/c/x.mpd",
+        "chaos/at-2/CDN-A/cat:{}/live/c/x-1.mpp",
+        "chaos/at-0/CDN-A/cat:{}/live/c/v2/1.m4s",
+        "ab/CDN-A/cat:{}/live/m/v1/1.m3u8",
+    ):
+        assert (await node.get("/" + place.format(token())))[0] == 404, place
+    assert (await node.get(f"/chaos/at-0/CDN-A/cat:{token()}/live/c/v1/1.m4s"))[0] == 302
+
+
+def test_a_rule_for_playlists_reaches_their_segments() -> None:
+    for pattern, path, wanted in (
+        ("*/v1/*", "/live/c/v1/1.m4s", True),
+        ("*/v1/*", "/live/c/v2/1.m4s", False),
+        ("*/v1/media.m3u8", "/live/c/v1/1.m4s", True),
+        ("*/v1/media.m3u8", "/live/c/v2/1.m4s", False),
+        ("*.m3u8", "/live/c/v2/1.m4s", True),
+        ("*/x.mpd", "/live/c/v1/1.m4s", False),
+    ):
+        assert reaches(Chaos((pattern,), status=404), path) == wanted, pattern
+
+
+class Slow:
+    """An origin that answers when told, with what is said."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+        self.asked = 0
+        self.answers: list[Fetched | Exception] = []
+
+    async def get(self, *_: object, **__: object) -> Fetched:
+        self.asked += 1
+        await self.gate.wait()
+        answer = self.answers.pop() if self.answers else Fetched(200, {}, b"x" * 99)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+async def test_no_more_are_slow_at_once_than_may_be() -> None:
+    """From before the origin is asked, however each ends: place for all again each time."""
+    origin = Slow()
+    rules = Ruleset("r", chaos=(Chaos(throttle_bps=8_000),))
+    asking = Asking({"A": Pathway("A", "http://a")}, (rules,))
+    medium = asking.medium("A/live/c/1.m4s", Request("GET", "/chaos/at-0/A/live/c/1.m4s"))
+    faults = Faults(origin, "http://o")  # type: ignore[arg-type]
+
+    async def crowd() -> list[asyncio.Task[Answer]]:
+        origin.asked = 0
+        origin.gate.clear()
+        tasks = [
+            asyncio.create_task(faults.answer("0", medium, "", None)) for _ in range(MAX_SLOW + 2)
+        ]
+        async with asyncio.timeout(60):
+            refused = [await tasks.pop(), await tasks.pop()]
+        assert all(isinstance(one, Refusal) for one in refused)
+        assert origin.asked == MAX_SLOW
+        return tasks
+
+    for answers in (
+        [FetchError("timeout", ""), FetchError("refused", ""), Fetched(404, {}, b""), ValueError()]
+        * 16,
+        [],
+    ):
+        tasks = await crowd()
+        origin.answers = list(answers)
+        origin.gate.set()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    del tasks  # streams that nobody begins
+    for task in await crowd():
+        task.cancel()
+    await asyncio.sleep(0)
+    tasks = await crowd()
+    origin.gate.set()
+    made = await asyncio.gather(*tasks)
+    del tasks
+    whole, half = made[0], made[1]
+    assert isinstance(whole, Stream) and isinstance(half, Stream)
+    assert b"".join([chunk async for chunk in whole.chunks]) == b"x" * 99
+    await anext(half.chunks)
+    assert isinstance(await faults.answer("0", medium, "", None), Refusal), "all are still held"
+    del made, whole, half
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    for task in await crowd():
+        task.cancel()
 
 
 def test_no_segment_takes_for_ever() -> None:
