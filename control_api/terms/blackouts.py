@@ -10,7 +10,7 @@ from control_api.catalogue.editor import Edit
 from control_api.outbox import emit
 from control_api.problems import Problem
 from control_api.schema import channel, epg_event
-from control_api.terms import types
+from control_api.terms import edges, types
 from control_api.terms.books import Book, head, referred
 from control_api.terms.tables import blackout
 from control_api.times import epoch_ms, utc
@@ -50,7 +50,8 @@ class Blackouts(Book[types.BlackoutDocument]):
 
     async def follow(self, edit: Edit, old: Any, made: Any) -> None:
         """Beginnings and ends that a change brings at once; the others come in their time."""
-        was, now = (_on(each, edit.now_ms) for each in (old, made))
+        told = await edges.marks(edit.connection, "blackout.started", "blackout.ended", edit.now_ms)
+        was, now = (_on(each, told) for each in (old, made))
         if was != now:
             word = "started" if now else "ended"
             await emit(edit.connection, f"blackout.{word}", told_of(made or old), edit.now_ms)
@@ -59,10 +60,11 @@ class Blackouts(Book[types.BlackoutDocument]):
         return [(made or old).channel_id]
 
 
-def _on(entry: types.BlackoutEntry | None, now_ms: int) -> bool:
+def _on(entry: types.BlackoutEntry | None, told: edges.Marks) -> bool:
     if entry is None:
         return False
-    return epoch_ms(entry.document.start_at) <= now_ms < epoch_ms(entry.document.end_at)
+    times = (entry.document.start_at, entry.document.end_at, entry.updated_at)
+    return told.on(entry.id, *map(epoch_ms, times))
 
 
 def told_of(entry: types.BlackoutEntry) -> dict[str, Any]:

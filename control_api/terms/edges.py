@@ -5,11 +5,15 @@ Rules of the file
    where the last one was. How far it came is a row of `edge_mark`, and whoever tells holds it.
 2. What comes with an edit is told by the edit, in its transaction: `rewritten` for windows,
    `Blackouts.follow` for blackouts. Time does not tell again what began before its row was written.
-3. Windows are written anew with their title: one that is there before and after with the same words
-   has not changed, whatever its id.
+3. An edit compares what it leaves with what was told, not with what a clock says should have been,
+   and holds the marks meanwhile (`marks`): what time has yet to tell of the old row is told of the
+   new one, by one of the two.
+4. Windows are written anew with their title: one that is there before and after with the same words
+   has not changed, and keeps its id.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple
@@ -46,6 +50,7 @@ log = logs.get("control")
 EVERY_S: Final = 0.5
 BATCH: Final = 500
 WORDS: Final = ("territory", "licence", "platform", "start_ms", "end_ms", "tier", "max_height")
+Place = tuple[int, str]  # a moment and the id of its row, in the order of telling
 mark = edge_mark.c
 
 
@@ -145,6 +150,34 @@ async def _told(connection: AsyncConnection, edge: Edge, at_ms: int) -> int:
     return len(rows)
 
 
+class Marks(NamedTuple):
+    """How far time has told of beginnings and ends; None where it never looked."""
+
+    begun: Place | None
+    ended: Place | None
+    now_ms: int
+
+    def on(self, key: str, start_ms: int, end_ms: int, written_ms: int) -> bool:
+        """Was it told, by time or by the edit that wrote it, that this began, and not that it
+        ended?
+        """
+        begun = self._told(self.begun, (start_ms, key), written_ms)
+        return begun and not self._told(self.ended, (end_ms, key), written_ms)
+
+    def _told(self, until: Place | None, place: Place, written_ms: int) -> bool:
+        if until is None:
+            return place[0] <= self.now_ms
+        return place[0] <= written_ms or place <= until
+
+
+async def marks(connection: AsyncConnection, begun: str, ended: str, now_ms: int) -> Marks:
+    """How far these events were told, held to the end of the transaction."""
+    query = select(edge_mark).where(mark.name.in_((begun, ended)))
+    rows = await connection.execute(query.order_by(mark.name).with_for_update())
+    found = {row.name: (row.at_ms, row.last_id) for row in rows}
+    return Marks(found.get(begun), found.get(ended), now_ms)
+
+
 def _written_ms(row: Any) -> int:
     """When a row was written: a blackout's says so, a window's id does (CTL-2)."""
     if hasattr(row, "updated_ms"):
@@ -179,36 +212,54 @@ async def rewritten(
     before = await _windows(connection, subject, keys)
     yield
     after = await _windows(connection, subject, keys)
-    gone = [row for words, row in before.items() if words not in after]
-    come = [row for words, row in after.items() if words not in before]
-    open_now, other = _parted(come, at_ms)
-    closed, lost = _parted(gone, at_ms)
+    kept: list[dict[str, str]] = []
+    for words in before.keys() & after.keys():
+        same = min(len(before[words]), len(after[words]))
+        pairs = zip(before[words][:same], after[words][:same], strict=True)
+        kept += [{"made": new.id, "was": old.id} for old, new in pairs if new.id != old.id]
+        del before[words][:same], after[words][:same]
+    if kept:
+        await connection.execute(_KEPT, kept)
+    gone = [row for rows in before.values() for row in rows]
+    come = [row for rows in after.values() for row in rows]
+    if not gone and not come:
+        return
+    told = await marks(connection, "rights.window.opened", "rights.window.closed", at_ms)
+    opened, other = _parted(come, told)
+    closed, lost = _parted(gone, told)
     for event, rows in (
-        ("rights.window.opened", open_now),
+        ("rights.window.opened", opened),
         ("rights.window.updated", [*other, *lost]),
         ("rights.window.closed", closed),
     ):
         await emit_all(connection, event, [_data(row) for row in rows], at_ms)
 
 
+_KEPT = (
+    update(rights_window).where(rights_window.c.id == bindparam("made")).values(id=bindparam("was"))
+)
+
+
 async def _windows(
     connection: AsyncConnection, subject: Column[Any], keys: Sequence[str]
-) -> Mapping[tuple[Any, ...], Any]:
-    found: dict[tuple[Any, ...], Any] = {}
+) -> Mapping[tuple[Any, ...], list[Any]]:
+    """Windows by their words."""
+    found: defaultdict[tuple[Any, ...], list[Any]] = defaultdict(list)
     for at in range(0, len(keys), BATCH):
         query = select(rights_window).where(subject.in_(keys[at : at + BATCH]))
-        for row in await connection.execute(query):
+        for row in await connection.execute(query.order_by(rights_window.c.id)):
             words = tuple(row._mapping[name] for name in WORDS)
-            found[(row.content_id, row.channel_id, row.hdcp, row.offline, *words)] = row
+            found[(row.content_id, row.channel_id, row.hdcp, row.offline, *words)].append(row)
     return found
 
 
-def _parted(rows: Sequence[Any], at_ms: int) -> tuple[list[Any], list[Any]]:
-    """Those that are open, and the others."""
-    return (
-        [row for row in rows if row.start_ms <= at_ms < row.end_ms],
-        [row for row in rows if not row.start_ms <= at_ms < row.end_ms],
-    )
+def _parted(rows: Sequence[Any], told: Marks) -> tuple[list[Any], list[Any]]:
+    """Those that are open as far as was told, and the others."""
+    parted: tuple[list[Any], list[Any]] = [], []
+    for row in rows:
+        is_open = told.on(row.id, row.start_ms, row.end_ms, _written_ms(row))
+        parted[not is_open].append(row)
+    return parted
 
 
 def work(services: Any) -> list[Loop]:
