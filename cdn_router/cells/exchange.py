@@ -5,9 +5,11 @@ Theory of operation
    they stand: its cost goes with cells and not with events. More than `TOLD_ROWS` go in several
    messages, between which requests are answered.
 2. A node that begins to listen says so, and everybody tells the whole: after a partition all know
-   the same within a round.
-3. A node hears itself. When it does not for `DEAF_S`, its subscription is renewed.
-4. The store may be away: `tell` and `listen` then end with StoreError within its time limit, and
+   the same within a round. The whole counts from its last message on, and takes the place of what
+   was told before; one of which a message is lost counts row by row.
+3. Messages are numbered. Whoever misses one asks for the whole as if it began to listen.
+4. A node hears itself. When it does not for `DEAF_S`, its subscription is renewed.
+5. The store may be away: `tell` and `listen` then end with StoreError within its time limit, and
    the node goes on alone. Nothing here is on the path of a request.
 
 What arrives is held to shape and range; a node of other CDNs is heard for those that both know.
@@ -26,7 +28,7 @@ from .circuits import Second
 from .state import Part, State
 from .sums import COLUMNS, HOUR_S, MAX_ROWS, Key, Sums
 
-CHANNEL = "router:cells:2"
+CHANNEL = "router:cells:3"
 MAX_BYTES = 8 << 20
 MAX_SECONDS = 4_096
 MAX_PEERS = 64
@@ -34,6 +36,7 @@ TOLD_ROWS = 256  # in a message: about a millisecond to make, and to take
 TOLD_S = 3  # outcomes of so many seconds are told again
 DEAF_S = 3.0
 BITMAP = (1 << 64) - 1
+MAX_NUMBER = 1 << 53
 
 log = logs.get("cdn_router")
 
@@ -43,7 +46,8 @@ Outcomes = tuple[int, str, int, int, int, int, int, int]
 
 class Told(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     """A message. `rows`: cell and CDN by their place, then the columns; `seconds`: epoch second,
-    region, CDN, good, failed, stalled, bitmaps of sessions and networks.
+    region, CDN, good, failed, stalled, bitmaps of sessions and networks; then the number of the
+    round, that of the message in it, and whether it is the round's last.
     """
 
     node: str
@@ -54,6 +58,9 @@ class Told(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     cells: list[Cell] = []
     rows: list[tuple[int, int, tuple[float, ...]]] = []
     seconds: list[Outcomes] = []
+    round: int = 0
+    at: int = 0
+    last: bool = True
 
 
 ENCODER = msgspec.msgpack.Encoder()
@@ -69,6 +76,8 @@ class Exchange:
         self.refused = 0
         self._state = state
         self._whole = True
+        self._missed = False
+        self._round = 0
         self._mine = ENCODER.encode(Told(node))[: 1 + len(ENCODER.encode(node))]
 
     # -- what is told ------------------------------------------------------------------------------
@@ -78,8 +87,11 @@ class Exchange:
 
     def messages(self, now_s: float) -> Iterator[bytes]:
         """What changed since the last ones, or the whole when somebody asked for it; each is made
-        when it is taken, of what stands then.
+        when it is taken, of what stands then. Before them a question, when one was missed.
         """
+        if self._missed:
+            self._missed = False
+            yield self.hello()
         own, whole = self._state.own, self._whole
         own.sums.turn(now_s)
         changed = own.sums.changed()
@@ -92,11 +104,15 @@ class Exchange:
             for where, s in wheres.items()
         ]
         self._whole = False
-        yield self._told(keys[:TOLD_ROWS], whole, seconds)
-        for at in range(TOLD_ROWS, len(keys), TOLD_ROWS):
-            yield self._told(keys[at : at + TOLD_ROWS], False, [])
+        self._round += 1
+        count = max(1, -(-len(keys) // TOLD_ROWS))
+        for at in range(count):
+            some = keys[at * TOLD_ROWS : (at + 1) * TOLD_ROWS]
+            yield self._told(some, whole, [] if at else seconds, at, at + 1 == count)
 
-    def _told(self, keys: Sequence[Key], whole: bool, seconds: list[Outcomes]) -> bytes:
+    def _told(
+        self, keys: Sequence[Key], whole: bool, seconds: list[Outcomes], at: int, last: bool
+    ) -> bytes:
         sums = self._state.own.sums
         places: dict[Cell, int] = {}
         rows = [
@@ -112,6 +128,9 @@ class Exchange:
             cells=list(places),
             rows=rows,
             seconds=seconds,
+            round=self._round,
+            at=at,
+            last=last,
         )
         return ENCODER.encode(told)
 
@@ -144,13 +163,12 @@ class Exchange:
                 return
             part = peers[told.node] = Part(Sums(now_s))
             self._whole = True  # it may not have heard of us
-        if told.whole:
-            part.sums.clear()
-            part.seconds.clear()
+        self._missed |= not part.follows(told.whole, told.round, told.at, told.last)
         part.heard_s = now_s
         known = {cdn.id: at for at, cdn in enumerate(self._state.cdns)}
         ours = [known.get(name) for name in told.cdns]
-        part.sums.update(
+        sums = part.coming if told.whole and part.coming is not None else part.sums
+        sums.update(
             told.landmark_s,
             {
                 (told.cells[cell], at): list(row)
@@ -161,6 +179,8 @@ class Exchange:
         for at_s, region, cdn, *outcome in told.seconds:
             if (at := ours[cdn]) is not None:
                 part.seconds.setdefault(at_s, {})[region, at] = Second(*outcome)
+        if told.last and sums is part.coming:
+            part.came()
 
     # -- over the store ----------------------------------------------------------------------------
 
@@ -181,6 +201,8 @@ def _sound(told: Told, now_s: float) -> bool:
         0 < len(told.node) <= 64
         and len(told.rows) <= MAX_ROWS
         and len(told.seconds) <= MAX_SECONDS
+        and 0 <= told.round < MAX_NUMBER
+        and 0 <= told.at < MAX_NUMBER
         and (told.hello or abs(now_s - told.landmark_s) < 2 * HOUR_S)
         and all(
             0 <= cell < len(told.cells) and 0 <= cdn < len(told.cdns) and _sums(row)

@@ -25,11 +25,33 @@ def bit(name: str) -> int:
 
 @dataclass(slots=True)
 class Part:
-    """What one node knows."""
+    """What one node knows; of a peer also the whole that it is telling, and the round and number
+    of the message that is to come.
+    """
 
     sums: Sums
     seconds: Seconds = field(default_factory=dict)
     heard_s: float = 0.0
+    coming: Sums | None = None
+    due: tuple[int, int] = (0, 0)
+
+    def follows(self, whole: bool, round_: int, at: int, last: bool) -> bool:
+        """Expect what a message brings; whether none before it is missed."""
+        begins = whole and at == 0
+        follows = begins or (round_, at) == self.due
+        if begins:
+            self.coming = Sums(self.sums.landmark_s)
+            self.seconds.clear()
+        elif not follows:
+            self.coming = None
+        self.due = (round_ + 1, 0) if last else (round_, at + 1)
+        return follows
+
+    def came(self) -> None:
+        """The whole is told: it takes the place of what was."""
+        assert self.coming is not None
+        self.coming.losses = self.sums.losses + 1
+        self.sums, self.coming = self.coming, None
 
     def forget(self, before_s: float) -> None:
         for at_s in [at_s for at_s in self.seconds if at_s < before_s]:

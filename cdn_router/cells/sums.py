@@ -113,11 +113,6 @@ class Sums:
             for key in gone:
                 del self.rows[key]
 
-    def clear(self) -> None:
-        """Forget all rows."""
-        self.losses += 1
-        self.rows.clear()
-
     def changed(self) -> list[Key]:
         """The rows that changed since the last call and are still there."""
         found = [key for key in self._dirty if key in self.rows]

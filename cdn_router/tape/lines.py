@@ -27,32 +27,57 @@ from ..health import State as HealthState
 from ..pathways import Admin
 from ..policies.face import Cdn, Cell, Snapshot, Stand
 
+Rows: TypeAlias = list[tuple[Cell, int, list[float]]]
+
 
 class PartLine(Struct):
-    """What one node knows; "" is the recording one."""
+    """What one node knows; "" is the recording one. `coming`: the landmark and the rows of a whole
+    of which messages are still to come, the next by the number that is `due`.
+    """
 
     node: str
     heard_s: float
     landmark_s: float
-    rows: list[tuple[Cell, int, list[float]]]
+    rows: Rows
     seconds: list[tuple[int, str, int, Second]]
+    due: tuple[int, int] = (0, 0)
+    coming: tuple[float, Rows] | None = None
 
     @classmethod
     def of(cls, node: str, part: Part) -> "PartLine":
-        rows = [(cell, cdn, list(row)) for (cell, cdn), row in part.sums.rows.items()]
         seconds = [
             (at_s, *where, second)
             for at_s, wheres in part.seconds.items()
             for where, second in wheres.items()
         ]
-        return cls(node, part.heard_s, part.sums.landmark_s, rows, seconds)
+        coming = None if part.coming is None else (part.coming.landmark_s, _rows(part.coming))
+        return cls(
+            node,
+            part.heard_s,
+            part.sums.landmark_s,
+            _rows(part.sums),
+            seconds,
+            part.due,
+            coming,
+        )
 
     def part(self) -> Part:
-        made = Part(Sums(self.landmark_s), heard_s=self.heard_s)
-        made.sums.update(self.landmark_s, {(cell, cdn): row for cell, cdn, row in self.rows})
+        made = Part(_sums(self.landmark_s, self.rows), heard_s=self.heard_s, due=self.due)
+        if self.coming is not None:
+            made.coming = _sums(*self.coming)
         for at_s, region, cdn, second in self.seconds:
             made.seconds.setdefault(at_s, {})[region, cdn] = second
         return made
+
+
+def _rows(sums: Sums) -> Rows:
+    return [(cell, cdn, list(row)) for (cell, cdn), row in sums.rows.items()]
+
+
+def _sums(landmark_s: float, rows: Rows) -> Sums:
+    made = Sums(landmark_s)
+    made.update(landmark_s, {(cell, cdn): row for cell, cdn, row in rows})
+    return made
 
 
 class AnchorLine(Struct, tag_field="kind", tag="anchor"):

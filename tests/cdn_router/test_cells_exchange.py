@@ -100,6 +100,78 @@ def test_many_rows_go_in_several_messages() -> None:
     assert tells.heard_s == NOW_S + 5 and not here.peers, "its own"
 
 
+def many(state: State, numbers: range) -> None:
+    for number in numbers:
+        state.sample(Cell("DE", f"AS{number}"), 0, SEEN, NOW_S)
+
+
+def n_of_many(state: State) -> float:
+    return n_of(state, Cell("DE"), 0, NOW_S)
+
+
+def test_a_whole_counts_once_it_is_told() -> None:
+    """Nobody decides on a part of it, and what is no longer in it goes."""
+    (here, tells), (there, hears) = node("a"), node("b")
+    many(here, range(2 * TOLD_ROWS))
+    *begin, end = tells.messages(NOW_S)
+    for body in begin:
+        hears.take(body, NOW_S)
+        assert n_of_many(there) == 0
+    hears.take(end, NOW_S)
+    assert n_of_many(there) == 2 * TOLD_ROWS
+    del here.own.sums.rows[Cell("DE", "AS0"), 0]
+    tells.take(hears.hello(), NOW_S)
+    *begin, end = tells.messages(NOW_S)
+    for body in begin:
+        hears.take(body, NOW_S)
+        assert n_of_many(there) == 2 * TOLD_ROWS
+    hears.take(end, NOW_S)
+    assert n_of_many(there) == 2 * TOLD_ROWS - 1
+
+
+@pytest.mark.parametrize("lost", range(3))
+def test_a_lost_message_loses_no_rows(lost: int) -> None:
+    """What was known stays, and the whole is asked for."""
+    (here, tells), (there, hears) = node("a"), node("b")
+    many(here, range(3 * TOLD_ROWS))
+    whole = list(tells.messages(NOW_S))
+    for body in whole:
+        hears.take(body, NOW_S)
+    [*_] = hears.messages(NOW_S)
+    tells.take(hears.hello(), NOW_S)
+    again = list(tells.messages(NOW_S))
+    for at, body in enumerate(again):
+        if at != lost:
+            hears.take(body, NOW_S)
+        assert n_of_many(there) == 3 * TOLD_ROWS
+    many(here, range(1))
+    [changed] = tells.messages(NOW_S)
+    hears.take(changed, NOW_S)
+    question, _ = hears.messages(NOW_S)
+    tells.take(question, NOW_S)
+    assert len(list(tells.messages(NOW_S))) == 3
+    assert len(list(hears.messages(NOW_S))) == 1, "asked once"
+
+
+def test_of_what_changed_nothing_is_missed_unnoticed() -> None:
+    """A round that is lost whole shows in the next."""
+    (here, tells), (there, hears) = node("a"), node("b")
+
+    def both() -> None:
+        for one, other in ((tells, hears), (hears, tells)):
+            for body in one.messages(NOW_S):
+                other.take(body, NOW_S)
+
+    many(here, range(2))
+    for _ in range(2):
+        both()
+    many(here, range(1))
+    [_] = tells.messages(NOW_S)
+    for _ in range(2):
+        both()
+    assert n_of_many(there) == 3
+
+
 def test_cdns_are_known_by_name() -> None:
     here, tells = node("a")
     there = State((Cdn("B"), Cdn("C")), NOW_S)

@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import aiohttp
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
@@ -17,7 +18,7 @@ from cdn_router.archive.journal import Frame
 from cdn_router.archive.opening import Opened, opened
 from cdn_router.archive.reading import dataset
 from cdn_router.catalog import POLICIES
-from cdn_router.cells.exchange import Exchange
+from cdn_router.cells.exchange import TOLD_ROWS, Exchange
 from cdn_router.cells.state import State
 from cdn_router.cells.sums import Sample
 from cdn_router.errors import Busy
@@ -28,6 +29,7 @@ from cdn_router.rules.rule import Rule
 from cdn_router.server import build, build_intake, cdn, parts
 from cdn_router.sessions import Viewer
 from cdn_router.settings import PathwaySettings, Settings
+from cdn_router.tape.lines import ENCODER, AnchorLine
 from cdn_router.tape.recorder import Tape
 from cdn_router.tape.replay import Differs, Numbered, Same, Skipped, replay
 from cdn_router.tape.table import lines, table
@@ -282,3 +284,21 @@ def test_decisions_between_a_snapshot_and_its_use() -> None:
     assert Counter(map(type, replay(kept, POLICIES))) == {Same: 12}
     last = max(i for i, line in enumerate(kept) if b'"kind":"anchor"' in line.text)
     assert Counter(map(type, replay(kept[last:], POLICIES))) == {Same: 2, Skipped: 2}
+
+
+def test_an_anchor_between_messages_of_a_whole() -> None:
+    """What was told of it before is told in the anchor: it counts when the last one came."""
+    now_s = float(BEGUN_S)
+    made = [cdn(each) for each in SETTINGS.pathways]
+    peer, own = State(made, now_s), State(made, now_s)
+    told, heard = Exchange(peer, "peer"), Exchange(own, "own")
+    for number in range(2 * TOLD_ROWS):
+        peer.sample(Cell("DE", f"AS{number}"), 0, Sample(1, 70, 0, 9, 9), now_s)
+    first, last = told.messages(now_s)
+    heard.take(first, now_s)
+    text = ENCODER.encode(AnchorLine.of(own))
+    again = msgspec.json.decode(text, type=AnchorLine).state()
+    for state, exchange in ((own, heard), (again, Exchange(again, ""))):
+        exchange.take(last, now_s)
+        assert len(state.peers["peer"].sums.rows) == 2 * TOLD_ROWS
+    assert ENCODER.encode(AnchorLine.of(again)) == ENCODER.encode(AnchorLine.of(own))
