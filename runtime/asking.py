@@ -5,10 +5,12 @@ round trip to PostgreSQL with a statement that each connection has prepared, one
 thread.
 """
 
+import asyncio
 import json
 from abc import ABC, abstractmethod
 from collections import namedtuple
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import aiosqlite
@@ -20,6 +22,8 @@ from runtime import tracing
 
 Statement = Select[Any] | TextClause
 CONNECTIONS = 4
+OPEN_S = 5.0  # to sign in, and then to make a new connection ready
+LEAVE_S = 1.0  # for the server to say that it stopped a query
 READ_ONLY = {"default_transaction_read_only": "on"}
 AWAY = (
     OSError,
@@ -92,8 +96,9 @@ class ServerAsker(Asker):
 
     def __init__(self, session: Mapping[str, str], **server: Any) -> None:
         super().__init__()
-        self._server = {**server, "server_settings": {**session, **READ_ONLY}}
+        self._server = {"timeout": OPEN_S, **server, "server_settings": {**session, **READ_ONLY}}
         self._pool: Any = None
+        self._leaving: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         self._pool = await asyncpg.create_pool(
@@ -101,13 +106,33 @@ class ServerAsker(Asker):
         )
 
     async def _fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Any]:
-        async with self._pool.acquire() as connection:
+        connection = await self._pool.acquire()
+        give_back = self._pool.release
+        try:
             records: Sequence[Any] = await connection.fetch(sql, *arguments)
             return records
+        except asyncio.CancelledError:
+            give_back = self._leave
+            raise
+        finally:
+            await give_back(connection)
+
+    async def _leave(self, connection: Any) -> None:
+        """Nobody waits until the server has said that it stopped."""
+        task = asyncio.create_task(self._left(connection))
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    async def _left(self, connection: Any) -> None:
+        """Queries that were given up must not pile up in a server that answers; the connection to
+        one that does not is closed."""
+        with suppress(*AWAY):
+            await self._pool.release(connection, timeout=LEAVE_S)
 
     async def close(self) -> None:
         if self._pool is not None:
             self._pool.terminate()
+            await asyncio.gather(*self._leaving)
 
 
 class _Spelled:
@@ -143,11 +168,17 @@ class _Spelled:
 
 
 async def _typed(connection: Any) -> None:
-    """JSON as what it says, which SQLAlchemy leaves to connections of this driver."""
-    for name in ("json", "jsonb"):
-        await connection.set_type_codec(
-            name, schema="pg_catalog", encoder=json.dumps, decoder=json.loads
-        )
+    """JSON as what it says, which SQLAlchemy leaves to connections of this driver. Where the server
+    is silent the connection is closed: the driver would wait for its word."""
+    try:
+        async with asyncio.timeout(OPEN_S):
+            for name in ("json", "jsonb"):
+                await connection.set_type_codec(
+                    name, schema="pg_catalog", encoder=json.dumps, decoder=json.loads
+                )
+    except (TimeoutError, asyncio.CancelledError):
+        connection.terminate()
+        raise
 
 
 async def _left_as_it_is(_: Any) -> None:

@@ -91,9 +91,7 @@ class Database:
             self._asker = FileAsker(self._url.database or "", PRAGMAS)
         else:
             self._writer = self._reader = engine = self._postgresql()
-            self._asker = ServerAsker(
-                SESSION, timeout=5.0, **engine.dialect.create_connect_args(self._url)[1]
-            )
+            self._asker = ServerAsker(SESSION, **engine.dialect.create_connect_args(self._url)[1])
         async with self.write() as connection:
             await connection.execute(text("SELECT 1"))
         async with self.read() as connection:

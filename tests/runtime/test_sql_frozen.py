@@ -1,0 +1,71 @@
+"""PostgreSQL that stands still, as one behind a broken network does (CTL-188)."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from runtime.asking import CONNECTIONS
+from runtime.sql import Database, SqlError
+
+pytestmark = pytest.mark.twin
+WHO, LATE = text("SELECT pg_backend_pid()"), text("SELECT pg_sleep(600)")
+BUSY = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(600)'"
+)
+
+
+@contextmanager
+def frozen(backend: int) -> Iterator[None]:
+    """The whole server of which this is one process; its first stops first and makes no more."""
+    _, _, parent = Path(f"/proc/{backend}/status").read_text().partition("PPid:")
+    stopped = [int(parent.split()[0])]
+    os.kill(stopped[0], signal.SIGSTOP)
+    try:
+        children = Path(f"/proc/{stopped[0]}/task/{stopped[0]}/children").read_text()
+        for child in map(int, children.split()):
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGSTOP)
+                stopped.append(child)
+        yield
+    finally:
+        for process in stopped:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGCONT)
+
+
+async def code(database: Database) -> str:
+    with pytest.raises(SqlError) as caught:
+        await database.ask(WHO, {}, timeout_ms=300)
+    return caught.value.code
+
+
+async def test_who_asks_a_frozen_server_is_told_in_time(postgresql_url: str) -> None:
+    """On connections that were there, on such as have to be made, and on none that is free."""
+    async with Database(postgresql_url, timeout_ms=20_000) as database:
+        asked = [database.ask(WHO, {}) for _ in range(2 * CONNECTIONS)]
+        rows = await asyncio.gather(*asked)
+        with frozen(rows[0][0][0]):
+            for _ in range(3):
+                async with asyncio.timeout(30):
+                    codes = await asyncio.gather(*[code(database) for _ in range(3 * CONNECTIONS)])
+                assert set(codes) == {"timeout"}
+        for _ in range(3):
+            await asyncio.gather(*[database.ask(WHO, {}) for _ in range(2 * CONNECTIONS)])
+
+
+async def test_what_was_given_up_does_not_go_on_in_the_server(postgresql_url: str) -> None:
+    async with Database(postgresql_url, timeout_ms=20_000) as database:
+        for _ in range(2 * CONNECTIONS):
+            with pytest.raises(SqlError) as caught:
+                await database.ask(LATE, {}, timeout_ms=50)
+            assert caught.value.code == "timeout"
+        async with asyncio.timeout(60), database.read() as connection:
+            while (await connection.execute(BUSY)).scalar_one():
+                await asyncio.sleep(0.02)
+                await connection.execute(text("SELECT pg_stat_clear_snapshot()"))
