@@ -29,16 +29,21 @@ BODY = {"url": "https://hooks.example/in", "topics": ["account.*"]}
 
 
 @pytest.fixture
-async def api(database: Any, make_api: Any, request: pytest.FixtureRequest) -> AsyncIterator[Any]:
-    """With Redis behind PostgreSQL, alone with SQLite."""
-    store: Any = MemoryStore()
+async def store(database: Any, request: pytest.FixtureRequest) -> AsyncIterator[Any]:
+    """Redis beside PostgreSQL, in-process beside SQLite; it outlives what `make_api` makes."""
+    made: Any = MemoryStore()
     if database.dialect == "postgresql":
-        store = RedisStore(request.getfixturevalue("redis_url"), timeout_ms=10_000)
-    await store.start()
-    if isinstance(store, RedisStore):
-        await store._quick.flushall()
-    yield await make_api(database, store=store, webhooks=HOOKS)
-    await store.stop()
+        made = RedisStore(request.getfixturevalue("redis_url"), timeout_ms=10_000)
+    await made.start()
+    if isinstance(made, RedisStore):
+        await made._quick.flushall()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+async def api(database: Any, store: Any, make_api: Any) -> Any:
+    return await make_api(database, store=store, webhooks=HOOKS)
 
 
 async def own(api: Any, method: str, path: str = "", body: Any = None, **more: Any) -> Any:
