@@ -2,9 +2,10 @@
 
     POST /v1/probes   {"region": "DE", "probes": [{"pathway": "CDN-A", "outcome": "failed"}]}
 
-Three failures in a row are "down" in that region until one succeeds; an agent that fell silent says
-nothing. Agents are senders we know: `Authorization: Bearer` with router.feed_token. Each tells all
-routers, so that none has to ask another. Source: specs routing.md RT-1, RT-8, A3.
+Three failures in a row are "down" in that region until one succeeds; an agent that fell silent, of
+one CDN or of all, says nothing. Agents are senders we know: `Authorization: Bearer` with
+router.feed_token. Each tells all routers, so that none has to ask another.
+Source: specs routing.md RT-1, RT-8, A3.
 """
 
 from collections import OrderedDict
@@ -49,9 +50,9 @@ class Probes(Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(slots=True)
 class Seen:
-    """What a region's agents found, and when the last of them spoke."""
+    """What a region's agents found of a CDN, and when the last of them spoke of it."""
 
-    healths: dict[str, Health] = field(default_factory=dict)
+    health: Health = field(default_factory=lambda: Health(LIMITS))
     heard_s: float = 0.0
 
 
@@ -60,31 +61,30 @@ class RegionProbes:
 
     def __init__(self, pathways: Collection[str]) -> None:
         self._pathways = frozenset(pathways)
-        self._regions: OrderedDict[str, Seen] = OrderedDict()
+        self._regions: OrderedDict[str, dict[str, Seen]] = OrderedDict()
 
     def take(self, told: Probes, now_s: float) -> list[str]:
         """Note a round; the pathways whose state it changed. NotFound for one that is none."""
         if unknown := {probe.pathway for probe in told.probes} - self._pathways:
             raise NotFound("pathway_unknown", ", ".join(sorted(unknown)))
-        seen = self._regions.setdefault(told.region, Seen())
+        seen = self._regions.setdefault(told.region, {})
         self._regions.move_to_end(told.region)
         if len(self._regions) > MAX_REGIONS:
             self._regions.popitem(last=False)
-        seen.heard_s = now_s
         changed = []
         for probe in told.probes:
-            health = seen.healths.setdefault(probe.pathway, Health(LIMITS))
-            if health.observe(probe.outcome, now_s) is not None:
+            of = seen.setdefault(probe.pathway, Seen())
+            of.heard_s = now_s
+            if of.health.observe(probe.outcome, now_s) is not None:
                 changed.append(probe.pathway)
         return changed
 
     def down(self, region: str, pathway: str, now_s: float) -> bool:
         """Whether agents of the region find it down."""
-        seen = self._regions.get(region)
+        seen = self._regions.get(region, {}).get(pathway)
         if seen is None or now_s - seen.heard_s > SILENT_S:
             return False
-        health = seen.healths.get(pathway)
-        return health is not None and health.state is State.OUT
+        return seen.health.state is State.OUT
 
 
 class Agents:

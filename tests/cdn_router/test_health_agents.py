@@ -37,6 +37,17 @@ def test_three_failures_are_down_there_until_one_succeeds() -> None:
     assert not regions.down("DE", "CDN-A", 5)
 
 
+def test_a_cdn_that_leaves_an_agents_list_is_not_down_for_ever() -> None:
+    regions = RegionProbes(["CDN-A", "CDN-B"])
+    for n in range(3):
+        regions.take(told(Outcome.FAILED), n)
+    others = Probes("DE", [Probe("CDN-B", Outcome.GOOD)])
+    regions.take(others, SILENT_S)
+    assert regions.down("DE", "CDN-A", SILENT_S)
+    regions.take(others, 2 + SILENT_S)
+    assert not regions.down("DE", "CDN-A", 3 + SILENT_S)
+
+
 def test_what_is_no_pathway_is_refused_and_regions_are_bounded() -> None:
     regions = RegionProbes(["CDN-A"])
     with pytest.raises(NotFound):
