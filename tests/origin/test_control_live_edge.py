@@ -57,18 +57,20 @@ async def cdn(channel: Any, request: pytest.FixtureRequest) -> AsyncIterator[Any
         await part.stop()
 
 
-def signed(back_s: int | None, bound: spans.Span | None = None) -> str:
-    """As the control API signs, with the length of the channel's segments known."""
+def signed(now: int, back_s: int | None, bound: spans.Span | None = None) -> str:
+    """As the control API signs in segment `now`, with the length of the channel's segments known:
+    by a later clock, what is opened of the past would be less.
+    """
     signer = CatSigner(cat.KeySet.from_json([KEY]), "headwater", {"demo": GRID_MS}, back_s)
-    now_s = int(time.time())
+    now_s = now * GRID_MS // 1_000
     return signer.sign(PATH, b"\x01" * 16, now_s, now_s + 600, bound)
 
 
 async def test_a_live_token_reads_live_and_no_past(channel: Any, cdn: Any) -> None:
     _, now = channel
     ask, platform = cdn
-    past = [f"v/{now - OLDEST + 2}.m4s", f"master.m3u8?start={int(time.time()) - 60}"]
-    free, kept = signed(None), signed(2 * WINDOW_S)
+    past = [f"v/{now - OLDEST + 2}.m4s", f"master.m3u8?start={now * GRID_MS // 1_000 - 60}"]
+    free, kept = signed(now, None), signed(now, 2 * WINDOW_S)
     for leaf in past:
         assert (await ask(leaf, free))[0] == 200, "what a prefix opens"
     if platform == "cloudfront":
@@ -94,7 +96,7 @@ async def test_a_programmes_token_reads_the_programme_and_nothing_else(
     ask, _ = cdn
     first, last = now - 30, now - 20
     bound = spans.span(first * GRID_MS, last * GRID_MS)
-    token = signed(None, bound)
+    token = signed(now, None, bound)
     status, _, playlist = await ask(f"v/media.m3u8?{bound.query}", token)
     listed = [line for line in playlist.splitlines() if line.endswith(".m4s")]
     assert status == 200 and len(listed) >= last - first
