@@ -13,8 +13,8 @@ Source: ISO/IEC 23009-1:2022 section 5.15; RFC 5261 sections 4.1 to 4.5; dash.md
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from itertools import takewhile
+from collections.abc import Container, Sequence
+from itertools import groupby, takewhile
 from typing import NamedTuple
 
 from native.mpd import Element
@@ -65,8 +65,6 @@ class _Diff:
         self.operations: list[bytes] = []
 
     def element(self, sel: str, was: Element, now: Element) -> None:
-        if _text(self.was, was) == _text(self.now, now):
-            return
         before, after = _attributes(self.was, was), _attributes(self.now, now)
         bare = not was.children and not now.children
         inner = [
@@ -93,8 +91,9 @@ class _Diff:
                 self.operation("add", sel, value, f' type="@{name.decode()}"')
             elif was[name] != value:
                 self.operation("replace", place, value)
-        for name in was.keys() - now.keys():
-            self.operations.append(b'<remove sel="%b"/>\n' % f"{sel}/@{name.decode()}".encode())
+        for name in was:
+            if name not in now:
+                self.remove(f"{sel}/@{name.decode()}")
 
     def children(self, sel: str, was: Element, now: Element) -> None:
         state, wanted = _children(self.was, was), _children(self.now, now)
@@ -104,15 +103,17 @@ class _Diff:
         ]:
             raise _Moved
         self.begun(sel, state, wanted, new, old)
-        for at in reversed(range(len(state))):
-            if state[at].key not in new:
-                self.operations.append(b'<remove sel="%b"/>\n' % _selector(sel, state, at).encode())
-                del state[at]
-        stayed = {one.key: one.element for one in state}
-        self.added(sel, state, wanted)
-        for at, one in enumerate(wanted):
-            if one.key in stayed and stayed[one.key] is not one.element:
-                self.element(_selector(sel, state, at), stayed[one.key], one.element)
+        for one, place in reversed([*zip(state, _places(state), strict=True)]):
+            if one.key not in new:
+                self.remove(_selector(sel, one, place))
+        stayed = {one.key: one for one in state if one.key in new}
+        state = [stayed.get(one.key, one) for one in wanted]
+        places = _places(state)
+        self.added(sel, state, places, stayed)
+        for was_one, now_one, place in zip(state, wanted, places, strict=True):
+            before, after = was_one.element, now_one.element
+            if before is not after and _text(self.was, before) != _text(self.now, after):
+                self.element(_selector(sel, was_one, place), before, after)
 
     def begun(
         self, sel: str, state: list[Child], wanted: Sequence[Child], new: set[Key], old: set[Key]
@@ -122,29 +123,33 @@ class _Diff:
         come = [*takewhile(lambda one: one.key not in old, wanted)]
         if gone and come and len(gone) < len(state) and gone[-1].step == come[0].step == "S":
             at = len(gone) - 1
-            self.replace(_selector(sel, state, at), come[0].element)
+            self.replace(_selector(sel, state[at], _places(state)[at]), come[0].element)
             state[at] = come[0]
             old.add(come[0].key)
 
-    def added(self, sel: str, state: list[Child], wanted: Sequence[Child]) -> None:
-        """What comes, a run of neighbours at a time."""
-        known = {one.key for one in state}
-        at = 0
-        while at < len(wanted):
-            run = [*takewhile(lambda one: one.key not in known, wanted[at:])]
-            if run:
-                text = b"".join(_text(self.now, one.element) for one in run)
-                if at == len(state):
-                    self.operation("add", sel, text)
-                elif at:
-                    self.operation("add", _selector(sel, state, at - 1), text, ' pos="after"')
-                else:
-                    self.operation("add", sel, text, ' pos="prepend"')
-                state[at:at] = run
-            at += len(run) or 1
+    def added(
+        self, sel: str, state: Sequence[Child], places: Sequence[int], stayed: Container[Key]
+    ) -> None:
+        """What comes, a run of neighbours at a time, to make `state` of what stayed."""
+        last = max((at for at, one in enumerate(state) if one.key in stayed), default=-1)
+        for stays, run in groupby(range(len(state)), lambda at: state[at].key in stayed):
+            if stays:
+                continue
+            some = [*run]
+            text = b"".join(_text(self.now, state[at].element) for at in some)
+            at = some[0] - 1
+            if at >= last:
+                self.operation("add", sel, text)
+            elif at >= 0:
+                self.operation("add", _selector(sel, state[at], places[at]), text, ' pos="after"')
+            else:
+                self.operation("add", sel, text, ' pos="prepend"')
 
     def replace(self, sel: str, now: Element) -> None:
         self.operation("replace", sel, _text(self.now, now))
+
+    def remove(self, sel: str) -> None:
+        self.operations.append(b'<remove sel="%b"/>\n' % sel.encode())
 
     def operation(self, name: str, sel: str, content: bytes, more: str = "") -> None:
         head, tail = f'<{name} sel="{sel}"{more}>', f"</{name}>\n"
@@ -170,7 +175,7 @@ def _children(document: Document, parent: Element) -> list[Child]:
         name, told = one.name, document.attribute(one, b"id")
         step, key = name, (name, "", "")
         if document.data[one.start + 1 : one.inner_start].split(None, 1)[0].find(b":") >= 0:
-            step = ""  # no selector names what is of another namespace
+            step, key = "", (f":{name}", "", "")  # no selector names what has a prefix
         elif told is not None and PLAIN_ID.fullmatch(told):
             step, key = f"{name}[@id='{told}']", (name, "id", told)
         elif name == "S":
@@ -187,13 +192,19 @@ def _children(document: Document, parent: Element) -> list[Child]:
     return made
 
 
-def _selector(sel: str, state: Sequence[Child], at: int) -> str:
-    step = state[at].step
-    if not step:
+def _places(state: Sequence[Child]) -> list[int]:
+    """Which one of its name each is among its siblings, from 1."""
+    seen: Counter[object] = Counter()
+    made = []
+    for one in state:
+        seen[one.key[0]] += 1
+        made.append(seen[one.key[0]])
+    return made
+
+
+def _selector(sel: str, one: Child, place: int) -> str:
+    if not one.step:
         raise _Moved
-    if "[" in step:
-        return f"{sel}/{step}"
-    if step in SINGLE:
-        return f"{sel}/{step}"
-    place = 1 + sum(one.element.name == step for one in state[:at])
-    return f"{sel}/{step}[{place}]"
+    if "[" in one.step or one.step in SINGLE:
+        return f"{sel}/{one.step}"
+    return f"{sel}/{one.step}[{place}]"
