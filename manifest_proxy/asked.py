@@ -45,6 +45,7 @@ class Asked(NamedTuple):
     replaced: bool = False  # by a title in its place, which tells nobody of its rules
     skips: bool = False  # whether a delta of our own is asked for
     since_ms: int = 0  # publishTime of the MPD that a patch of our own is to begin with
+    since_rules: str = ""  # digest of those that made it
 
     @property
     def opens(self) -> bool:
@@ -185,7 +186,9 @@ class Asking:
             chosen = first(found.query, found.path, self._rulesets, signing=self._signing)
             segment = "" if chosen is NOTHING else self._sessions.sign(chosen)
         asked = self._asked(kind, cohort, found, segment, chosen)
-        return asked if since is None else asked._replace(since_ms=int(since[2]))
+        return (
+            asked if since is None else asked._replace(since_ms=int(since[2]), since_rules=since[3])
+        )
 
     def medium(self, rest: str, request: Request) -> Medium:
         """What is behind the pathway in a URL; ProxyError where that means nothing."""

@@ -128,7 +128,7 @@ def compile_manifest(
         if skips and kind is Format.HLS and is_media(data):
             data = delta(data)
         if policy is not None and kind is Format.DASH and rules is not None and rules.patched:
-            data, policy = with_patches(data, url, policy)
+            data, policy = with_patches(data, url, policy, rules.digest)
         if policy is not None:
             template = COMPILERS[kind](data, url, origin, policy)
             if (chaos or marks is not None) and TOKEN_MARK in data:

@@ -14,14 +14,15 @@ from .mpd_trim import Edit, replaced
 from .policy import Policy
 from .urls import Url
 
-OWN_PATCH = re.compile(r"(.+\.mpd)~([0-9]{1,15})\.mpp")
+OWN_PATCH = re.compile(r"(.+\.mpd)~([0-9]{1,15})-([0-9a-f]{16})\.mpp")
 BEFORE = ("ProgramInformation", "BaseURL", "Location")  # children of an MPD that precede it
 
 
-def with_patches(data: bytes, url: Url, policy: Policy) -> tuple[bytes, Policy]:
-    """The MPD fetched from `url` with its PatchLocation, and the policy that leads it; as they are
-    where nothing is to come, the MPD has no id or no time, or Representations share a timeline:
-    Shaka 5 would apply a patch of it once for each of them.
+def with_patches(data: bytes, url: Url, policy: Policy, digest: str) -> tuple[bytes, Policy]:
+    """The MPD fetched from `url` with its PatchLocation, and the policy that leads it; `digest` is
+    that of the rules, under which alone a patch can begin with this MPD. As they are where nothing
+    is to come, the MPD has no id or no time, or Representations share a timeline: Shaka 5 would
+    apply a patch of it once for each of them.
     """
     document, told_ms = Document(data), published_ms(data)
     root = document.root
@@ -32,7 +33,7 @@ def with_patches(data: bytes, url: Url, policy: Policy) -> tuple[bytes, Policy]:
     if any(_shares(period) for period in root.named("Period")):
         return data, policy
     leaf = url.path[url.path.rfind(b"/") + 1 :]
-    place = xml_text(b"%b~%d.mpp%b" % (leaf, told_ms, url.rest))
+    place = xml_text(b"%b~%d-%b.mpp%b" % (leaf, told_ms, digest.encode(), url.rest))
     text = b'<PatchLocation ttl="%d">%b</PatchLocation>\n' % (HELD_S, place)
     ours = [one.end for one in root.children if one.name in BEFORE]
     at = max(ours, default=root.inner_start)

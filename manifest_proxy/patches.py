@@ -1,7 +1,8 @@
 """Patches from one of our MPDs to the next, for those that rules edit (DASH-M15, dash.md P1..P6).
 
-`{MPD}~{milliseconds of its publishTime}.mpp`. What a patch says follows from both MPDs and the
-rules, so every node that saw the older one makes the same; others send players to the MPD (410).
+`{MPD}~{milliseconds of its publishTime}-{digest of its rules}.mpp`: rules as the session chose of
+them. What a patch says follows from both MPDs and the rules, so every node that saw the older one
+makes the same; others, and those that have other rules by now, send players to the MPD (410).
 Who has the newest waits for the next, as at our origin: all who wait ask the origin as one.
 """
 
@@ -35,7 +36,11 @@ class Patches:
         self._waits: SingleFlight[tuple[str, int], Version] = SingleFlight()
 
     async def copies(self, asked: Asked) -> Copies:
-        """ManifestError 425 where nothing newer came, 410 where the older MPD is not known."""
+        """ManifestError 425 where nothing newer came, 410 where the older MPD is not known, or was
+        made by other rules.
+        """
+        if asked.rules is None or asked.rules.digest != asked.since_rules:
+            raise ManifestError("patch_gone", "the rules are others now", status=GONE)
         target, since_ms = asked.target, asked.since_ms
         version = await self._upstream.get(target)
         if published_ms(version.body) == since_ms:

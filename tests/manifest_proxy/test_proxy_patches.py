@@ -1,6 +1,7 @@
 """Patches from our MPDs to our next ones, where rules edit them (DASH-M15, dash.md P1..P6)."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,9 +17,9 @@ from lxml import etree
 from origin_rigs.dash_rules import applied, canonical
 
 import cat
-from manifest_proxy import patches
+from manifest_proxy import mpd_diff, patches
 from manifest_proxy.errors import ManifestError
-from manifest_proxy.mpd_diff import diff
+from manifest_proxy.mpd_diff import _selector, diff
 from manifest_proxy.mpd_history import HELD_S, MAX_BYTES, History, published_ms
 from manifest_proxy.mpd_patches import with_patches
 from manifest_proxy.policy import Pathway, Policy
@@ -122,11 +123,43 @@ def test_the_bytes_of_a_patch() -> None:
         ("<Location>a&amp;b</Location>", "<Location>a&amp;c</Location>"),
         ("<Period id='1' duration='\"'/>", '<Period id="1" start="&lt;"/>'),
         ('<Period id="it&apos;s"/>', '<Period id="it&apos;s" start="1"/>'),
+        ('<Period id="1"><e a="1"/></Period>', '<Period id="1"><x:e a="1"/></Period>'),
+        ('<Period id="1"><x:e/><e a="1"/></Period>', '<Period id="1"><x:e/><e a="2"/></Period>'),
         ('<Period id="1"><e id="2"/><e id="2"/></Period>', '<Period id="1"><e id="2"/></Period>'),
     ],
 )
 def test_what_has_no_selector_is_replaced_with_its_parent(old: str, new: str) -> None:
     agree(mpd(old), mpd(new, 2))
+
+
+def test_attributes_go_in_the_order_that_they_had() -> None:
+    """The same on every node, whatever seeds its hashes."""
+    names = [f"a{n}" for n in range(12)]
+    had = " ".join(f'{name}="1"' for name in names)
+    patch = agree(mpd(f'<Period id="1" {had}/>'), mpd('<Period id="1"/>', 2))
+    assert re.findall(rb'<remove sel="/MPD/Period\[@id=\'1\'\]/@(\w+)"/>', patch) == [
+        name.encode() for name in names
+    ]
+
+
+def test_only_what_changed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name tells a place among siblings: counted for all at once, not for each that stayed."""
+    named: list[object] = []
+
+    def selector(*told: Any) -> str:
+        named.append(told)
+        return _selector(*told)
+
+    monkeypatch.setattr(mpd_diff, "_selector", selector)
+
+    def listed(first: int, second: int) -> bytes:
+        urls = "".join(f'<SegmentURL media="{n}"/>' for n in range(first, first + 400))
+        return mpd(f'<Period id="1"><SegmentList>{urls}</SegmentList></Period>', second)
+
+    new = listed(1, 2).replace(b'media="7"', b'media="7" mediaRange="1-2"')
+    patch = agree(listed(0, 1), new)
+    assert b'SegmentURL[7]" type="@mediaRange">1-2</add>' in patch
+    assert len(named) <= 5, "the Period, its list, and three of its URLs"
 
 
 @pytest.mark.parametrize(
@@ -163,9 +196,9 @@ def test_nothing_leads_on_where_nothing_comes() -> None:
     policy = Policy((Pathway("A", "http://a"),), refresh_url="http://p")
     url = Url.parse("http://o/live/x.mpd?start=1")
     shared = timeline([(2, 1)], 0) + "</SegmentTemplate><Representation/><Representation/>"
-    data, led = with_patches(mpd("<Location>l</Location><Period/>"), url, policy)
+    data, led = with_patches(mpd("<Location>l</Location><Period/>"), url, policy, "0af")
     assert led.patches and b'</Location><PatchLocation ttl="60">x.mpd~17672256010' in data
-    assert b"00.mpp?start=1</PatchLocation>" in data
+    assert b"00-0af.mpp?start=1</PatchLocation>" in data
     for other, rule in (
         (mpd("").replace(b"dynamic", b"static"), policy),
         (mpd("").replace(b'id="m"', b""), policy),
@@ -174,7 +207,7 @@ def test_nothing_leads_on_where_nothing_comes() -> None:
         (mpd(f'<Period id="1"><AdaptationSet>{shared}</AdaptationSet></Period>'), policy),
         (mpd(f'<Period id="1">{shared}</Period>'), policy),
     ):
-        assert with_patches(other, url, rule) == (other, rule)
+        assert with_patches(other, url, rule, "0af") == (other, rule)
 
 
 # -- over sockets ----------------------------------------------------------------------------------
@@ -274,9 +307,33 @@ async def test_nodes_make_the_same_patch_for_each_token(
         _, other = await place.get(location(old).replace(mine, next_one))
         assert other == held.replace(mine.encode(), next_one.encode()) != held
         for since, status in ((1, 410), (9 * 10**14, 425)):
-            gone = location(old).partition("~")[0] + f"~{since}.mpp?CAT={mine}"
-            assert (await place.get(gone))[0] == status
+            gone = re.sub("~[0-9]+-", f"~{since}-", location(old))
+            assert gone != location(old) and (await place.get(gone))[0] == status
         assert (await place.get(location(old).replace(mine, "x")))[0] == 401
+
+
+async def test_no_patch_leads_from_rules_to_others(town: Any, tmp_path: Path) -> None:
+    """An MPD made by rules that are gone is no longer what a patch says that it begins with."""
+    mine = token(b"a")
+    url = f"/p/CDN-A/cat:{mine}/live/x.mpd"
+    async with town() as place:
+        _, old = await place.get(url)
+        narrow = old
+        (tmp_path / "r.toml").write_text(RULES.replace("720", "360"))
+        async with asyncio.timeout(60):
+            while narrow == old:
+                await asyncio.sleep(0.01)
+                _, narrow = await place.get(url)
+        assert b'id="720"' in old and b'id="720"' not in narrow
+        assert location(old) != location(narrow)
+        place.second = 3
+        _, new = await place.get(url)
+        status, text = await place.get(location(old))
+        assert status == 410 and b"patch_gone" in text
+        status, text = await place.get(location(narrow))
+        assert status == 200
+        out = applied(etree.fromstring(narrow), etree.fromstring(text))
+        assert canonical(out) == canonical(etree.fromstring(new))
 
 
 def test_patches_are_offered_where_they_fit() -> None:
