@@ -176,6 +176,8 @@ class Library:
         return answer
 
     def _keep(self, slot: str, held: _Held) -> None:
+        if self._open.get(slot) is held:  # who waited for the same index was first
+            return
         self._forget(slot)
         held.title.offer = partial(self._offer, slot, held.record.mark(held.path))
         self._open[slot] = held

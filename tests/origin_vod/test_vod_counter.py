@@ -1,5 +1,6 @@
 """Segments answered without the handler are what the handler answers (HT-6, TR-42, TR-44)."""
 
+import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable
@@ -108,6 +109,18 @@ async def test_a_file_that_changed_is_the_handler_s(port: Port, source: Path) ->
     os.truncate(source, source.stat().st_size // 2)
     assert (await port.ask("a-eng/4.m4s"))[0] >= 400
     assert len(port.handled) == 3
+
+
+async def test_who_waits_for_the_same_index_takes_nothing_away(port: Port, source: Path) -> None:
+    await port.ask("a-eng/2.m4s")
+    os.utime(source, ns=(1, 10**18))
+    library = port.library
+    waiting = [library.answer("film", f"a-eng/{number}.m4s") for number in (1, 2, 3)]
+    assert all(isinstance(each, Awaitable) for each in waiting)
+    await asyncio.gather(*(each for each in waiting if isinstance(each, Awaitable)))
+    handled = len(port.handled)
+    assert (await port.ask("a-eng/2.m4s"))[0] == 200
+    assert len(port.handled) == handled, "its press is still there"
 
 
 async def test_what_is_kept_is_recalled_and_titles_close(film: Path, tmp_path: Path) -> None:
