@@ -1,5 +1,6 @@
 """A recording has the rights of its channel: what is told of that counts at once (CTL-132)."""
 
+import asyncio
 from secrets import token_hex
 from typing import Any
 
@@ -72,6 +73,30 @@ async def test_what_is_told_while_it_is_read_counts(home: Any, monkeypatch: Any)
         patch.setattr(rights, "find_terms", meanwhile)
         assert await check(home) == "sql"
     assert await check(home) == "blackout"
+
+
+async def test_who_asks_after_a_change_hears_of_it(home: Any, monkeypatch: Any) -> None:
+    """Though another's question was under way, which is shared."""
+    find, reading, changed = rights.find_terms, asyncio.Event(), asyncio.Event()
+
+    async def slow(*asked: Any) -> Any:
+        found = await find(*asked)
+        reading.set()
+        await changed.wait()
+        return found
+
+    monkeypatch.setattr(rights, "find_terms", slow)
+    early = asyncio.create_task(check(home))
+    await asyncio.wait_for(reading.wait(), 60)
+    await dark(home)
+    cases = home.services.playback.cases
+    device_id = rights.device_key(seed.ACCOUNT, "one")
+    question = (seed.ACCOUNT, device_id, "recording", home.recording_id)
+    late = asyncio.create_task(cases.get(question, now_ms()))
+    await asyncio.sleep(0)
+    changed.set()
+    assert await early == "sql"
+    assert (await late).case.facts.blackouts
 
 
 def test_changes_are_numbered(monkeypatch: pytest.MonkeyPatch) -> None:
