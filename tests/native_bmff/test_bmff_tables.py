@@ -127,7 +127,7 @@ def test_lying_tables_are_refused_before_they_cost_anything(
     with pytest.raises(BoxError) as caught:
         read_samples(stbl, replace(TRACK, tables=(0, len(stbl))), [(50, 1000)], 1000)
     assert caught.value.code == code
-    assert time.process_time() - started < 1  # a runaway loop, not a measurement
+    assert time.process_time() - started < 10  # a runaway loop, not a measurement
 
 
 def test_the_good_tables_are_good() -> None:

@@ -39,7 +39,7 @@ def refused(tmp_path: Path, data: bytes) -> VodError:
     started = time.process_time()
     with pytest.raises(VodError) as caught:
         register(tmp_path / "data", [path], "bad")
-    assert time.process_time() - started < 2  # a runaway loop, not a measurement
+    assert time.process_time() - started < 10  # a runaway loop, not a measurement
     assert "bad.mp4" in str(caught.value)
     assert not (tmp_path / "data" / "origin" / "vod" / "bad").exists()
     return caught.value
