@@ -27,7 +27,7 @@ NOW_S = 1_700_000_000.0
 SEEN = Sample(n=1, qoe=80, failures=1, seconds=10, megabits=50)
 
 
-async def until(condition: Callable[[], bool], within_s: float = 10.0) -> float:
+async def until(condition: Callable[[], bool], within_s: float = 60.0) -> float:
     begun = time.monotonic()
     while not condition():
         assert time.monotonic() - begun < within_s
