@@ -1,19 +1,14 @@
 """Blackouts by schedule and place, with a replacement (MP-20)."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from manifest_proxy.errors import RulesError
 from manifest_proxy.rules import read_rules
-from manifest_proxy.server import Listener, parts
-from manifest_proxy.settings import Settings
-from native.http import Answer, Entity, Refusal, Request, serve
+from native.http import Answer, Entity, Refusal, Request
 from runtime.clock import SystemClock
 
 MASTER = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv1/media.m3u8\n"
@@ -49,42 +44,26 @@ class Told(SystemClock):
 
 
 @pytest.fixture
-async def ask(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[tuple[int, str]]]]:
+async def ask(near: Any) -> AsyncIterator[Callable[..., Awaitable[tuple[int, str]]]]:
     def origin(request: Request) -> Answer:
         body = PAGES.get(request.path)
         if body is None:
             return Refusal(404, "not_found")
         return Entity(body, content_type="text/plain", cache_control="max-age=60")
 
-    (tmp_path / "r.toml").write_text(RULES)
     clock = Told()
-    async with AsyncExitStack() as stack:
-        server = await serve(origin, host="127.0.0.1", port=0)
-        stack.push_async_callback(server.close)
-        settings = Settings(
-            port=0,
-            origin_url=f"http://127.0.0.1:{server.port}",
-            steering_url="",
-            require_token=False,
-            rules_file=tmp_path / "r.toml",
-            country_header="CloudFront-Viewer-Country",
-        )
-        running = parts(settings, None, clock=clock)
-        for part in running:
-            await part.start()
-            stack.push_async_callback(part.stop)
-        listener = running[-1]
-        assert isinstance(listener, Listener)
-        session = await stack.enter_async_context(aiohttp.ClientSession())
+    base, session = await near(
+        origin, RULES, clock=clock, country_header="CloudFront-Viewer-Country"
+    )
 
-        async def get(leaf: str, hour: float, country: str = "") -> tuple[int, str]:
-            clock.hour = hour
-            headers = {"CloudFront-Viewer-Country": country} if country else {}
-            url = f"http://127.0.0.1:{listener.port}/p/CDN-A/live/c/{leaf}"
-            async with session.get(url, headers=headers) as answer:
-                return answer.status, await answer.text()
+    async def get(leaf: str, hour: float, country: str = "") -> tuple[int, str]:
+        clock.hour = hour
+        headers = {"CloudFront-Viewer-Country": country} if country else {}
+        url = f"{base}/p/CDN-A/live/c/{leaf}"
+        async with session.get(url, headers=headers) as answer:
+            return answer.status, await answer.text()
 
-        yield get
+    yield get
 
 
 @pytest.mark.parametrize(

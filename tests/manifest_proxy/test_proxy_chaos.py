@@ -2,12 +2,9 @@
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import aiohttp
 import m3u8
 import pytest
 from lxml import etree
@@ -20,11 +17,9 @@ from manifest_proxy.manifest import Format, compile_manifest
 from manifest_proxy.policy import Pathway, Policy
 from manifest_proxy.rulebook import Chaos, Ruleset
 from manifest_proxy.selection import Span
-from manifest_proxy.server import Listener, parts
-from manifest_proxy.settings import Settings
 from manifest_proxy.urls import Origin, Url
 from native.holes import Template
-from native.http import Answer, Entity, Refusal, Request, serve
+from native.http import Answer, Entity, Refusal, Request
 
 HEAD = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n"
 MASTER = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv1/media.m3u8\n"
@@ -133,7 +128,7 @@ def test_a_share_is_drawn_by_seed_alike_everywhere() -> None:
 
 
 @pytest.fixture
-async def ask(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[tuple[int, str]]]]:
+async def ask(near: Any) -> AsyncIterator[Callable[..., Awaitable[tuple[int, str]]]]:
     pages = {"master.m3u8": MASTER, "v1/media.m3u8": media(1), "v2/media.m3u8": media(1)}
     pages["x.mpd"] = b'<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><Period id="1"/></MPD>'
 
@@ -143,31 +138,14 @@ async def ask(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[tuple[int
             return Refusal(404, "not_found")
         return Entity(body, content_type="text/plain", cache_control="max-age=60")
 
-    (tmp_path / "r.toml").write_text(RULES)
-    async with AsyncExitStack() as stack:
-        server = await serve(origin, host="127.0.0.1", port=0)
-        stack.push_async_callback(server.close)
-        settings = Settings(
-            port=0,
-            origin_url=f"http://127.0.0.1:{server.port}",
-            steering_url="",
-            require_token=False,
-            rules_file=tmp_path / "r.toml",
-        )
-        running = parts(settings, None)
-        for part in running:
-            await part.start()
-            stack.push_async_callback(part.stop)
-        listener = running[-1]
-        assert isinstance(listener, Listener)
-        session = await stack.enter_async_context(aiohttp.ClientSession())
+    base, session = await near(origin, RULES)
 
-        async def get(path: str) -> tuple[int, str]:
-            path = path.replace("http://localhost:8003", "")
-            async with session.get(f"http://127.0.0.1:{listener.port}{path}") as answer:
-                return answer.status, await answer.text()
+    async def get(path: str) -> tuple[int, str]:
+        path = path.replace("http://localhost:8003", "")
+        async with session.get(f"{base}{path}") as answer:
+            return answer.status, await answer.text()
 
-        yield get
+    yield get
 
 
 async def test_segments_of_a_rung_fail_with_their_status(ask: Any) -> None:

@@ -3,11 +3,8 @@
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 import cat
@@ -15,10 +12,8 @@ from manifest_proxy.choices import NOTHING, bound, chosen, windowed
 from manifest_proxy.errors import FilterError, ProxyError, SessionError
 from manifest_proxy.hls_stages import staged
 from manifest_proxy.rulebook import DrmRule, Ruleset, SessionData
-from manifest_proxy.server import Listener, parts
 from manifest_proxy.session import Chosen, Sessions
-from manifest_proxy.settings import Settings
-from native.http import Answer, Entity, Refusal, Request, serve
+from native.http import Answer, Entity, Refusal, Request
 
 KEYS = cat.KeySet.from_json([cat.generate("HS256", "k1")])
 WIDEVINE, PLAYREADY = (
@@ -73,7 +68,7 @@ class Place:
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
+async def place(near: Any) -> AsyncIterator[Place]:
     asked: list[str] = []
 
     def origin(request: Request) -> Answer:
@@ -83,31 +78,14 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
             return Refusal(404, "not_found")
         return Entity(body.encode(), content_type="text/plain", cache_control="max-age=60")
 
-    (tmp_path / "r.toml").write_text(RULES)
-    async with AsyncExitStack() as stack:
-        server = await serve(origin, host="127.0.0.1", port=0)
-        stack.push_async_callback(server.close)
-        settings = Settings(
-            port=0,
-            origin_url=f"http://127.0.0.1:{server.port}",
-            steering_url="",
-            rules_file=tmp_path / "r.toml",
-            session_secret="s3cret",  # type: ignore[arg-type]
-        )
-        running = parts(settings, KEYS, issuers=("h",))
-        for part in running:
-            await part.start()
-            stack.push_async_callback(part.stop)
-        listener = running[-1]
-        assert isinstance(listener, Listener)
-        session = await stack.enter_async_context(aiohttp.ClientSession())
+    base, session = await near(origin, RULES, KEYS, session_secret="s3cret")
 
-        async def get(url: str) -> tuple[int, str]:
-            url = url.replace("http://localhost:8003", "")
-            async with session.get(f"http://127.0.0.1:{listener.port}{url}") as answer:
-                return answer.status, await answer.text()
+    async def get(url: str) -> tuple[int, str]:
+        url = url.replace("http://localhost:8003", "")
+        async with session.get(f"{base}{url}") as answer:
+            return answer.status, await answer.text()
 
-        yield Place(get, asked)
+    yield Place(get, asked)
 
 
 async def test_a_window_of_the_first_request_stays(place: Place) -> None:

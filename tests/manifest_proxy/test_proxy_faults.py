@@ -4,8 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from pathlib import Path
+from typing import Any
 
 import aiohttp
 import m3u8
@@ -16,9 +15,7 @@ from manifest_proxy.asked import Asking
 from manifest_proxy.faults import MAX_SLOW, MAX_SLOW_S, STEP_S, Faults, chunk_bytes, reaches
 from manifest_proxy.policy import Pathway
 from manifest_proxy.rulebook import Chaos, Ruleset
-from manifest_proxy.server import Listener, parts
-from manifest_proxy.settings import Settings
-from native.http import Answer, Entity, Refusal, Request, Stream, serve
+from native.http import Answer, Entity, Refusal, Request, Stream
 from runtime.fetch import Fetched, FetchError
 
 KEYS = cat.KeySet.from_json([cat.generate("HS256", "k1")])
@@ -76,7 +73,7 @@ class Node:
 
 
 @pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[Node]:
+async def node(near: Any) -> AsyncIterator[Node]:
     def origin(request: Request) -> Answer:
         leaf = request.path.split("/", 3)[3]
         if leaf.endswith(".m4s"):
@@ -86,24 +83,8 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
         body = {"v1/media.m3u8": MEDIA, "x.mpd": MPD}[leaf].encode()
         return Entity(body, content_type="text/plain", cache_control="max-age=60")
 
-    (tmp_path / "r.toml").write_text(RULES)
-    async with AsyncExitStack() as stack:
-        server = await serve(origin, host="127.0.0.1", port=0)
-        stack.push_async_callback(server.close)
-        settings = Settings(
-            port=0,
-            origin_url=f"http://127.0.0.1:{server.port}",
-            steering_url="",
-            rules_file=tmp_path / "r.toml",
-        )
-        running = parts(settings, KEYS, issuers=("h",))
-        for part in running:
-            await part.start()
-            stack.push_async_callback(part.stop)
-        listener = running[-1]
-        assert isinstance(listener, Listener)
-        session = await stack.enter_async_context(aiohttp.ClientSession())
-        yield Node(f"http://127.0.0.1:{listener.port}", session)
+    base, session = await near(origin, RULES, KEYS)
+    yield Node(base, session)
 
 
 async def uris(node: Node, dash: bool, channel: str = "c") -> list[str]:

@@ -1,9 +1,8 @@
 """What CDNs may hold, for how long, and what they may not: titles that stand in (MP-20, MP-39)."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -12,12 +11,10 @@ from manifest_proxy.asked import Asking
 from manifest_proxy.audience import Audience
 from manifest_proxy.policy import Pathway
 from manifest_proxy.press import Press
-from manifest_proxy.server import Listener, parts
-from manifest_proxy.settings import Settings
 from manifest_proxy.spots import FOREVER_S, Spots
 from manifest_proxy.upstream import Version
 from manifest_proxy.urls import Origin, Url
-from native.http import Answer, Entity, Refusal, Request, serve
+from native.http import Answer, Entity, Refusal, Request
 from runtime.clock import ManualClock
 
 MASTER = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv1/media.m3u8\n"
@@ -53,7 +50,7 @@ class Node:
 
 
 @pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[Node]:
+async def node(near: Any) -> AsyncIterator[Node]:
     def origin(request: Request) -> Answer:
         if request.path.startswith("/live/down/"):
             return Refusal(500, "down")
@@ -61,29 +58,13 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
         life_s = 3600 if request.path.startswith("/vod/") else 60
         return Entity(body, content_type="text/plain", cache_control=f"max-age={life_s}")
 
-    (tmp_path / "r.toml").write_text(RULES)
     clock = ManualClock(int(datetime(2026, 6, 1, 19, tzinfo=UTC).timestamp() * 1000))
-    async with AsyncExitStack() as stack:
-        server = await serve(origin, host="127.0.0.1", port=0)
-        stack.push_async_callback(server.close)
-        settings = Settings(
-            port=0,
-            origin_url=f"http://127.0.0.1:{server.port}",
-            steering_url="",
-            require_token=False,
-            shared_copies=True,
-            rules_file=tmp_path / "r.toml",
-            country_header="CloudFront-Viewer-Country",
-        )
-        running = parts(settings, None, clock=clock)
-        for part in running:
-            await part.start()
-            stack.push_async_callback(part.stop)
-        listener = running[-1]
-        assert isinstance(listener, Listener)
-        one = Node(clock, await stack.enter_async_context(aiohttp.ClientSession()))
-        one.base = f"http://127.0.0.1:{listener.port}"
-        yield one
+    base, session = await near(
+        origin, RULES, clock=clock, shared_copies=True, country_header="CloudFront-Viewer-Country"
+    )
+    one = Node(clock, session)
+    one.base = base
+    yield one
 
 
 @pytest.mark.parametrize("leaf", LEAVES)

@@ -3,11 +3,8 @@
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
-import aiohttp
 import m3u8
 import pytest
 from hypothesis import given
@@ -20,11 +17,9 @@ from manifest_proxy.hls_watermark import SIGN, bit, choosing
 from manifest_proxy.manifest import Format
 from manifest_proxy.policy import Pathway
 from manifest_proxy.rulebook import Ruleset, Watermark
-from manifest_proxy.server import Listener, parts
 from manifest_proxy.session import Chosen, Sessions
-from manifest_proxy.settings import Settings
 from native.holes import Template
-from native.http import Answer, Entity, Refusal, Request, serve
+from native.http import Answer, Entity, Refusal, Request
 
 KEYS = cat.KeySet.from_json([cat.generate("HS256", "k1")])
 MASTER = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv1/media.m3u8\n"
@@ -120,39 +115,22 @@ def token(cti: bytes) -> str:
 
 
 @pytest.fixture
-async def ask(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[tuple[int, str]]]]:
+async def ask(near: Any) -> AsyncIterator[Callable[..., Awaitable[tuple[int, str]]]]:
     def origin(request: Request) -> Answer:
         body = PAGES.get(request.path)
         if body is None:
             return Refusal(404, "not_found")
         return Entity(body, content_type="text/plain", cache_control="max-age=60")
 
-    (tmp_path / "r.toml").write_text(RULES)
-    async with AsyncExitStack() as stack:
-        server = await serve(origin, host="127.0.0.1", port=0)
-        stack.push_async_callback(server.close)
-        settings = Settings(
-            port=0,
-            origin_url=f"http://127.0.0.1:{server.port}",
-            steering_url="",
-            rules_file=tmp_path / "r.toml",
-            session_secret="s3cret",  # type: ignore[arg-type]
-        )
-        running = parts(settings, KEYS, issuers=("h",))
-        for part in running:
-            await part.start()
-            stack.push_async_callback(part.stop)
-        listener = running[-1]
-        assert isinstance(listener, Listener)
-        session = await stack.enter_async_context(aiohttp.ClientSession())
+    base, session = await near(origin, RULES, KEYS, session_secret="s3cret")
 
-        async def get(url: str) -> tuple[int, str]:
-            url = url.replace("http://localhost:8003", "")
-            url = f"http://127.0.0.1:{listener.port}{url}"
-            async with session.get(url, allow_redirects=False) as answer:
-                return answer.status, answer.headers.get("Location") or await answer.text()
+    async def get(url: str) -> tuple[int, str]:
+        url = url.replace("http://localhost:8003", "")
+        url = f"{base}{url}"
+        async with session.get(url, allow_redirects=False) as answer:
+            return answer.status, answer.headers.get("Location") or await answer.text()
 
-        yield get
+    yield get
 
 
 def letters(text: str) -> str:
