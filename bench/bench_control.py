@@ -32,6 +32,7 @@ from runtime.sql import Database
 from runtime.store import RedisStore
 
 SECONDS = 5.0
+SETTLED_S = 10
 GUIDE_ROWS = 18_000
 
 Lines = list[str]
@@ -168,7 +169,8 @@ async def guide_import(world: World, bearers: Sequence[str]) -> Lines:
 
 
 async def idle(world: World, bearers: Sequence[str]) -> Lines:
-    """What the API spends while nobody asks."""
+    """What the API spends while nobody asks, once its first rounds are over."""
+    await asyncio.sleep(SETTLED_S)
     used_s = harness.cpu_s(world.api)
     await asyncio.sleep(SECONDS)
     return [_line("idle", 100 * (harness.cpu_s(world.api) - used_s) / SECONDS, "% core")]
