@@ -1,29 +1,34 @@
-"""Reads of one statement, past SQLAlchemy's execution: for what is asked often.
+"""Statements past SQLAlchemy's execution: for what is asked often.
 
-A statement alone is a snapshot of its own, so there is nothing to begin and nothing to end: one
-round trip to PostgreSQL with a statement that each connection has prepared, one visit to SQLite's
-thread.
+A statement alone that reads is a snapshot of its own, so there is nothing to begin and nothing to
+end: one round trip to PostgreSQL with a statement that each connection has prepared, one visit to
+SQLite's thread. A change takes a round trip for each of its statements and two around them.
 """
 
 import asyncio
 import json
 from abc import ABC, abstractmethod
 from collections import namedtuple
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import aiosqlite
 import asyncpg
-from sqlalchemy import Select, TextClause
+from sqlalchemy import Insert, Select, TextClause, Update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from runtime import tracing
+from runtime.lending import Lending, undone
 
-Statement = Select[Any] | TextClause
-CONNECTIONS = 4
+Statement = Select[*tuple[Any, ...]] | TextClause | Insert | Update
+Ask = Callable[[Statement, Mapping[str, Any]], Awaitable[Sequence[Any]]]  # for a statement's rows
+Fetch = Callable[[str, Sequence[Any]], Awaitable[Sequence[Any]]]  # rows with `keys()`
+CONNECTIONS = 8
 OPEN_S = 5.0  # to sign in, and then to make a new connection ready
-LEAVE_S = 1.0  # for the server to say that it stopped a query
 READ_ONLY = {"default_transaction_read_only": "on"}
 AWAY = (
     OSError,
@@ -32,6 +37,7 @@ AWAY = (
     asyncpg.InsufficientResourcesError,
     asyncpg.InterfaceError,
 )
+REFUSED = (DBAPIError, asyncpg.PostgresError)  # a statement of a change, by either database
 
 
 class Asker(ABC):
@@ -48,13 +54,18 @@ class Asker(ABC):
 
     async def ask(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Any]:
         """The rows, named tuples. The statement is one of a few that are made once."""
+        return await self._spoken(self._fetch, statement, values)
+
+    async def _spoken(
+        self, fetch: Fetch, statement: Statement, values: Mapping[str, Any]
+    ) -> Sequence[Any]:
         spelled = self._spelled.get(statement)
         if spelled is None:
-            spelled = self._spelled[statement] = _Spelled(statement, self._dialect)
+            spelled = self._spelled[statement] = _Spelled(statement, self._dialect, values)
         system = self._dialect.name
         told = {"db.system.name": system, "db.query.text": spelled.sql}
-        with tracing.span(f"SELECT {system}", "client", told):
-            return spelled.rows(await self._fetch(spelled.sql, spelled.arguments(values)))
+        with tracing.span(f"{spelled.verb} {system}", "client", told):
+            return spelled.rows(await fetch(spelled.sql, spelled.arguments(values)))
 
     @abstractmethod
     async def _fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Any]:
@@ -97,52 +108,62 @@ class ServerAsker(Asker):
     def __init__(self, session: Mapping[str, str], **server: Any) -> None:
         super().__init__()
         self._server = {"timeout": OPEN_S, **server, "server_settings": {**session, **READ_ONLY}}
-        self._pool: Any = None
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._lending = Lending(self._connected, CONNECTIONS)
 
     async def open(self) -> None:
-        self._pool = await asyncpg.create_pool(
-            **self._server, min_size=1, max_size=CONNECTIONS, init=_typed, reset=_left_as_it_is
-        )
+        async with self._lending.lent():
+            pass
+
+    async def _connected(self) -> Any:
+        connection = await asyncpg.connect(**self._server)
+        await _typed(connection)
+        return connection
 
     async def _fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Any]:
-        connection = await self._pool.acquire()
-        give_back = self._pool.release
-        try:
-            records: Sequence[Any] = await connection.fetch(sql, *arguments)
-            return records
-        except asyncio.CancelledError:
-            give_back = self._leave
-            raise
-        finally:
-            await give_back(connection)
+        async with self._lending.lent() as connection:
+            return await _fetched(connection, sql, arguments)
 
-    async def _leave(self, connection: Any) -> None:
-        """Nobody waits until the server has said that it stopped."""
-        task = asyncio.create_task(self._left(connection))
-        self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
+    @asynccontextmanager
+    async def change(self) -> AsyncIterator[Ask]:
+        """One transaction: committed at the end, undone on error."""
+        async with self._lending.lent() as connection:
+            await connection.execute("BEGIN READ WRITE")
+            try:
+                yield partial(self._spoken, partial(_fetched, connection))
+            except Exception:
+                await undone(connection)
+                raise
+            await connection.execute("COMMIT")
 
-    async def _left(self, connection: Any) -> None:
-        """Queries that were given up must not pile up in a server that answers; the connection to
-        one that does not is closed."""
-        with suppress(*AWAY):
-            await self._pool.release(connection, timeout=LEAVE_S)
+    async def warm(self) -> None:
+        """Each connection that nobody has is made, or proved by a query."""
+        await self._lending.warm()
 
     async def close(self) -> None:
-        if self._pool is not None:
-            self._pool.terminate()
-            await asyncio.gather(*self._leaving)
+        await self._lending.close()
+
+
+def within(connection: AsyncConnection) -> Ask:
+    """Statements asked in a transaction of SQLAlchemy's."""
+
+    async def ask(statement: Statement, values: Mapping[str, Any]) -> Sequence[Any]:
+        found = await connection.execute(statement, values)
+        return found.all() if found.returns_rows else ()
+
+    return ask
 
 
 class _Spelled:
-    """A statement in the database's own words, and how its rows are read."""
+    """A statement in the database's own words, and how its rows are read; its values have the same
+    names each time.
+    """
 
-    def __init__(self, statement: Statement, dialect: Any) -> None:
+    def __init__(self, statement: Statement, dialect: Any, values: Mapping[str, Any]) -> None:
         compiled: Any = statement.compile(
-            dialect=dialect, compile_kwargs={"render_postcompile": True}
+            dialect=dialect, column_keys=list(values), compile_kwargs={"render_postcompile": True}
         )
         self.sql = str(compiled)
+        self.verb = self.sql.split(None, 1)[0]
         self._own = [(name, compiled.params[name]) for name in compiled.positiontup or ()]
         self._row: Any = None
         typed = statement.selected_columns if isinstance(statement, Select) else ()
@@ -168,18 +189,20 @@ class _Spelled:
 
 
 async def _typed(connection: Any) -> None:
-    """JSON as what it says, which SQLAlchemy leaves to connections of this driver. Where the server
-    is silent the connection is closed: the driver would wait for its word."""
+    """JSON as what it says, which SQLAlchemy leaves to connections of this driver. Where that fails
+    the connection is closed at once: of a silent server the driver would wait for a word.
+    """
     try:
         async with asyncio.timeout(OPEN_S):
             for name in ("json", "jsonb"):
                 await connection.set_type_codec(
                     name, schema="pg_catalog", encoder=json.dumps, decoder=json.loads
                 )
-    except (TimeoutError, asyncio.CancelledError):
+    except BaseException:
         connection.terminate()
         raise
 
 
-async def _left_as_it_is(_: Any) -> None:
-    """Whoever only reads leaves nothing behind in a connection."""
+async def _fetched(connection: Any, sql: str, arguments: Sequence[Any]) -> Sequence[Any]:
+    records: Sequence[Any] = await connection.fetch(sql, *arguments)
+    return records

@@ -7,7 +7,8 @@
 
 While open, and while the one probe is out, every other call is refused at once. (purgatory 3.0.1
 lets all waiting calls through in half-open, CMP-30.) A call that is cancelled says nothing about
-the dependency; a cancelled probe leaves the next call to probe.
+the dependency; a cancelled probe leaves the next call to probe. Nor does one that fails although
+another was answered while it went on: a process that is short of time ends many at once, too late.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
@@ -54,6 +55,7 @@ class Breaker:
         self._counts = counts
         self._clock = clock
         self._failed = 0
+        self._answered = 0
         self._opened_s = 0.0
         self._state: State = "closed"
         STATE.labels(name).set(STATES["closed"])
@@ -62,6 +64,14 @@ class Breaker:
     def state(self) -> State:
         """Open lasts until a probe is out, however long ago the wait ended."""
         return self._state
+
+    @property
+    def due(self) -> bool:
+        """Whether the next call is the probe."""
+        return self._state == "open" and self._left_s() <= 0
+
+    def _left_s(self) -> float:
+        return self._opened_s + self._open_s - self._clock.monotonic_s()
 
     async def call(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do the work, or raise `BreakerOpen` without doing it."""
@@ -72,15 +82,18 @@ class Breaker:
     def guard(self) -> Iterator[None]:
         """The same around a block."""
         probe = self._enter()
+        answered = self._answered
         try:
             yield
         except self._counts:
-            self._failure(probe)
+            if probe or answered == self._answered:
+                self._failure(probe)
             raise
         except BaseException:
             if probe:
                 self._change("open")
             raise
+        self._answered += 1
         if probe or self._state == "closed":
             self._failed = 0
         if probe:
@@ -90,7 +103,7 @@ class Breaker:
         """Is this call the probe? An answer to a call from before the break changes nothing."""
         if self._state == "closed":
             return False
-        left_s = self._opened_s + self._open_s - self._clock.monotonic_s()
+        left_s = self._left_s()
         if self._state == "half_open" or left_s > 0:
             raise BreakerOpen(self.name, max(left_s, 0.0))
         self._change("half_open")

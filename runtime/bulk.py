@@ -26,14 +26,11 @@ async def _copied(
     connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]
 ) -> None:
     names = list(rows[0])
-    written = [isinstance(table.c[name].type, JSON) for name in names]
-    records = [
-        [
-            msgspec.json.encode(row[name]).decode() if json else row[name]
-            for name, json in zip(names, written, strict=True)
-        ]
-        for row in rows
-    ]
+    documents = [at for at, name in enumerate(names) if isinstance(table.c[name].type, JSON)]
+    records = [list(map(row.__getitem__, names)) for row in rows]
+    for at in documents:
+        for record in records:
+            record[at] = msgspec.json.encode(record[at]).decode()
     driver: Any = (await connection.get_raw_connection()).driver_connection
     if not driver.is_in_transaction():
         await connection.execute(BEGIN)

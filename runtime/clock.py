@@ -24,6 +24,25 @@ class SystemClock:
         return time.monotonic()
 
 
+class SteadyClock:
+    """Wall time as it was told once, and monotonic time since: whatever becomes of the machine's
+    wall clock, it neither jumps nor goes back unless told again."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SYSTEM
+        self.tell(self._clock.now_ms())
+
+    def tell(self, now_ms: float) -> None:
+        """So late is it now."""
+        self._ahead_ms = now_ms - 1_000 * self.monotonic_s()
+
+    def now_ms(self) -> int:
+        return round(self._ahead_ms + 1_000 * self.monotonic_s())
+
+    def monotonic_s(self) -> float:
+        return self._clock.monotonic_s()
+
+
 class ManualClock:
     """A clock that moves only when told; both times move together."""
 

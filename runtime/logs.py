@@ -12,8 +12,8 @@ The standard library's loggers (drivers, asyncio) go the same way at WARNING and
 import logging
 import sys
 from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO, cast
 
 import msgspec
 import structlog
@@ -22,6 +22,7 @@ from structlog.typing import FilteringBoundLogger, Processor
 from runtime import redact
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_least = LEVELS["debug"]
 
 
 def get(room: str) -> FilteringBoundLogger:
@@ -37,6 +38,16 @@ def bound(**fields: str) -> Iterator[None]:
         yield
 
 
+def bind(**fields: str) -> None:
+    """The same, to the end of the task."""
+    structlog.contextvars.bind_contextvars(**fields)
+
+
+def heard(level: str) -> bool:
+    """Whether lines of this level go anywhere: what is dear to word may ask first."""
+    return LEVELS[level] >= _least
+
+
 def setup(service: str, level: str = "info") -> None:
     """Send all logging of this process to stdout as JSON lines."""
 
@@ -44,6 +55,8 @@ def setup(service: str, level: str = "info") -> None:
         event["service"] = service
         return event
 
+    global _least
+    _least = LEVELS[level]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -73,8 +86,23 @@ def setup(service: str, level: str = "info") -> None:
     root.setLevel(logging.WARNING)
 
 
+class _Steady:
+    """Standard output, whose reader may go away: no line is worth a service that cannot stop."""
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            sys.stdout.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            sys.stdout.flush()
+
+
+_STEADY = cast(TextIO, _Steady())
+
+
 def _stdout(*_: Any) -> structlog.PrintLogger:
-    return structlog.PrintLogger(sys.stdout)
+    return structlog.PrintLogger(_STEADY)
 
 
 def _redacted(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

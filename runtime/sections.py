@@ -38,7 +38,7 @@ class Telemetry(Section):
 
 class Store(Section):
     """Shared store (CMP-3): empty url = in-process for one process, else a child server on a Unix
-    socket.
+    socket. redis:// or rediss:// names a server, or any server of a cluster.
     """
 
     url: SecretStr = SecretStr("")

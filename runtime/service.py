@@ -157,10 +157,11 @@ class _Service:
         return EXIT_FAILURE
 
     def _on_signal(self, number: signal.Signals) -> None:
-        log.info("signal", name=self._name, signal=number.name, again=self._stopping.is_set())
-        if self._stopping.is_set():
+        again = self._stopping.is_set()
+        if again:
             self._abort.set()
         self._stopping.set()
+        log.info("signal", name=self._name, signal=number.name, again=again)
 
     def _not_ready(self) -> dict[str, str | None]:
         """Each part's reason for not being ready; a stopping process names itself."""

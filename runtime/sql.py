@@ -3,19 +3,29 @@
     async with database.read() as connection: ...    # consistent snapshot; writing is an error
     async with database.write() as connection: ...   # committed at the end, rolled back on error
     await database.ask(statement, values)            # one statement's rows, the quickest way
+    async with database.change() as ask: ...         # a transaction of such statements
 
 SQLite (CMP-11): WAL; a pool of one writer connection, so that writers queue, and BEGIN IMMEDIATE,
 so that another process's writer is waited for instead of failing with "database is locked"; readers
 are separate and query-only. Errors of the statement itself (IntegrityError and the like) pass
-through as SQLAlchemy's; a database that is away or late is `SqlError`.
+through as SQLAlchemy's; a database that is away or late is `SqlError`, and so is one that undid the
+transaction for another's sake: the same once more may well succeed.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    suppress,
+)
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+from weakref import WeakSet
 
+from asyncpg import PostgresError
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
@@ -24,7 +34,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from runtime import migrate, statements
-from runtime.asking import AWAY, Asker, FileAsker, ServerAsker, Statement
+from runtime.abreast import abreast
+from runtime.asking import AWAY, Ask, Asker, FileAsker, ServerAsker, Statement, within
+from runtime.lending import LEAVE_S
 
 Dialect = Literal["sqlite", "postgresql"]
 T = TypeVar("T")
@@ -35,13 +47,20 @@ PRAGMAS = (  # CMP-11
     "PRAGMA busy_timeout=5000",
     "PRAGMA synchronous=NORMAL",
 )
-SESSION = {"timezone": "UTC", "jit": "off"}  # of short statements, which to compile takes longer
+SESSION = {
+    "timezone": "UTC",
+    "jit": "off",  # of short statements, which to compile takes longer
+    "idle_in_transaction_session_timeout": "90s",  # whose process froze holds no locks for good
+}
+WARM_MS = 10_000  # to fill the pools
+UNDONE = ("40001", "40P01")  # serialization failure, deadlock: PostgreSQL 15, appendix A
+UNDONE_BY = "another transaction was in the way"
 NOT_STARTED = "Database.start() comes first"
 MIGRATION_LOCK = 0x4845_4144  # advisory lock: two processes that start together migrate one by one
 
 
 class SqlError(Exception):
-    """`code`: timeout or unavailable. A caller may serve a stale answer or 503 (CTL-188)."""
+    """`code`: timeout, unavailable or undone. A caller may serve stale answers or 503 (CTL-188)."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(f"{code}: {detail}")
@@ -62,16 +81,22 @@ def parse(url: str) -> URL:
 
 
 class Database:
-    """A part. Give it the URL of `sql.url`, or `Database.embedded(folder)`."""
+    """A part. Give it the URL of `sql.url`, or `Database.embedded(folder)`; with `full` it is not
+    ready before its pools are (CTL-186).
+    """
 
-    def __init__(self, url: str, *, timeout_ms: int = 1_000, pool_size: int = 8) -> None:
+    def __init__(
+        self, url: str, *, timeout_ms: int = 1_000, pool_size: int = 8, full: bool = False
+    ) -> None:
         self.name = "sql"
         self._url = parse(url)
         self._timeout_s = timeout_ms / 1000
         self._pool_size = pool_size
+        self._full = full
         self._reader: AsyncEngine | None = None
         self._writer: AsyncEngine | None = None
         self._asker: Asker | None = None
+        self._wires: WeakSet[Any] = WeakSet()  # of the server's driver, open ones among them
 
     @classmethod
     def embedded(cls, folder: Path, **options: Any) -> "Database":
@@ -100,6 +125,8 @@ class Database:
             await self._asker.open()
         except AWAY as error:
             raise SqlError("unavailable", type(error).__name__) from None
+        if self._full:
+            await self.warm()
 
     def ready(self) -> str | None:
         return None if self._reader is not None else "not started"
@@ -111,11 +138,12 @@ class Database:
         engines = {self._reader, self._writer} - {None}
         self._reader = self._writer = None
         asker, self._asker = self._asker, None
-        if asker is not None:
-            await asker.close()
-        for engine in engines:
-            if engine is not None:
-                await engine.dispose()
+        await asyncio.gather(
+            *(_left(engine) for engine in engines if engine is not None),
+            *([asker.close()] if asker is not None else ()),
+        )
+        for connection in self._wires:
+            connection.terminate()
 
     async def __aenter__(self) -> "Database":
         await self.start()
@@ -152,6 +180,41 @@ class Database:
         """One transaction; on SQLite the only one that writes while it lasts."""
         async with self._bounded(timeout_ms) as stack:
             yield await _opened(stack, _started(self._writer).begin())
+
+    @asynccontextmanager
+    async def change(self, *, timeout_ms: int | None = None) -> AsyncIterator[Ask]:
+        """One transaction of statements that are made once: as `write`, the quickest way. Errors
+        of a statement are the driver's.
+        """
+        if not isinstance(self._asker, ServerAsker):
+            async with self.write(timeout_ms=timeout_ms) as connection:
+                yield within(connection)
+            return
+        async with self._bounded(timeout_ms):
+            try:
+                async with self._asker.change() as ask:
+                    yield ask
+            except AWAY as error:
+                raise SqlError("unavailable", type(error).__name__) from None
+
+    async def warm(self) -> None:
+        """Fill the server's pools, so that nobody who asks next waits for a connection to be made:
+        a request that is cut off while it waits would leave the pools as cold as it found them.
+        """
+        if not isinstance(self._asker, ServerAsker):
+            return
+        engine = _started(self._writer)
+        pool: Any = engine.pool
+        free = self._pool_size - pool.checkedout()
+        async with self._bounded(WARM_MS) as stack:
+            tasks = [asyncio.create_task(_opened(stack, engine.connect())) for _ in range(free)]
+            await abreast(*tasks)
+            for task in tasks:
+                await task.result().execute(text("SELECT 1"))
+            try:
+                await self._asker.warm()
+            except AWAY as error:
+                raise SqlError("unavailable", type(error).__name__) from None
 
     async def upgrade(self, location: Path, revision: str = "head") -> None:
         """Run a room's Alembic chain up to the revision, inside one transaction."""
@@ -196,15 +259,21 @@ class Database:
                 raise
             raise SqlError("timeout", f"no answer within {limit_s:g} s") from None
         except DBAPIError as error:
+            if _undone(error.orig):
+                raise SqlError("undone", UNDONE_BY) from None
             if not error.connection_invalidated:
                 raise
             raise SqlError("unavailable", type(error.orig).__name__) from None
+        except PostgresError as error:
+            if not _undone(error):
+                raise
+            raise SqlError("undone", UNDONE_BY) from None
 
     def _sqlite(self, pragma: str, pool_size: int = 0) -> AsyncEngine:
         options: dict[str, Any] = (
             {"pool_size": pool_size, "max_overflow": 0} if pool_size else {"poolclass": NullPool}
         )
-        engine = create_async_engine(self._url, **options)
+        engine = create_async_engine(self._url, connect_args={"factory": _File}, **options)
         statements.watch(engine.sync_engine)
         begin = "BEGIN" if "query_only" in pragma else "BEGIN IMMEDIATE"
 
@@ -232,6 +301,10 @@ class Database:
         )
         statements.watch(engine.sync_engine)
 
+        @event.listens_for(engine.sync_engine, "connect")
+        def _connect(connection: Any, _: Any) -> None:
+            self._wires.add(connection.driver_connection)
+
         @event.listens_for(engine.sync_engine, "checkout")
         def _checkout(connection: Any, *_: Any) -> None:
             """The loop has seen it close: the pool's own ping takes three round trips to ask."""
@@ -239,6 +312,28 @@ class Database:
                 raise InvalidatePoolError
 
         return engine
+
+
+class _File(sqlite3.Connection):
+    """Rolls back before it closes: with a cursor of it still in memory, as a caller's that was cut
+    off may be, SQLite would keep the file locked until that is gone (sqlite3_close_v2).
+    """
+
+    def close(self) -> None:
+        with suppress(sqlite3.ProgrammingError):  # closed already
+            self.rollback()
+        super().close()
+
+
+def _undone(error: BaseException | None) -> bool:
+    return getattr(error, "sqlstate", None) in UNDONE
+
+
+async def _left(engine: AsyncEngine) -> None:
+    """Say good-bye to the server, if it listens."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LEAVE_S):
+            await engine.dispose()
 
 
 def _started(engine: AsyncEngine | None) -> AsyncEngine:

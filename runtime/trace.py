@@ -4,6 +4,7 @@ A caller's `X-Request-Id` is taken over when it fits CTL-2's pattern, else one i
 caller's `traceparent` is continued: the trace id stays, each hop puts its own span id.
 """
 
+import random
 import re
 import secrets
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ _PARENT = re.compile(
 def request_id(headers: Mapping[str, str]) -> str:
     """The caller's request id, or a new one."""
     given = headers.get(REQUEST_ID, "")
-    return given if _ID.fullmatch(given) else secrets.token_hex(16)
+    return given if _ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
 
 
 def continued(traceparent: str | None) -> str | None:

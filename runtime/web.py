@@ -7,6 +7,7 @@ every unexpected error is a 500 `{"error": "internal"}` with the traceback in th
 """
 
 import asyncio
+import logging
 import re
 import ssl
 from collections.abc import Callable, Mapping
@@ -17,17 +18,16 @@ from typing import Protocol
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
-from runtime import logs, metrics, redact, trace, tracing
+from runtime import logs, metrics, told, trace, tracing
 
+IDLE_S = 75.0  # between requests
 DRAIN_S = 7.5  # inside the process's own budget (runtime.service)
 MAX_BODY_BYTES = 1 << 20
 
 log = logs.get("web")
-REQUESTS = metrics.histogram(
-    "http_request_seconds", "time to answer", ("listener", "method", "route", "status")
-)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 Factory = Callable[[], asyncio.Protocol]
@@ -45,7 +45,10 @@ class Front(Protocol):
     def before(self, server: Factory) -> Factory: ...
 
     def close(self) -> None:
-        """Close the connections that were not handed on; what they asked is answered."""
+        """Close the connections that were not handed on, once what they asked is answered."""
+
+    async def drain(self, limit_s: float) -> None:
+        """Wait for those that are not answered yet, and cut them then."""
 
 
 class Web:
@@ -99,6 +102,7 @@ class Web:
             self._app,
             handle_signals=False,
             access_log_class=_AccessLog,
+            keepalive_timeout=IDLE_S,
             shutdown_timeout=DRAIN_S,
             handler_cancellation=True,
         )
@@ -150,11 +154,16 @@ class Web:
         self._close_front()
         await asyncio.sleep(0)  # requests already read must have reached their handlers
         self._runner.server.pre_shutdown()
-        await self._runner.server.shutdown(DRAIN_S)
+        drains = [self._runner.server.shutdown(DRAIN_S)]
+        if self._front is not None:
+            drains.append(self._front.drain(DRAIN_S))
+        await asyncio.gather(*drains)
 
     async def stop(self) -> None:
         self._listening = False
         self._close_front()
+        if self._front is not None:
+            await self._front.drain(0)
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -218,9 +227,14 @@ def _method(request: web.BaseRequest) -> str:
 
 def _route(request: web.BaseRequest) -> str:
     """The pattern that matched, never what a client wrote."""
-    match = getattr(request, "match_info", None)
+    match = _match(request)
     resource = match.route.resource if match is not None else None
     return resource.canonical if resource is not None else "none"
+
+
+def _match(request: web.BaseRequest) -> web.UrlMappingMatchInfo | None:
+    """None for octets that aiohttp refused before there was a route."""
+    return request.match_info if isinstance(request, web.Request) and BEGUN_S in request else None
 
 
 def _coded(refusal: web.HTTPException) -> web.Response | None:
@@ -235,29 +249,31 @@ def _coded(refusal: web.HTTPException) -> web.Response | None:
     return response
 
 
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a fault that aiohttp tells of is not its peer's: those have their line already."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+logging.getLogger("aiohttp.server").addFilter(_is_ours)
+
+
 class _AccessLog(AbstractAccessLogger):
     """One line a request, after its last byte was handed to the socket."""
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        seconds = perf_counter() - request[BEGUN_S] if BEGUN_S in request else time
-        match = getattr(request, "match_info", None)
-        route, method = _route(request), _method(request)
-        listener = match.apps[0][LISTENER] if match is not None and match.apps else "none"
-        REQUESTS.labels(listener, method, route, str(response.status)).observe(seconds)
-        ids = {
-            name: request[key]
-            for name, key in (("request_id", REQUEST_ID), ("traceparent", TRACEPARENT))
-            if key in request
-        }
-        log.info(
-            "request",
-            listener=listener,
-            method=method,
-            path=redact.text(request.path_qs),
-            route=route,
+        match = _match(request)
+        told.request(
+            match.apps[0][LISTENER] if match is not None and match.apps else "none",
+            _method(request),
+            _route(request),
+            request.path_qs,
             status=response.status,
             sent_bytes=response.body_length,
-            ms=round(seconds * 1000, 2),
+            begun_s=request.get(BEGUN_S, perf_counter() - time),
             peer=request.remote,
-            **ids,
+            ids={
+                name: request[key]
+                for name, key in (("request_id", REQUEST_ID), ("traceparent", TRACEPARENT))
+                if key in request
+            },
         )

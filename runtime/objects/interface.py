@@ -87,6 +87,14 @@ class ObjectStore(Protocol):
         object has another tag than `if_match`.
         """
 
+    async def copy(
+        self, source: str, name: str, *, start: int = 0, end: int | None = None
+    ) -> ObjectInfo:
+        """Store the bytes [start, end) of `source`, or all of them, under another name. The store
+        does it, and only a part of what is too small for that passes through here; afterwards
+        neither object minds what becomes of the other.
+        """
+
     async def head(self, name: str) -> ObjectInfo: ...
 
     async def find(
@@ -122,3 +130,9 @@ def check_range(start: int, end: int | None, size: int | None = None) -> None:
     """A range that holds at least one byte, or all of an empty body. Raises `bad_range`."""
     if start < 0 or (end is not None and end <= start) or (size is not None and 0 < start >= size):
         raise ObjectError("bad_range", "no byte of the body lies in that range")
+
+
+def clip(start: int, end: int | None, size: int) -> tuple[int, int]:
+    """The range in a body of this size. Raises `bad_range`."""
+    check_range(start, end, size)
+    return start, size if end is None else min(end, size)

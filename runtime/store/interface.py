@@ -103,6 +103,9 @@ class Store(Protocol):
     async def drain(self) -> None: ...
     async def stop(self) -> None: ...
 
+    def now_ms(self) -> int:
+        """The store's time, whatever the machine's clock says; while it is away, as last heard."""
+
     # -- values
     async def get(self, key: str) -> bytes | None: ...
 
@@ -113,6 +116,9 @@ class Store(Protocol):
 
     async def put_if_absent(self, key: str, value: bytes, ttl_ms: int) -> bool:
         """True if stored: the first presentation of a token, an idempotency key, a lock."""
+
+    async def replace(self, key: str, value: bytes, old: bytes | None) -> bool:
+        """Put a value without a TTL: only if `old` is what is there, None for nothing."""
 
     async def delete(self, key: str) -> bool:
         """True if there was one."""
@@ -127,8 +133,8 @@ class Store(Protocol):
     async def incr_and_publish(self, key: str, channel: str, message: bytes) -> int:
         """Count up and tell subscribers, at once; the new count (access versions, CTL-83)."""
 
-    async def publish(self, channel: str, message: bytes) -> None:
-        """Tell whoever listens now."""
+    async def publish(self, channel: str, *messages: bytes) -> None:
+        """Tell whoever listens now, in this order."""
 
     def subscribe(self, channel: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         """Inside the block nothing published is missed, save when over 1,024 wait unread."""
@@ -142,6 +148,14 @@ class Store(Protocol):
     async def append(self, stream: str, body: bytes, *, max_len: int = 100_000) -> str:
         """Add an entry, dropping the oldest beyond `max_len`; its id."""
 
+    async def append_all(
+        self, stream: str, bodies: Sequence[bytes], *, max_len: int = 100_000
+    ) -> None:
+        """Add entries in this order, all at once or none."""
+
+    async def newest(self, stream: str) -> bytes | None:
+        """The entry that was added last, whoever read it."""
+
     async def read(
         self, stream: str, group: str, consumer: str, *, count: int = 100, block_ms: int = 0
     ) -> list[Message]:
@@ -150,6 +164,9 @@ class Store(Protocol):
 
     async def ack(self, stream: str, group: str, ids: Sequence[str]) -> int:
         """Done with these; how many were pending."""
+
+    async def drop(self, stream: str, ids: Sequence[str]) -> None:
+        """Forget these entries, whoever has not read them."""
 
     async def claim(
         self, stream: str, group: str, consumer: str, *, min_idle_ms: int, count: int = 100
@@ -181,8 +198,11 @@ class Store(Protocol):
     ) -> Pulse:
         """Seen now, in one round trip (CTL-105..108). A late one comes back if the limit allows."""
 
-    async def heartbeats(self, beats: Sequence[tuple[str, str, int]]) -> list[Pulse]:
-        """Many at once, each (account, session, limit), in one round trip."""
+    async def heartbeats(
+        self, beats: Sequence[tuple[str, str, int]]
+    ) -> Sequence[Pulse | StoreError]:
+        """Many at once, each (account, session, limit), in one round trip. An account whose entry
+        cannot be read has an error of its own."""
 
     async def end(self, account: str, session: str, reason: str) -> Ended | None:
         """End a live session; None if it is not live (any more)."""

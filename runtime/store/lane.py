@@ -26,6 +26,7 @@ from redis import asyncio as driver
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ServerGone
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as ServerLate
 
 from runtime import tracing
@@ -47,6 +48,22 @@ def gone(error: BaseException) -> StoreError:
     return StoreError("unavailable", type(error).__name__)
 
 
+def heard(answers: list[Any]) -> list[Any]:
+    """The same; raises the first error that is no reply."""
+    for answer in answers:
+        if isinstance(answer, BaseException) and not isinstance(answer, ResponseError):
+            raise answer
+    return answers
+
+
+def answered(answers: list[Any]) -> list[Any]:
+    """The same; raises the first error reply."""
+    for answer in answers:
+        if isinstance(answer, ResponseError):
+            raise answer
+    return answers
+
+
 class Lane:
     """The connection's owner. Raises StoreError, and the driver's ResponseError."""
 
@@ -57,10 +74,6 @@ class Lane:
         self._opening: asyncio.Task[_Wire] | None = None
         self._closed = False
 
-    def open(self) -> None:
-        """May be asked, which it may from the beginning, after it was closed."""
-        self._closed = False
-
     async def ask(self, *command: Word) -> Any:
         """One command's answer."""
         with tracing.span(str(command[0]), "client", TOLD):
@@ -68,9 +81,14 @@ class Lane:
 
     async def ask_all(self, commands: Sequence[Sequence[Word]]) -> list[Any]:
         """Several commands' answers; the first that is an error is raised."""
+        return answered(await self.ask_each(commands))
+
+    async def ask_each(self, commands: Sequence[Sequence[Word]]) -> list[Any]:
+        """The same, an error reply being the answer of its own command."""
         with tracing.span("PIPELINE", "client", TOLD):
             wire = await self._open()
-            return await asyncio.gather(*[wire.send(command) for command in commands])
+            asked = [wire.send(command) for command in commands]
+            return heard(await asyncio.gather(*asked, return_exceptions=True))
 
     async def close(self) -> None:
         """What waits is answered with an error, and so is what is asked from now on. Takes what is

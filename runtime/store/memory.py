@@ -8,11 +8,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from runtime import clock
+from runtime.clock import SteadyClock
 from runtime.store.interface import Limit, Message, SessionPolicy
 from runtime.store.memory_sessions import MemorySessions
 
 MAX_UNREAD = 1024
 SWEEP_EVERY = 1024  # writes between two searches for expired keys
+WENT_BACK_MS = 60_000  # no limit counts so far ahead of its burst but by a clock that was wrong
 
 
 @dataclass
@@ -40,9 +42,9 @@ class MemoryStore(MemorySessions):
     """The default for a single process (CMP-3); gone with it, so not for production."""
 
     def __init__(
-        self, *, clock: clock.Clock = clock.SYSTEM, policy: SessionPolicy | None = None
+        self, *, clock: clock.Clock | None = None, policy: SessionPolicy | None = None
     ) -> None:
-        super().__init__(clock, policy or SessionPolicy())
+        super().__init__(clock or SteadyClock(), policy or SessionPolicy())
         self.name = "store"
         self._values: dict[str, tuple[bytes, float]] = {}
         self._writes = 0
@@ -102,6 +104,12 @@ class MemoryStore(MemorySessions):
         self._put(key, value, ttl_ms)
         return True
 
+    async def replace(self, key: str, value: bytes, old: bytes | None) -> bool:
+        if self._get(key) != old:
+            return False
+        self._put(key, value, None)
+        return True
+
     async def delete(self, key: str) -> bool:
         there = self._get(key) is not None or key in self._cells
         self._values.pop(key, None)
@@ -126,8 +134,9 @@ class MemoryStore(MemorySessions):
         self._tell(channel, message)
         return count
 
-    async def publish(self, channel: str, message: bytes) -> None:
-        self._tell(channel, message)
+    async def publish(self, channel: str, *messages: bytes) -> None:
+        for message in messages:
+            self._tell(channel, message)
 
     def _tell(self, channel: str, message: bytes) -> None:
         for queue in self._listeners.get(channel, ()):
@@ -156,7 +165,10 @@ class MemoryStore(MemorySessions):
     ) -> Limit:
         now_ms = self._clock.now_ms()
         interval = period_ms / limit
-        after = max(self._cells.get(key, 0.0), now_ms) + interval * cost
+        tat = max(self._cells.get(key, 0.0), now_ms)
+        if tat > now_ms + interval * burst + WENT_BACK_MS:
+            tat = now_ms
+        after = tat + interval * cost
         wait = after - interval * burst - now_ms
         if wait > 0.001:
             return Limit(False, 0, math.ceil(wait - 0.001))
@@ -175,6 +187,16 @@ class MemoryStore(MemorySessions):
             log.entries.popleft()
         log.grown.set()
         return _text(log.last)
+
+    async def append_all(
+        self, stream: str, bodies: Sequence[bytes], *, max_len: int = 100_000
+    ) -> None:
+        for body in bodies:
+            await self.append(stream, body, max_len=max_len)
+
+    async def newest(self, stream: str) -> bytes | None:
+        entries = self._streams[stream].entries
+        return entries[-1][1] if entries else None
 
     async def read(
         self, stream: str, group: str, consumer: str, *, count: int = 100, block_ms: int = 0
@@ -201,6 +223,10 @@ class MemoryStore(MemorySessions):
     async def ack(self, stream: str, group: str, ids: Sequence[str]) -> int:
         pending = self._streams[stream].groups[group].pending
         return sum(pending.pop(_number(id_), None) is not None for id_ in ids)
+
+    async def drop(self, stream: str, ids: Sequence[str]) -> None:
+        log, gone = self._streams[stream], {_number(id_) for id_ in ids}
+        log.entries = deque(entry for entry in log.entries if entry[0] not in gone)
 
     async def claim(
         self, stream: str, group: str, consumer: str, *, min_idle_ms: int, count: int = 100

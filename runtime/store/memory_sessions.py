@@ -28,6 +28,9 @@ class MemorySessions:
         self._policy = policy
         self._accounts: dict[str, _Account] = {}
 
+    def now_ms(self) -> int:
+        return self._clock.now_ms()
+
     def _due_ms(self, session: Session) -> int:
         return session.last_seen_ms + self._policy.ttl_ms
 

@@ -1,4 +1,5 @@
-"""The store in Redis or Valkey, 7.0 and up: one command or one script per operation.
+"""The store in Redis or Valkey, 7.0 and up, one server or a cluster: one command or one script per
+operation.
 
 Traps kept away from (CMP-17): no WATCH; blocking reads and subscriptions have connections of their
 own; every call has a time limit; replies are read in RESP2 and RESP3 shape alike. Nothing is
@@ -7,45 +8,32 @@ goes over one connection (`lane`), what has a reply of several shapes through th
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
-from contextlib import asynccontextmanager
-from hashlib import sha1
-from typing import Any, TypeVar, cast
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any, TypeVar
 
-from redis import asyncio as driver
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.exceptions import ClusterError, RedisClusterException, ResponseError
 from redis.exceptions import ConnectionError as ServerGone
-from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as ServerLate
 
-from runtime import clock, tracing
-from runtime.store import keys, lane, replies, scripts
-from runtime.store.interface import (
-    Admission,
-    Ended,
-    Limit,
-    Message,
-    Pulse,
-    Session,
-    SessionPolicy,
-    StoreError,
-)
+from runtime.clock import SYSTEM, Clock
+from runtime.store import clients, lane, replies, scripts
+from runtime.store.absent import ABSENT
+from runtime.store.cluster import Lanes
+from runtime.store.interface import Limit, Message, SessionPolicy, StoreError
 from runtime.store.lane import Word
+from runtime.store.remote_sessions import RemoteSessions
+from runtime.store.scripted import SCRIPTS
+from runtime.store.server_clock import ServerClock
 
 T = TypeVar("T")
-SCRIPTS = {
-    name: getattr(scripts, name)
-    for name in dir(scripts)
-    if name.isupper() and not name.startswith("_")
-}
-SHA1S = {name: sha1(body.encode()).hexdigest() for name, body in SCRIPTS.items()}
 START_S = 5.0
-LEASE_MS = 15_000  # a dead reaper's accounts are looked at again after so long (CTL-108)
 
 
-class RedisStore:
-    """One server by URL: redis://host:port/db, rediss://..., unix:///path."""
+class RedisStore(RemoteSessions):
+    """One server by URL: redis://host:port/db, rediss://..., unix:///path; or the cluster that the
+    server is of, any of its servers being as good.
+    """
 
     def __init__(
         self,
@@ -54,43 +42,56 @@ class RedisStore:
         timeout_ms: int = 100,
         max_connections: int = 64,
         protocol: int = 3,
-        clock: clock.Clock = clock.SYSTEM,
+        clock: Clock | None = None,
         policy: SessionPolicy | None = None,
     ) -> None:
+        super().__init__(clock or SYSTEM, policy or SessionPolicy())
         self.name = "store"
         self._url = url
         self._timeout_s = timeout_ms / 1000
         self._max_connections = max_connections
         self._protocol = protocol
-        self._clock = clock
-        self._policy = policy or SessionPolicy()
-        self._quick: Any = None
-        self._waiting: Any = None
-        self._lane = lane.Lane(url, self._timeout_s)
+        self._given = clock
+        self._quick: Any = ABSENT
+        self._waiting: Any = ABSENT
+        self._opened = AsyncExitStack()
         self._loaded = False
 
     async def start(self) -> None:
-        """Connect, load the scripts (CMP-33); a server that is not there is an error."""
-        self._quick = self._client(self._max_connections, self._timeout_s)
-        self._waiting = self._client(self._max_connections, None)
-        self._lane.open()
-        async with asyncio.timeout(max(self._timeout_s, START_S)):
-            await self._ask(self._quick.ping(), within_s=START_S)
+        """Connect, load the scripts (CMP-33); a server that is not there is an error. Nobody is
+        asked anything else until it is known whether the server is of a cluster.
+        """
+        async with asyncio.timeout(max(self._timeout_s, START_S)), AsyncExitStack() as opened:
+            quick, waiting = self._made(clients.one, opened)
+            found: lane.Lane | Lanes = lane.Lane(self._url, self._timeout_s)
+            about = await self._ask(quick.info("cluster"), within_s=START_S)
+            if about.get("cluster_enabled"):
+                await opened.aclose()
+                quick, waiting = self._made(clients.many, opened)
+                for client in (quick, waiting):
+                    await self._ask(client.initialize(), within_s=START_S)
+                found = Lanes(self._url, self._timeout_s, quick)
             for body in SCRIPTS.values():
-                await self._ask(self._quick.script_load(body), within_s=START_S)
+                await self._ask(quick.script_load(body), within_s=START_S)
+            opened.push_async_callback(found.close)
+            if self._given is None:
+                told = ServerClock(lambda: self._ask(quick.eval(scripts.NOW, 1, "clock")))
+                self._clock = told
+                opened.push_async_callback(told.close)
+                await told.learn()
+            self._opened = opened.pop_all()
+        self._quick, self._waiting, self._lane = quick, waiting, found
         self._loaded = True
 
-    def _client(self, connections: int, timeout_s: float | None) -> Any:
-        pool = driver.BlockingConnectionPool.from_url(
-            self._url,
-            max_connections=connections,
-            timeout=self._timeout_s,
-            protocol=self._protocol,
-            socket_timeout=timeout_s,
-            socket_connect_timeout=max(self._timeout_s, 1.0),
-            retry=Retry(NoBackoff(), 0),
-        )
-        return (_Told if tracing.on() else driver.Redis).from_pool(pool)
+    def _made(self, make: Callable[..., Any], opened: AsyncExitStack) -> list[Any]:
+        shape = {"connect_s": max(self._timeout_s, 1.0), "protocol": self._protocol}
+        made = [
+            make(self._url, self._max_connections, within_s=within_s, **shape)
+            for within_s in (self._timeout_s, None)
+        ]
+        for client in made:
+            opened.push_async_callback(client.aclose)
+        return made
 
     def ready(self) -> str | None:
         return None if self._loaded else "not connected"
@@ -100,10 +101,7 @@ class RedisStore:
 
     async def stop(self) -> None:
         self._loaded = False
-        await self._lane.close()
-        for client in (self._quick, self._waiting):
-            if client is not None:
-                await client.aclose()
+        await self._opened.aclose()
 
     async def _ask(self, work: Awaitable[T], *, within_s: float | None = None) -> T:
         """What the driver's pool is asked. The driver may swallow a cancellation: it holds."""
@@ -114,7 +112,7 @@ class RedisStore:
                 answer = await work
         except (ServerLate, TimeoutError):
             raise lane.late() from None
-        except (ServerGone, OSError) as error:
+        except (ServerGone, ClusterError, RedisClusterException, OSError) as error:
             raise lane.gone(error) from None
         except ResponseError as error:
             raise await self._judged(error) from None
@@ -125,17 +123,11 @@ class RedisStore:
     async def _judged(self, reply: ResponseError) -> Exception:
         refused = replies.judged(reply)
         if isinstance(refused, replies.Refused) and refused.elsewhere:
-            for client in (self._quick, self._waiting):
-                await client.connection_pool.disconnect(inuse_connections=False)
+            with suppress(StoreError, *clients.FAULTS):
+                async with asyncio.timeout(self._timeout_s):
+                    for client in (self._quick, self._waiting):
+                        await clients.anew(client)
         return refused
-
-    async def _run(self, script: str, on: Sequence[str], *arguments: Word) -> Any:
-        try:
-            return await self._lane.ask("EVALSHA", SHA1S[script], len(on), *on, *arguments)
-        except ResponseError as error:
-            if not str(error).startswith("NOSCRIPT"):  # a server that was started anew
-                raise
-        return await self._lane.ask("EVAL", SCRIPTS[script], len(on), *on, *arguments)
 
     # -- values
 
@@ -153,6 +145,11 @@ class RedisStore:
     async def put_if_absent(self, key: str, value: bytes, ttl_ms: int) -> bool:
         return bool(await self._lane.ask("SET", key, value, "PX", ttl_ms, "NX"))
 
+    async def replace(self, key: str, value: bytes, old: bytes | None) -> bool:
+        if old is None:
+            return bool(await self._lane.ask("SET", key, value, "NX"))
+        return bool(await self._run("REPLACE", [key], old, value))
+
     async def delete(self, key: str) -> bool:
         return bool(await self._lane.ask("DEL", key))
 
@@ -167,8 +164,8 @@ class RedisStore:
     async def incr_and_publish(self, key: str, channel: str, message: bytes) -> int:
         return int(await self._run("INCR_AND_PUBLISH", [key], channel, message))
 
-    async def publish(self, channel: str, message: bytes) -> None:
-        await self._lane.ask("PUBLISH", channel, message)
+    async def publish(self, channel: str, *messages: bytes) -> None:
+        await self._lane.ask_all([("PUBLISH", channel, message) for message in messages])
 
     @asynccontextmanager
     async def subscribe(self, channel: str) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -206,6 +203,15 @@ class RedisStore:
         added = await self._lane.ask("XADD", stream, "MAXLEN", "=", max_len, "*", "b", body)
         return str(added.decode())
 
+    async def append_all(
+        self, stream: str, bodies: Sequence[bytes], *, max_len: int = 100_000
+    ) -> None:
+        await self._run("APPEND_ALL", [stream], max_len, *bodies)
+
+    async def newest(self, stream: str) -> bytes | None:
+        rows = await self._lane.ask("XREVRANGE", stream, "+", "-", "COUNT", 1)
+        return bytes(rows[0][1][1]) if rows else None
+
     async def read(
         self, stream: str, group: str, consumer: str, *, count: int = 100, block_ms: int = 0
     ) -> list[Message]:
@@ -225,7 +231,7 @@ class RedisStore:
                 raise
             await self._group(stream, group)
             reply = await ask()
-        return [Message(id_, body, 1) for id_, body in _entries(reply)]
+        return [Message(id_, body, 1) for id_, body in replies.entries(reply)]
 
     async def _group(self, stream: str, group: str) -> None:
         try:
@@ -236,6 +242,10 @@ class RedisStore:
 
     async def ack(self, stream: str, group: str, ids: Sequence[str]) -> int:
         return int(await self._lane.ask("XACK", stream, group, *ids)) if ids else 0
+
+    async def drop(self, stream: str, ids: Sequence[str]) -> None:
+        if ids:
+            await self._lane.ask("XDEL", stream, *ids)
 
     async def claim(
         self, stream: str, group: str, consumer: str, *, min_idle_ms: int, count: int = 100
@@ -254,7 +264,7 @@ class RedisStore:
         rows = await self._ask(
             self._quick.xclaim(stream, group, consumer, min_idle_ms, list(delivered))
         )
-        return [Message(id_, body, delivered[id_] + 1) for id_, body in _rows(rows)]
+        return [Message(id_, body, delivered[id_] + 1) for id_, body in replies.rows(rows)]
 
     async def pending(self, stream: str, group: str) -> int:
         try:
@@ -275,118 +285,3 @@ class RedisStore:
             if known["name"] == group.encode() and known["lag"] is not None:
                 return int(known["pending"]) + int(known["lag"])
         return int(await self._ask(self._quick.xlen(stream)))
-
-    # -- playback sessions
-
-    async def _sessions(self, script: str, account: str, *own: Any) -> Any:
-        policy = self._policy
-        now_ms = self._clock.now_ms()
-        on = keys.account_keys(account)
-        return await self._run(script, on, now_ms, policy.ttl_ms, policy.kept_ms, *own)
-
-    async def admit(
-        self,
-        account: str,
-        session: str,
-        *,
-        device: str,
-        detail: bytes,
-        limit: int,
-        terminate: Sequence[str] = (),
-    ) -> Admission:
-        admitted, rows, ended = await self._sessions(
-            "ADMIT", account, limit, session, device, keys.packed(device, detail), *terminate
-        )
-        live = tuple(
-            Session(id_.decode(), *keys.unpacked(value), last_seen_ms=int(score))
-            for id_, score, value in rows
-        )
-        if live:
-            due_ms = live[0].last_seen_ms + self._policy.ttl_ms
-            await self._lane.ask("ZADD", keys.live_key(account), due_ms, account)
-        return Admission(bool(admitted), live, _ended(account, ended))
-
-    async def heartbeat(
-        self, account: str, session: str, *, limit: int, detail: bytes | None = None
-    ) -> Pulse:
-        given = (0, b"") if detail is None else (1, detail)
-        beat, reason = await self._sessions(
-            "HEARTBEAT", account, limit, session, self._policy.late_ms, *given
-        )
-        if beat == b"readmitted":
-            await self._listed(account)
-        return Pulse(beat.decode(), reason.decode())
-
-    async def _listed(self, account: str) -> None:
-        """A reaper has to look at the account again."""
-        due_ms = self._clock.now_ms() + self._policy.ttl_ms
-        await self._lane.ask("ZADD", keys.live_key(account), "NX", due_ms, account)
-
-    async def heartbeats(self, beats: Sequence[tuple[str, str, int]]) -> list[Pulse]:
-        policy, now_ms = self._policy, self._clock.now_ms()
-        times = (now_ms, policy.ttl_ms, policy.kept_ms)
-        head = ("EVALSHA", SHA1S["HEARTBEAT"], 3)
-        try:
-            rows = await self._lane.ask_all(
-                [
-                    (*head, *keys.account_keys(one), *times, limit, of, policy.late_ms, 0, b"")
-                    for one, of, limit in beats
-                ]
-            )
-        except ResponseError as error:
-            if not str(error).startswith("NOSCRIPT"):
-                raise
-            return [await self.heartbeat(one, of, limit=limit) for one, of, limit in beats]
-        for (account, _, _), (beat, _) in zip(beats, rows, strict=True):
-            if beat == b"readmitted":
-                await self._listed(account)
-        return [Pulse(beat.decode(), reason.decode()) for beat, reason in rows]
-
-    async def end(self, account: str, session: str, reason: str) -> Ended | None:
-        ended = _ended(account, await self._sessions("END", account, session, reason))
-        return ended[0] if ended else None
-
-    async def reap(self, *, count: int = 100) -> list[Ended]:
-        ended: list[Ended] = []
-        now_ms = self._clock.now_ms()
-        lease = now_ms + LEASE_MS + 0.5  # no admission ever writes a half millisecond
-        for shard in keys.live_keys():
-            due = await self._run("CLAIM_DUE", [shard], now_ms, lease, max(count - len(ended), 0))
-            for account in (name.decode() for name in due):
-                rows, next_ms = await self._sessions("REAP_ACCOUNT", account)
-                ended += _ended(account, rows)
-                if int(next_ms) < 0:
-                    await self._run("FORGET", [shard], account, lease)
-                else:
-                    await self._lane.ask("ZADD", shard, int(next_ms), account)
-        return ended
-
-
-class _Told(driver.Redis):
-    """A client with a span for each command; what is asked about stays out of it."""
-
-    async def execute_command(self, *arguments: Any, **options: Any) -> Any:
-        told, untyped = {"db.system.name": "redis"}, cast(Any, super())
-        with tracing.span(str(arguments[0]), "client", told):
-            return await untyped.execute_command(*arguments, **options)
-
-
-def _ended(account: str, rows: Sequence[Any]) -> tuple[Ended, ...]:
-    return tuple(
-        Ended(account, id_.decode(), *keys.unpacked(value), reason=reason.decode())
-        for id_, reason, value in rows
-    )
-
-
-def _entries(reply: Any) -> list[tuple[str, bytes]]:
-    """XREADGROUP over one stream: RESP2 a list of pairs, RESP3 a map (CMP-17)."""
-    if not reply:
-        return []
-    rows = next(iter(reply.values())) if isinstance(reply, dict) else reply[0][1]
-    if rows and isinstance(rows[0], list) and rows[0] and isinstance(rows[0][0], list | tuple):
-        rows = rows[0]
-    return _rows(rows)
-
-
-def _rows(rows: Any) -> list[tuple[str, bytes]]:
-    return [(id_.decode(), fields[b"b"]) for id_, fields in rows if fields]

@@ -3,6 +3,8 @@
 Whoever asks can do nothing about these and is told that the store is unavailable (CTL-188).
 """
 
+from typing import Any
+
 from redis.exceptions import ResponseError
 
 from runtime.store.interface import StoreError
@@ -13,6 +15,7 @@ AWAY = {  # a reply's first word: is the server that serves to be found by conne
     "BUSY": HERE,  # a script runs for too long
     "NOAUTH": HERE,
     "WRONGPASS": HERE,
+    "NOPERM": HERE,
     "MISCONF": HERE,  # cannot save and takes no writes
     "OOM": HERE,  # takes no writes for want of memory
     "NOREPLICAS": HERE,  # takes no writes for want of replicas
@@ -42,3 +45,23 @@ def judged(reply: ResponseError) -> Refused | ResponseError:
     """As the driver made it, which takes the first words that it knows off the text."""
     word = reply.status_code or str(reply).partition(" ")[0]
     return Refused(word) if word in AWAY else reply
+
+
+def refused(reply: ResponseError) -> StoreError:
+    """One question of many that the server cannot answer: what it looked for is something else."""
+    return StoreError("unavailable", str(reply).partition(" ")[0])
+
+
+def entries(reply: Any) -> list[tuple[str, bytes]]:
+    """XREADGROUP over one stream: RESP2 a list of pairs, RESP3 a map (CMP-17)."""
+    if not reply:
+        return []
+    found = next(iter(reply.values())) if isinstance(reply, dict) else reply[0][1]
+    if found and isinstance(found[0], list) and found[0] and isinstance(found[0][0], list | tuple):
+        found = found[0]
+    return rows(found)
+
+
+def rows(found: Any) -> list[tuple[str, bytes]]:
+    """Ids and bodies of a stream's entries that are still there."""
+    return [(id_.decode(), fields[b"b"]) for id_, fields in found if fields]

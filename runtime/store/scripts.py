@@ -4,6 +4,12 @@ Every script gets its keys in KEYS, one slot each (CTL-22), and its time from th
 The Python twin of each is the method of the same name in `memory`.
 """
 
+REPLACE = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2])
+return 1
+"""
+
 RENEW = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])
@@ -20,12 +26,18 @@ redis.call('PUBLISH', ARGV[1], ARGV[2])
 return count
 """
 
+# KEYS: any, whose server is asked. Returns seconds and microseconds.
+NOW = """
+return redis.call('TIME')
+"""
+
 # KEYS: the cell. ARGV: now_ms, limit, period_ms, burst, cost. Returns allowed, remaining, retry_ms.
 GCRA = """
 local now, limit, period = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local burst, cost = tonumber(ARGV[4]), tonumber(ARGV[5])
 local interval = period / limit
 local tat = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
+if tat > now + interval * burst + 60000 then tat = now end -- the clock went back
 local after = tat + interval * cost
 local wait = after - interval * burst - now
 if wait > 0.001 then return {0, 0, math.ceil(wait - 0.001)} end
@@ -144,6 +156,25 @@ local first = redis.call('ZRANGE', S, 0, 0, 'WITHSCORES')
 return {ended, first[2] and string.format('%d', tonumber(first[2]) + ttl) or '-1'}
 """
 )
+
+# KEYS: an index shard. ARGV: now_ms, when to look at the latest, account. Goes beside an admission;
+# nobody looks within a second, as another server of a cluster may carry that out a moment later. A
+# lease, which alone is no whole number, ends: its reaper will not forget the account.
+LOOK = """
+local latest, due = tonumber(ARGV[2]), redis.call('ZSCORE', KEYS[1], ARGV[3])
+if due then
+  local soon = math.max(math.floor(tonumber(due)), tonumber(ARGV[1]) + 1000)
+  latest = math.min(latest, soon)
+end
+redis.call('ZADD', KEYS[1], string.format('%d', latest), ARGV[3])
+"""
+
+# KEYS: a stream. ARGV: how many entries it may have, then the new ones.
+APPEND_ALL = """
+for at = 2, #ARGV do
+  redis.call('XADD', KEYS[1], 'MAXLEN', '=', ARGV[1], '*', 'b', ARGV[at])
+end
+"""
 
 # KEYS: an index shard. ARGV: now_ms, lease score, count. Due accounts, leased to this reaper.
 CLAIM_DUE = """

@@ -22,6 +22,7 @@ def clock() -> ManualClock:
         pytest.param("redis_url/2", marks=pytest.mark.twin),
         pytest.param("redis_url/3", marks=pytest.mark.twin),
         pytest.param("valkey_url/3", marks=pytest.mark.twin),
+        pytest.param("redis_cluster_url/3", marks=pytest.mark.twin),
     ]
 )
 async def pair(request: pytest.FixtureRequest, clock: ManualClock) -> AsyncIterator[list[Store]]:

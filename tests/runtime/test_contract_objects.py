@@ -1,10 +1,14 @@
 """One contract for every object store (CMP-1): a folder, moto, SeaweedFS (CMP-20..22)."""
 
 import asyncio
+import errno
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from pydantic import SecretStr
 from twins.plugin import S3_KEYS
 
@@ -65,6 +69,106 @@ async def test_ranges_that_hold_nothing_are_refused(objects: ObjectStore) -> Non
         await refused("bad_range", objects.get("a", start=start, end=end))
     await objects.put("empty", b"")
     assert (await objects.get("empty")).body == b""
+
+
+async def test_a_copy_is_an_object_of_its_own(objects: ObjectStore) -> None:
+    """CTL-127: whole or in part; what becomes of either is nothing to the other."""
+    body = bytes(range(256)) * 40
+    await objects.put("live/demo/v/1", body, content_type="video/mp4")
+    for start, end in [(0, None), (0, 10_240), (0, 99_999), (0, 1), (10, 300), (10_239, None)]:
+        made = await objects.copy("live/demo/v/1", "copies/a/v/1", start=start, end=end)
+        there = await objects.get("copies/a/v/1")
+        assert (there.body, there.info) == (body[start:end], made)
+    await objects.copy("live/demo/v/1", "copies/b/v/1")
+    await objects.copy("live/demo/v/1", "copies/b/v/1")
+    assert (await objects.head("copies/b/v/1")).size == len(body), "twice is once"
+    await objects.delete("copies/a/v/1")
+    assert (await objects.get("live/demo/v/1")).body == body
+    await objects.delete("live/demo/v/1")
+    assert (await objects.get("copies/b/v/1")).body == body
+    await objects.put("live/demo/v/1", b"other")
+    assert (await objects.get("copies/b/v/1")).body == body
+    await objects.put("empty", b"")
+    assert (await objects.copy("empty", "empty-too")).size == 0
+
+
+async def test_copies_of_what_is_not_there(objects: ObjectStore) -> None:
+    await refused("not_found", objects.copy("no/such", "copies/a"))
+    await refused("not_found", objects.head("copies/a"))
+    await objects.put("a", b"0123")
+    for start, end in [(4, None), (9, 12), (2, 2), (-1, 2)]:
+        await refused("bad_range", objects.copy("a", "copies/a", start=start, end=end))
+    await refused("bad_name", objects.copy("a", "../a"))
+    await refused("bad_name", objects.copy("../a", "a"))
+
+
+async def test_what_is_too_large_for_one_copy_goes_in_parts(
+    objects: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3 takes 5 GiB in one CopyObject; parts but the last have 5 MiB at least."""
+    monkeypatch.setattr("runtime.objects.s3.COPY_BYTES", 5 << 20)
+    body = bytes(range(251)) * 44_000
+    assert len(body) > 10 << 20
+    await objects.put("large", body)
+    assert (await objects.copy("large", "copy")).size == len(body)
+    assert (await objects.get("copy")).body == body
+
+
+@pytest.mark.twin
+async def test_ranges_of_small_objects_are_copied_where_the_store_refuses_to(
+    moto_endpoint: str,
+) -> None:
+    """AWS, UploadPartCopy: "You can copy a range only if the source object is greater than 5 MB";
+    moto and SeaweedFS copy of any.
+    """
+    store, refusals = s3(moto_endpoint), 0
+    await store.start()
+    client = store._client
+
+    async def as_aws(params: Any, **_: object) -> None:
+        nonlocal refusals
+        size = (await store.head("block")).size
+        if "CopySourceRange" in params and size <= 5 << 20:
+            refusals += 1
+            raise ClientError({"Error": {"Code": "InvalidRequest"}}, "UploadPartCopy")
+
+    client.meta.events.register("before-parameter-build.s3.UploadPartCopy", as_aws)
+    body = bytes(range(251)) * 20_888 + b"the last"
+    for size in (1, 5_000, 5 << 20, (5 << 20) + 1):
+        etag = await store.put("block", body[:size], content_type="video/mp4")
+        for start, end in [(0, size // 2 or None), (size // 3, None), (size // 3, size - 1 or 1)]:
+            made = await store.copy("block", "copy", start=start, end=end)
+            there = await store.get("copy")
+            assert (there.body, there.info) == (body[:size][start:end], made)
+            found = await client.head_object(Bucket="contract", Key="copy")
+            assert found["ContentType"] == "video/mp4"
+        assert (await store.head("block")).etag == etag
+    assert not refusals
+    await store.stop()
+
+
+@pytest.mark.parametrize("refusal", [errno.EXDEV, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS])
+async def test_a_folder_copies_where_the_kernel_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: int
+) -> None:
+    """And what else goes wrong is an error."""
+    store, code = FolderStore(tmp_path / "o"), refusal
+    await store.start()
+
+    def refuse(*_: object) -> int:
+        raise OSError(code, "refused")
+
+    monkeypatch.setattr(os, "copy_file_range", refuse)
+    monkeypatch.setattr("runtime.objects.folder.CHUNK_BYTES", 1_000)
+    body = bytes(range(251)) * 40
+    await store.put("a", body)
+    for start, end in [(0, None), (7, 5_000), (10_039, None)]:
+        made = await store.copy("a", "b", start=start, end=end)
+        there = await store.get("b")
+        assert (there.body, there.info) == (body[start:end], made)
+    code = errno.EIO
+    await refused("unavailable", store.copy("a", "c"))
+    await refused("not_found", store.head("c"))
 
 
 async def test_what_is_not_there(objects: ObjectStore) -> None:

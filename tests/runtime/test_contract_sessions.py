@@ -7,7 +7,7 @@ import pytest
 from runtime.clock import ManualClock
 from runtime.store import RedisStore, SessionPolicy, Store
 from runtime.store.keys import live_key
-from runtime.store.remote import LEASE_MS
+from runtime.store.remote_sessions import LEASE_MS
 
 
 async def test_admission_counts_replaces_and_terminates(store: Store, clock: ManualClock) -> None:
@@ -191,4 +191,28 @@ async def test_an_admission_beside_a_reaper_stays_indexed(
     await store._run("FORGET", [live_key("acc")], "acc", lease)
     clock.advance(90)
     assert [ended.id for ended in await store.reap()] == ["t"]
+    await store.stop()
+
+
+@pytest.mark.twin
+async def test_an_admission_after_a_reapers_death_keeps_nobody_longer(
+    redis_url: str, clock: ManualClock, policy: SessionPolicy
+) -> None:
+    """CTL-108: what the dead one was to look at is looked at when its lease ends."""
+    store = RedisStore(redis_url, timeout_ms=5_000, clock=clock, policy=policy)
+    await store.start()
+    await store._quick.flushall()
+    await store.admit("acc", "first", device="tv", detail=b"", limit=3)
+    clock.advance(89)
+    await store.admit("acc", "second", device="web", detail=b"", limit=3)
+    clock.advance(1)
+    lease = clock.now_ms() + LEASE_MS + 0.5
+    assert await store._run("CLAIM_DUE", [live_key("acc")], clock.now_ms(), lease, 9) == [b"acc"]
+    clock.advance(2)
+    admitted = await store.admit("acc", "third", device="tv", detail=b"", limit=3)
+    assert [ended.id for ended in admitted.ended] == ["first"]
+    clock.advance(LEASE_MS // 1_000)
+    assert await store.reap() == []
+    clock.advance(89 + 90 - 92 - LEASE_MS // 1_000)
+    assert [ended.id for ended in await store.reap()] == ["second"]
     await store.stop()

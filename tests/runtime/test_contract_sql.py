@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from sqlite3 import OperationalError
+from typing import Any
 
 import pytest
 from asyncpg import PostgresError
@@ -14,10 +15,12 @@ from sqlalchemy import (
     Column,
     MetaData,
     Table,
+    bindparam,
     insert,
     inspect,
     select,
     text,
+    update,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -182,6 +185,40 @@ async def test_what_is_asked_alone_cannot_write(database: Database) -> None:
     with pytest.raises((OperationalError, PostgresError)):
         await database.ask(text("UPDATE counter SET n = 5 RETURNING n"), {})
     assert await count(database) == 0
+
+
+COUNTER = Table(
+    "counter", MetaData(), Column("id", BigInteger, primary_key=True), Column("n", BigInteger)
+)
+ADD = insert(COUNTER)
+RAISE = update(COUNTER).where(COUNTER.c.id == bindparam("of")).values(n=COUNTER.c.n + 1)
+
+
+async def test_a_change_is_whole_or_nothing(database: Database) -> None:
+    """Its statements see one another; an error and whoever leaves undo all of them, in silence."""
+    told: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    async with database.change() as ask:
+        assert list(await ask(ADD, {"id": 2, "n": 7})) in ([], [(2,)])
+        await ask(RAISE, {"of": 2})
+        assert [tuple(row) for row in await ask(ASKED, {"id": 2, "word": "w"})] == [(8, "w", 2)]
+    with pytest.raises((IntegrityError, PostgresError)):
+        async with database.change() as ask:
+            await ask(RAISE, {"of": 2})
+            await ask(ADD, {"id": 2, "n": 0})
+    with pytest.raises(KeyError):
+        async with database.change() as ask:
+            await ask(RAISE, {"of": 2})
+            raise KeyError
+    with pytest.raises(SqlError, match="timeout"):
+        async with database.change(timeout_ms=50) as ask:
+            await ask(RAISE, {"of": 2})
+            await asyncio.sleep(60)
+    async with database.change() as ask:
+        await ask(RAISE, {"of": 2})
+    assert [tuple(row) for row in await database.ask(ASKED, {"id": 2, "word": ""})] == [(9, "", 2)]
+    await database.stop()
+    assert told == []
 
 
 @pytest.mark.twin

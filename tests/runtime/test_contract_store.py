@@ -6,7 +6,7 @@ import contextlib
 from runtime.clock import ManualClock
 from runtime.store import Store
 
-DEADLINE_S = 10
+DEADLINE_S = 60
 
 
 async def gone(store: Store, key: str) -> None:
@@ -43,6 +43,24 @@ async def test_only_one_of_many_is_first(pair: list[Store]) -> None:
     await pair[0].put("token", b"", ttl_ms=20)
     await gone(pair[0], "token")
     assert await pair[1].put_if_absent("token", b"again", ttl_ms=60_000)
+
+
+async def test_a_value_is_replaced_only_by_who_saw_it(pair: list[Store]) -> None:
+    one, two = pair
+    assert not await one.replace("plan", b"1", b"0"), "nothing is there"
+    assert await one.replace("plan", b"1", None)
+    assert not await two.replace("plan", b"2", None) and not await two.replace("plan", b"2", b"")
+    wins = await asyncio.gather(*(pair[n % 2].replace("plan", b"%d" % n, b"1") for n in range(40)))
+    assert sum(wins) == 1
+    assert await two.get("plan") == b"%d" % wins.index(True)
+    async with asyncio.timeout(DEADLINE_S):
+        replaced = False
+        while not replaced:  # before it passed
+            await one.put("plan", b"passing", ttl_ms=60)
+            replaced = await two.replace("plan", b"stays", b"passing")
+    await one.put("{t}:marker", b"", ttl_ms=90)
+    await gone(one, "{t}:marker")
+    assert await one.get("plan") == b"stays"
 
 
 async def test_a_lock_belongs_to_its_owner(store: Store) -> None:
@@ -146,6 +164,16 @@ async def test_lag_counts_what_a_group_has_not_done_with(store: Store) -> None:
     assert await store.lag("evt:l", "g") == 4
 
 
+async def test_what_is_dropped_is_gone_for_every_group(store: Store) -> None:
+    ids = [await store.append("evt:d", b"%d" % n) for n in range(4)]
+    await store.read("evt:d", "g", "a", count=2)
+    await store.ack("evt:d", "g", ids[:2])
+    await store.drop("evt:d", [])
+    await store.drop("evt:d", [ids[0], ids[2], "1-1"])
+    assert [m.body for m in await store.read("evt:d", "g", "a")] == [b"3"]
+    assert [m.body for m in await store.read("evt:d", "other", "a")] == [b"1", b"3"]
+
+
 async def test_a_stream_is_capped(store: Store) -> None:
     for n in range(20):
         await store.append("evt:m", b"%d" % n, max_len=5)
@@ -158,8 +186,22 @@ async def test_a_stream_is_capped(store: Store) -> None:
     ]
 
 
+async def test_many_entries_come_in_their_order(pair: list[Store]) -> None:
+    batches = [[b"%d.%d" % (n, m) for m in range(30)] for n in range(4)]
+    await asyncio.gather(
+        *(pair[n % 2].append_all("evt:o", bodies) for n, bodies in enumerate(batches))
+    )
+    assert await pair[1].newest("evt:o") in [bodies[-1] for bodies in batches]
+    assert await pair[0].newest("evt:none") is None
+    found = [m.body for m in await pair[0].read("evt:o", "g", "a", count=1_000)]
+    at = [found.index(bodies[0]) for bodies in batches]
+    assert [found[begin : begin + 30] for begin in at] == batches, "none between"
+    await pair[0].append_all("evt:o", batches[0], max_len=5)
+    assert [m.body for m in await pair[1].read("evt:o", "h", "a")] == batches[0][-5:]
+
+
 async def test_a_subscriber_that_leaves_is_forgotten(store: Store) -> None:
     with contextlib.suppress(ZeroDivisionError):
         async with store.subscribe("x"):
             raise ZeroDivisionError
-    await store.publish("x", b"nobody listens")
+    await store.publish("x", b"nobody", b"listens")

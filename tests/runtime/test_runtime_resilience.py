@@ -111,6 +111,26 @@ async def test_the_breaker_opens_after_five_in_a_row() -> None:
     assert caught.value.retry_after_s == pytest.approx(0.5)
 
 
+async def test_who_fails_while_others_are_answered_says_nothing() -> None:
+    """CTL-187: calls that a busy process ends late, all at once, switch off nothing."""
+    breaker = Breaker("crowd", counts=(OSError,))
+    late = Work()
+    late.error = OSError()
+    waiting = [asyncio.create_task(breaker.call(late)) for _ in range(9)]
+    await settle()
+    good = Work()
+    good.go.set()
+    await breaker.call(good)
+    late.go.set()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert breaker.state == "closed"
+    for _ in range(5):
+        assert breaker.state == "closed"
+        with pytest.raises(OSError):
+            await breaker.call(late)
+    assert breaker.state == "open", "nobody was answered since"
+
+
 async def test_exactly_one_probe_goes_through() -> None:
     """CTL-187; purgatory lets 10 of 10 through (CMP-30)."""
     clock = ManualClock()

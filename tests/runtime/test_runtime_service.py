@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -198,3 +199,24 @@ async def test_a_stuck_drain_is_cut_within_ten_seconds(start: Start) -> None:
     assert await child.end() == (0, "")
     assert {"drain_cut", "slow_stopped"} <= set(child.events())
     assert child.lines[-1]["seconds"] < 10  # type: ignore[operator]
+
+
+def test_a_service_whose_words_nobody_reads_ends_as_asked(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    child = subprocess.Popen(
+        [sys.executable, str(program), "plain"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert child.stdout is not None
+        while b"service_started" not in child.stdout.readline():
+            assert child.poll() is None
+        child.stdout.close()
+        child.terminate()
+        child.wait(DEADLINE_S)
+    finally:
+        child.kill()
+        child.wait()

@@ -40,6 +40,9 @@ async def test_an_absent_server_is_unavailable() -> None:
         await store.start()
     assert caught.value.code == "unavailable"
     assert store.ready() is not None
+    for work in (store.get("k"), store.read("s", "g", "c"), store.pending("s", "g")):
+        with pytest.raises(StoreError, match="unavailable: not started"):
+            await work
     await store.stop()
 
 

@@ -104,6 +104,18 @@ async def test_one_line_a_request_without_its_token(server: Web, fetcher: Fetche
     assert "hunter2" not in repr(lines)
 
 
+async def test_octets_that_are_no_request_have_a_line_and_no_more(
+    server: Web, caplog: pytest.LogCaptureFixture
+) -> None:
+    with capture_logs() as lines:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET /a/x HTTP/1.1\nHost: a\n\n")
+        assert (await reader.read()).split(b" ", 2)[1] == b"400"
+        writer.close()
+    assert [(r["event"], r["route"], r["status"]) for r in lines] == [("request", "none", 400)]
+    assert not caplog.records
+
+
 async def test_every_error_has_a_code(server: Web, fetcher: Fetcher) -> None:
     missing = await fetcher.get(f"{server.url}/none")
     assert (missing.status, missing.body) == (404, b'{"error": "not_found"}')

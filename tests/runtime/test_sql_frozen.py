@@ -1,14 +1,10 @@
 """PostgreSQL that stands still, as one behind a broken network does (CTL-188)."""
 
 import asyncio
-import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from twins.frozen import frozen
 
 from runtime.asking import CONNECTIONS
 from runtime.sql import Database, SqlError
@@ -18,25 +14,6 @@ WHO, LATE = text("SELECT pg_backend_pid()"), text("SELECT pg_sleep(600)")
 BUSY = text(
     "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(600)'"
 )
-
-
-@contextmanager
-def frozen(backend: int) -> Iterator[None]:
-    """The whole server of which this is one process; its first stops first and makes no more."""
-    _, _, parent = Path(f"/proc/{backend}/status").read_text().partition("PPid:")
-    stopped = [int(parent.split()[0])]
-    os.kill(stopped[0], signal.SIGSTOP)
-    try:
-        children = Path(f"/proc/{stopped[0]}/task/{stopped[0]}/children").read_text()
-        for child in map(int, children.split()):
-            with suppress(ProcessLookupError):
-                os.kill(child, signal.SIGSTOP)
-                stopped.append(child)
-        yield
-    finally:
-        for process in stopped:
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGCONT)
 
 
 async def code(database: Database) -> str:
@@ -69,3 +46,17 @@ async def test_what_was_given_up_does_not_go_on_in_the_server(postgresql_url: st
             while (await connection.execute(BUSY)).scalar_one():
                 await asyncio.sleep(0.02)
                 await connection.execute(text("SELECT pg_stat_clear_snapshot()"))
+
+
+async def test_a_frozen_server_holds_up_nobody_who_stops(postgresql_url: str) -> None:
+    """Connections that are open are left, and closed, without its word."""
+    database = Database(postgresql_url, timeout_ms=20_000)
+    await database.start()
+    async with database.read() as one, database.read() as other:
+        backend = (await one.execute(WHO)).scalar_one()
+        await other.execute(WHO)
+    wires = list(database._wires)
+    with frozen(backend):
+        async with asyncio.timeout(10):
+            await database.stop()
+        assert len(wires) >= 2 and all(wire.is_closed() for wire in wires)

@@ -193,15 +193,13 @@ async def test_all_wait_for_one_attempt_to_connect() -> None:
         await _ready(lane)
 
 
-async def test_who_closed_stays_closed_until_opened() -> None:
+async def test_who_closed_stays_closed() -> None:
     async with laned() as (server, lane):
         await lane.ask("ECHO", "warm")
         await lane.close()
         with pytest.raises(StoreError, match="unavailable: closed"):
             await lane.ask("ECHO", "late")
         assert server.connections == 1
-        lane.open()
-        assert await lane.ask("ECHO", "again") == b"again"
 
 
 async def test_an_attempt_under_way_ends_with_the_lane() -> None:

@@ -1,12 +1,14 @@
 """A real server that is there and serves nobody: unavailable, however it is asked (CTL-188)."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 from redis import asyncio as driver
+from redis.exceptions import RedisClusterException, ResponseError
 
-from runtime.store import RedisStore, StoreError
+from runtime.store import RedisStore, StoreError, clients
 
 pytestmark = pytest.mark.twin
 Ask = Callable[[RedisStore], Awaitable[Any]]
@@ -41,6 +43,30 @@ async def test_a_server_that_became_a_replica(way: str, redis_url: str, operator
         await ask(store)
     await operator.execute_command("REPLICAOF", "NO", "ONE")
     await ask(store)
+    await store.stop()
+
+
+@pytest.mark.parametrize("fault", [RedisClusterException("none"), OSError("away"), None])
+async def test_a_vain_search_for_another_server_is_no_other_error(
+    fault: Exception | None, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does it last: None never ends."""
+
+    async def anew(_client: object) -> None:
+        if fault is not None:
+            raise fault
+        await asyncio.Event().wait()
+
+    async def refused() -> None:
+        raise ResponseError("READONLY a replica")
+
+    store = RedisStore(redis_url, timeout_ms=20_000)
+    await store.start()
+    store._timeout_s = 0.05
+    monkeypatch.setattr(clients, "anew", anew)
+    async with asyncio.timeout(60):
+        with pytest.raises(StoreError, match="unavailable: READONLY"):
+            await store._ask(refused(), within_s=30.0)
     await store.stop()
 
 
