@@ -7,7 +7,7 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memchr
 
 from native.cmcd.orderly cimport Orderly, Set, Slot
-from native.cmcd.scan cimport Cursor, integer, take
+from native.cmcd.scan cimport Cursor, authority, integer, take
 from native.cmcd.witness cimport MAX_DURATIONS, Facts, Witness
 
 cdef enum:
@@ -205,27 +205,20 @@ cdef class Batch:
     cdef str _cdn(self, Slot* slot, bint url):
         """The CDN of a host, or of a URL's."""
         cdef const char* start
-        cdef const char* end
-        cdef const char* at
+        cdef Py_ssize_t length
         if slot == NULL:
             return ""
-        start, end = slot.start, slot.start + slot.length
+        start, length = slot.start, slot.length
         if url:
-            at = <const char*>memchr(start, b"/", end - start)
-            if at == NULL or at + 1 >= end or at[1] != b"/" or at == start or at[-1] != b":":
+            start = authority(start, start + length, &length)
+            if not length:
                 return ""
-            start = at = at + 2
-            while at < end and at[0] not in b"/?#":
-                if at[0] == b"@":
-                    start = at + 1
-                at += 1
-            end = at
-        host = start[:end - start]
-        cdn = self._hosts.get(host)
+        name = start[:length]
+        cdn = self._hosts.get(name)
         if cdn is None:
-            cdn = self._cdns(host.decode())
+            cdn = self._cdns(name.decode())
             if len(self._hosts) < MAX_HOSTS:
-                self._hosts[host] = cdn
+                self._hosts[name] = cdn
         return cdn
 
     def of(self, Py_ssize_t place):

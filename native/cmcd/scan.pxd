@@ -1,6 +1,7 @@
 """Steps over the characters of a CMCD set, shared by this folder's kernels."""
 
 from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memchr
 
 cdef enum:
     MAX_KEY = 8
@@ -49,3 +50,18 @@ cdef inline bint plain(char character) noexcept nogil:
 
 cdef inline bint ends(Cursor* cursor) noexcept nogil:
     return cursor.at == cursor.end or cursor.at[0] == b","
+
+
+cdef inline const char* authority(const char* start, const char* end, Py_ssize_t* length) noexcept nogil:
+    """Where the host and port of a URL begin; of no length for what has none."""
+    cdef const char* at = <const char*>memchr(start, b"/", end - start) if start < end else NULL
+    length[0] = 0
+    if at == NULL or at + 1 >= end or at[1] != b"/" or (at > start and at[-1] != b":"):
+        return start
+    start = at = at + 2
+    while at < end and at[0] != b"/" and at[0] != b"?" and at[0] != b"#":
+        at += 1
+        if at[-1] == b"@":
+            start = at
+    length[0] = at - start
+    return start

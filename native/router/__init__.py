@@ -1,1 +1,1 @@
-"""Kernels of routing: a draw by shares, and a crowd of simulated players."""
+"""Kernels of routing: polls from the wire, signed state, a draw by shares, a crowd of players."""

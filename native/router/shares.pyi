@@ -7,6 +7,9 @@ DRAWN: Final[int]
 URGENT: Final[int]
 REFUSED: Final[int]
 
+def noise(origin: int, step: int) -> int:
+    """64 bits of SplitMix64, so many steps from an origin of 64 bits."""
+
 @final
 class Shares:
     """Shares by CDN, the chance to leave each, which must be left, and their rank."""

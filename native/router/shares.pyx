@@ -13,6 +13,10 @@ cdef double UNIT = 1.0 / 4294967296.0
 STARTED, STAYED, DRAWN, URGENT, REFUSED = range(5)
 
 
+def noise(uint64_t origin, uint64_t step):
+    return mix(origin + step)
+
+
 cdef class Shares:
     def __init__(self, share, leave, urgent, ranked):
         cdef int index
