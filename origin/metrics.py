@@ -34,6 +34,12 @@ ARCHIVE_LATE = Sampled(
     "for how long the archive's store has failed; 0 when all is well",
     kind=GaugeMetricFamily,
 )
+COPIED = counter("origin_copied_bytes", "media bytes stored in private copies")
+COPY_ERRORS = counter("origin_copy_errors", "failures of work on private copies", ("code",))
+COPIES = Sampled("origin_copies", "private copies by state", ("state",), kind=GaugeMetricFamily)
+COPY_BYTES = Sampled(
+    "origin_copy_bytes", "media in the objects of private copies", kind=GaugeMetricFamily
+)
 HOT_BYTES = Sampled("origin_hot_bytes", "live media in memory", kind=GaugeMetricFamily)
 EDGE_AGE = Sampled(
     "origin_live_edge_age_seconds",

@@ -10,7 +10,7 @@ from time import monotonic, time
 
 from native.http import Hot, Limits, Server, serve
 from origin import metrics
-from origin.background import Archiving, Keys, Watching
+from origin.background import Archiving, Copying, Keys, Watching
 from origin.delivery.caching import Caching
 from origin.delivery.doors import Doors
 from origin.delivery.handler import Delivery
@@ -21,6 +21,7 @@ from origin.ingest.receiver import application
 from origin.live import pace
 from origin.live.archive import Archive
 from origin.live.channels import Channels
+from origin.live.copying import Copier
 from origin.live.disk import Disk, free_bytes
 from origin.live.shared import SharedChannels
 from origin.protection.inputs import InputKeys
@@ -96,9 +97,10 @@ def parts(
     behind: list[Part] = [Watching(disk)]
     if films is not None:
         behind.append(Films(*films, library))
-    if settings.archive_s:
-        store = objects or FolderStore(data_dir / "objects")
-        behind.append(Archiving(delivery.archive(store, disk)))
+    archive = delivery.archive(objects or FolderStore(data_dir / "objects"), disk)
+    copier = Copier(archive, settings, channels)
+    archive.needed = lambda: copier.wanted
+    behind += [Archiving(archive), Copying(copier)]
     return [delivery, keys, gaps, *behind, *sharing, ingest]
 
 

@@ -221,6 +221,12 @@ class Settings(BaseModel):
     archive_cache_bytes: Annotated[int, Field(ge=0)] = Field(
         64 * MIB, description="old media in memory that came from the archive"
     )
+    copies_at_once: Annotated[int, Field(ge=1, le=64)] = Field(
+        4, description="objects that private copies of recordings are made of at a time"
+    )
+    copy_bytes_s: Annotated[int, Field(ge=MIB)] = Field(
+        256 * MIB, description="most that private copies take of the object store a second"
+    )
     disk_reserve_bytes: Annotated[int, Field(ge=0)] = Field(
         256 * MIB, description="free disk below which old media leaves before its time"
     )

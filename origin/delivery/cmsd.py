@@ -11,7 +11,6 @@ from urllib.parse import quote
 STATIC = "CMSD-Static"
 DYNAMIC = "CMSD-Dynamic"
 PREFETCH = "CDN-Origin-Assist-Prefetch-Path"
-LIST_CHARS = 2048
 
 ObjectType = Literal["m", "a", "v", "av", "i", "c", "tt", "k", "o"]
 StreamFormat = Literal["d", "h", "s", "o"]
@@ -75,13 +74,6 @@ def hop(
     numbers = {"etp": etp_kbps, "rtt": rtt_ms, "mb": mb_kbps, "rd": rd_ms}
     parameters = [f";{key}={value}" for key, value in numbers.items() if value is not None]
     return "".join([_string(name), *parameters, ";du" if duress else ""])
-
-
-def appended(before: str | None, item: str) -> str:
-    """CMSD-Dynamic with one more hop at its end; what grew beyond reason starts anew."""
-    if not before or len(before) > LIST_CHARS:
-        return item
-    return f"{before}, {item}"
 
 
 def _string(text: str) -> str:

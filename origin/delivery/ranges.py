@@ -69,7 +69,7 @@ class Ranges:
         self, presentation: Presentation, leaf: str, wanted: Range, query: str
     ) -> Answer:
         first = published(presentation.channel, wanted, self._settings, self._holds).first
-        key = (presentation.name, wanted, first)
+        key = (presentation.base, wanted, first)
 
         def tricks() -> list[Rendition]:
             return [r for _, r in presentation.renditions if r.trick_of]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from inspect import isawaitable
 
 from native.http import Answer, Entity, Growing, Hot, Refusal
 from origin.delivery.caching import Caching, Class
@@ -13,7 +14,7 @@ from origin.live.awaited import Awaited, Found
 from origin.live.labels import Name
 from origin.live.presentation import Presentation
 from origin.live.ranges import Range, parse
-from origin.live.recordings import Recordings, published
+from origin.live.recordings import Recording, Recordings, published
 from origin.live.track import LiveTrack
 from origin.settings import Settings
 
@@ -81,15 +82,31 @@ class TimeShift:
         recording = self._recordings.get(name)
         if recording is None:
             return self._no(404, "unknown_recording", Class.EARLY)
+        if recording.copied:
+            return self._copied(recording, [*path])
         presentation = self._presentations.get(recording.hold.channel)
         if presentation is None:
             return self._no(404, "unknown_channel", Class.EARLY)
-        presentation, rest = presentation.below([*path])
+        return self._shown(recording, presentation, [*path])
+
+    async def _copied(self, recording: Recording, path: list[str]) -> Answer:
+        """The private copy of a recording, whatever has become of the channel."""
+        try:
+            presentation = await self._recordings.copies.show(recording.hold)
+        except FileNotFoundError:
+            return self._no(404, "unknown_recording", Class.EARLY)
+        answer = self._shown(recording, presentation, path)
+        return await answer if isawaitable(answer) else answer
+
+    def _shown(
+        self, recording: Recording, presentation: Presentation, path: list[str]
+    ) -> Answer | Awaitable[Answer]:
+        presentation, rest = presentation.below(path)
         leaf = "/".join(rest)
         if leaf in MANIFESTS or (len(rest) == 2 and rest[1] in PLAYLISTS):
             return self.ranges.answer(presentation, leaf, recording.range)
         if len(rest) == 2:
-            folder = f"/rec/{name}/{presentation.folder}".removesuffix("/")
+            folder = f"/rec/{recording.hold.id}/{presentation.folder}".removesuffix("/")
             return self._media(presentation, folder, rest[0], rest[1], recording.range)
         return self._no(404, "not_found", Class.GONE)
 
@@ -124,7 +141,8 @@ class TimeShift:
             name = Name(int(found[1]), None, found[2])
             return presentation.labels.recorded(track, name, answer, folder, last)
 
-        if (entity := self._hot.get(presentation.path(track, leaf))) is not None:
+        hot = presentation.window.hot
+        if (entity := hot.get(presentation.path(track, leaf))) is not None:
             return named(entity)
         given = self.media(presentation, track, leaf)
         if isinstance(given, Awaited):

@@ -1,13 +1,16 @@
 """`/recordings` on the ingest listener: the control API freezes ranges here (JSON over HTTP).
 
-    POST   /recordings       {"id", "channel", "start", "end"?}   201 new, 200 known
+    POST   /recordings       {"id", "channel", "start", "end"?, "copy"?}   201 new, 200 known
     GET    /recordings[/id]  200 one, with the "bytes" that are stored of it, or
                              {"recordings": [...]}
     DELETE /recordings/{id}  204, 404 when there is none
 
 Times are epoch seconds or ISO 8601 strings; without an end, or with one ahead, the recording can be
-played while it grows. A recording wants a secret of its channel, as a push does; the list has what
-the request's secret opens. Refusals are {"error", "detail"} with a stable code.
+played while it grows. With `copy` it is stored once more, as objects of its own that outlive the
+channel's; "copy" then tells {"state", "objects", "left", "bytes", "left_bytes", "error"}, where
+state is copying, complete or failed (control-api CTL-127). A recording wants a secret of its
+channel, as a push does; the list has what the request's secret opens. Refusals are
+{"error", "detail"} with a stable code.
 """
 
 from collections.abc import Awaitable, Callable
@@ -19,12 +22,14 @@ from aiohttp import web
 from origin.errors import BadMedia, Forbidden, OriginError
 from origin.ingest.admission import admit
 from origin.ingest.names import NAME
+from origin.live.copies import Facts
 from origin.live.holds import Hold
 from origin.live.ranges import moment, ordered
 from origin.live.recordings import Recording, Recordings
 from origin.settings import Settings
 
 BODY_BYTES = 16384
+COPY = ("state", "objects", "left", "bytes", "left_bytes", "error")
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
@@ -33,6 +38,7 @@ class _Asked(msgspec.Struct, forbid_unknown_fields=True):
     channel: str
     start: str | float
     end: str | float | None = None
+    copy: bool = False
 
 
 def mount(app: web.Application, recordings: Recordings, settings: Settings) -> None:
@@ -65,7 +71,10 @@ def mount(app: web.Application, recordings: Recordings, settings: Settings) -> N
 
     async def show(request: web.Request) -> web.Response:
         recording = named(request)
-        return _answer({**_told(recording), "bytes": recordings.size_bytes(recording)})
+        told = {**_told(recording), "bytes": recordings.size_bytes(recording)}
+        if recording.hold.copy:
+            told["copy"] = _copy(recordings.copies.facts(recording.hold.id))
+        return _answer(told)
 
     async def remove(request: web.Request) -> web.Response:
         recordings.remove(named(request).hold.id)
@@ -87,7 +96,8 @@ def _hold(body: bytes) -> Hold:
     if not (NAME.fullmatch(asked.id) and NAME.fullmatch(asked.channel)):
         raise BadMedia("ids have 1..64 of A-Z a-z 0-9 _ ~ -", code="bad_name")
     end_s = None if asked.end is None else moment(_text(asked.end))
-    return Hold(asked.id, asked.channel, ordered(moment(_text(asked.start)), end_s))
+    wanted = ordered(moment(_text(asked.start)), end_s)
+    return Hold(asked.id, asked.channel, wanted, asked.copy)
 
 
 def _text(value: str | float) -> str:
@@ -112,6 +122,10 @@ def _told(recording: Recording) -> dict[str, Any]:
         "state": recording.state,
         "path": f"/rec/{recording.hold.id}/",
     }
+
+
+def _copy(facts: Facts) -> dict[str, Any]:
+    return {name: getattr(facts, name) for name in COPY}
 
 
 def _answer(value: object, status: int = 200) -> web.Response:

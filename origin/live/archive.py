@@ -25,7 +25,7 @@ from zlib import crc32
 from native.http import Answer
 from origin import metrics
 from origin.delivery.caching import Class
-from origin.errors import DamagedLog, OriginError
+from origin.errors import DamagedLog, NotLocal, OriginError
 from origin.live import media
 from origin.live.awaited import Awaited
 from origin.live.blocks import Block, Blocks
@@ -33,7 +33,7 @@ from origin.live.channel import LiveChannel
 from origin.live.log import TrackLog
 from origin.live.presentation import Presentation
 from origin.live.records import Record
-from origin.live.shelf import Stored
+from origin.live.shelf import Chunk, Stored
 from origin.live.track import LiveTrack
 from origin.live.volume import Volume
 from origin.settings import Settings
@@ -46,7 +46,8 @@ MOST_S = 30.0  # between tries while the store is away
 UPLOADS, RECALLS, WAITING = 4, 8, 256  # at once; at once; waiting for those
 NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 
-Key = tuple[Path, int]  # a track's folder, and a number or a volume of it
+Key = tuple[Path, int]  # a track's folder, and a volume of it
+Parts = tuple[Path, tuple[Chunk, ...]]  # a track's folder, and the chunks of a segment
 Chunks = dict[tuple[int, int], bytes]  # by volume and offset
 
 log = logs.get("archive")
@@ -64,6 +65,8 @@ class Archive:
         short: Callable[[], bool] = lambda: False,
     ) -> None:
         self.store = store
+        self.started = False
+        self.needed: Callable[[], bool] = lambda: False  # by others than the archive
         self._short = short
         self.backlog_bytes = 0
         self._settings = settings
@@ -72,8 +75,8 @@ class Archive:
         self._failing_since: float | None = None
         self._uploads = asyncio.Semaphore(UPLOADS)
         self._recalls = asyncio.Semaphore(RECALLS)
-        self._flight: SingleFlight[Key, Chunks] = SingleFlight()
-        self._recalled: OrderedDict[Key, Chunks] = OrderedDict()
+        self._flight: SingleFlight[Parts, Chunks] = SingleFlight()
+        self._recalled: OrderedDict[Parts, Chunks] = OrderedDict()
         self._recalled_bytes = 0
         self._done: set[Key] = set()
         self._swept: dict[Path, set[int]] = {}
@@ -84,15 +87,15 @@ class Archive:
         return 0.0 if self._failing_since is None else self._clock() - self._failing_since
 
     async def run(self) -> None:
-        """Start the store, then work for ever."""
-        started = False
+        """Start the store once it is needed, then work for ever."""
         pause_s = LOOK_S
         while True:
             try:
-                if not started:
+                if not self.started and (self._settings.archive_s or self.needed()):
                     await self._start()
-                    started = True
-                await self.work()
+                    self.started = True
+                if self._settings.archive_s:
+                    await self.work()
                 self._failing_since, pause_s = None, LOOK_S
             except (ObjectError, OriginError, OSError) as error:
                 code = getattr(error, "code", "io")
@@ -131,8 +134,8 @@ class Archive:
             return presentation.refusal(404, "not_found", Class.GONE)
         if len(self._flight) >= WAITING:
             return presentation.refusal(503, "busy", Class.EARLY)
-        key = (track.log.folder, stored.number)
         try:
+            key = (track.log.folder, tuple(stored.parts))
             chunks = self._recalled.get(key)
             if chunks is None:
                 chunks = await self._flight.do(key, lambda: self._recall(track.log, key, stored))
@@ -171,20 +174,12 @@ class Archive:
         while (left := volume.media_bytes - blocks.end) >= limit or (finished and left > 0):
             async with self._uploads:
                 size = min(left, limit)
-                body = await asyncio.to_thread(_slice, volume.media, blocks.end, size)
+                body = await asyncio.to_thread(stretch_of, volume, blocks.end, size)
                 block = Block(blocks.end, size, crc32(body))
-                name = _name(volume.folder, volume.ordinal, block.offset)
-                await self._put(name, body)
+                name = object_name(volume.folder, volume.ordinal, block.offset)
+                await store_checked(self.store, name, body)
                 await asyncio.to_thread(blocks.append, block)
                 metrics.ARCHIVED.inc(size)
-
-    async def _put(self, name: str, body: bytes) -> None:
-        """Store and make sure that what is stored is what was sent."""
-        tag = await self.store.put(name, body, content_type="video/mp4")
-        if tag != md5(body, usedforsecurity=False).hexdigest():
-            back = await self.store.get(name)
-            if back.body != body:
-                raise ObjectError("unavailable", "the store returned other bytes than it took")
 
     async def _sweep(self, folder: Path, kept: set[int]) -> None:
         """Delete the objects of volumes that expired since the last time."""
@@ -194,13 +189,15 @@ class Archive:
             if path.stem.isdigit() and int(path.stem) not in kept:
                 blocks = Blocks(folder, int(path.stem))
                 for block in blocks.blocks:
-                    await self.store.delete(_name(folder, blocks.ordinal, block.offset))
+                    await self.store.delete(object_name(folder, blocks.ordinal, block.offset))
                 path.unlink(missing_ok=True)
                 self._done.discard((folder, blocks.ordinal))
         self._swept[folder] = kept
 
-    async def _recall(self, log: TrackLog, key: Key, stored: Stored) -> Chunks:
+    async def _recall(self, log: TrackLog, key: Parts, stored: Stored) -> Chunks:
         """Bring the chunks of a segment into memory; the oldest recalled leave."""
+        if (reason := self.store.ready()) is not None:
+            raise ObjectError("unavailable", reason)
         async with self._recalls:
             chunks: Chunks = {}
             for ordinal, records in _runs(stored):
@@ -225,7 +222,7 @@ class Archive:
             raise DamagedLog(f"volume {ordinal} is neither here nor in the archive")
         pieces = []
         for block in blocks.covering(start, end):
-            name = _name(folder, ordinal, block.offset)
+            name = object_name(folder, ordinal, block.offset)
             low, high = max(start, block.offset), min(end, block.end)
             found = await self.store.get(name, start=low - block.offset, end=high - block.offset)
             pieces.append(found.body)
@@ -237,8 +234,30 @@ class Archive:
         return volume.media_bytes - Blocks(volume.folder, volume.ordinal).end
 
 
-def _name(folder: Path, ordinal: int, offset: int) -> str:
-    return f"live/{folder.parent.name}/{folder.name}/{ordinal:08d}/{offset:014d}"
+async def store_checked(store: ObjectStore, name: str, body: bytes) -> None:
+    """Store and make sure that what is stored is what was sent."""
+    tag = await store.put(name, body, content_type="video/mp4")
+    if tag != md5(body, usedforsecurity=False).hexdigest():
+        back = await store.get(name)
+        if back.body != body:
+            raise ObjectError("unavailable", "the store returned other bytes than it took")
+
+
+def object_name(folder: Path, ordinal: int, offset: int) -> str:
+    """Where media of a track's folder is archived: below `live/`, or `copies/` (copies.py)."""
+    return f"{'/'.join(folder.parts[-3:])}/{ordinal:08d}/{offset:014d}"
+
+
+def stretch_of(volume: Volume, offset: int, size: int) -> bytes:
+    """Media of a volume on this disk. NotLocal, DamagedLog."""
+    try:
+        with volume.media.open("rb", buffering=0) as file:
+            data = os.pread(file.fileno(), size, offset)
+    except FileNotFoundError:
+        raise NotLocal(f"volume {volume.ordinal} is not on this disk") from None
+    if len(data) != size:
+        raise DamagedLog(f"volume {volume.ordinal} is shorter than its index says")
+    return data
 
 
 def _runs(stored: Stored) -> Iterator[tuple[int, list[Record]]]:
@@ -253,11 +272,3 @@ def _runs(stored: Stored) -> Iterator[tuple[int, list[Record]]]:
         run.append(record)
     if run:
         yield of, run
-
-
-def _slice(path: Path, offset: int, size: int) -> bytes:
-    with path.open("rb", buffering=0) as file:
-        data = os.pread(file.fileno(), size, offset)
-    if len(data) != size:
-        raise DamagedLog(f"{path.name} is shorter than its index says")
-    return data

@@ -56,13 +56,21 @@ VOLUME_S = 600  # at most, so that holds and the archive let go in small steps
 
 class LiveChannel:
     """The tracks of one channel and its published edge; knows no socket and no clock. A `read_only`
-    one begins empty, for who follows (follow.py).
+    one begins empty, for who follows (follow.py); one that is `lasting` is a copy, which no
+    retention ends (copies.py).
     """
 
     def __init__(
-        self, name: str, folder: Path, settings: Settings, *, read_only: bool = False
+        self,
+        name: str,
+        folder: Path,
+        settings: Settings,
+        *,
+        read_only: bool = False,
+        lasting: bool = False,
     ) -> None:
         self.name = name
+        self.lasting = lasting
         self.folder = folder
         self.tracks: dict[str, LiveTrack] = {}
         self.edge = -1
@@ -70,7 +78,7 @@ class LiveChannel:
         self.lapsing = False  # dirty with nothing but gaps
         self.complete: Callable[[int], None] = lambda _: None  # of its writer, before it publishes
         self.on_chunk: Callable[[LiveTrack, Stored], None] = lambda *_: None
-        self.held: Callable[[Fraction, Fraction], bool] = lambda *_: False
+        self.held: Callable[[Fraction, Fraction], bool] = lambda *_: lasting
         self._settings = settings
         self._ends: dict[str, int] = {}  # the number that was newest when a track ended
         self._grid: tuple[str, Fraction | None] = ("", None)

@@ -9,6 +9,7 @@ from native.http import Hot
 from origin.errors import BadMedia, UnknownChannel
 from origin.live.beside import Beside
 from origin.live.channel import AHEAD, LiveChannel
+from origin.live.copies import Copies
 from origin.live.dash_face import DashFace
 from origin.live.health import condition
 from origin.live.hls_face import HlsFace
@@ -50,7 +51,8 @@ class Channels:
         self.writers: dict[str, Writer] = {}
         self.on_publish: Callable[[str], None] = lambda _: None
         self.holds = Holds(folder.parent / "holds", settings.range_s)
-        self.recordings = Recordings(settings, self.holds, self.presentations)
+        self.copies = Copies(folder.parent / "copies", settings, self.ring)
+        self.recordings = Recordings(settings, self.holds, self.presentations, self.copies)
         self._settings = settings
         self.clock = clock
         self._moved: dict[str, float] = {}  # when media last moved the edge
@@ -158,6 +160,7 @@ class Channels:
     def close(self) -> None:
         for presentation in self.presentations.values():
             presentation.channel.close()
+        self.copies.close()
 
     def _open(self, name: str) -> Writer:
         channel = LiveChannel(name, self.folder / name, self._settings)

@@ -2,9 +2,9 @@
 
 Each is one small file, `{id}.json`, written whole; every process that opens the folder sees the
 same holds. A hold without an end lasts at most `longest_s`, and so does one that asks for more.
+One for a private copy goes when that is complete (copies.py).
 """
 
-import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +15,7 @@ import msgspec
 
 from origin.errors import OriginError
 from origin.live.ranges import Range
-from origin.live.volume import replace_file, storing
+from origin.live.volume import replace_file, sync_folder
 
 LIMIT = 10_000  # holds of one origin
 RACY_NS = 50_000_000  # a folder changed so lately may change again without another time stamp
@@ -25,15 +25,19 @@ class _File(msgspec.Struct):
     channel: str
     start: str
     end: str | None
+    copy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """`asked` is what was wanted; an open end may be closed later."""
+    """`asked` is what was wanted, whose open end may be closed later; with `copy` it is held until
+    it is copied.
+    """
 
     id: str
     channel: str
     asked: Range
+    copy: bool = False
 
 
 class Span(NamedTuple):
@@ -67,6 +71,10 @@ class Holds:
         last_s = start_s + self._longest_s
         return Span(start_s, last_s if end_s is None else min(end_s, last_s))
 
+    def range(self, hold: Hold) -> Range:
+        """The same as a range."""
+        return Range(*self.span(hold))
+
     def put(self, hold: Hold) -> bool:
         """Hold from now on; False when it was held already. OriginError `conflict` (409) when the
         id means something else, unless only the end of an open hold is new.
@@ -79,11 +87,13 @@ class Holds:
             raise OriginError("there are too many holds", code="too_many_holds", status=409)
         if known is not None and (
             (known.channel, known.asked.start_s) != (hold.channel, hold.asked.start_s)
-            or known.asked.end_s is not None
+            or known.asked.end_s not in (None, hold.asked.end_s)
+            or (known.copy and not hold.copy)
         ):
             raise OriginError("this id holds another range", code="conflict", status=409)
         end_s = hold.asked.end_s
-        file = _File(hold.channel, str(hold.asked.start_s), None if end_s is None else str(end_s))
+        end = None if end_s is None else str(end_s)
+        file = _File(hold.channel, str(hold.asked.start_s), end, hold.copy)
         self._folder.mkdir(parents=True, exist_ok=True)
         replace_file(self._path(hold.id), msgspec.json.encode(file))
         self._sync()
@@ -117,12 +127,7 @@ class Holds:
     def _sync(self) -> None:
         """Make the folder's change last, and look at it again."""
         self._seen = None
-        with storing():
-            descriptor = os.open(self._folder, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        sync_folder(self._folder)
 
     def _refresh(self) -> None:
         try:
@@ -141,5 +146,5 @@ class Holds:
                 continue
             end_s = None if file.end is None else Fraction(file.end)
             asked = Range(Fraction(file.start), end_s)
-            holds[path.stem] = Hold(path.stem, file.channel, asked)
+            holds[path.stem] = Hold(path.stem, file.channel, asked, file.copy)
         self._holds = holds

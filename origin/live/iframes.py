@@ -4,7 +4,7 @@ Each is a real fragment whose sample lasts as long as its segment, a function of
 The lowest rung has them, one a segment (TR-98).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
@@ -37,9 +37,12 @@ def segment(track: LiveTrack, stored: Stored) -> bytes:
 
 
 class Trick:
-    """The trick rendition of one channel, its bit rates measured as segments come."""
+    """The trick rendition of one channel, its bit rates measured as segments come, or `known` by
+    name where the media is not at hand.
+    """
 
     def __init__(self, channel: LiveChannel) -> None:
+        self.known: Mapping[str, int] = {}
         self._channel = channel
         self._bps: dict[tuple[str, int], int] = {}
 
@@ -60,7 +63,7 @@ class Trick:
                     name=main.name + NAME,
                     trick_of=main.name,
                     frame_rate=1 / (self._channel.duration_s or Fraction(1)),
-                    bandwidth=max(rates, default=0),
+                    bandwidth=self.known.get(main.name + NAME, max(rates, default=0)),
                     average_bandwidth=0,
                     inband=(),
                 ),

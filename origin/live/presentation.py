@@ -61,7 +61,8 @@ class Face(Protocol):
 class Presentation:
     """The URLs of one channel; the only writer of them together with its faces.
 
-    `folder`: of one that is beside the first one of its channel, under another scheme (PR-170).
+    `folder`: of one that is beside the first one of its channel, under another scheme (PR-170);
+    `root` is where its URLs are when that is not `/live/{channel}`.
     `on_change` is called when a stored chunk may have let something appear. A face may set
     `directed`, the manifest of a leaf for a query of directives, `patch`, the way from an older
     manifest, and `early`, what to send for a segment in the making.
@@ -74,6 +75,8 @@ class Presentation:
         window: HotWindow,
         sealing: Sealing,
         folder: str = "",
+        *,
+        root: str = "",
     ) -> None:
         self.channel = channel
         self.sealing = sealing
@@ -81,7 +84,7 @@ class Presentation:
         self.window = window
         self.folder = folder
         self.name = f"{channel.name}.{folder}" if folder else channel.name
-        self.base = f"/live/{channel.name}/{folder}".removesuffix("/")
+        self.base = f"{root or f'/live/{channel.name}'}/{folder}".removesuffix("/")
         self.caching = Caching(settings.caching, directives_in_key=settings.directives_in_key)
         self.faces: list[Face] = []
         self.beside: Presentation | None = None
@@ -94,7 +97,7 @@ class Presentation:
         self._rates: dict[str, tuple[tuple[int, int], int, int]] = {}
         self._headers: set[str] = set()
         self._making: dict[str, tuple[HotWindow, int]] = {}
-        self._trick = Trick(channel)
+        self.trick = Trick(channel)
         self._step = (0.0, -1)
         self._ended = False
 
@@ -314,7 +317,7 @@ class Presentation:
     def renditions(self) -> list[tuple[LiveTrack, Rendition]]:
         """Every track with media, its rendition with measured bit rates, and its I frames."""
         found = [(track, self._rated(track)) for track in self.channel.live_tracks]
-        found += self._trick.renditions(found)
+        found += self.trick.renditions(found)
         return [(track, self.sealing.weighed(r)) for track, r in found]
 
     def show(

@@ -204,6 +204,16 @@ def replace_file(path: Path, data: bytes, *, sync: bool = True) -> None:
         fresh.replace(path)
 
 
+def sync_folder(folder: Path) -> None:
+    """Make what was added to a folder, or taken from it, last."""
+    with storing():
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def _write(descriptor: int, data: bytes, offset: int) -> None:
     rest = memoryview(data)
     while rest:

@@ -19,6 +19,7 @@ from lxml import etree
 
 from origin.protection.errors import ProtectionError
 from origin.protection.markup import NAMESPACES, binary, every, find
+from origin.protection.secret import KEY_BYTES
 
 OAEP = NAMESPACES["enc"] + "rsa-oaep-mgf1p"
 AES256_CBC = NAMESPACES["enc"] + "aes256-cbc"
@@ -83,7 +84,10 @@ class DocumentKeys:
             cipher = Cipher(algorithms.AES(key), modes.CBC(sealed[:BLOCK])).decryptor()
             padded = cipher.update(sealed[BLOCK:]) + cipher.finalize()
             plain = PKCS7(8 * BLOCK).unpadder()
-            return plain.update(padded) + plain.finalize()
+            value = plain.update(padded) + plain.finalize()
+            if len(value) != KEY_BYTES:  # with a wrong key one padding in 256 looks right
+                raise ValueError
+            return value
         except (ValueError, ProtectionError):
             raise _refused() from None
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from origin.text.errors import BadText
 
@@ -31,6 +32,16 @@ class Document:
     notes: Sequence[str] = field(default=())
 
 
+class Block(NamedTuple):
+    """A cue as it is written; `name` stands before its times, `rest` behind them on their line."""
+
+    name: str
+    start_ms: int
+    end_ms: int
+    rest: str
+    text: str
+
+
 def decoded(data: bytes) -> str:
     """UTF-8, or UTF-16 with its mark; line ends as one. BadText for anything else (TR-88)."""
     if len(data) > MAX_BYTES:
@@ -51,6 +62,22 @@ def clock_ms(text: str) -> int | None:
     hours, minutes, seconds, fraction = found.groups()
     whole = (int(hours or 0) * 60 + int(minutes)) * 60 + int(seconds)
     return whole * 1000 + int(fraction.ljust(3, "0"))
+
+
+def timed(block: str, times: re.Pattern[str]) -> Block | None:
+    """A cue by the first of its first two lines that has times: begin, end and the rest of it as
+    groups of `times`; None where none has, or they are no times.
+    """
+    lines = block.split("\n")
+    for number, line in enumerate(lines[:2]):
+        if (found := times.fullmatch(line)) is None:
+            continue
+        start, end = clock_ms(found[1]), clock_ms(found[2])
+        if start is None or end is None:
+            return None
+        name = lines[0] if number else ""
+        return Block(name, start, end, found[3] or "", "\n".join(lines[number + 1 :]))
+    return None
 
 
 def arranged(header: str, cues: Sequence[TextCue], notes: Sequence[str] = ()) -> Document:

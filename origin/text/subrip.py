@@ -2,10 +2,10 @@
 
 import re
 
-from origin.text.document import Document, TextCue, arranged, clock_ms, decoded
+from origin.text.document import Document, TextCue, arranged, decoded, timed
 from origin.text.errors import BadText
 
-_TIMES = re.compile(r"\s*(\S+)\s*-->\s*(\S+)(?:\s+.*)?")
+_TIMES = re.compile(r"\s*(\S+)\s*-->\s*(\S+)(?:\s+(.*))?")
 _TAG = re.compile(r"</?([A-Za-z]+)[^<>]*>")
 _PLACE = re.compile(r"\{\\an([1-9])\}")
 _OVERRIDE = re.compile(r"\{\\[^{}]*\}")
@@ -24,18 +24,11 @@ def read(data: bytes) -> Document:
 
 
 def _cue(block: str) -> TextCue | None:
-    lines = block.strip("\n").split("\n")
-    for number, line in enumerate(lines[:2]):
-        found = _TIMES.fullmatch(line)
-        if found is None:
-            continue
-        start, end = clock_ms(found[1]), clock_ms(found[2])
-        if start is None or end is None:
-            return None
-        text = "\n".join(lines[number + 1 :])
-        place = _PLACE.search(text)
-        return TextCue(start, end, _payload(text), settings=_settings(place))
-    return None
+    found = timed(block.strip("\n"), _TIMES)
+    if found is None:
+        return None
+    place = _PLACE.search(found.text)
+    return TextCue(found.start_ms, found.end_ms, _payload(found.text), settings=_settings(place))
 
 
 def _settings(place: re.Match[str] | None) -> str:

@@ -2,7 +2,7 @@
 
 import re
 
-from origin.text.document import Document, TextCue, arranged, clock_ms, decoded
+from origin.text.document import Document, TextCue, arranged, clock_ms, decoded, timed
 from origin.text.errors import BadText
 
 _TIMES = re.compile(r"\s*(\S+)[ \t]+-->[ \t]+(\S+)(?:[ \t]+(.*))?")
@@ -40,15 +40,8 @@ def _shift_ms(head: str) -> int:
 
 
 def _cue(block: str, shift_ms: int) -> TextCue | None:
-    lines = block.split("\n")
-    for number, line in enumerate(lines[:2]):
-        found = _TIMES.fullmatch(line)
-        if found is None:
-            continue
-        start, end = clock_ms(found[1]), clock_ms(found[2])
-        if start is None or end is None:
-            return None
-        name = lines[0] if number else ""
-        text = "\n".join(lines[number + 1 :])
-        return TextCue(max(start + shift_ms, 0), max(end + shift_ms, 0), text, name, found[3] or "")
-    return None
+    found = timed(block, _TIMES)
+    if found is None:
+        return None
+    start_ms, end_ms = max(found.start_ms + shift_ms, 0), max(found.end_ms + shift_ms, 0)
+    return TextCue(start_ms, end_ms, found.text, found.name, found.rest)

@@ -16,7 +16,7 @@ from origin.hls.addressed import (
     byte_playlist,
     transport_multivariant,
 )
-from origin.hls.forms import IFRAMES, form
+from origin.hls.forms import IFRAMES, Form, form
 from origin.hls.images import (
     frame_playlist,
     frame_stream_inf,
@@ -235,15 +235,31 @@ def asked(playlist: str, scene: Scene) -> str:
 
 def media(scene: Scene, track: Shown) -> str:
     """A media playlist of CMAF segments, or of WebVTT files."""
+    of = keyed(form(track.rendition), track.rendition.protected, scene.clearkey)
+    return _whole(scene, track, scene.cut(played(track)), scene.target_s, of, dated=scene.dated)
+
+
+def _whole(
+    scene: Scene,
+    track: Shown,
+    shown: Sequence[Segment],
+    target_s: int,
+    of: Form,
+    *,
+    dated: Sequence[str] = (),
+    keys: Sequence[str] = (),
+) -> str:
+    """A playlist that ends."""
     return hls.media_playlist(
-        scene.cut(played(track)),
+        shown,
         timescale=track.rendition.timescale,
-        target_duration_s=scene.target_s,
+        target_duration_s=target_s,
         playlist_type="VOD",
         end=True,
         epoch_s=scene.epoch_s,
-        dated=scene.dated,
-        form=keyed(form(track.rendition), track.rendition.protected, scene.clearkey),
+        dated=dated,
+        form=of,
+        keys=keys,
     )
 
 
@@ -255,15 +271,8 @@ def _sparse_s(scene: Scene, track: Served) -> int:
 
 def iframes(scene: Scene, track: Served) -> str:
     """TR-94"""
-    return hls.media_playlist(
-        scene.cut(track.frames),
-        timescale=track.rendition.timescale,
-        target_duration_s=_sparse_s(scene, track),
-        playlist_type="VOD",
-        end=True,
-        epoch_s=scene.epoch_s,
-        form=keyed(IFRAMES, track.rendition.protected, scene.clearkey),
-    )
+    of = keyed(IFRAMES, track.rendition.protected, scene.clearkey)
+    return _whole(scene, track, scene.cut(track.frames), _sparse_s(scene, track), of)
 
 
 def images(scene: Scene) -> str:
@@ -344,16 +353,8 @@ def transport_master(scene: Scene) -> str:
 def transport_frames(scene: Scene, track: Served) -> str:
     """I frames in packets, each an object (TR-94, TR-97)."""
     shown = scene.cut(track.frames)
-    return hls.media_playlist(
-        shown,
-        timescale=track.rendition.timescale,
-        target_duration_s=_sparse_s(scene, track),
-        playlist_type="VOD",
-        end=True,
-        epoch_s=scene.epoch_s,
-        form=TRANSPORT_FRAMES,
-        keys=_locked(scene, [track.name], shown, frame=True),
-    )
+    keys = _locked(scene, [track.name], shown, frame=True)
+    return _whole(scene, track, shown, _sparse_s(scene, track), TRANSPORT_FRAMES, keys=keys)
 
 
 def transport_media(scene: Scene, track: Shown) -> str:
@@ -362,17 +363,9 @@ def transport_media(scene: Scene, track: Shown) -> str:
     held: list[str] = []
     if isinstance(track, Served):
         held = transport.contents(track, beside(scene) if track.is_video else None)
-    return hls.media_playlist(
-        shown,
-        timescale=track.rendition.timescale,
-        target_duration_s=scene.target_s,
-        playlist_type="VOD",
-        end=True,
-        epoch_s=scene.epoch_s,
-        dated=scene.dated,
-        form=TRANSPORT_TEXT if track.rendition.kind == "text" else TRANSPORT,
-        keys=_locked(scene, held, shown, frame=False),
-    )
+    of = TRANSPORT_TEXT if track.rendition.kind == "text" else TRANSPORT
+    keys = _locked(scene, held, shown, frame=False)
+    return _whole(scene, track, shown, scene.target_s, of, dated=scene.dated, keys=keys)
 
 
 def _locked(

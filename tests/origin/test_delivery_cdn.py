@@ -176,11 +176,9 @@ def test_prefetch_names_what_nor_names() -> None:
     assert cmsd.PREFETCH not in dict(cmsd.object_headers(cmsd.Static(), "/live/demo/v1"))
 
 
-def test_dynamic_is_appended_never_replaced() -> None:
+def test_the_origins_item_of_dynamic() -> None:
     """O27"""
     assert cmsd.hop("o1", rd_ms=7, duress=True) == '"o1";rd=7;du'
-    assert cmsd.appended(None, '"a"') == '"a"'
-    assert cmsd.appended('"a";rd=1', '"b";du') == '"a";rd=1, "b";du'
 
 
 @given(st.text())

@@ -8,35 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from origin_rigs.archive_rig import FIRST, Flaky, Rig
-from pydantic import SecretStr
-from twins.plugin import S3_KEYS
+from origin_rigs.archive_rig import FIRST, STORES, Flaky, Rig, empty
 
 from native.http import Entity, Refusal
 from origin.live.blocks import Block, Blocks
 from origin.live.presentation import WARM
-from runtime.objects import FolderStore, ObjectError, ObjectStore, S3Store
-from runtime.sections import Objects
+from runtime.objects import FolderStore, ObjectError, ObjectStore
 
 
-@pytest.fixture(
-    params=[
-        "folder",
-        pytest.param("moto_endpoint", marks=pytest.mark.twin),
-        pytest.param("weed_endpoint", marks=pytest.mark.twin),
-    ]
-)
+@pytest.fixture(params=STORES)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ObjectStore]:
-    made: ObjectStore = FolderStore(tmp_path / "objects")
-    if request.param != "folder":
-        access, secret = map(SecretStr, S3_KEYS)
-        url = request.getfixturevalue(request.param)
-        made = S3Store(Objects(url=url, access_key=access, secret_key=secret, bucket="archive"))
-    await made.start()
-    for left in await made.find():
-        await made.delete(left.name)
-    yield made
-    await made.stop()
+    async with empty(request, tmp_path) as made:
+        yield made
 
 
 async def test_media_goes_up_leaves_the_disk_and_comes_back(

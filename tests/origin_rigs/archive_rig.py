@@ -1,9 +1,14 @@
 """One channel of an origin without sockets, its archive, and a store that fails as a test says."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from twins.plugin import S3_KEYS
 
 from native.http import Hot
 from origin.delivery.recordings import TimeShift
@@ -11,7 +16,8 @@ from origin.ingest.body import TrackBody
 from origin.live.archive import Archive
 from origin.live.channels import Channels
 from origin.settings import Settings
-from runtime.objects import ObjectError, ObjectStore
+from runtime.objects import FolderStore, ObjectError, ObjectStore, S3Store
+from runtime.sections import Objects
 
 FIRST = 900_000_000
 SETTINGS: dict[str, Any] = {
@@ -21,6 +27,26 @@ SETTINGS: dict[str, Any] = {
     "archive_block_bytes": 65536,
     "channels": {"demo": {"segment_s": "48/25"}},
 }
+STORES = [
+    "folder",
+    pytest.param("moto_endpoint", marks=pytest.mark.twin),
+    pytest.param("weed_endpoint", marks=pytest.mark.twin),
+]
+
+
+@asynccontextmanager
+async def empty(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[ObjectStore]:
+    """One of STORES, with nothing in it."""
+    made: ObjectStore = FolderStore(folder / "objects")
+    if request.param != "folder":
+        access, secret = map(SecretStr, S3_KEYS)
+        url = request.getfixturevalue(request.param)
+        made = S3Store(Objects(url=url, access_key=access, secret_key=secret, bucket="archive"))
+    await made.start()
+    for left in await made.find():
+        await made.delete(left.name)
+    yield made
+    await made.stop()
 
 
 class Rig:
@@ -76,6 +102,7 @@ class Flaky:
         self.store = store
         self.away = self.lies = False
         self.puts: list[str] = []
+        self.copies: list[str] = []
         self.gets = 0
 
     async def start(self) -> None: ...
@@ -98,6 +125,11 @@ class Flaky:
         self.gets += 1
         await asyncio.sleep(0)
         return await self.store.get(name, **more)
+
+    async def copy(self, source: str, name: str, **more: Any) -> Any:
+        self._there()
+        self.copies.append(name)
+        return await self.store.copy(source, name, **more)
 
     async def head(self, name: str) -> Any:
         return await self.store.head(name)

@@ -127,6 +127,14 @@ def test_other_document_keys_are_refused_alike(named: dict[str, bytes]) -> None:
     assert str(refused.value) == "an encrypted value is not authentic, or not for us"
 
 
+def test_a_value_that_opens_to_no_key_is_refused_like_one_of_another() -> None:
+    """PR-93: a wrong document key makes a padding that looks right now and then."""
+    secrets = {kid: os.urandom(32) for kid in KIDS}
+    with pytest.raises(ProtectionError) as refused:
+        cpix.read(document(secrets, {"": ONE}, dict.fromkeys(KIDS, ONE)), "cbcs", RECIPIENT)
+    assert refused.value.code == "bad_mac"
+
+
 def test_a_content_id_is_the_document_s_or_the_key_s() -> None:
     used = dict.fromkeys(KIDS, ONE)
     both = document(SECRETS, {"": ONE}, used).replace(
