@@ -8,6 +8,7 @@ import re
 import cat
 from native.http import Answer, Entity, Request
 from native.personal import Viewers
+from runtime import client_address
 from runtime.clock import Clock
 
 CTI = 7  # label of the token's id
@@ -25,14 +26,26 @@ class Denied(Exception):
 
 
 class Admission:
-    """Without `keys` no token is asked for and none is written."""
+    """Without `keys` no token is asked for and none is written. A token that names a country is
+    judged by `country_header` of `proxies`; those who answer for us do not know it and leave such
+    tokens to us.
+    """
 
     def __init__(
-        self, keys: cat.KeySet | None, options: cat.Options, public_url: str, clock: Clock
+        self,
+        keys: cat.KeySet | None,
+        options: cat.Options,
+        public_url: str,
+        clock: Clock,
+        *,
+        country_header: str = "",
+        proxies: client_address.Networks = (),
     ) -> None:
         self._verifier = None if keys is None else cat.Verifier(keys, options)
         self._public_url = public_url
         self._clock = clock
+        self._country_header = country_header.lower()
+        self._proxies = proxies
 
     @property
     def asks(self) -> bool:
@@ -55,12 +68,18 @@ class Admission:
             method=request.method,
             ip=request.peer,
             headers=found.headers,
+            country=self.country(request),
         )
         for token in found.tokens:
             verdict = self._verifier.verify(token, context)
             if verdict.accept:
                 return token.rstrip("="), session_of(verdict.claims.get(CTI))
         raise Denied(self._verifier.verify_any(found.tokens, context))
+
+    def country(self, request: Request) -> str | None:
+        """Where the viewer is, if a listed proxy says."""
+        told = request.header(self._country_header) if self._country_header else None
+        return client_address.country(request.peer, told or "", self._proxies) or None
 
     def uri(self, found: cat.Found, path: str) -> str:
         """What tokens are judged against."""

@@ -46,7 +46,7 @@ def spoiled_mpd(
 class Faults:
     """The names of segments that fail; templates of what is still to come stay as they are."""
 
-    needed = False
+    needed, numbered = False, True
 
     def __init__(self, chaos: Sequence[Chaos], policy: Policy) -> None:
         self._chaos = chaos

@@ -7,11 +7,10 @@ spoils the same (HLS-M8). Source: manifest-proxy MP-22; HLS-M22, M25.
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
-from native.hls import Kind, Line, Playlist
+from native.hls import Kind, Line
 
-from .errors import ManifestError
 from .hls import attribute, changed
-from .hls_segments import PART, SEQUENCE, SKIP, number_of
+from .hls_segments import PART, numbered
 from .hls_trim import CONTROL, SKIPPING
 from .hls_watermark import HINT
 from .rulebook import Chaos
@@ -24,18 +23,12 @@ Spoil = Callable[[int, int, bytes], bytes]
 
 def spoiled(data: bytes, chaos: Sequence[Chaos | None], spoil: Spoil) -> bytes:
     """The media playlist with the URIs of unlucky segments; None for rules that do not cover it."""
-    playlist = Playlist(data)
-    if SKIP in playlist.tags:
-        raise ManifestError("playlist_delta", "a delta cannot be edited")
-    lines = playlist.lines()
-    number = number_of(next((line for line in lines if line.name == SEQUENCE), None))
     made = []
-    for line in lines:
+    for number, line in numbered(data):
         rule = first_unlucky(chaos, number)
         made.append(line.raw if rule is None else _spoiled(line, number, rule, spoil))
         if line.name == CONTROL:
             made[-1] = changed(line, SKIPPING).raw
-        number += line.kind is Kind.URI
     return b"".join(made)
 
 

@@ -5,7 +5,7 @@ known at every segment. Source: draft-pantos-hls-rfc8216bis-22 section 4.4; HLS-
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -76,6 +76,20 @@ class Media:
     @property
     def ended(self) -> bool:
         return self.told(ENDLIST) is not None
+
+
+def numbered(data: bytes) -> Iterator[tuple[int, Line]]:
+    """Each line with the media sequence number of its segment; what stands behind the last URI is
+    of the segment to come. Raises ManifestError for a delta.
+    """
+    playlist = Playlist(data)
+    if SKIP in playlist.tags:
+        raise ManifestError("playlist_delta", "a delta cannot be edited")
+    lines = playlist.lines()
+    number = number_of(next((line for line in lines if line.name == SEQUENCE), None))
+    for line in lines:
+        yield number, line
+        number += line.kind is Kind.URI
 
 
 def number_of(line: Line | None) -> int:

@@ -9,10 +9,9 @@ import re
 
 from native.hls import Kind, Line, Playlist
 
-from .errors import ManifestError
 from .hls import attribute, changed
 from .hls_pathways import VARIANT
-from .hls_segments import PART, SEQUENCE, SKIP, number_of
+from .hls_segments import PART, numbered
 from .hls_trim import CONTROL, SKIPPING
 
 HINT = b"EXT-X-PRELOAD-HINT"
@@ -24,16 +23,9 @@ def choosing(data: bytes) -> bytes:
     """The playlist with a folder before the name of each segment and part: SIGN and, in hexadecimal
     digits, the bit of a pattern that is to choose it.
     """
-    playlist = Playlist(data)
-    if SKIP in playlist.tags:
-        raise ManifestError("playlist_delta", "a delta cannot be edited")
-    lines = playlist.lines()
-    number = number_of(next((line for line in lines if line.name == SEQUENCE), None))
-    made = []
-    for line in lines:
-        made.append(_marked(line, b"%b%02x/" % (SIGN, number % BITS)))
-        number += line.kind is Kind.URI
-    return b"".join(made)
+    return b"".join(
+        _marked(line, b"%b%02x/" % (SIGN, number % BITS)) for number, line in numbered(data)
+    )
 
 
 def is_media(data: bytes) -> bool:

@@ -2,12 +2,14 @@
 
 No request waits for the store, save the first one for a channel, and those for playlists that the
 origin does not give and this node never had. Without a store each node knows what it saw itself.
+A purge takes back what the nodes that hear it know to be shared; of a playlist that only a node
+knew that has ended, the others may show what it saw for `KEEP_MS` more, while the origin is down.
 Source: manifest-proxy MP-45, MP-46, MP-62.
 """
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Coroutine
+from collections.abc import Callable, Collection, Coroutine, Mapping
 
 import msgspec
 
@@ -42,7 +44,7 @@ class Ledger:
         self._clock = clock
         self._store = store
         self._entries: OrderedDict[str, Entry] = OrderedDict()
-        self._bodies: dict[str, bytes] = {}  # shared last, by target
+        self._bodies: dict[str, bytes] = {}  # shared, as far as this node knows, by target
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def look(self, name: str, told: Told, patience: float, loop: int) -> Shown:
@@ -68,10 +70,13 @@ class Ledger:
         """A playlist for nodes that may need it when the origin has none."""
         if self._store is None or self._bodies.get(target) == body:
             return
+        self._note(target, body)
+        self._begin(self._put(target, body))
+
+    def _note(self, target: str, body: bytes) -> None:
         if len(self._bodies) >= MAX_CHANNELS:
             self._bodies.clear()
         self._bodies[target] = body
-        self._begin(self._put(target, body))
 
     async def _put(self, target: str, body: bytes) -> None:
         assert self._store is not None
@@ -83,9 +88,32 @@ class Ledger:
     async def last(self, target: str) -> bytes | None:
         """What some node saw last of a playlist."""
         try:
-            return await self._store.get(f"proxy:last:{target}") if self._store else None
+            body = await self._store.get(f"proxy:last:{target}") if self._store else None
         except StoreError:
             return None
+        if body is not None:
+            self._note(target, body)
+        return body
+
+    def purge(self, purged: Callable[[str], bool]) -> None:
+        """Take back what is shared of such targets."""
+        gone = {target: body for target, body in self._bodies.items() if purged(target)}
+        for target in gone:
+            del self._bodies[target]
+        if gone:
+            self._begin(self._take_back(gone, self._tasks.copy()))
+
+    async def _take_back(
+        self, bodies: Mapping[str, bytes], before: Collection[asyncio.Task[None]]
+    ) -> None:
+        """What came into its place since `before` stays."""
+        await asyncio.gather(*before, return_exceptions=True)
+        try:
+            for target, body in bodies.items():
+                assert self._store is not None
+                await self._store.release(f"proxy:last:{target}", body)
+        except StoreError as error:
+            log.warning("not_taken_back", code=error.code)
 
     def _begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

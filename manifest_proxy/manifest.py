@@ -1,5 +1,6 @@
 """Both formats behind one door: bytes of the origin in, a compiled manifest out."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
@@ -32,7 +33,7 @@ from .mpd_trim import windowed_mpd
 from .mpd_watermark import choosing_mpd
 from .outages import Shown, Told
 from .policy import Policy
-from .rulebook import Ruleset
+from .rulebook import Chaos, Ruleset, Watermark
 from .urls import Origin, Url
 
 
@@ -106,13 +107,11 @@ def compile_manifest(
     them. `slate` is what stands in for a source that is silent;
     `skips` asks for a delta.
     """
+    marks = rules.watermark if pattern and rules is not None else None
+    chaos = rules.chaos if rules is not None and policy is not None and policy.chaos_url else ()
     try:
-        marks = rules.watermark if pattern and rules is not None else None
-        if marks is not None and kind is Format.HLS and is_media(data):
-            data = choosing(data)
-        chaos = rules.chaos if rules is not None and policy is not None and policy.chaos_url else ()
-        if chaos and policy is not None and kind is Format.HLS:
-            data = spoiled_hls(data, url, origin, chaos, policy)
+        if kind is Format.HLS:  # while numbers are the origin's
+            data = _placed_hls(data, url, origin, policy, marks, chaos)
         if slate is not None:
             data = _silenced(kind, data, slate)
         if bumper is not None:
@@ -121,24 +120,17 @@ def compile_manifest(
             data = STAGES[kind](data, rules)
         if kind is Format.DASH:
             clips = frozenset(one.folder.decode() for one in (bumper, slate) if one is not None)
-            if marks is not None:
-                data = choosing_mpd(data, url, origin, marks, clips, policy)
-            if chaos and policy is not None:
-                data = spoiled_mpd(data, url, origin, chaos, policy, clips)
+            data = _placed_mpd(data, url, origin, policy, marks, chaos, clips)
         if skips and kind is Format.HLS and is_media(data):
             data = delta(data)
-        if policy is not None and kind is Format.DASH and rules is not None and rules.patched:
+        if policy is None:
+            return _checked(kind, data)
+        if kind is Format.DASH and rules is not None and rules.patched:
             data, policy = with_patches(data, url, policy, rules.digest)
-        if policy is not None:
-            template = COMPILERS[kind](data, url, origin, policy)
-            if (chaos or marks is not None) and TOKEN_MARK in data:
-                template = holed(shown(template))
-            return template if marks is None else template.choosing(SIGN)
-        if kind is Format.HLS:
-            Playlist(data)
-        else:
-            Document(data)
-        return Template([data])
+        template = COMPILERS[kind](data, url, origin, policy)
+        if (chaos or marks is not None) and TOKEN_MARK in data:
+            template = holed(shown(template))
+        return template if marks is None else template.choosing(SIGN)
     except (PlaylistError, SpanError) as error:
         raise ManifestError(error.code, error.detail) from None
 
@@ -153,6 +145,46 @@ def joined_at(data: bytes, bumper: Spot, slate: Spot | None) -> int:
         return _joints(data, bumper._replace(joined_ms=0)).time_of(bumper.joined_ms)
     except PlaylistError as error:
         raise ManifestError(error.code, error.detail) from None
+
+
+def _placed_hls(
+    data: bytes,
+    url: Url,
+    origin: Origin,
+    policy: Policy | None,
+    marks: Watermark | None,
+    chaos: Sequence[Chaos],
+) -> bytes:
+    """A playlist with what gives single segments places of their own: watermarks and faults."""
+    if marks is not None and is_media(data):
+        data = choosing(data)
+    return spoiled_hls(data, url, origin, chaos, policy) if chaos and policy is not None else data
+
+
+def _placed_mpd(
+    data: bytes,
+    url: Url,
+    origin: Origin,
+    policy: Policy | None,
+    marks: Watermark | None,
+    chaos: Sequence[Chaos],
+    clips: frozenset[str],
+) -> bytes:
+    """The same of an MPD, but for the Periods of clips."""
+    if marks is not None:
+        data = choosing_mpd(data, url, origin, marks, clips, policy)
+    if chaos and policy is not None:
+        data = spoiled_mpd(data, url, origin, chaos, policy, clips)
+    return data
+
+
+def _checked(kind: Format, data: bytes) -> Template:
+    """The bytes as they are; the error of their format for what is not of it."""
+    if kind is Format.HLS:
+        Playlist(data)
+    else:
+        Document(data)
+    return Template([data])
 
 
 def _staged_mpd(data: bytes, rules: Ruleset) -> bytes:

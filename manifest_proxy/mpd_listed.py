@@ -39,6 +39,7 @@ class Naming(Protocol):
     """What gives segments their references."""
 
     needed: bool  # whether media that it covers and cannot name must not be served
+    numbered: bool  # whether segments named by time go by their numbers, where the MPD tells these
 
     def covers(self, path: str) -> bool:
         """Whether it names segments that stand there at the origin, as URLs say it."""
@@ -182,6 +183,7 @@ class _Namer:
         prefix, constants = self.document.prefix, self._constants(rung)
         media = self._told(rung, b"media") or ""
         kinds = identifiers(media)
+        numbered = self.naming.numbered and self._numbers_stay(rung)
         if "SubNumber" in kinds:
             raise ManifestError("mpd_unnamed", "segments in sequences")
         parts = [b"<%bSegmentList" % prefix]
@@ -201,9 +203,17 @@ class _Namer:
             reference = filled(media, {**constants, "Number": one.number, "Time": one.time})
             if covered:
                 path = self.path(rung.base, reference)
-                reference = self.naming.listed(one.place(kinds), path, reference)
+                place = one.number if numbered else one.place(kinds)
+                reference = self.naming.listed(place, path, reference)
             parts.append(b'<%bSegmentURL media="%b"/>' % (prefix, xml_text(reference.encode())))
         return b"".join([*parts, b"</%bSegmentList>" % prefix])
+
+    def _numbers_stay(self, rung: Rung) -> bool:
+        """Whether a segment has the same number in every MPD (5.3.9.5.3): a window that slides and
+        tells no first number counts from 1 each time.
+        """
+        static = self.document.attribute(self.document.root, b"type") != "dynamic"
+        return static or self._told(rung, b"startNumber") is not None
 
     def _children(self, levels: Levels, names: tuple[str, ...]) -> Iterator[bytes]:
         for name in names:

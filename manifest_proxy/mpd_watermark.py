@@ -29,6 +29,7 @@ class Marks:
     """The names of segments whose folder a bit is to choose."""
 
     needed = True  # what is not marked would be a copy that tells nobody
+    numbered = False  # other origins, other first numbers; the time of a segment is the same
 
     def __init__(self, rule: Watermark, policy: Policy | None) -> None:
         self._rule = rule

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from runtime import metrics
 from runtime.clock import Clock
 from runtime.fetch import Fetcher, FetchError
+from runtime.service import Background
 
 HEADERS = ("cmcd-request", "cmcd-object", "cmcd-status", "cmcd-session")  # CM-10
 PARAMETER = "CMCD="  # CM-11
@@ -51,16 +52,17 @@ def record(text: str, url: str, now_ms: int) -> bytes:
     return f'{text},e=rr,rc=200,ts={now_ms},url="{url}"'.encode()
 
 
-class Reports:
+class Reports(Background):
     """A part: takes sets from requests, and posts them to the router's intake."""
 
+    outlives = (Exception,)  # reports are evidence, not accounts
+
     def __init__(self, url: str, fetcher: Fetcher, clock: Clock) -> None:
-        self.name = "proxy-reports"
+        super().__init__("proxy-reports", self._post)
         self._url = url
         self._fetcher = fetcher
         self._clock = clock
         self._waiting: deque[bytes] = deque()
-        self._task: asyncio.Task[None] | None = None
 
     def take(self, query: str, headers: Mapping[str, str], url: str) -> None:
         """Note what came with a request for `url`."""
@@ -71,19 +73,6 @@ class Reports:
             REPORTS.labels("crowded").inc()
             return
         self._waiting.append(record(text, url, self._clock.now_ms()))
-
-    async def start(self) -> None:
-        self._task = asyncio.create_task(self._post())
-
-    def ready(self) -> str | None:
-        return None if self._task is not None else "not started"
-
-    async def drain(self) -> None:
-        """What is under way may be lost: reports are evidence, not accounts."""
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
 
     async def _post(self) -> None:
         while True:

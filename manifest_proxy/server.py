@@ -10,7 +10,7 @@ from native.http import Desk, Handler, Limits, Server, serve
 from runtime import logs
 from runtime.clock import SYSTEM, Clock
 from runtime.fetch import Fetcher
-from runtime.service import DRAIN_S, Part
+from runtime.service import DRAIN_S, Background, Part
 from runtime.store import Store
 
 from .asked import Asking
@@ -20,6 +20,7 @@ from .faults import Faults
 from .fetching import GuardedFetcher
 from .ledger import Ledger
 from .policy import Pathway
+from .purges import Purges
 from .reports import Reports
 from .rulebook import Ruleset
 from .rules import read_rules
@@ -34,30 +35,21 @@ SENDFILE_FROM_BYTES = 4096  # copies that viewers share are small and hot: pages
 log = logs.get("manifest_proxy")
 
 
-class RuleFile:
+class RuleFile(Background):
     """Watches the rule file; a file with a fault leaves the rules as they were."""
 
+    outlives = (Exception,)
+
     def __init__(self, path: Path, asking: Asking) -> None:
-        self.name = "proxy-rules"
+        super().__init__("proxy-rules", self._watch)
         self._path = path
         self._asking = asking
         self._seen: tuple[int, int] | None = None
-        self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """RulesError when the first reading fails."""
         self._asking.rulesets = self._read()
-        self._task = asyncio.create_task(self._watch())
-
-    def ready(self) -> str | None:
-        return None if self._task is not None else "not started"
-
-    async def drain(self) -> None:
-        """Nothing is under way."""
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
+        await super().start()
 
     async def _watch(self) -> None:
         while True:
@@ -157,6 +149,7 @@ def parts(
         secret=settings.session_secret.get_secret_value().encode(),
     )
     reports, reporter = _reports(settings, clock)
+    ledger = Ledger(clock, store)
     service = Service(
         upstream,
         asking,
@@ -167,7 +160,8 @@ def parts(
         options=cat.Options(issuers=issuers, require=("exp",)),
         clock=clock,
         country_header=settings.country_header,
-        ledger=Ledger(clock, store),
+        proxies=settings.trusted_proxies,
+        ledger=ledger,
         reports=reports,
         shares=settings.shared_copies,
         segments=Segments(asking, Faults(fetcher, settings.origin_url)),
@@ -175,6 +169,8 @@ def parts(
     desk = service.viewers if clock is SYSTEM else None  # it reads the machine's clocks
     listener = Listener(service, desk, settings.host, settings.port, reuse_port=reuse_port)
     first: list[Part] = [*([store] if store else []), fetcher, *reporter]
+    if store is not None:
+        first.append(Purges(store, upstream, ledger, asking.changed))
     if settings.rules_file is None:
         return [*first, listener]
     return [*first, RuleFile(settings.rules_file, asking), listener]

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import cat
 from native.http import Answer, Refusal, Request
 from runtime import logs, metrics
+from runtime.client_address import Networks
 from runtime.clock import Clock
 
 from .admission import Admission, Denied, denied
@@ -57,25 +58,27 @@ class Service:
         options: cat.Options,
         clock: Clock,
         country_header: str = "",
+        proxies: Networks = (),
         ledger: Ledger | None = None,
         reports: Reports | None = None,
         segments: Segments | None = None,
         shares: bool = False,
     ) -> None:
-        """Without `keys` no token is asked for and none is written. `country_header` is where the
-        CDN tells the viewer's country; `ledger` what is known of silent sources; `reports`
-        takes what players tell of themselves; `segments` leads to those that are asked here.
-        With `shares` copies that are the same for all may be held by CDNs.
+        """Without `keys` no token is asked for and none is written. `country_header` is where
+        one of `proxies` tells the viewer's country; `ledger` what is known of silent sources;
+        `reports` takes what players tell of themselves; `segments` leads to those that are asked
+        here. With `shares` copies that are the same for all may be held by CDNs.
         """
         origin = Origin(origin_url)
         self._upstream = upstream
         self._asking = asking
         self._public_url = public_url
         self._clock = clock
-        self._country_header = country_header.lower()
         self._reports = reports
         self._segments = segments
-        self._admission = Admission(keys, options, public_url, clock)
+        self._admission = Admission(
+            keys, options, public_url, clock, country_header=country_header, proxies=proxies
+        )
         self._clips = Clips(upstream, origin, ledger or Ledger(clock), clock)
         self._press = Press(
             asking,
@@ -166,7 +169,7 @@ class Service:
         if self._reports is not None:
             self._reports.take(request.query, request.headers, self._public_url + asked.path)
         if asked.rules is not None and asked.rules.blackouts:
-            country = request.header(self._country_header) if self._country_header else None
+            country = self._admission.country(request)
             now_s = self._clock.now_ms() / 1000
             if (blackout := asked.rules.blackout(now_s, country or "")) is not None:
                 asked = asked.shut(blackout)

@@ -56,6 +56,8 @@ class Settings(Section):
     rules_file: Path | None = None  # TOML or JSON; read again when it changes
     # Where the CDN in front tells the viewer's country, such as CloudFront-Viewer-Country.
     country_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]*$")] = ""
+    # The CDN's addresses and networks: nobody else's word about the country counts.
+    trusted_proxies: list[IPvAnyNetwork] = Field(default_factory=list)
     session_secret: SecretStr = SecretStr("")  # the same on all nodes; none: viewers choose nothing
     fetch_timeout_s: Annotated[float, Field(gt=0, le=30)] = 2.0  # MP-31
     blocking_timeout_s: Annotated[float, Field(gt=0, le=60)] = 14.0  # a held playlist (HLS-29)

@@ -81,7 +81,8 @@ class Clips:
             if (body := await self._ledger.last(target)) is None:
                 raise
             return self._upstream.adopt(target, body)
-        self._ledger.keep(target, version.body)
+        if self._upstream.last(target) is version:  # else it was purged on its way
+            self._ledger.keep(target, version.body)
         return version
 
     async def _stand_in(self, asked: Asked, version: Version) -> tuple[Spot | None, float]:

@@ -6,7 +6,9 @@ Rules
    origin is asked again at most once per `RETRY_S`.
 3. A copy that has just expired is served once more while the next one is fetched, for at most its
    own lifetime and `stale_while_revalidate_s`.
-4. What one origin version compiles to is kept with it: a new version forgets it.
+4. What operators purge is dropped at once, with its right to be served in an outage; who asks
+   later gets nothing that the origin was asked for before.
+5. What one origin version compiles to is kept with it: a new version forgets it.
 
 Source: manifest-proxy MP-24, MP-31, MP-34, MP-43, MP-44, MP-80; RFC 9111 section 4.2.
 """
@@ -16,7 +18,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from native.hls import PlaylistError
@@ -31,15 +33,14 @@ from .hls_watermark import is_media
 from .origins import Got, Origins
 from .urls import Url
 
-if TYPE_CHECKING:
-    from .audience import Audience
-
 RETRY_S = 1.0
 MAX_COHORTS = 128  # compiled bodies kept per version
 FRESHNESS = re.compile(r"(?:^|[,\s])(s-maxage|max-age)=\"?([0-9]{1,9})")
 PASSED_ON = frozenset(
     {400, 404, 410, 425, 503}
 )  # what the origin means, a player should hear (O20)
+
+Group = TypeVar("Group")
 
 FETCHES = metrics.counter("proxy_origin_fetches", "requests to the origin", ("outcome",))
 
@@ -55,7 +56,7 @@ class Version:
     lifetime_s: float = 0.0
     retry_at_s: float = 0.0
     compiled: dict[Hashable, Copies] = field(default_factory=dict)
-    audiences: WeakValueDictionary[Hashable, "Audience"] = field(
+    audiences: WeakValueDictionary[Hashable, Any] = field(
         default_factory=WeakValueDictionary  # they know the version
     )
     media: bool | None = None
@@ -75,8 +76,9 @@ class Version:
                 self.media = False  # what is wrong shows when it is compiled
         return self.media
 
-    def audience(self, cohort: Hashable, gather: Callable[[], "Audience"]) -> "Audience":
-        found = self.audiences.get(cohort)
+    def audience(self, cohort: Hashable, gather: Callable[[], Group]) -> Group:
+        """The viewers of a cohort, gathered once while anybody knows them."""
+        found: Group | None = self.audiences.get(cohort)
         if found is None:
             found = self.audiences[cohort] = gather()
         return found
@@ -119,7 +121,24 @@ class Upstream:
         self._capacity_bytes = capacity_bytes
         self._held: OrderedDict[str, Version] = OrderedDict()
         self._held_bytes = 0
-        self._flights: SingleFlight[str, Version] = SingleFlight()
+        self._flights: SingleFlight[tuple[str, int], Version] = SingleFlight()
+        self._purged = 0
+
+    def purge(self, purged: Callable[[str], bool]) -> None:
+        """Drop what is held of such targets; what is on its way goes to those who asked for it and
+        no further.
+        """
+        self._purged += 1
+        for target in [each for each in self._held if purged(each)]:
+            self._held_bytes -= len(self._held.pop(target).body)
+
+    def doubt(self) -> None:
+        """Let the origin be asked about every copy before its next use."""
+        self._purged += 1
+        now_s = self._clock.monotonic_s()
+        for version in self._held.values():
+            asked_s = now_s - self._grace_s(version)
+            version.fresh_until_s = min(version.fresh_until_s, asked_s)
 
     def fresh(self, target: str) -> Version | None:
         """A copy that may be used without asking: fresh, or stale during an outage."""
@@ -128,17 +147,20 @@ class Upstream:
         if version is None:
             return None
         if now_s >= version.until_s:
-            grace_s = min(self._stale_while_revalidate_s, version.lifetime_s)
-            if now_s >= version.fresh_until_s + grace_s:
+            if now_s >= version.fresh_until_s + self._grace_s(version):
                 return None
             self._refresh(target)
         self._held.move_to_end(target)
         return version
 
+    def _grace_s(self, version: Version) -> float:
+        """For how long one that has expired is served while the next one is fetched."""
+        return min(self._stale_while_revalidate_s, version.lifetime_s)
+
     def _refresh(self, target: str) -> None:
         """Ask behind the viewers' backs; a failure shows when the grace is over."""
         if target not in self._refreshing:
-            task = asyncio.create_task(self._flights.do(target, lambda: self._ask(target)))
+            task = asyncio.create_task(self._asked(target))
             self._refreshing[target] = task
             task.add_done_callback(lambda task: self._refreshed(target, task))
 
@@ -159,22 +181,29 @@ class Upstream:
 
     async def get(self, target: str) -> Version:
         """The current version; UpstreamError when there is none to be had."""
-        return self.fresh(target) or await self._flights.do(target, lambda: self._ask(target))
+        return self.fresh(target) or await self._asked(target)
+
+    async def _asked(self, target: str) -> Version:
+        """Of one flight until something is purged, then of another."""
+        return await self._flights.do((target, self._purged), lambda: self._ask(target))
 
     async def _ask(self, target: str) -> Version:
         held = self._held.get(target)
         headers = {"If-None-Match": held.etag} if held and held.etag else {}
         timeout_s = self._blocking_timeout_s if "_HLS_msn=" in target else None
+        purged = self._purged
         try:
             got = await self._origins.get(target, headers, timeout_s=timeout_s)
             version = self._judge(got, held)
         except UpstreamError as failure:
             FETCHES.labels(failure.code).inc()
+            held = self._held.get(target)  # no more, if it was purged
             if held is None or not self._may_be_stale(held, failure):
                 raise
             held.retry_at_s = self._clock.monotonic_s() + RETRY_S
             return held
-        self._hold(target, version)
+        if purged == self._purged:
+            self._hold(target, version)
         return version
 
     def _judge(self, got: Got, held: Version | None) -> Version:

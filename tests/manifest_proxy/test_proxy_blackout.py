@@ -44,16 +44,20 @@ class Told(SystemClock):
 
 
 @pytest.fixture
-async def ask(near: Any) -> AsyncIterator[Callable[..., Awaitable[tuple[int, str]]]]:
-    def origin(request: Request) -> Answer:
-        body = PAGES.get(request.path)
+async def ask(near: Any, request: Any) -> AsyncIterator[Callable[..., Awaitable[tuple[int, str]]]]:
+    def origin(asked: Request) -> Answer:
+        body = PAGES.get(asked.path)
         if body is None:
             return Refusal(404, "not_found")
         return Entity(body, content_type="text/plain", cache_control="max-age=60")
 
     clock = Told()
     base, session = await near(
-        origin, RULES, clock=clock, country_header="CloudFront-Viewer-Country"
+        origin,
+        RULES,
+        clock=clock,
+        country_header="CloudFront-Viewer-Country",
+        trusted_proxies=[getattr(request, "param", "127.0.0.1")],
     )
 
     async def get(leaf: str, hour: float, country: str = "") -> tuple[int, str]:
@@ -86,6 +90,14 @@ async def test_a_blackout_holds_in_its_time_and_place(
     status, text = await ask("master.m3u8", hour, country)
     assert status == 200 and ("/vod/no/v1/" in text) == shut and ("/live/c/v1/" in text) != shut
     assert ('id="no"' in (await ask("x.mpd", hour, country))[1]) == shut
+
+
+@pytest.mark.parametrize("ask", ["192.0.2.1/32"], indirect=True)
+async def test_nobody_but_a_listed_proxy_says_where_a_viewer_is(ask: Any) -> None:
+    """Else a header of the viewer's own would open what is shut at home."""
+    for country, status in (("FR", 403), ("DE", 403), ("", 403)):
+        assert (await ask("v1/media.m3u8", 19, country))[0] == status, country
+    assert (await ask("v1/media.m3u8", 17, "FR"))[0] == 200
 
 
 async def test_without_a_replacement_nothing_starts(ask: Any) -> None:

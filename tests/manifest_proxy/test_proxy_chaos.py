@@ -119,6 +119,30 @@ def test_segments_of_an_mpd_fail_by_rung_and_number() -> None:
     assert later == {**{n: f"v1/{n}.m4s" for n in range(4, 8)}, 4: told(2)[4]}
 
 
+@pytest.mark.parametrize(
+    ("told", "first", "struck"),
+    [
+        (b'type="static"', b"", 3),
+        (b'type="static"', b'startNumber="2"', 2),
+        (b'type="dynamic"', b'startNumber="2"', 2),
+        (b'type="dynamic"', b'startNumber="3"', 1),
+        (b'type="dynamic"', b"", 2),  # its time is 3 of its lengths
+    ],
+)
+def test_segments_named_by_time_fail_by_their_number_too(
+    told: bytes, first: bytes, struck: int
+) -> None:
+    """`startNumber` and on (ISO/IEC 23009-1, 5.3.9.5.3); a live window may tell none."""
+    data = (MPD % (1, 20)).replace(b'type="dynamic"', told).replace(b"$Number$", b"$Time$")
+    data = data.replace(b'startNumber="1"', first, 1)
+    rules = Ruleset("r", chaos=(Chaos(("*/v1/*",), Span(3, 3), status=404),))
+    out = compile_manifest(Format.DASH, data, DASH, ORIGIN, POLICY, rules).render(b"T", b"s")
+    found = [one.get("media") for one in etree.fromstring(out).iter("{*}SegmentURL")]
+    named = [f"v1/{time}.m4s" for time in (20, 30, 40, 50)]
+    named[struck - 1] = "http://p/c/404/3"
+    assert found == named
+
+
 def test_a_share_is_drawn_by_seed_alike_everywhere() -> None:
     def drawn(seed: int) -> list[int]:
         chaos = Chaos(share=0.25, seed=seed, status=500)

@@ -144,15 +144,15 @@ async def test_reports_reach_the_router_and_nothing_else(world: Any) -> None:
     """CM-14: no cache key, no origin URL, no child; also where viewers are answered quickly."""
     made, router, get = world
     assert (await get())[0] == 200
-    for count in range(3):
-        status, text = await get(**{"CMCD-Session": f'sid="h{count}",v=2'})
-        assert status == 200 and "h0" not in text and "CMCD" not in text
+    for count in range(3):  # a dot is in no token
+        status, text = await get(**{"CMCD-Session": f'sid="h.{count}",v=2'})
+        assert status == 200 and "h.0" not in text and "CMCD" not in text
     status, text = await get("?CMCD=" + quote('sid="q",v=2'))
     assert status == 200 and "CMCD" not in text
     async with asyncio.timeout(DEADLINE_S):
         while sum(body.count(b"\n") + 1 for body in router.batches) < 4:
             await asyncio.sleep(0.05)
     lines = b"\n".join(router.batches).decode().split("\n")
-    assert [decode_line(line).data["sid"] for line in lines] == ["h0", "h1", "h2", "q"]
+    assert [decode_line(line).data["sid"] for line in lines] == ["h.0", "h.1", "h.2", "q"]
     assert all(decode_line(line).data["url"] == URL for line in lines)
     assert made.asked == ["/live/d/v/media.m3u8"] and not made.reported

@@ -60,7 +60,12 @@ async def node(near: Any) -> AsyncIterator[Node]:
 
     clock = ManualClock(int(datetime(2026, 6, 1, 19, tzinfo=UTC).timestamp() * 1000))
     base, session = await near(
-        origin, RULES, clock=clock, shared_copies=True, country_header="CloudFront-Viewer-Country"
+        origin,
+        RULES,
+        clock=clock,
+        shared_copies=True,
+        country_header="CloudFront-Viewer-Country",
+        trusted_proxies=["127.0.0.0/8"],
     )
     one = Node(clock, session)
     one.base = base
