@@ -13,7 +13,6 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Annotated
 
-import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
@@ -21,7 +20,8 @@ from runtime import logs, metrics
 from runtime.clock import Clock
 
 from .admin.routes import admit
-from .errors import NotFound, RequestError
+from .bodies import decoded
+from .errors import NotFound
 from .health import Health, Limits, Outcome, State
 
 PATH = "/v1/probes"
@@ -101,10 +101,7 @@ class Agents:
     async def probes(self, request: web.Request) -> web.Response:
         """204 once a round was taken."""
         admit(request, self._token, "feed_token")
-        try:
-            told = msgspec.json.decode(await request.read(), type=Probes)
-        except msgspec.MsgspecError as error:
-            raise RequestError("bad_body", str(error)) from None
+        told = decoded(await request.read(), Probes)
         changed = self._regions.take(told, self._clock.now_ms() / 1000)
         for probe in told.probes:
             TOLD.labels(probe.pathway, probe.outcome).inc()

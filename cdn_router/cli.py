@@ -6,7 +6,14 @@ from typing import Annotated
 import msgspec
 import typer
 
-from .cmcd.decode import HEADERS, PARAMETER, decode_headers, decode_line, decode_query
+from .cmcd.decode import (
+    HEADERS,
+    decode_headers,
+    decode_line,
+    decode_parameter,
+    decode_query,
+    is_query,
+)
 from .cmcd.directives import Transport
 from .cmcd.errors import CmcdError
 from .cmcd.record import Record, plain
@@ -56,8 +63,9 @@ def _read(line: str, mode: Mode, transport: Transport) -> Record:
     if transport is Transport.BODY:
         return decode_line(line, mode)
     if transport is Transport.QUERY:
-        bare = PARAMETER not in line and "?" not in line
-        return decode_query(PARAMETER + line if bare else line, mode) or Record({})
+        if is_query(line):
+            return decode_query(line, mode) or Record({})
+        return decode_parameter(line, mode)
     return decode_headers(_headers(line), mode) or Record({})
 
 

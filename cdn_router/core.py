@@ -6,14 +6,16 @@ leaves with RELOAD-URI. Whatever is wrong with a poll, the answer is a usable ma
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from . import polls, steering
 from .admin.plan import Plan
 from .admin.plans import Plans
+from .clones import Clone
 from .decider import Choice, Decider, Question
-from .errors import NotFound
+from .errors import Gone, NotFound
 from .health import Change, Health, Limits, Outcome
 from .health import State as HealthState
 from .moves import Move, Moves
@@ -49,7 +51,7 @@ class Site:
     probe_ms: float | None = None
 
 
-class Answer(NamedTuple):
+class Answer(Struct, frozen=True, gc=False):
     """A steering manifest, for whom, and what was wrong with the poll (ST-31)."""
 
     body: bytes
@@ -94,6 +96,7 @@ class Router:
         self.picture: Picture | None = None
         self.record: Recorder | None = None
         self.heard: Callable[[Session, Report, int], None] | None = None
+        self.planned: Callable[[Plan], None] = lambda _plan: None
         self.trial: Callable[[str, int], str] = lambda _region, _now_ms: ""
         self._signer = signer
         self._public_url = public_url
@@ -121,11 +124,16 @@ class Router:
             self._changed(site, change.reason, change.why, now_ms)
         return change
 
-    def administer(self, pathway_id: str, admin: Admin, now_ms: int) -> Site:
-        """Drain, kill or enable a pathway; NotFound for an unknown one."""
+    def site(self, pathway_id: str) -> Site:
+        """A pathway by its id; NotFound for an unknown one."""
         site = self.sites.get(pathway_id)
         if site is None:
             raise NotFound("pathway_unknown", "no such pathway")
+        return site
+
+    def administer(self, pathway_id: str, admin: Admin, now_ms: int) -> Site:
+        """Drain, kill or enable a pathway; NotFound for an unknown one."""
+        site = self.site(pathway_id)
         if site.admin is not admin:
             self.apply(self.plans.with_stand(pathway_id, admin), now_ms)
         return site
@@ -134,6 +142,15 @@ class Router:
         """Let a plan hold from now on; RequestError or Conflict when it may not."""
         self.plans.accept(plan, now_ms)
         self._planned(now_ms)
+
+    def hear(self, plan: Plan, now_ms: int) -> bool:
+        """Let a plan that another node accepted hold here too; False when it is no news here,
+        RequestError when it cannot hold.
+        """
+        news = self.plans.hear(plan, now_ms)
+        if news:
+            self._planned(now_ms)
+        return news
 
     def use(self, picture: Picture, ready: Decider | None = None) -> None:
         """Decide upon this snapshot from now on; its CDNs are the pathways, in their order. What
@@ -159,6 +176,7 @@ class Router:
     def _planned(self, now_ms: int) -> None:
         """Take over what the plan that holds says now."""
         self._molds.clear()
+        self.planned(self.plans.current)
         changed = self._restood(now_ms)
         for site in changed:
             reason = Reason.ENABLED if site.admin is Admin.ENABLED else Reason.DRAINED
@@ -233,16 +251,20 @@ class Router:
         """The first decision of a session; the manifest is written in this order (ST-5)."""
         session = self.sessions.seen(session_id or self._new_id(), now_ms)
         session.known(viewer)
-        lot, seed = steering.drawn(session.id, 0)
+        lot, seed = steering.drawn(session.origin, 0)
         trial = self.trial(session.who.region, now_ms)
         question = Question(session.who, lot, "", 0.0, seed, self.stale(now_ms), trial)
         choice = self.decider.decide(question)
         if self.record is not None:
             self.record(now_ms, session.id, self.decider, question, choice)
-        named = tuple(i for i in choice.ids if i in self.sites)
+        named = tuple(self._own(choice.ids))
         session.declared = named
         session.decided(choice, named, now_ms)
         return session, choice
+
+    def steers(self, session: Session) -> bool:
+        """Whether a session may poll."""
+        return self.decider.steers(session.who, steering.drawn(session.origin, 0)[0])
 
     def steering_url(self, proto: str, session: Session, polls: int, now_ms: int) -> str:
         """Where a session polls next; always absolute (ST-14)."""
@@ -260,8 +282,8 @@ class Router:
         return f"{self._public_url}/steer/{proto}?ss={self._signer.seal(state)}"
 
     def poll(self, proto: str, query: str, now_ms: int) -> Answer:
-        """The steering manifest for a poll, whatever its query says."""
-        poll = polls.read(query, self.sites)
+        """The steering manifest for a poll, whatever its query says; Gone when a rule ends it."""
+        poll = polls.read(query, self.decider.conditions)
         told = poll.told
         session, state, issue = self._session(poll, now_ms)
         issues = (issue, *told.issues) if issue else told.issues
@@ -274,6 +296,8 @@ class Router:
         session.declared = session.declared or tuple(self.sites)
         decider = self.decider
         question = self._question(session, poll, count, now_ms)
+        if not decider.steers(question.who, question.lot):
+            raise Gone("steering_off", "keep to the last order")
         choice = decider.decide(question)
         if self.record is not None:
             self.record(now_ms, session.id, decider, question, choice)
@@ -290,9 +314,9 @@ class Router:
         entries = poll.told.entries
         told = entries[0][0] if poll.told.proto == "hls" and entries else ""
         lead = session.order[0] if session.order else ""
-        current = told if told in self.sites else lead
+        current = told if told in self.decider.conditions else lead
         dwell_s = max(0, now_ms - session.moved_ms) / 1000
-        lot, seed = steering.drawn(session.id, count + 1)
+        lot, seed = steering.drawn(session.origin, count + 1)
         trial = self.trial(session.who.region, now_ms)
         return Question(session.who, lot, current, dwell_s, seed, self.stale(now_ms), trial)
 
@@ -308,10 +332,22 @@ class Router:
                 if spec.base_id in usable and spec.id not in usable:
                     clones.append(spec.clone())
                     usable.add(spec.id)
-            order = [i for i in ids if i in usable] or [i for i in ids if i in self.sites]
-            listed = [clone for clone in clones if clone.id in order]
+            named = [i for i in declared if i in self.sites]
+            order = [i for i in ids if i in usable] or named or self._own(ids)
+            needed, listed = set(order), list[Clone]()
+            for clone in reversed(clones):
+                if clone.id in needed:
+                    needed.add(clone.base_id)
+                    listed.insert(0, clone)
             found = self._molds[key] = Mold(order, declared=self.sites, clones=listed)
         return found
+
+    def _own(self, ids: Sequence[str]) -> list[str]:
+        """Those of the settings, which manifests may name; where a plan leaves clones alone, those
+        that it would lead to without its rules.
+        """
+        found = [i for i in ids if i in self.sites]
+        return found or [i for i in self.decider.default().ids if i in self.sites] or [*self.sites]
 
     def _session(self, poll: polls.Poll, now_ms: int) -> tuple[Session, State | None, str]:
         """Who polls: by signed state, else the plain id of a first poll, else a fresh session."""

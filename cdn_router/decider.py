@@ -12,22 +12,26 @@ Rules of the file
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from functools import lru_cache
+
+import msgspec
 
 from . import policy as static
 from .admin.plan import Plan
 from .health import State
 from .pathways import Admin, Pathway
 from .policies.chooser import Chooser
-from .policies.face import Ask, Candidate, Cell, Circuit, Policy, Table
+from .policies.face import Candidate, Cell, Circuit, Policy, Table
 from .policies.face import Snapshot as Picture
 from .policy import Condition
 from .reasons import SENTENCES, Reason
 from .rules.book import NONE, Book, Ruling
 from .rules.rule import Who
 
+KEPT_CELLS = 10_000
 
-class Question(NamedTuple):
+
+class Question(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Who asks, and from where: `current` is the pathway in use, "" at a start."""
 
     who: Who = Who()
@@ -39,7 +43,7 @@ class Question(NamedTuple):
     trial: str = ""  # the pathway whose half-open circuit this session is the probe of
 
 
-class Choice(NamedTuple):
+class Choice(msgspec.Struct, frozen=True, gc=False):
     """An order of pathway ids, why, and all that is needed to replay it."""
 
     ids: tuple[str, ...]
@@ -84,6 +88,7 @@ class Decider:
         """`before` lends what it knows of rules and of a snapshot that still hold."""
         self.plan, self.version, self.picture = plan, version, picture
         self._ids = tuple(pathway.id for pathway in pathways)
+        self._places = {name: at for at, name in enumerate(self._ids)}
         self.pathways = tuple(pathways)
         self.conditions = conditions
         lent = before is not None and before.plan is plan and before._ids == self._ids
@@ -119,39 +124,48 @@ class Decider:
             for region in before._chooser.regions():
                 yield from self._chooser.prepare(region)
 
+    def retire(self, heir: "Decider") -> Iterator[None]:
+        """Let go of what nobody will ask, in small steps."""
+        if self._chooser is not None and self._chooser is not heir._chooser:
+            yield from self._chooser.retire()
+
+    def steers(self, who: Who, lot: int) -> bool:
+        """Whether a session is told where to go after its start (ST-20)."""
+        return self._book.steers(who, lot)
+
     def decide(self, question: Question) -> Choice:
         """The choice for one session; never fails, never empty."""
         ruling = self._book.ruling(question.who, question.lot)
         allowed = (ruling.allowed or self._everyone) & ~self._killed or self._everyone
-        current = self._ids.index(question.current) if question.current in self._ids else -1
+        current = self._places.get(question.current, -1)
         if ruling.sticky and current >= 0 and self._works(current, allowed):
             return self._led(current, allowed, ruling, Reason.STICKY)
         if ruling.lead >= 0 and self._works(ruling.lead, allowed):
             return self._led(ruling.lead, allowed, ruling, Reason.WEIGHTED)
         if self._chooser is None or question.stale:
             return self._by_priority(allowed, ruling, question.stale)
-        tried = self._ids.index(question.trial) if question.trial in self._ids else -1
+        tried = self._places.get(question.trial, -1)
         if tried >= 0 and self._works(tried, allowed):
             return self._led(tried, allowed, ruling, Reason.TRIED)
-        who = question.who
-        cell = Cell(who.region, who.isp, "", who.device, content_class(who.content))
+        cell = cell_of(question.who)
         known = self._known  # clones have no evidence of their own: they follow
         mask = 0 if allowed & known == known else allowed & known
         there = current if known >> max(current, 0) & 1 else -1
-        decision = self._chooser.order(Ask(cell, there, question.dwell_s, mask), question.seed)
+        chooser, seed = self._chooser, question.seed
+        order, reason, cell, table = chooser.pick(cell, there, question.dwell_s, mask, seed)
         return Choice(
-            decision.order + self._after(allowed & ~known),
-            decision.reason,
+            order if allowed <= known else order + self._after(allowed & ~known),
+            reason,
             "",
-            decision.policy,
-            decision.policy_version,
-            decision.snapshot_version,
+            chooser.policy.name,
+            chooser.policy.version,
+            chooser.snapshot.version,
             self.plan.generation,
             ruling.rule,
-            question.seed,
+            seed,
             ruling.ttl_s,
-            decision.cell,
-            decision.table,
+            cell,
+            table,
         )
 
     def well(self, region: str) -> bool:
@@ -163,7 +177,7 @@ class Decider:
         return self._by_priority(self._everyone & ~self._killed or self._everyone, NONE)
 
     def _after(self, mask: int) -> tuple[str, ...]:
-        return tuple(name for at, name in enumerate(self._ids) if mask >> at & 1) if mask else ()
+        return tuple(name for at, name in enumerate(self._ids) if mask >> at & 1)
 
     def _works(self, index: int, allowed: int) -> bool:
         condition = self.conditions[self._ids[index]]
@@ -207,6 +221,8 @@ class Decider:
         )
 
 
-def content_class(content: str) -> str:
-    """The first segment of a content's path: live, vod."""
-    return content.lstrip("/").partition("/")[0]
+@lru_cache(KEPT_CELLS)
+def cell_of(who: Who) -> Cell:
+    """Whose evidence tells of a session; contents go by the first segment of their path."""
+    content, _, _ = who.content.lstrip("/").partition("/")
+    return Cell(who.region, who.isp, "", who.device, content)

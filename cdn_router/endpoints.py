@@ -1,7 +1,7 @@
 """The router's endpoints: decisions for session starts, steering polls, reports, and who asks.
 
 GET  /steer/{hls,dash}   the steering manifest, whatever the query says
-POST /cmcd               players' events
+POST /cmcd               players' events; GET one request's CMCD, in its headers or query
 POST /v1/decisions       the first decision of a session
 GET  /v1/pathways        CDNs as they are; PUT /v1/pathways/{id} drains, kills, enables
 GET  /v1/moves           moves of the default order
@@ -9,17 +9,19 @@ GET  /v1/sessions/{id}   why a session is where it is, and whether it obeyed
 """
 
 from collections import Counter
-from typing import TypeVar
 
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from prometheus_client.core import GaugeMetricFamily
 
-from runtime import logs, metrics
+from runtime import client_address, logs, metrics
+from runtime.client_address import Networks
 from runtime.clock import Clock
 
 from .admin.routes import AdminRoutes
+from .bodies import decoded
+from .cmcd.decode import carried
 from .core import Router, Site, is_session_id
 from .errors import Busy, NotFound, RequestError, RouterError, TooLarge, Unsupported
 from .inlet import CMCD_HEADERS, CMCD_TYPES
@@ -76,9 +78,6 @@ class Change(msgspec.Struct, forbid_unknown_fields=True):
     state: Admin
 
 
-Body = TypeVar("Body", Start, Change)
-
-
 class Endpoints:
     """Handlers over one router; each is a line of `routes`."""
 
@@ -89,9 +88,12 @@ class Endpoints:
         clock: Clock,
         console_origin: str,
         admin: AdminRoutes,
+        proxies: Networks = (),
     ) -> None:
+        """Of `proxies` it is believed for whom they ask (RT-22: networks are viewers')."""
         self._router = router
         self._admin = admin
+        self._proxies = proxies
         self._intake = intake
         self._clock = clock
         self._console_origin = console_origin
@@ -104,6 +106,7 @@ class Endpoints:
                 web.get("/steer/{protocol:hls|dash}", self.steer),
                 web.options("/steer/{protocol:hls|dash}", self.preflight),
                 web.post("/cmcd", self.cmcd),
+                web.get("/cmcd", self.cmcd_carried, allow_head=False),
                 web.options("/cmcd", self.cmcd_preflight),
                 web.post("/v1/decisions", self.decide),
                 web.get("/v1/pathways", self.pathways),
@@ -135,15 +138,16 @@ class Endpoints:
 
     @web.middleware
     async def _around(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if self._proxies:
+            forwarded = request.headers.getall("X-Forwarded-For", ())
+            viewer = client_address.client(request.remote or "", forwarded, self._proxies)
+            request = request.clone(remote=viewer)
         try:
             response = await handler(request)
         except RouterError as error:
-            body = {"error": error.code, "detail": error.detail}
-            response = web.json_response(body, status=error.status)
-            if isinstance(error, Busy):
-                response.headers["Retry-After"] = "5"
-            if request.path == "/cmcd":
-                response.headers["Access-Control-Allow-Origin"] = "*"
+            response = _refusal(error, request)
+        except web.RequestPayloadError:
+            response = _refusal(RequestError("bad_body", "not in its Content-Encoding"), request)
         if "Cache-Control" not in response.headers:
             response.headers["Cache-Control"] = "no-store"
         if request.method == "GET" and "Access-Control-Allow-Origin" not in response.headers:
@@ -157,9 +161,9 @@ class Endpoints:
         return web.Response(body=body, content_type=CONTENT_TYPE, headers=STEER_HEADERS)
 
     def answer(self, protocol: str, query: str) -> bytes:
-        """The steering manifest for a poll: also the short way's."""
-        answer = self._router.poll(protocol, query, self._clock.now_ms())
+        """The steering manifest for a poll: also the short way's. Gone where steering is off."""
         self.polls[protocol,] += 1
+        answer = self._router.poll(protocol, query, self._clock.now_ms())
         for issue in answer.issues:
             ISSUES.labels(issue).inc()
         if answer.issues:
@@ -181,11 +185,20 @@ class Endpoints:
         self._intake.take(bytes(body), request.remote or "", self._clock.now_ms())
         return web.Response(status=204, headers=CMCD_HEADERS)
 
+    async def cmcd_carried(self, request: web.Request) -> web.Response:
+        """What a player, or an edge for it, tells beside a request (CM-10, CM-11): one record."""
+        text = carried(request.headers, request.rel_url.raw_query_string)
+        if text is None or "\n" in text:
+            raise RequestError("no_record", "neither CMCD headers nor a parameter CMCD")
+        body = text.encode(errors="surrogateescape")
+        self._intake.take(body, request.remote or "", self._clock.now_ms())
+        return web.Response(status=204, headers=CMCD_HEADERS)
+
     async def cmcd_preflight(self, _: web.Request) -> web.Response:
         return web.Response(status=204, headers=CMCD_HEADERS)
 
     async def decide(self, request: web.Request) -> web.Response:
-        start = _decoded(await request.read(), Start)
+        start = decoded(await request.read(), Start)
         if start.session_id and not is_session_id(start.session_id):
             raise RequestError("session_id", "at most 64 unreserved characters")
         if (
@@ -223,7 +236,9 @@ class Endpoints:
                 "steering": {
                     protocol: self._router.steering_url(protocol, session, 0, now_ms)
                     for protocol in ("hls", "dash")
-                },
+                }
+                if self._router.steers(session)
+                else None,
             }
         )
 
@@ -234,10 +249,9 @@ class Endpoints:
 
     async def administer(self, request: web.Request) -> web.Response:
         self._admin.admit(request)
-        change = _decoded(await request.read(), Change)
+        change = decoded(await request.read(), Change)
         name = request.match_info["id"]
-        site = self._router.administer(name, change.state, self._clock.now_ms())
-        self._admin.accepted()
+        site = await self._admin.shared.administer(name, change.state)
         log.info("pathway_administered", pathway=name, state=change.state)
         return web.json_response(site_json(site))
 
@@ -250,6 +264,18 @@ class Endpoints:
         if session is None:
             raise NotFound("session_unknown", "no record of this session")
         return web.json_response(session.to_json(self._clock.now_ms()))
+
+
+def _refusal(error: RouterError, request: web.Request) -> web.Response:
+    body = {"error": error.code, "detail": error.detail}
+    response = web.json_response(body, status=error.status)
+    if isinstance(error, Busy):
+        response.headers["Retry-After"] = "5"
+    if request.path == "/cmcd":
+        response.headers["Access-Control-Allow-Origin"] = "*"
+    if request.path.startswith("/steer/"):
+        response.headers.update(STEER_HEADERS)
+    return response
 
 
 def site_json(site: Site) -> dict[str, object]:
@@ -265,10 +291,3 @@ def site_json(site: Site) -> dict[str, object]:
         "since_ms": site.since_ms,
         "probe_ms": None if site.probe_ms is None else round(site.probe_ms, 1),
     }
-
-
-def _decoded(body: bytes, shape: type[Body]) -> Body:
-    try:
-        return msgspec.json.decode(body, type=shape)
-    except msgspec.MsgspecError as error:
-        raise RequestError("bad_body", str(error)) from None

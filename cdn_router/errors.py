@@ -5,6 +5,7 @@ RouterError
 │   ├── TooLarge   413  more than one request may carry
 │   └── Unsupported 415 another kind of body than the endpoint reads
 ├── NotFound       404  no such pathway or session (never on a steering URL: ST-21)
+├── Gone           410  steering is off for this session, deliberately (ST-20)
 ├── Conflict       409  a plan that is older than the one that holds
 ├── Forbidden      403  a change without the operator's token
 ├── Busy           429  this peer sends more than its share
@@ -41,6 +42,10 @@ class Busy(RouterError):
 
 class NotFound(RouterError):
     status = 404
+
+
+class Gone(RouterError):
+    status = 410
 
 
 class Conflict(RouterError):

@@ -1,8 +1,8 @@
 """The short way for reports: a plain POST /cmcd, read and answered before aiohttp sees it.
 
 Only what nobody can read in two ways is taken: HTTP/1.1 with one Host, one Content-Length within
-the limit, the standard's media type (CM-12) and no coding (RFC 9112 sections 6.1 to 6.3).
-Everything else is the application's.
+the limit, the standard's media type (CM-12), no coding (RFC 9112 sections 6.1 to 6.3) and no word
+of whom it was forwarded for. Everything else is the application's.
 """
 
 import json
@@ -16,7 +16,7 @@ from .errors import Busy, RouterError
 REPORT = re.compile(rb"POST /cmcd HTTP/1\.1\r\n((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~]*\r\n)+)\r\n")
 FIELD = re.compile(
     rb"^(content-length|content-type|host|transfer-encoding|content-encoding|expect|upgrade"
-    rb"|connection)[\t ]*:[\t ]*([^\r]*?)[\t ]*\r",
+    rb"|connection|x-forwarded-for)[\t ]*:[\t ]*([^\r]*?)[\t ]*\r",
     re.IGNORECASE | re.MULTILINE,
 )
 LENGTH = re.compile(rb"[0-9]{1,6}")
@@ -59,7 +59,7 @@ def read(data: bytes, at: int, max_head: int, max_body: int) -> Report | None:
 
 
 def refusal(error: RouterError) -> tuple[HTTPStatus, bytes, bytes]:
-    """Status, further fields and body for a refused report."""
+    """Status, further fields and body for a refused report or poll."""
     more = b"Retry-After: 5\r\n" if isinstance(error, Busy) else b""
     body = json.dumps({"error": error.code, "detail": error.detail}).encode()
     return HTTPStatus(error.status), more, body

@@ -47,7 +47,9 @@ class Origin(NamedTuple):
 
 
 class Hosts:
-    """The CDN of a host, by configuration: the standard has no key for it (CM-40)."""
+    """The CDN of a host, by configuration: the standard has no key for it (CM-40). A host that two
+    CDNs share is nobody's, and that of a clone counts as its own CDN.
+    """
 
     def __init__(self, base_urls: Mapping[str, str], more: Mapping[str, Iterable[str]]) -> None:
         named: dict[str, set[str]] = {}
@@ -56,15 +58,28 @@ class Hosts:
             for host in (parts.netloc, parts.hostname or "", *more.get(cdn, ())):
                 named.setdefault(host.lower(), set()).add(cdn)
         self._ids = frozenset(base_urls)
-        self._cdns = {host: next(iter(cdns)) for host, cdns in named.items() if len(cdns) == 1}
+        self._cdns = _only(named)
+        self._clones: dict[str, str] = {}
+
+    def cloned(self, clones: Iterable[tuple[str, str]]) -> None:
+        """Hosts and ids of all clones there are; a host that manifests name stays what it is."""
+        named: dict[str, set[str]] = {}
+        for host, clone in clones:
+            named.setdefault(host.lower(), set()).add(clone)
+        self._clones = _only(named)
 
     def __call__(self, host: str) -> str:
         host = host.lower()
-        return self._cdns.get(host) or self._cdns.get(host.partition(":")[0], UNKNOWN)
+        name = host.partition(":")[0]
+        return self._cdns.get(host) or self._cdns.get(name) or self._clones.get(name, UNKNOWN)
 
     def pathway(self, name: str) -> str:
         """The CDN that goes by its own name."""
         return name if name in self._ids else UNKNOWN
+
+
+def _only(named: Mapping[str, set[str]]) -> dict[str, str]:
+    return {host: next(iter(cdns)) for host, cdns in named.items() if len(cdns) == 1}
 
 
 class Intake:
@@ -92,15 +107,12 @@ class Intake:
         self._keep = keep
         self._peers = Buckets(per_peer, per_peer * PEER_BURST_S, MAX_PEERS)
         self._weights = Buckets(per_session, per_session * SESSION_BURST_S, sessions.capacity)
-        self.batch = Batch(
-            ORDERLY,
-            hosts,
-            room=MAX_RECORDS + 1,
-            max_kbps=MAX_KBPS,
-            max_buffer_ms=MAX_BUFFER_MS,
-            max_start_ms=MAX_START_MS,
-            max_sid=MAX_SESSION_ID_CHARS,
-        )
+        self.batch = _batch(hosts)
+
+    def cloned(self, clones: Iterable[tuple[str, str]]) -> None:
+        """Know clones by their hosts from now on, in the place of those before."""
+        self._hosts.cloned(clones)
+        self.batch = _batch(self._hosts)  # the old one remembers whose a host was
 
     def take(self, body: bytes, peer: str, now_ms: int) -> None:
         """Take a batch in; RequestError when nothing in it is CMCD, Busy when it is too much."""
@@ -235,6 +247,18 @@ class Intake:
     def _session(self, session_id: str, now_ms: int) -> Session:
         known = self._sessions.get(session_id) is not None
         return (self._sessions if known else self.guests).seen(session_id, now_ms)
+
+
+def _batch(hosts: Hosts) -> Batch:
+    return Batch(
+        ORDERLY,
+        hosts,
+        room=MAX_RECORDS + 1,
+        max_kbps=MAX_KBPS,
+        max_buffer_ms=MAX_BUFFER_MS,
+        max_start_ms=MAX_START_MS,
+        max_sid=MAX_SESSION_ID_CHARS,
+    )
 
 
 def told_by(line: Line, at_ms: int) -> Data:

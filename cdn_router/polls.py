@@ -4,23 +4,22 @@ The usual query of an HLS player is read in one pass; every other form by `repor
 agree, which the tests check. Source: steering ST-30..ST-34.
 """
 
-import re
 from collections.abc import Collection
 from contextlib import suppress
-from typing import NamedTuple
+from sys import intern
 from urllib.parse import parse_qs
+
+import msgspec
+
+from native.router import asked
 
 from . import report
 from .report import NO_PATHWAY, Report
 
-USUAL = re.compile(
-    r"ss=([A-Za-z0-9._-]+)&_HLS_pathway=(%22)?([A-Za-z0-9._-]{1,64})(?(2)%22)"
-    r"(?:&_HLS_throughput=([0-9]{1,16}))?"
-)
 UNKNOWN = ("unknown pathway",)
 
 
-class Poll(NamedTuple):
+class Poll(msgspec.Struct, frozen=True, gc=False):
     sealed: str  # signed state
     plain: str  # a session id, on a first poll
     told: Report
@@ -28,12 +27,12 @@ class Poll(NamedTuple):
 
 def read(query: str, known: Collection[str]) -> Poll:
     """Read a raw query; never fails (ST-31)."""
-    usual = USUAL.fullmatch(query)
+    usual = asked.usual(query)
     if usual is None or len(query) > report.MAX_QUERY_CHARS:
         return _any(query, known)
-    sealed, _, name, rate = usual.groups()
+    sealed, name, bps = usual[0], intern(usual[1]), usual[2]
     issues = () if name in known or name == NO_PATHWAY else UNKNOWN
-    return Poll(sealed, "", Report("hls", ((name, None if rate is None else int(rate)),), issues))
+    return Poll(sealed, "", Report("hls", ((name, bps),), issues))
 
 
 def _any(query: str, known: Collection[str]) -> Poll:

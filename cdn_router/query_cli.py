@@ -50,6 +50,8 @@ def query(
         for row in told:
             some = True
             typer.echo(msgspec.json.encode(row))
+    except BrokenPipeError:  # whoever reads has enough
+        raise
     except (OSError, ValueError, TypeError, NotImplementedError) as error:
         typer.echo(f"headwater router query: {error}", err=True)
         raise typer.Exit(2) from None

@@ -5,26 +5,29 @@ Source: draft-pantos-hls-rfc8216bis-22 section 7.4, ETSI TS 103 998 clause 7; st
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
+
+import msgspec
 
 from .pathways import is_pathway_id
 
 MAX_ENTRIES = 16
 MAX_QUERY_CHARS = 4096
 NO_PATHWAY = "."  # what an HLS client reports before it knows one
+QUOTES = '" '  # around a list, or around each of it
 NUMBER = re.compile(r"([0-9]{1,16})(?:\.[0-9]{0,16})?")  # VHS sends decimals (ST-32)
 # An estimator's first guess, not evidence (ST-33): hls.js and shaka.
 DEFAULTS_BPS = {"hls": frozenset({500_000, 1_000_000}), "dash": frozenset({1_000_000})}
 
+Entries = tuple[tuple[str, int | None], ...]
 
-@dataclass(frozen=True, slots=True)
-class Report:
+
+class Report(msgspec.Struct, frozen=True, gc=False):
     """Pathways with bits per second (None: unknown), in the order sent, and what was wrong."""
 
     proto: str | None = None
-    entries: tuple[tuple[str, int | None], ...] = ()
-    issues: tuple[str, ...] = field(default=())
+    entries: Entries = ()
+    issues: tuple[str, ...] = ()
 
     def measured(self, *, first_poll: bool) -> dict[str, int]:
         """Throughputs that are evidence."""
@@ -66,8 +69,8 @@ def _hls(
 def _dash(
     pathway: str | None, throughput: str | None, issues: list[str]
 ) -> list[tuple[str, int | None]]:
-    names = (pathway or "").strip('"').split(",") if pathway else []
-    rates = (throughput or "").strip('"').split(",") if throughput is not None else []
+    names = pathway.split(",") if pathway else []
+    rates = throughput.split(",") if throughput is not None else []
     if len(names) > MAX_ENTRIES:
         issues.append("too many pathways")
         names = names[:MAX_ENTRIES]
@@ -75,7 +78,8 @@ def _dash(
         issues.append("count mismatch")
         rates = []
     return [
-        (name.strip(), _bps(rates[at], issues) if rates else None) for at, name in enumerate(names)
+        (name.strip(QUOTES), _bps(rates[at].strip(QUOTES), issues) if rates else None)
+        for at, name in enumerate(names)
     ]
 
 

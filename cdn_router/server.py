@@ -7,14 +7,18 @@ from functools import partial
 from pathlib import Path
 
 import cat
+from runtime.client_address import networks
 from runtime.clock import SYSTEM, Clock
 from runtime.fetch import Fetcher
+from runtime.heap import Heap
 from runtime.objects import ObjectStore
 from runtime.service import Background, Part, Web
-from runtime.store import Store
+from runtime.shortway import ShortWay
+from runtime.store import MemoryStore, Store
 
 from .admin.plan import Plan
 from .admin.routes import AdminRoutes
+from .admin.shared import SharedPlan
 from .agents import Agents, RegionProbes
 from .archive.opening import opened
 from .catalog import POLICIES
@@ -109,8 +113,8 @@ def build_intake(
     feed = None
     if cells is not None:
         feed = Feed(cells, locate or locator(*databases(settings.geoip)))
-    router.heard = None if feed is None else PollFeed(feed, settings.max_sessions).note
-    return Intake(
+    router.heard = None if feed is None else PollFeed(feed).note
+    intake = Intake(
         router.sessions,
         Sessions(max(1, settings.max_sessions // GUESTS)),
         hosts(settings),
@@ -119,6 +123,8 @@ def build_intake(
         feed=feed,
         keep=keep,
     )
+    router.planned = lambda plan: intake.cloned((each.host, each.id) for each in plan.clones)
+    return intake
 
 
 def parts(
@@ -154,8 +160,10 @@ def parts(
     upkeep = Upkeep(router, cells, clock, settings.plan_file, tape, regions)
     keeper = Keeper(cells, node, clock, store, lambda _where, _circuit: upkeep.hurry())
     token = settings.admin_token.get_secret_value()
-    admin = AdminRoutes(router, clock, token, upkeep.keep)
-    endpoints = Endpoints(router, intake, clock, settings.console_origin, admin)
+    shared = SharedPlan(router, store or MemoryStore(clock=clock), clock, upkeep.keep)
+    admin = AdminRoutes(router, clock, token, shared)
+    proxies = networks(settings.trusted_proxies)
+    endpoints = Endpoints(router, intake, clock, settings.console_origin, admin, proxies)
     agents = Agents(regions, clock, settings.feed_token.get_secret_value())
     listener = Web(
         "router",
@@ -164,18 +172,21 @@ def parts(
         port=settings.port,
         admin_routes=True,
         reuse_port=reuse_port,
-        front=Front(
-            endpoints.answer,
-            STEER_HEADERS,
-            lambda: clock.now_ms() // 1000,
-            lambda body, peer: intake.take(body, peer, clock.now_ms()),
-            CMCD_HEADERS,
+        front=ShortWay(
+            Front(
+                endpoints.answer,
+                STEER_HEADERS,
+                lambda: clock.now_ms() // 1000,
+                lambda body, peer: intake.take(body, peer, clock.now_ms()),
+                CMCD_HEADERS,
+            )
         ),
     )
     shelves: list[Part] = [archive.objects, archive.archive] if archive else []
+    keepers: list[Part] = [keeper, upkeep, Heap(), Background("plan", shared.forever)]
     targets = [Target(p.id, p.probe_url) for p in settings.pathways if p.probe_url]
     if not targets:
-        return [*shelves, keeper, upkeep, listener]
+        return [*shelves, *keepers, listener]
     fetcher = Fetcher(
         [target.url for target in targets],
         name="probe-client",
@@ -189,4 +200,5 @@ def parts(
             await prober.round()
             await asyncio.sleep(settings.probe_interval_s)
 
-    return [*shelves, fetcher, Background("probes", forever), keeper, upkeep, listener]
+    probes = Background("probes", forever)
+    return [*shelves, fetcher, probes, *keepers, listener]

@@ -7,14 +7,18 @@ Source: steering ST-31, ST-33, ST-34, ST-41.
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from sys import intern
 from typing import NamedTuple
+
+from msgspec import structs
 
 from .decider import Choice
 from .quality import Quality
-from .report import Report
+from .report import NO_PATHWAY, Entries, Report
 from .rules.rule import MAX_TEXT_CHARS, Who
 from .state import State
-from .verdict import Verdict, judge
+from .steering import origin
+from .verdict import GRACE_MS, Verdict, judge
 
 KEPT_ISSUES = 8
 KEPT_MOVES = 16
@@ -40,10 +44,10 @@ class Viewer:
     tenant: str = ""
 
     def who(self) -> Who:
-        """What rules and cells go by; texts no longer than state may carry."""
+        """What rules and cells go by; texts no longer than state may carry, one for all alike."""
         isp = "" if self.asn is None else f"AS{self.asn}"
         texts = (self.content, self.tenant, self.country, self.device_class, isp)
-        return Who(*(text[:MAX_TEXT_CHARS] for text in texts))
+        return Who(*(intern(text[:MAX_TEXT_CHARS]) for text in texts))
 
 
 NOBODY = Viewer()
@@ -64,12 +68,18 @@ class Session:
     proto: str | None = None
     polls: int = 0
     last_poll_ms: int | None = None
-    reported: tuple[str, ...] = ()
+    reported: Entries = ()
     throughput_bps: dict[str, int] = field(default_factory=dict)
     followed: bool | None = None
     moves: int = 0
     issues: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_ISSUES))
     quality: Quality | None = None  # once its player reports
+    best_kbps: int = 0  # that its polls ever told
+    weighed_ms: int = 0  # when they last counted as evidence
+    origin: tuple[int, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.origin = origin(self.id)
 
     def known(self, viewer: Viewer) -> None:
         """Note who watches."""
@@ -77,13 +87,14 @@ class Session:
 
     def recalled(self, state: State) -> None:
         """What the session brought along; it may be news to this node."""
-        self.declared = state.declared or self.declared
+        if state.declared and state.declared != self.declared:
+            self.declared = tuple(map(intern, state.declared))
         if not self.order and state.lead:
             self.order, self.moved_ms = (state.lead,), state.moved_s * 1000
-        if self.viewer is NOBODY and any(state.who):
-            content, tenant, region, device, isp = state.who
-            asn = int(isp[2:]) if isp[2:].isdecimal() else None
-            self.known(Viewer(content, region, device, asn, tenant))
+        if self.viewer is NOBODY and state.who != NO_WHO:
+            who = state.who
+            asn = int(who.isp[2:]) if who.isp[2:].isdecimal() else None
+            self.known(Viewer(who.content, who.region, who.device, asn, who.tenant))
 
     def decided(self, choice: Choice, order: tuple[str, ...], now_ms: int) -> None:
         """Note what the session was told."""
@@ -94,17 +105,23 @@ class Session:
         self.order, self.choice = order, choice
 
     def polled(self, report: Report, issues: Sequence[str], now_ms: int) -> None:
-        """Note a poll. Only an HLS report says what is played (ST-34)."""
+        """Note a poll. Only an HLS report says what is played (ST-34), once what was told could
+        have taken effect (ST-40).
+        """
         first = self.polls == 0
         self.polls += 1
         self.last_poll_ms = now_ms
         self.proto = report.proto or self.proto
-        self.issues.extend(issues)
+        if issues:
+            self.issues.extend(issues)
         if report.entries:
-            self.reported = tuple(name for name, _ in report.entries)
+            self.reported = report.entries
         self.measured(report.measured(first_poll=first))
         if report.proto == "hls" and report.entries and self.order:
-            self.followed = report.entries[0][0] == self.order[0]
+            played = report.entries[0][0]
+            obeyed = played == self.order[0]
+            if obeyed or (played != NO_PATHWAY and now_ms - self.moved_ms >= GRACE_MS):
+                self.followed = obeyed
 
     def measured(self, throughput_bps: Mapping[str, int]) -> None:
         """Note throughputs by pathway, the latest of each."""
@@ -130,7 +147,7 @@ class Session:
             "protocol": self.proto,
             "polls": self.polls,
             "last_poll_ms": self.last_poll_ms,
-            "reported": list(self.reported),
+            "reported": [name for name, _ in self.reported],
             "throughput_bps": self.throughput_bps,
             "followed": self.followed,
             "verdict": self.verdict(now_ms)._asdict(),
@@ -155,7 +172,7 @@ def explained(choice: Choice | None, order: Sequence[str]) -> dict[str, object]:
         "rule": choice.rule,
         "seed": choice.seed,
         "cell": choice.cell._asdict() if choice.cell is not None else None,
-        "candidates": [candidate._asdict() for candidate in choice.candidates],
+        "candidates": [structs.asdict(each) for each in choice.candidates],
     }
 
 

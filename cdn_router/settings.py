@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr, field_validator
 
+from runtime.client_address import networks
 from runtime.settings import Section
 
 from .pathways import PATHWAY_ID
@@ -46,6 +47,9 @@ class Settings(Section):
     admin_token: SecretStr = SecretStr("")  # for changes; empty: from this machine only
     feed_token: SecretStr = SecretStr("")  # for logs and events; empty: from this machine only
     feed_per_peer: Annotated[int, Field(ge=1)] = 2_000  # lines a second, ten times at once
+    trusted_proxies: Annotated[list[str], Field(max_length=64)] = Field(
+        default_factory=list  # addresses and networks whose X-Forwarded-For counts
+    )
     plan_file: Path | None = None  # keeps the operator's plan over restarts, shares it with workers
     state_key: SecretStr = SecretStr("")  # one for all nodes; empty: a fresh one per process
     state_ttl_s: Annotated[int, Field(ge=60)] = 86_400
@@ -63,6 +67,12 @@ class Settings(Section):
     archive_days: Annotated[int, Field(ge=0, le=3650)] = 0  # that hours are kept; 0: for good
     record: bool = False  # into the archive: all decisions and what they rest on, to be replayed
     archive_max_bytes: Annotated[int, Field(ge=1 << 20)] = 1 << 30  # that wait to be stored
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _listed(cls, proxies: list[str]) -> list[str]:
+        networks(proxies)
+        return proxies
 
     @field_validator("pathways")
     @classmethod

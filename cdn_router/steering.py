@@ -9,6 +9,8 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
+from native.router.shares import noise
+
 from . import clones as clone_rules
 from .clones import Clone
 from .errors import EmitError
@@ -63,11 +65,16 @@ def emit(
     return Mold(order, declared=declared, clones=clones).fill(ttl_s, reload_uri)
 
 
-def drawn(session_id: str, poll: int) -> tuple[int, int]:
-    """A session's lot, which is for good, and the seed of one of its decisions."""
-    lot = zlib.crc32(session_id.encode()) % LOTS
-    digest = hashlib.blake2b(f"{session_id}/{poll}".encode(), digest_size=8).digest()
-    return lot, int.from_bytes(digest, "big")
+def origin(session_id: str) -> tuple[int, int]:
+    """A session's lot, which is for good, and what the seeds of its decisions come from."""
+    name = session_id.encode()
+    digest = hashlib.blake2b(name, digest_size=8).digest()
+    return zlib.crc32(name) % LOTS, int.from_bytes(digest, "big")
+
+
+def drawn(origin: tuple[int, int], poll: int) -> tuple[int, int]:
+    """A session's lot, and the seed of one of its decisions."""
+    return origin[0], noise(origin[1], poll)
 
 
 def jittered(ttl_s: int, seed: int) -> int:

@@ -110,10 +110,13 @@ class Upkeep:
             fill=self._commits.fills,
         )
         self._commits.note([site.load_mbps for site in picture.sites[""]], now_ms / 1000)
+        yield
         ready = self._router.upon(picture)
         yield from ready.prepare(self._router.decider)
+        before = self._router.decider
         self._router.use(picture, ready)
         self._flush()
+        yield from before.retire(self._router.decider)
 
     def keep(self, plan: Plan) -> None:
         """Write a plan that was accepted to its file."""

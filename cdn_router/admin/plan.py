@@ -6,6 +6,7 @@ Source: routing RT-9, RT-10, RT-14.
 from collections.abc import Collection
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 from ..clones import Clone
@@ -19,18 +20,32 @@ MAX_RULES = 1_000
 MAX_NAMES = 64
 
 Ms = Annotated[int, Meta(ge=0, le=1 << 53)]
+StableId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/=._-]{1,128}\Z")]
+Uri = Annotated[str, Meta(pattern=r"^https?://[!#-;=?-~]{1,1000}\Z")]
+Uris = Annotated[dict[StableId, Uri], Meta(max_length=MAX_NAMES)]
 
 
-class CloneSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """A CDN that manifests do not name (ST-15)."""
+class CloneSpec(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A CDN that manifests do not name (ST-15). Of variants and renditions with a stable ID (ST-3)
+    HLS players may be given other URIs (ST-16).
+    """
 
     base_id: Name
     id: Name
     host: Annotated[str, Meta(max_length=253)]
     params: dict[Text, Text] = {}
+    per_variant_uris: Uris = {}
+    per_rendition_uris: Uris = {}
 
     def clone(self) -> Clone:
-        return Clone(self.base_id, self.id, self.host, self.params)
+        return Clone(
+            self.base_id,
+            self.id,
+            self.host,
+            self.params,
+            self.per_variant_uris,
+            self.per_rendition_uris,
+        )
 
 
 class Window(Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,6 +91,10 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
         names = [rule.name for rule in self.rules]
         if len(set(names)) < len(names):
             raise RequestError("rule_twice", "rules have names of their own")
+
+    def precedence(self) -> tuple[int, bytes]:
+        """The greater one goes first; without a generation it is nobody's wish."""
+        return self.generation, msgspec.json.encode(self) if self.generation else b""
 
     def stand(self, pathway: str, now_ms: int) -> Admin:
         """What is wanted of a pathway now; a maintenance window drains what is enabled."""

@@ -11,7 +11,6 @@ Source: routing RT-9, RT-14.
 
 import hmac
 from collections import Counter
-from collections.abc import Callable
 from ipaddress import ip_address
 from itertools import islice
 from typing import Annotated, TypeVar
@@ -23,18 +22,21 @@ from msgspec import Meta, Struct
 from runtime import logs
 from runtime.clock import Clock
 
+from ..bodies import decoded
 from ..core import Router
 from ..decider import Decider, Question
-from ..errors import Forbidden, RequestError
+from ..errors import Forbidden, TooLarge
 from ..rules.rule import Text, Who
 from ..sessions import Viewer, explained
-from ..steering import drawn
+from ..steering import drawn, origin
 from .plan import Plan
 from .screen import Screen
+from .shared import SharedPlan
 
 MAX_PLAN_BYTES = 1 << 20
 MAX_ASKS = 100
 MAX_SESSIONS = 2_000  # judged in a dry run, about 10 ms
+FORWARDED = frozenset({"forwarded", "x-forwarded-for", "x-real-ip", "via"})
 
 log = logs.get("cdn_router")
 
@@ -60,11 +62,8 @@ Body = TypeVar("Body", Plan, DryRun)
 
 
 class AdminRoutes:
-    def __init__(
-        self, router: Router, clock: Clock, token: str, keep: Callable[[Plan], None]
-    ) -> None:
-        """`keep` is told each plan that was accepted."""
-        self._router, self._clock, self._token, self._keep = router, clock, token, keep
+    def __init__(self, router: Router, clock: Clock, token: str, shared: SharedPlan) -> None:
+        self._router, self._clock, self._token, self.shared = router, clock, token, shared
         self.screen = Screen(router)
 
     def routes(self) -> list[web.RouteDef]:
@@ -80,10 +79,6 @@ class AdminRoutes:
         """Forbidden without the operator's token; where none is configured, from elsewhere."""
         admit(request, self._token, "admin_token")
 
-    def accepted(self) -> None:
-        """The plan that holds is new."""
-        self._keep(self._router.plans.current)
-
     async def plan(self, _: web.Request) -> web.Response:
         plans = self._router.plans
         return _json(
@@ -98,8 +93,7 @@ class AdminRoutes:
     async def replace(self, request: web.Request) -> web.Response:
         self.admit(request)
         plan = await _read(request, Plan)
-        self._router.apply(plan, self._clock.now_ms())
-        self.accepted()
+        await self.shared.accept(plan)
         log.info("plan_accepted", generation=plan.generation, author=plan.author, note=plan.note)
         return _json({"current": self._router.plans.current})
 
@@ -119,7 +113,7 @@ class AdminRoutes:
         answers = []
         for ask in asked.asks:
             viewer = Viewer(ask.content, ask.country, ask.device_class, ask.asn, ask.tenant)
-            question = _question(viewer.who(), ask.session_id, ask.current)
+            question = _question(viewer.who(), origin(ask.session_id), ask.current)
             choices = (before.decide(question), after.decide(question))
             answers.append([explained(choice, choice.ids) for choice in choices])
         sessions = _moved(router, before, after)
@@ -129,19 +123,25 @@ class AdminRoutes:
 
 
 def admit(request: web.Request, token: str, setting: str) -> None:
-    """Forbidden without the token that a setting holds; where it is empty, from elsewhere."""
+    """Forbidden without the token that a setting holds; where it is empty, from elsewhere, and for
+    whom a proxy forwards: what its headers say of an address opens nothing.
+    """
     if not token:
-        if not _local(request.remote or ""):
+        if not _local(request):
             raise Forbidden("operator_only", f"from elsewhere only with router.{setting} set")
         return
     given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    if not hmac.compare_digest(given.encode(), token.encode()):
+    if not hmac.compare_digest(given.encode(errors="surrogateescape"), token.encode()):
         raise Forbidden("operator_only", f"Authorization: Bearer, with router.{setting}")
 
 
-def _local(peer: str) -> bool:
+def _local(request: web.Request) -> bool:
+    """Whether the socket's other end is a process of this machine that asks for itself."""
+    peer = request.get_extra_info("peername")
+    if not isinstance(peer, tuple) or not FORWARDED.isdisjoint(map(str.lower, request.headers)):
+        return False
     try:
-        return ip_address(peer).is_loopback
+        return ip_address(peer[0]).is_loopback
     except ValueError:
         return False
 
@@ -153,7 +153,7 @@ def _moved(router: Router, before: Decider, after: Decider) -> dict[str, object]
     judged = list(islice(router.sessions.latest(), MAX_SESSIONS))
     for session in judged:
         current = session.order[0] if session.order else ""
-        question = _question(session.who, session.id, current)
+        question = _question(session.who, session.origin, current)
         leads = [decider.decide(question).ids[0] for decider in (before, after)]
         told_else += leads[0] != leads[1]
         for share, lead in zip(shares, leads, strict=True):
@@ -161,8 +161,8 @@ def _moved(router: Router, before: Decider, after: Decider) -> dict[str, object]
     return {"judged": len(judged), "moved": told_else, "before": shares[0], "after": shares[1]}
 
 
-def _question(who: Who, session_id: str, current: str) -> Question:
-    lot, seed = drawn(session_id, 0)
+def _question(who: Who, origin: tuple[int, int], current: str) -> Question:
+    lot, seed = drawn(origin, 0)
     return Question(who, lot, current, 0.0, seed)
 
 
@@ -171,11 +171,8 @@ async def _read(request: web.Request, shape: type[Body]) -> Body:
     async for chunk in request.content.iter_any():
         body += chunk
         if len(body) > MAX_PLAN_BYTES:
-            raise RequestError("too_large", f"at most {MAX_PLAN_BYTES} bytes")
-    try:
-        return msgspec.json.decode(body, type=shape)
-    except msgspec.MsgspecError as error:
-        raise RequestError("bad_body", str(error)) from None
+            raise TooLarge("too_large", f"at most {MAX_PLAN_BYTES} bytes")
+    return decoded(bytes(body), shape)
 
 
 def _json(value: object) -> web.Response:

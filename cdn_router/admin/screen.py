@@ -5,6 +5,7 @@ Shares are of the sessions seen last; quality, load and circuits are the snapsho
 
 from collections import Counter
 from collections.abc import Mapping
+from heapq import nlargest
 from itertools import islice
 
 from ..core import Router, Site
@@ -14,6 +15,7 @@ from ..policies.face import Site as Here
 MAX_SESSIONS = 5_000
 LIVE_MS = 120_000  # not heard of for so long: gone
 MAX_REGIONS = 64
+MAX_SWITCHES = 20
 MBPS_TB_PER_HOUR = 3600 / 8 / 1e6  # 1 Mbit/s for an hour, in TB
 NO_SITE, NO_EVIDENCE = Here(), Evidence()
 
@@ -124,12 +126,15 @@ class Screen:
             "heat": self.heat(),
             "breakers": self.breakers(),
             "moves": router.moves.to_json()[:20],
-            "switches": [
-                {"session_id": session.id, **session.told[-1]._asdict()}
-                for session in islice(router.sessions.latest(), MAX_SESSIONS)
-                if session.moves
-            ][:20],
+            "switches": self.switches(),
         }
+
+    def switches(self) -> list[dict[str, object]]:
+        """The last moves of sessions, of each its latest, newest first."""
+        seen = islice(self._router.sessions.latest(), MAX_SESSIONS)
+        moved = [(session.told[-1], session.id) for session in seen if session.moves]
+        last = nlargest(MAX_SWITCHES, moved, key=lambda move: move[0].at_ms)
+        return [{"session_id": name, **told._asdict()} for told, name in last]
 
     # -- for the metrics --------------------------------------------------------------------------
 

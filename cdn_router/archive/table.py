@@ -6,11 +6,10 @@ and `isp` are those of the network, `cdn` is that of the URL, else of `h` (CM-40
 not known.
 """
 
-from array import array
 from collections.abc import Callable, Iterable
+from itertools import accumulate
 
 import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from native.cmcd import columns
 
@@ -19,6 +18,7 @@ from ..cmcd.decode import ORDERLY, decode_line
 from ..cmcd.errors import CmcdError
 from ..cmcd.record import Value, bare, upgrade
 from ..cmcd.tables import KEYS, Kind
+from ..quality import host_of
 from .journal import Frame
 
 NAMES = (
@@ -50,15 +50,15 @@ TYPES = {
     Kind.STRINGS: pa.string(),
     Kind.TOKEN: pa.string(),
 }
-TOLD = pa.schema(
+KEPT = pa.schema([pa.field(name, TYPES[KEYS[name].kind]) for name in NAMES])
+SCHEMA = pa.schema(
     [
         pa.field("at_ms", pa.int64(), nullable=False),
         pa.field("network", pa.string(), nullable=False),
-        *(pa.field(name, TYPES[KEYS[name].kind]) for name in NAMES),
+        *KEPT,
+        *(pa.field(name, pa.string(), nullable=False) for name in ("region", "isp", "cdn")),
     ]
 )
-FOUND = [pa.field(name, pa.string(), nullable=False) for name in ("region", "isp", "cdn")]
-SCHEMA = pa.schema([*TOLD, *FOUND])
 
 Locate = Callable[[str], Place]  # the place of an address
 Cdns = Callable[[str], str]  # the CDN of a host
@@ -66,60 +66,55 @@ Cdns = Callable[[str], str]  # the CDN of a host
 
 def table(frames: Iterable[Frame], locate: Locate, cdns: Cdns) -> pa.Table:
     """The records of the frames, in the order in which they came; those the kernel left last."""
-    told = _told(frames)
-    places = told.column("network").combine_chunks().dictionary_encode()
-    known = [locate(address_in(name)) for name in places.dictionary.to_pylist()]
-    padded = pc.binary_join_element_wise(told.column("url"), "///", "")
-    named = pc.list_element(pc.split_pattern(padded, "/", max_splits=3), 2)
-    named = pc.coalesce(named, told.column("h"), pa.scalar(""))
-    hosts = named.combine_chunks().dictionary_encode()
-    of_hosts = [cdns(host) for host in hosts.dictionary.to_pylist()]
-    columns = (
-        (places, [place.region for place in known]),
-        (places, [place.isp for place in known]),
-        (hosts, of_hosts),
-    )
-    for field, (encoded, values) in zip(FOUND, columns, strict=True):
-        told = told.append_column(field, pa.array(values, pa.string()).take(encoded.indices))
-    return told
-
-
-def _told(frames: Iterable[Frame]) -> pa.Table:
     kept = list(frames)
-    ends, end = [], 0
-    for frame in kept:
-        end += len(frame.body)
-        ends.append(end)
-    body = b"".join(frame.body for frame in kept)
-    counts, made, odd = columns.read(ORDERLY, NAMES, body, ends)
-    total = sum(counts)
-    times = array("q")
-    networks: list[str] = []
-    for frame, count in zip(kept, counts, strict=True):
-        times.extend([frame.at_ms] * count)
-        networks += [frame.label] * count
-    arrays = [pa.array(times, pa.int64()), pa.array(networks, pa.string())]
-    for name in NAMES:
-        valid, first, text = (pa.py_buffer(each) for each in made[name])
-        kind = TOLD.field(name).type
-        if kind == pa.string():
-            arrays.append(pa.Array.from_buffers(kind, total, [valid, first, text]))
-        else:
-            arrays.append(pa.Array.from_buffers(pa.int64(), total, [valid, first]).cast(kind))
-    rows = [row for at, line in odd if (row := _row(kept[at], line)) is not None]
-    orderly = pa.Table.from_arrays(arrays, schema=TOLD)
-    return pa.concat_tables([orderly, pa.Table.from_pylist(rows, schema=TOLD)])
+    body, ends = b"".join(frame.body for frame in kept), [*accumulate(len(f.body) for f in kept)]
+    count, made, of_frames, of_hosts, hosts, odd = columns.read(ORDERLY, NAMES, body, ends)
+    rows = [(at, *row) for at, line in odd if (row := _row(line)) is not None]
+    orderly = [_column(field.type, count, *made[field.name]) for field in KEPT]
+    rest = pa.Table.from_pylist([row for _, row, _ in rows], KEPT)
+    told = pa.concat_tables([pa.Table.from_arrays(orderly, schema=KEPT), rest])
+    by_frame = _places(of_frames, count, [at for at, _, _ in rows])
+    by_host = _places(of_hosts, count, range(len(hosts), len(hosts) + len(rows)))
+    hosts += [host for _, _, host in rows]
+    places = {label: locate(address_in(label)) for label in {frame.label for frame in kept}}
+    here = [places[frame.label] for frame in kept]
+    return pa.Table.from_arrays(
+        [
+            pa.array([frame.at_ms for frame in kept], pa.int64()).take(by_frame),
+            pa.array([frame.label for frame in kept], pa.string()).take(by_frame),
+            *told.columns,
+            pa.array([place.region for place in here], pa.string()).take(by_frame),
+            pa.array([place.isp for place in here], pa.string()).take(by_frame),
+            pa.array(map(cdns, hosts), pa.string()).take(by_host),
+        ],
+        schema=SCHEMA,
+    )
 
 
-def _row(frame: Frame, line: bytes) -> dict[str, object] | None:
-    """A record that the kernel left, None for what is no record."""
+def _places(first: bytearray, count: int, more: Iterable[int]) -> pa.Array:
+    """Places of the kernel's rows and of those after them."""
+    kernels = pa.Array.from_buffers(pa.int32(), count, [None, pa.py_buffer(first)])
+    return pa.concat_arrays([kernels, pa.array(more, pa.int32())])
+
+
+def _column(kind: pa.DataType, count: int, *buffers: bytearray) -> pa.Array:
+    """A column of the kernel's: validity, then numbers, or offsets and text."""
+    valid, first, text = map(pa.py_buffer, buffers)
+    if kind == pa.string():
+        return pa.Array.from_buffers(kind, count, [valid, first, text])
+    return pa.Array.from_buffers(pa.int64(), count, [valid, first]).cast(kind)
+
+
+def _row(line: bytes) -> tuple[dict[str, object], str] | None:
+    """A record that the kernel left and its host, None for what is no record."""
     try:
         record = decode_line(line.decode())
     except (CmcdError, UnicodeDecodeError):
         return None
     data = upgrade(record.data) if record.version == 1 else record.data
+    url, host = data.get("url", ""), data.get("h", "")
     found = {name: _plain(name, data[name]) for name in NAMES if name in data}
-    return {"at_ms": frame.at_ms, "network": frame.label, **found}
+    return found, host_of(str(url)) or str(host)
 
 
 def _plain(name: str, value: Value) -> object:

@@ -104,7 +104,7 @@ class Circuits:
         recent = joined(nodes, now_s - WINDOW_S, now_s)
         for where in recent:
             self.states.setdefault(where, State())
-        stalled = {name: _stalled_shares(name, recent, there) for name, _ in recent}
+        stalled = _stalled_shares(recent, there)
         changes: list[tuple[Where, Circuit]] = []
         for where, state in self.states.items():
             seen = recent.get(where, SILENCE)
@@ -177,11 +177,11 @@ def _judge(
 
 
 def _stalled_shares(
-    region: str, recent: Mapping[Where, Second], there: Mapping[Where, float]
-) -> dict[int, float]:
-    """Stalls by sessions there, for each CDN of a region that has both viewers and a voice."""
-    return {
-        which: recent[where].stalled / max(1.0, there.get(where, 0.0))
-        for where in recent
-        if where[0] == region and (which := where[1]) >= 0
-    }
+    recent: Mapping[Where, Second], there: Mapping[Where, float]
+) -> dict[str, dict[int, float]]:
+    """Stalls by sessions there, for each CDN of each region that was heard of."""
+    shares: dict[str, dict[int, float]] = {}
+    for where, second in recent.items():
+        region, cdn = where
+        shares.setdefault(region, {})[cdn] = second.stalled / max(1.0, there.get(where, 0.0))
+    return shares

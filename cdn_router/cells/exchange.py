@@ -171,7 +171,7 @@ class Exchange:
         sums.update(
             told.landmark_s,
             {
-                (told.cells[cell], at): list(row)
+                (told.cells[cell], at): row
                 for cell, cdn, row in told.rows
                 if (at := ours[cdn]) is not None
             },

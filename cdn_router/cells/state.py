@@ -148,6 +148,7 @@ class State:
             totals.cells,
             sites,
             HALF_LIFE_S,
+            totals.lines,
         )
         if self.tape is not None:
             self.tape.snapshot(picture, tuple(fill))

@@ -12,8 +12,10 @@ Theory of operation
 Source: specs routing.md RT-2, RT-15.
 """
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from array import array
+from collections.abc import Mapping, Sequence
+from operator import mul
+from typing import NamedTuple, TypeAlias
 
 from ..policies.face import RECENT_S, Cell
 
@@ -25,7 +27,7 @@ PRESENCE_S = 30.0  # what is heard of every 30 s is there (CM-21)
 SECONDS_AT_REST = PRESENCE_S / 0.6931471805599453  # the sum of one session that stays
 
 Key = tuple[Cell, int]
-Row = list[float]
+Row: TypeAlias = "array[float]"
 
 
 class Column(NamedTuple):
@@ -45,6 +47,8 @@ COLUMNS = (
     Column("megabits", PRESENCE_S),
 )
 
+NO_ROW = array("d", bytes(8 * len(COLUMNS)))
+
 
 class Sample(NamedTuple):
     """What one session adds: weight and score 0..100 of a stretch of playback, its seconds and
@@ -60,7 +64,7 @@ class Sample(NamedTuple):
 
 def weights(from_s: float, to_s: float) -> Row:
     """What one second of age does to each column, over the time between the two."""
-    return [2.0 ** ((to_s - from_s) / column.half_life_s) for column in COLUMNS]
+    return array("d", [2.0 ** ((to_s - from_s) / column.half_life_s) for column in COLUMNS])
 
 
 class Sums:
@@ -82,7 +86,7 @@ class Sums:
         key = self._room(cell, cdn)
         row = self.rows.get(key)
         if row is None:
-            row = self.rows[key] = [0.0] * len(COLUMNS)
+            row = self.rows[key] = array("d", NO_ROW)
         score = sample.n * sample.qoe
         row[0] += sample.n * weight[0]
         row[1] += score * weight[1]
@@ -107,7 +111,7 @@ class Sums:
         fade = weights(landmark_s, self.landmark_s)
         self.landmark_s = landmark_s
         for row in self.rows.values():
-            row[:] = [value * by for value, by in zip(row, fade, strict=True)]
+            row[:] = array("d", map(mul, row, fade))
         if gone := [key for key, row in self.rows.items() if max(row) < NOTHING]:
             self.losses += 1
             for key in gone:
@@ -119,10 +123,10 @@ class Sums:
         self._dirty.clear()
         return found
 
-    def update(self, landmark_s: float, rows: Mapping[Key, Row]) -> None:
+    def update(self, landmark_s: float, rows: Mapping[Key, Sequence[float]]) -> None:
         """Put in rows of the same node, as it told them; newer ones replace."""
         self.turn(landmark_s)
         fade = weights(self.landmark_s, landmark_s)
         for key, row in rows.items():
             if key in self.rows or len(self.rows) < MAX_ROWS:
-                self.rows[key] = [value * by for value, by in zip(row, fade, strict=True)]
+                self.rows[key] = array("d", map(mul, row, fade))

@@ -14,6 +14,7 @@ from itertools import islice
 from native.router import totals as kernel
 
 from ..policies.face import Cell, Evidence
+from ..policies.lines import Lines, Sharing
 from .sums import COLUMNS, SECONDS_AT_REST, Sums, weights
 
 WIDTH = len(COLUMNS)
@@ -26,11 +27,12 @@ class Layout:
 
     def __init__(self, cdns: int, regions: Iterable[str]) -> None:
         self.cdns = cdns
-        self.places: dict[Cell, int] = {Cell(): 0}
-        self.regions: dict[str, int] = {"": 0}
-        self.wider = array("i", [0])
+        self.sharing = Sharing()
+        self.places = self.sharing.cells
+        self.regions: dict[str, int] = {}
+        self.wider = array("i")
         self._spots: dict[str, array[int]] = {}
-        for region in regions:
+        for region in ("", *regions):
             self.place(Cell(region))
 
     def place(self, cell: Cell) -> int:
@@ -39,13 +41,14 @@ class Layout:
         if found is None:
             region = self.regions.get(cell.region)
             if region is None:
-                region = self.regions[cell.region] = len(self.places)
-                self.places[Cell(cell.region)] = region
-                self.wider.append(region)
-            found = self.places.setdefault(cell, len(self.places))
-            if found == len(self.wider):
-                self.wider.append(region)
+                region = self.regions[cell.region] = self._add(Cell(cell.region), len(self.places))
+            found = region if cell == Cell(cell.region) else self._add(cell, region)
         return found
+
+    def _add(self, cell: Cell, region: int) -> int:
+        self.sharing.add(cell)
+        self.wider.append(region)
+        return len(self.wider) - 1
 
     def spots(self, node: str, sums: Sums) -> "array[int]":
         """The spots of a node's rows, in their order."""
@@ -66,8 +69,9 @@ class Totals:
         self.regions = dict(layout.regions)
         self._values = array("d", bytes(8 * WIDTH * self.cdns * len(layout.places)))
         for name, sums in nodes.items():
-            fade = array("d", weights(now_s, sums.landmark_s))
+            fade = weights(now_s, sums.landmark_s)
             kernel.add(self._values, sums.rows, spots[name], layout.wider, self.cdns, fade)
+        self.lines = Lines(layout.sharing, self._values, self.cdns, SECONDS_AT_REST)
 
     def evidence(self, place: int) -> tuple[Evidence, ...]:
         """Of each CDN at a place."""

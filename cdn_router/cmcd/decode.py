@@ -6,6 +6,7 @@ and those that are sound count (`member_skipped`). Then every key is held to `ta
 of another type is dropped, what players are known to get wrong is taken and noted (`notes`).
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -34,8 +35,11 @@ from .tables import (
 MAX_RECORD_CHARS = 16_384
 MAX_SKIPS = 64  # attempts to find the next sound member
 NEXT_MEMBER = re.compile(r",[ \t]*(?=[a-z*][a-z0-9_.*-]*(?:[=,;]|$))")
+HALF = Decimal("0.5")
 ENCODED_COMMA = re.compile(r"%(?:3D|2C)", re.IGNORECASE)
 PARAMETER = "CMCD="
+PATH = re.compile(r"^(?:(?:[A-Za-z][A-Za-z0-9+.-]*:)?/[^?#]*\??|[^=?#\"]*\?)")  # of a URL
+QUERY = re.compile(rf"(?:[^\"]*&)?{PARAMETER}")
 # Keys of these kinds; a rate is decimal, `nrr` of version 1: with them a set is not for the kernel.
 ORDERLY = Orderly(
     (
@@ -68,16 +72,42 @@ def decode_headers(headers: Mapping[str, str], mode: Mode = Mode.REQUEST) -> Rec
 
     With any of them there the query does not count (CM-13).
     """
-    found = [value for name, value in headers.items() if name.lower() in HEADERS]
-    return decode(", ".join(filter(None, found)), mode) if found else None
+    found = _sharded(headers)
+    return None if found is None else decode(found, mode)
 
 
 def decode_query(query: str, mode: Mode = Mode.REQUEST) -> Record | None:
     """The record of a query or URL with a `CMCD` parameter, in capitals (CM-11)."""
-    for pair in query.rpartition("?")[2].partition("#")[0].split("&"):
+    found = _parameter(query)
+    return None if found is None else decode_parameter(found, mode)
+
+
+def carried(headers: Mapping[str, str], query: str) -> str | None:
+    """The set that a request carries, not URL-encoded; None when it carries none (CM-13)."""
+    found = _sharded(headers)
+    if found is not None:
+        return found
+    value = _parameter(query)
+    return None if value is None else unquote(value)
+
+
+def _sharded(headers: Mapping[str, str]) -> str | None:
+    found = [value for name, value in headers.items() if name.lower() in HEADERS]
+    return ", ".join(filter(None, found)) if found else None
+
+
+def _parameter(query: str) -> str | None:
+    for pair in PATH.sub("", query).partition("#")[0].split("&"):
         if pair.startswith(PARAMETER):
-            return _decode_parameter(pair.removeprefix(PARAMETER), mode)
+            return pair.removeprefix(PARAMETER)
     return None
+
+
+def is_query(text: str) -> bool:
+    """Whether it is a URL or a query, and not the value of its parameter: before the first `=` of
+    a value there is neither `/` nor `?`.
+    """
+    return bool(PATH.match(text) or QUERY.match(text))
 
 
 def decode_line(line: str, mode: Mode = Mode.EVENT) -> Record:
@@ -93,7 +123,8 @@ def lines(body: bytes) -> list[str]:
         raise CmcdError("encoding", "a body is UTF-8") from None
 
 
-def _decode_parameter(value: str, mode: Mode) -> Record:
+def decode_parameter(value: str, mode: Mode = Mode.REQUEST) -> Record:
+    """The record of the parameter's value, URL-encoded or as some players send it."""
     notes: list[Note] = []
     try:
         text = unquote(value, errors="strict")
@@ -248,7 +279,7 @@ def _scalar(value: Bare) -> Scalar:
 def _integer(key: Key, value: Bare, notes: list[Note]) -> int | None:
     if isinstance(value, Decimal):
         notes.append(Note("decimal", key.name))
-        value = round(value)
+        value = math.floor(value + HALF)  # as players round
     if not isinstance(value, int) or isinstance(value, bool):
         notes.append(Note("wrong_type", key.name))
         return None

@@ -7,6 +7,8 @@ from native.router.shares import REFUSED, STARTED, STAYED, URGENT
 from .face import Ask, Cell, Decision, Policy, Reason, Snapshot, Stand, Stepwise, Table
 
 Orders = dict[int, tuple[str, ...]]  # by mask and lead
+MAX_AWAITED = 1_024  # regions that nobody knows of
+STEP_CELLS = 128  # let go at a time
 HOW = {STARTED: Reason.STARTED, STAYED: Reason.STAYED, REFUSED: Reason.REFUSED}
 
 
@@ -17,6 +19,7 @@ class Chooser:
         self.policy = policy
         self.snapshot = snapshot
         self._regions: dict[str, Mapping[Cell, Table]] = {}
+        self._awaited: dict[str, None] = {}
         self._found: dict[Cell, tuple[Cell, Table, Orders]] = {}
         self._dwell_s = policy.dwell_s
         self._tail = (policy.name, policy.version, snapshot.version)
@@ -28,22 +31,36 @@ class Chooser:
         return policy is self.policy and mine.cells is snapshot.cells and same
 
     def regions(self) -> tuple[str, ...]:
-        """Those that were asked for."""
-        return tuple(self._regions)
+        """Those that were asked for, also where nothing was known yet."""
+        return (*self._regions, *self._awaited)
 
     def prepare(self, region: str) -> Iterator[None]:
         """Plan a region before it is asked for, in steps where the policy knows some."""
-        if region not in self.snapshot.sites or region in self._regions:
-            return
-        if isinstance(self.policy, Stepwise):
-            self._regions[region] = yield from self.policy.planned(region, self.snapshot)
-        else:
-            self._regions[region] = self.policy.plan(region, self.snapshot)
-        yield
+        if region not in self.snapshot.sites:
+            self._await(region)
+        elif region not in self._regions:
+            if isinstance(self.policy, Stepwise):
+                self._regions[region] = yield from self.policy.planned(region, self.snapshot)
+            else:
+                self._regions[region] = self.policy.plan(region, self.snapshot)
+            yield
+
+    def retire(self) -> Iterator[None]:
+        """Let go of all plans, in steps: others decide from now on."""
+        while self._found:
+            for _ in range(min(STEP_CELLS, len(self._found))):
+                self._found.popitem()
+            yield
+        while self._regions:
+            self._regions.popitem()
+            yield
 
     def table(self, cell: Cell) -> tuple[Cell, Table]:
         """The table that decides for a cell, and whose it is after back-off."""
-        region = cell.region if cell.region in self.snapshot.sites else ""
+        region = cell.region
+        if region not in self.snapshot.sites:
+            self._await(region)
+            region = ""
         tables = self._regions.get(region)
         if tables is None:
             tables = self._regions[region] = self.policy.plan(region, self.snapshot)
@@ -51,12 +68,23 @@ class Chooser:
             cell = Cell(region)
         return cell, tables[cell]
 
+    def _await(self, region: str) -> None:
+        """Let it be planned once somebody tells of it."""
+        if len(self._awaited) < MAX_AWAITED:
+            self._awaited[region] = None
+
     def order(self, ask: Ask, seed: int) -> Decision:
         """The decision for one ask; a cell that is not known is its region or the whole.
 
         ValueError for a current CDN that the snapshot does not have.
         """
-        asked, current, dwell_s, allowed = ask
+        order, reason, cell, table = self.pick(*ask, seed)
+        return Decision(order, reason, cell, table, *self._tail, seed)
+
+    def pick(
+        self, asked: Cell, current: int, dwell_s: float, allowed: int, seed: int
+    ) -> tuple[tuple[str, ...], Reason, Cell, Table]:
+        """Order, reason, and whose table decided: the parts of an ask and of a decision, bare."""
         found = self._found.get(asked)
         if found is None:
             cell, table = self.table(asked)
@@ -73,8 +101,7 @@ class Chooser:
         order = orders.get(key)
         if order is None:
             order = orders[key] = self._listed(table, lead, allowed)
-        name, version, picture = self._tail
-        return Decision(order, reason, cell, table, name, version, picture, seed)
+        return order, reason, cell, table
 
     def _listed(self, table: Table, lead: int, allowed: int) -> tuple[str, ...]:
         """The lead, then the others by rank: players fail over along this list (ST-17)."""

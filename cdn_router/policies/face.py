@@ -17,7 +17,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
+from msgspec import Struct
+
 from native.router.shares import Shares
+
+from .lines import NO_LINES, Lines
 
 RECENT_S = 5.0
 
@@ -104,6 +108,7 @@ class Snapshot:
     cells: Mapping[Cell, tuple[Evidence, ...]]
     sites: Mapping[str, tuple[Site, ...]]
     half_life_s: float = 60.0
+    lines: Lines = field(default=NO_LINES, compare=False)
     regions: Mapping[str, tuple[Cell, ...]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -129,7 +134,7 @@ class Reason(StrEnum):
     LAST_RESORT = "last_resort"  # nothing usable is left; the listed order is a hope
 
 
-class Candidate(NamedTuple):
+class Candidate(Struct, frozen=True, gc=False):
     """One CDN in an explanation: its score and what the score is made of, in QoE points."""
 
     cdn: str

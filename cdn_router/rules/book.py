@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from .rule import LOTS, Rule, Who
 
 MAX_KNOWN = 10_000
 
 
-class Ruling(NamedTuple):
+class Ruling(Struct, frozen=True, gc=False):
     """What holds for a session: `allowed` is a bit mask of pathways, 0 for all of them; `lead` the
     index of the pathway that weights give it, -1 for none.
     """
@@ -18,38 +21,50 @@ class Ruling(NamedTuple):
     lead: int = -1
     sticky: bool = False
     ttl_s: int | None = None
+    off: bool = False
 
 
 NONE = Ruling()
+
+
+class Entry(NamedTuple):
+    """A rule, the lots it takes, and what it says."""
+
+    lots: float
+    rule: Rule
+    ruling: Ruling
 
 
 class Book:
     """The rules of one plan over the pathways it knows."""
 
     def __init__(self, rules: Sequence[Rule], pathways: Sequence[str]) -> None:
-        self._rules = tuple(rules)
         self._pathways = tuple(pathways)
-        self._masks = [self._mask(rule) for rule in rules]
-        self._known: dict[tuple[Who, int], Ruling] = {}
+        self._entries = tuple(Entry(rule.lots(), rule, self._ruling(rule)) for rule in rules)
+        self._known: dict[Who, tuple[Entry, ...]] = {}  # whose conditions hold
+        self._ending = any(rule.off for rule in rules)
 
     def ruling(self, who: Who, lot: int) -> Ruling:
         """What holds for a session; the same for the same lot."""
-        if not self._rules:
+        if not self._entries:
             return NONE
-        key = (who, lot)
-        found = self._known.get(key)
-        if found is None:
+        met = self._known.get(who)
+        if met is None:
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
-            found = self._known[key] = self._first(who, lot)
-        return found
-
-    def _first(self, who: Who, lot: int) -> Ruling:
-        for rule, allowed in zip(self._rules, self._masks, strict=True):
-            if rule.fits(who, lot):
-                lead = self._drawn(rule, lot)
-                return Ruling(rule.name, allowed, lead, rule.sticky, rule.ttl_s)
+            met = self._known[who] = tuple(e for e in self._entries if e.rule.meets(who))
+        for lots, rule, ruling in met:
+            if lot < lots:
+                return replace(ruling, lead=self._drawn(rule, lot)) if rule.weights else ruling
         return NONE
+
+    def steers(self, who: Who, lot: int) -> bool:
+        """Whether a session is steered."""
+        return not (self._ending and self.ruling(who, lot).off)
+
+    def _ruling(self, rule: Rule) -> Ruling:
+        """Save for the lead, which goes by the session."""
+        return Ruling(rule.name, self._mask(rule), -1, rule.sticky, rule.ttl_s, rule.off)
 
     def _mask(self, rule: Rule) -> int:
         """Bits of the pathways that are left; 0 when the rule leaves none or forbids none."""

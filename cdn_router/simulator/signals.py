@@ -1,23 +1,26 @@
 """What a router would know in the simulator: snapshots, circuits, probes, the commit so far (SW-6).
 
 Circuits are the server's own code; a session tells of its segments at each tick. What this node is
-told counts at once, what its peers were told after the world's `snapshot_delay_s`; every session is
-steered by what this node knows, as one stands for all. Probes: every 30 s, three failures in a row
+told counts at once, what its peers were told after the world's `snapshot_delay_s`, and faded by so
+much, as the server's sums are (RT-15); every session is steered by what this node knows, as one
+stands for all. Probes: every 30 s, three failures in a row
 are "down" until one succeeds.
 """
 
+import math
 from array import array
 from collections import deque
 from collections.abc import Sequence
-from itertools import product
-from operator import add
+from itertools import chain, product
+from operator import add, mul
 
 from native.router.crowd import Crowd
 
 from ..cells.circuits import Circuits, Second, Seconds, Where
 from ..cells.commits import BILLED_S, percentile95
 from ..cells.state import KEPT_S
-from ..policies.face import Cdn, Cell, Evidence, Site, Snapshot, Stand
+from ..policies.face import RECENT_S, Cdn, Cell, Evidence, Site, Snapshot, Stand
+from ..policies.lines import Lines, Sharing
 from .weather import Weather
 from .world import TICK_S, World
 
@@ -40,6 +43,7 @@ class Signals:
         world = weather.world
         self._weather = weather
         self._half_life_s = half_life_s
+        self._fades_s = (half_life_s, half_life_s, RECENT_S, RECENT_S, RECENT_S, math.inf)
         count, regions = len(world.cdns), len(world.regions)
         self._circuits = Circuits()
         self._failed_probes = [0] * (regions * count)
@@ -58,6 +62,9 @@ class Signals:
             for i, cdn in enumerate(world.cdns)
         )
         self._rows = (*weather.cells, *(Cell(name) for name in world.regions), Cell())
+        self._sharing = Sharing()
+        for cell in self._rows:
+            self._sharing.add(cell)
         self._stands = (Stand.ENABLED,) * count
         self._wheres = [(name, index) for name in world.regions for index in range(count)]
         self._first = [weather.region.index(region) for region in range(regions)]  # of its cells
@@ -71,9 +78,10 @@ class Signals:
         if tick:
             self._judge(crowd, self._weather.paths[tick - 1], now_s)
             self._bill(crowd.carried())
-        _, late, _, loads = self._late[0]
+        heard_s, late, _, loads = self._late[0]
+        kept = [2.0 ** ((heard_s - now_s) / fade_s) for fade_s in self._fades_s]
         rows = [
-            Evidence(*map(add, own, peers))
+            Evidence(*map(add, own, map(mul, peers, kept)))
             for own, peers in zip(crowd.rows(OWN), late, strict=True)
         ]
         cells = {
@@ -93,8 +101,9 @@ class Signals:
             )
             for r, name in enumerate(self._weather.world.regions)
         }
-        at_ms = round(now_s * 1000)
-        return Snapshot(tick + 1, at_ms, self.cdns, self._stands, cells, sites, self._half_life_s)
+        at_ms, half_life_s = round(now_s * 1000), self._half_life_s
+        lines = Lines(self._sharing, array("d", chain.from_iterable(rows)), count)
+        return Snapshot(tick + 1, at_ms, self.cdns, self._stands, cells, sites, half_life_s, lines)
 
     def _hear(self, crowd: Crowd, now_s: float) -> None:
         """Take in what was told in the last tick: peers' word comes late."""

@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from ..errors import RequestError
 from ..policies.face import Cell
-from .world import TICK_S, CdnModel, Fault, Surge, World
+from .world import TICK_S, CdnModel, Fault, Surge, World, check
 
 SAFETY, TOP_KBPS = 0.8, 16_800.0  # SW-5
+MAX_DRIFT = 10.0  # of a path's logarithm
 
 
 class Arrival(NamedTuple):
@@ -52,11 +53,12 @@ def _links() -> dict[str, list[list[float]]]:
 
 
 def make(world: World, seed: int) -> Weather:
-    """The weather of a world under one seed; RequestError for links that are not known."""
+    """The weather of a world under one seed; RequestError as of `check`, and for unknown links."""
     if world.recorded:
         from .recorded import make as recorded
 
         return recorded(world)
+    check(world)
     cells = tuple(
         Cell(region, isp, "", device)
         for region in world.regions
@@ -113,14 +115,13 @@ def _crowd(
     world: World, cells: tuple[Cell, ...], spans: Spans, draw: Random
 ) -> tuple[tuple[Arrival, ...], ...]:
     """Who starts in each tick: those there at the start, a daily swing, surges."""
-    mean_s = world.session_minutes * 60 * math.exp(world.session_sigma**2 / 2)
     names, weights = list(world.links), list(world.links.values())
     ticks: list[tuple[Arrival, ...]] = []
     ident = 0
     for tick in range(world.ticks):
         now_s = tick * TICK_S
         level = 1 - world.swing * (0.5 + 0.5 * math.cos(2 * math.pi * tick / world.ticks))
-        expected = world.viewers * level * TICK_S / mean_s
+        expected = world.viewers * level * TICK_S / world.session_s
         starts: list[tuple[float, str | None]] = [(expected, None)]
         if tick == 0:
             starts.append((world.viewers * level, None))
@@ -163,7 +164,8 @@ def _paths(world: World, cells: tuple[Cell, ...], draw: Random) -> Iterator["arr
         now_s = tick * TICK_S
         row = array("d", bytes(8 * len(pairs)))
         for n, base in enumerate(bases):
-            drifts[n] = phi * drifts[n] + draw.gauss(0.0, sigma)
+            drift = phi * drifts[n] + draw.gauss(0.0, sigma)
+            drifts[n] = min(MAX_DRIFT, max(-MAX_DRIFT, drift))
             if chance and draw.random() < chance:
                 length_s = 60 * draw.uniform(*world.degraded_minutes)
                 spells[n] = (now_s + length_s, draw.uniform(*world.degraded_factor))

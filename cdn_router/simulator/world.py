@@ -4,6 +4,7 @@
 Source: specs routing.md SW-1..SW-9.
 """
 
+import math
 from typing import Annotated
 
 import msgspec
@@ -17,6 +18,10 @@ Positive = Annotated[float, Meta(gt=0.0, le=1e9)]
 Seconds = Annotated[float, Meta(ge=0.0, le=30 * 86_400)]
 Names = Annotated[list[Name], Meta(min_length=1, max_length=64)]
 TICK_S = 10.0  # SW-1
+MAX_CELLS = 5_000
+MAX_PATHS = 30_000_000  # by tick, cell and CDN: 240 MB
+MAX_VIEWERS = 2_000_000  # at once
+MAX_STARTS = 5_000_000
 
 
 class CdnModel(Struct, forbid_unknown_fields=True, frozen=True):
@@ -74,7 +79,7 @@ class World(Struct, forbid_unknown_fields=True, frozen=True):
     session_minutes: Positive = 25.0  # median of a lognormal
     session_sigma: Annotated[float, Meta(ge=0.0, le=3.0)] = 0.8
     swing: Fraction = 0.3  # by how much the night is below the peak
-    links: dict[Name, Positive] = msgspec.field(
+    links: Annotated[dict[Name, Positive], Meta(min_length=1, max_length=16)] = msgspec.field(
         default_factory=lambda: {"fcc_hd": 0.5, "fcc_sd": 0.1, "3g": 0.1, "4g": 0.2}
     )  # SW-4
     path_kbps: Positive = 40_000.0
@@ -98,6 +103,11 @@ class World(Struct, forbid_unknown_fields=True, frozen=True):
     def ticks(self) -> int:
         return round(self.hours * 3600 / TICK_S)
 
+    @property
+    def session_s(self) -> float:
+        """The mean length of a session."""
+        return self.session_minutes * 60 * math.exp(self.session_sigma**2 / 2)
+
 
 def parse(text: bytes) -> World:
     """A world from its JSON; RequestError says what is wrong and where."""
@@ -105,14 +115,44 @@ def parse(text: bytes) -> World:
         world = msgspec.json.decode(text, type=World)
     except msgspec.MsgspecError as error:
         raise RequestError("world_invalid", str(error)) from None
-    if world.ticks < 1:
-        raise RequestError("world_invalid", "shorter than a tick")
-    if len(world.regions) * len(world.isps) * len(world.devices) > 5_000:
-        raise RequestError("world_invalid", "at most 5,000 cells")
-    for what, names in (("CDN", [c.id for c in world.cdns]), ("region", world.regions)):
+    check(world)
+    return world
+
+
+def check(world: World) -> None:
+    """RequestError for what no schema says: names that nobody has or two have, and worlds too large
+    to be gone through.
+    """
+    known: dict[str, list[str]] = {
+        "cdn": [cdn.id for cdn in world.cdns],
+        "region": world.regions,
+        "isp": world.isps,
+        "device": world.devices,
+    }
+    for what, names in known.items():
         if len(set(names)) != len(names):
             raise RequestError("world_invalid", f"two of one name: {what}")
-    return world
+    told = [(f"$.events[{n}]", event) for n, event in enumerate(world.events)]
+    for where, each in [*told, ("$.liars", world.liars)]:
+        for what, names in known.items():
+            if (name := getattr(each, what, None)) is not None and name not in names:
+                raise RequestError(
+                    "world_invalid", f"no {what} of this name: {name} - at `{where}`"
+                )
+    cells = len(world.regions) * len(world.isps) * len(world.devices)
+    surges = sum(event.share for event in world.events if isinstance(event, Surge))
+    starts = world.viewers * (1 + surges + world.hours * 3600 / world.session_s)
+    if world.ticks < 1:
+        raise RequestError("world_invalid", "shorter than a tick")
+    sizes = (
+        (cells, MAX_CELLS, "cells (regions x isps x devices)"),
+        (world.ticks * cells * len(world.cdns), MAX_PATHS, "ticks x cells x cdns"),
+        (world.viewers * (1 + surges), MAX_VIEWERS, "viewers with all surges"),
+        (starts, MAX_STARTS, "sessions, by viewers, hours and session_minutes"),
+    )
+    for size, most, what in sizes:
+        if size > most:
+            raise RequestError("world_invalid", f"at most {most:,}: {what}")
 
 
 def schema() -> dict[str, object]:

@@ -1,21 +1,28 @@
 """The operator's endpoints over HTTP; dashboards name metrics that exist (RT-14, RT-17)."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from cdn_router.admin.routes import AdminRoutes
+from cdn_router.admin.shared import SharedPlan
 from cdn_router.errors import Forbidden
 from cdn_router.server import build, parts
 from cdn_router.settings import PathwaySettings, Settings
 from runtime.clock import SYSTEM
 from runtime.service import Part, Web
+from runtime.store import MemoryStore
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "operator-token"
@@ -29,6 +36,12 @@ PATHWAYS = [
 class Operator:
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
         self._session, self._url = session, url
+
+    @property
+    def address(self) -> tuple[str, int]:
+        parts = urlsplit(self._url)
+        assert parts.hostname and parts.port
+        return parts.hostname, parts.port
 
     async def call(self, method: str, path: str, body: object = None, **more: Any) -> Any:
         headers = more.get("headers", BEARER)
@@ -67,15 +80,49 @@ async def test_changes_need_the_operators_token(operator: Operator) -> None:
         assert status == 200
 
 
+async def test_a_token_of_any_octets_is_refused(operator: Operator) -> None:
+    reader, writer = await asyncio.open_connection(*operator.address)
+    writer.write(b"PUT /v1/plan HTTP/1.1\r\nHost: r\r\nAuthorization: Bearer \xe9\r\n\r\n")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 403 ")
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("decisions", b'{"newer":' + b"[" * 100_000 + b"]" * 100_000 + b"}", 400),
+        ("decisions", b'{"content":"\xff"}', 400),
+        ("decisions", b"", 400),
+        ("plan/dry-run", b" " * (1 << 20) + b"{}", 413),
+    ],
+)
+async def test_bodies_of_no_shape(operator: Operator, path: str, body: bytes, status: int) -> None:
+    async with aiohttp.ClientSession(headers=BEARER) as client:
+        url = "http://{}:{}".format(*operator.address)
+        async with client.post(f"{url}/v1/{path}", data=BytesIO(body)) as answer:
+            assert answer.status == status and (await answer.json())["error"] != "internal"
+
+
+def changing(peer: str, headers: dict[str, str]) -> web.Request:
+    """A change of the plan, over a connection from there."""
+    transport = Mock(**{"get_extra_info.side_effect": {"peername": (peer, 5_000)}.get})
+    return make_mocked_request("PUT", "/v1/plan", headers=BEARER | headers, transport=transport)
+
+
 @pytest.mark.parametrize("peer", ["192.0.2.1", "2001:db8::1", "", "127.0.0.1.example"])
 def test_without_a_token_only_this_machine_may_change(peer: str) -> None:
     """RT-14: a router that nobody configured is no open door on the network."""
-    routes = AdminRoutes(build(Settings()), SYSTEM, "", lambda _: None)
-    request = make_mocked_request("PUT", "/v1/plan", headers=BEARER)
-    with pytest.raises(Forbidden, match="admin_token"):
-        routes.admit(request.clone(remote=peer))
+    router = build(Settings())
+    shared = SharedPlan(router, MemoryStore(), SYSTEM, lambda _: None)
+    routes = AdminRoutes(router, SYSTEM, "", shared)
+    for told in (peer, "127.0.0.1"):
+        with pytest.raises(Forbidden, match="admin_token"):
+            routes.admit(changing(peer, {}).clone(remote=told))
     for here in ("127.0.0.1", "::1"):
-        routes.admit(request.clone(remote=here))
+        routes.admit(changing(here, {}))
+        for name in ("X-Forwarded-For", "Forwarded", "x-real-ip"):
+            with pytest.raises(Forbidden, match="admin_token"):
+                routes.admit(changing(here, {name: "127.0.0.1"}))
 
 
 async def test_a_plan_over_http(operator: Operator) -> None:

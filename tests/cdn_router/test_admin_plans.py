@@ -3,11 +3,14 @@
 import itertools
 import json
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from cdn_router import state as steering_state
 from cdn_router.admin.plan import CloneSpec, Plan, Window
+from cdn_router.admin.plans import MAX_JUMP
 from cdn_router.catalog import POLICIES
 from cdn_router.cells.state import State
 from cdn_router.core import Router
@@ -74,6 +77,19 @@ def test_only_newer_plans_hold() -> None:
     ]
 
 
+def test_a_generation_leaves_room_for_drains() -> None:
+    """What is made here can be read by every node."""
+    subject = router()
+    with pytest.raises(RequestError, match="generation"):
+        subject.apply(Plan(1 << 53), NOW_MS)
+    subject.apply(Plan(MAX_JUMP), NOW_MS)
+    for admin in (Admin.DRAINED, Admin.ENABLED):
+        subject.administer("CDN-A", admin, NOW_MS)
+    current = subject.plans.current
+    assert current.generation == MAX_JUMP + 2
+    assert msgspec.json.decode(msgspec.json.encode(current), type=Plan) == current
+
+
 def test_a_plan_ends_and_does_not_come_back() -> None:
     subject = router()
     plan = Plan(1, stands={"CDN-A": Admin.KILLED}, expires_ms=NOW_MS + 60_000)
@@ -138,11 +154,67 @@ def test_a_clone_is_offered_to_running_sessions() -> None:
     rules = (Rule("canary", weights={"CDN-C": 1}),)
     subject.apply(Plan(2, clones=(clone,), rules=rules), NOW_MS)
     assert lead(subject) == "CDN-C"
+    told = subject.poll("hls", "sid=s&_HLS_pathway=CDN-C&_HLS_throughput=1", NOW_MS)
+    assert told.session.followed and not told.issues, "a clone is a pathway as any other"
     _, choice = subject.start("s2", Viewer(), NOW_MS)
     assert subject.sessions.seen("s2", NOW_MS).order == ("CDN-A", "CDN-B"), "manifests lack it"
     assert choice.rule == "canary"
     subject.apply(Plan(3), NOW_MS)
     assert b"CLONES" not in subject.poll("hls", "sid=s", NOW_MS).body
+
+
+@pytest.mark.parametrize(
+    "wish", [{"stands": {"CDN-C": Admin.KILLED}}, {"rules": (Rule("r", never=("CDN-C",)),)}]
+)
+def test_a_clone_of_a_clone_that_is_not_wanted(wish: dict[str, Any]) -> None:
+    """ST-15: what a clone stands on is listed before it, and is not played itself."""
+    clones = (CloneSpec("CDN-A", "CDN-C", "c"), CloneSpec("CDN-C", "CDN-D", "d"))
+    subject = router()
+    subject.apply(Plan(1, clones=clones, **wish), NOW_MS)
+    answer = json.loads(subject.poll("hls", "sid=s", NOW_MS).body)
+    assert answer["PATHWAY-PRIORITY"] == ["CDN-A", "CDN-B", "CDN-D"]
+    assert [clone["ID"] for clone in answer["PATHWAY-CLONES"]] == ["CDN-C", "CDN-D"]
+
+
+def test_clones_alone_are_no_manifest() -> None:
+    """ST-5, ST-12: a start, and a session whose manifest cannot have the clone, get what stands."""
+    subject = router()
+    clones, rules = (CloneSpec("CDN-B", "CDN-C", "c"),), (Rule("r", only=("CDN-C",)),)
+    for generation, stands in enumerate(
+        [{"CDN-A": Admin.KILLED}, {"CDN-A": Admin.KILLED, "CDN-B": Admin.KILLED}], 1
+    ):
+        subject.apply(Plan(generation, clones=clones, rules=rules, stands=stands), NOW_MS)
+        session, _ = subject.start("", Viewer(), NOW_MS)
+        assert session.order == (("CDN-B",), ("CDN-A", "CDN-B"))[generation - 1]
+    former = steering_state.State("s", ("CDN-O",), 1, NOW_MS // 1000 + 60)
+    sealed = Signer(b"k" * 32).seal(former)
+    assert lead(subject, f"ss={sealed}") == "CDN-A"
+
+
+def test_variants_and_renditions_of_a_clone_may_have_uris_of_their_own() -> None:
+    """ST-16, of HLS players; what they could not resolve is refused."""
+    uris = {
+        "per_variant_uris": {"hd-1080": "https://d/hd.m3u8"},
+        "per_rendition_uris": {"a": "http://d/a"},
+    }
+    spec = {"base_id": "CDN-A", "id": "CDN-C", "host": "c", **uris}
+    subject = router()
+    subject.apply(msgspec.convert({"generation": 1, "clones": [spec]}, Plan), NOW_MS)
+    [clone] = json.loads(subject.poll("hls", "sid=s", NOW_MS).body)["PATHWAY-CLONES"]
+    assert clone["URI-REPLACEMENT"] == {
+        "HOST": "c",
+        "PER-VARIANT-URIS": {"hd-1080": "https://d/hd.m3u8"},
+        "PER-RENDITION-URIS": {"a": "http://d/a"},
+    }
+    for bad in (
+        {"hd 1": "https://d/x"},
+        {"hd": "/hd.m3u8"},
+        {"hd": 'https://d/"'},
+        {"": "http://d"},
+        {"hd\n": "https://d"},
+    ):
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert({"clones": [spec | {"per_variant_uris": bad}]}, Plan)
 
 
 def test_risk_shortens_the_ttl() -> None:

@@ -69,6 +69,17 @@ def test_rows_tell_where_and_of_which_cdn() -> None:
     assert {(row["region"], row["isp"]) for row in found[:4]} == {("SE", "AS1")}
     assert (found[4]["region"], found[4]["isp"]) == ("NO", "")
     assert rows_of([]).num_rows == 0
+    named = [
+        (b"http://a.example:80@b.example/1", ""),
+        (b"http://u:p@a.example/1", "A"),
+        (b"//a.example/1", "A"),
+        (b"https://a.example#x", "A"),
+        (b"a.example", ""),
+    ]
+    for url, cdn in named:
+        line = b'sid="s",url="%s",v=2' % url
+        both = rows_of([Frame(1, "n", each) for each in (line, b" " + line)]).to_pylist()
+        assert [row["cdn"] for row in both] == [cdn, cdn], url
 
 
 def test_the_kernel_and_the_reader_tell_the_same() -> None:

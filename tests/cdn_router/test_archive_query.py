@@ -1,6 +1,7 @@
 """`headwater router query`: conditions, times, columns, counts; questions that cannot be asked."""
 
 import asyncio
+import errno
 import json
 
 import pyarrow.dataset as ds
@@ -126,3 +127,16 @@ def test_conditions_are_bounded() -> None:
         condition(text, ["a"])
     with pytest.raises(QueryError):
         condition("a" * 1001, ["a"])
+
+
+def test_whoever_has_read_enough_may_leave(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with `| head`: that is no fault to tell of."""
+    told: list[object] = []
+
+    def echo(text: object, *, err: bool = False) -> None:
+        if not err:
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+        told.append(text)
+
+    monkeypatch.setattr(typer, "echo", echo)
+    assert asked(root)[0] == 1 and told == []

@@ -83,7 +83,7 @@ def test_a_snapshot_never_changes() -> None:
     assert snapshot.cells[Cell("NO")] == (Evidence(), Evidence())
 
 
-ROW = [1.0] * WIDTH
+ROW = array("d", [1.0] * WIDTH)
 
 
 @pytest.mark.parametrize(
@@ -96,15 +96,15 @@ ROW = [1.0] * WIDTH
         (2 * WIDTH, {1: ROW}, [1], [1], 2),
         (2 * WIDTH, {1: ROW}, [1], [-1], 2),
         (2 * WIDTH, {1: ROW[1:]}, [1], [0], 2),
-        (2 * WIDTH, {1: [*ROW[1:], 1]}, [1], [0], 2),
+        (2 * WIDTH, {1: list(ROW)}, [1], [0], 2),
+        (2 * WIDTH, {1: array("f", ROW)}, [1], [0], 2),
         (2 * WIDTH, {1: tuple(ROW)}, [1], [0], 2),
         (0, {}, [], [], 0),
     ],
 )
 def test_what_does_not_fit_together_is_refused(
-    totals: int, rows: dict[int, list[float]], spots: list[int], wider: list[int], cdns: int
+    totals: int, rows: "dict[int, array[float]]", spots: list[int], wider: list[int], cdns: int
 ) -> None:
-    fade = array("d", ROW)
     with pytest.raises(ValueError):
         block = array("d", bytes(8 * totals))
-        kernel.add(block, rows, array("i", spots), array("i", wider), cdns, fade)
+        kernel.add(block, rows, array("i", spots), array("i", wider), cdns, ROW)

@@ -163,6 +163,21 @@ async def test_refusals(
         assert answer.status == status and (await answer.json())["error"] == code
 
 
+@pytest.mark.parametrize("path", ["logs/CDN-A", "events", "cmcd"])
+async def test_a_body_that_is_not_what_its_coding_says(url: str, path: str) -> None:
+    """A refusal: with a 5xx its sender would send it again for ever (CM-31)."""
+    coded = BEARER | {"Content-Encoding": "gzip", "Content-Type": "application/cmcd"}
+    async with (
+        aiohttp.ClientSession() as client,
+        client.post(f"{url}/{path}", data=b"plain", headers=coded) as answer,
+    ):
+        assert answer.status == 400
+        assert await answer.json() == {
+            "error": "bad_body",
+            "detail": "not in its Content-Encoding",
+        }
+
+
 async def test_a_sender_has_its_rate(url: str) -> None:
     async with aiohttp.ClientSession(headers=BEARER) as client:
         for _ in range(40):

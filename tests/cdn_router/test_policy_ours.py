@@ -1,5 +1,6 @@
 """Ours, rule by rule: calm, capacity, cost, collapse, circuits, back-off (RT-2, RT-5..RT-8)."""
 
+from array import array
 from dataclasses import replace
 
 import pytest
@@ -16,9 +17,11 @@ from cdn_router.policies.face import (
     Stand,
     Table,
 )
+from cdn_router.policies.lines import Lines, Sharing
 from cdn_router.policies.ours import Headwater, last_heard
 
 HOME = Cell("R1", "I1")
+SILENT = Cell("R1", "I2", "", "tv")
 OURS = Headwater()
 
 
@@ -166,3 +169,69 @@ def test_a_little_goes_everywhere() -> None:
     table = plan(evidence(95), evidence(40))
     assert table.share[1] == pytest.approx(OURS.exploring / 2, abs=1e-3)
     assert plan(evidence(95), evidence(40), policy=replace(OURS, exploring=0.0)).share[1] < 1e-3
+
+
+def street(hit: str, recent: float, *, load_mbps: float = 10.0) -> dict[Cell, Table]:
+    """Small cells of one region, each told too little to be believed alone; those of a device sank
+    on A of late, but one of them, which has hardly been heard of.
+    """
+
+    def on_a(cell: Cell) -> Evidence:
+        heard = 0.5 if cell == SILENT else 6.0
+        fresh = recent if cell.device == hit and cell != SILENT else 90.0
+        return Evidence(200, 200 * 90, 0, heard, heard * fresh, 6)
+
+    cells = [Cell("R1", f"I{n}", "", device) for n in range(6) for device in ("tv", "phone")]
+    wide = (Evidence(4000, 4000 * 90, 0, 6, 6 * 90, 40), evidence(88, there=40))
+    known = {cell: (on_a(cell), evidence(88, there=6)) for cell in cells}
+    sites = (Site(load_mbps=load_mbps, capacity_mbps=100.0), Site(capacity_mbps=100.0))
+    cdns = (Cdn("A", 6.0), Cdn("B", 6.0))
+    known |= {Cell("R1"): wide, Cell(): wide}
+    sharing, totals = Sharing(), array("d")
+    for cell, row in known.items():
+        sharing.add(cell)
+        for each in row:
+            totals.extend(each)
+    lines = Lines(sharing, totals, 2)
+    snapshot = Snapshot(1, 0, cdns, (Stand.ENABLED,) * 2, known, {"R1": sites}, lines=lines)
+    return dict(OURS.plan("R1", snapshot))
+
+
+def test_what_befalls_a_class_of_devices_befalls_its_cells() -> None:
+    """RT-2: nobody told much, all who share the device told the same."""
+    sank = street("tv", 40)
+    assert sank[SILENT].share[1] > 0.9 and sank[SILENT].urgent[0] is Reason.BREAKER
+    other = sank[SILENT._replace(device="phone")]
+    assert other.share[0] > 0.5 and other.leave[0] == 0, "phones have nothing to flee"
+    for calm in (street("", 40), street("tv", 87), street("tv", 95)):
+        assert calm[SILENT].share[0] > 0.5 and calm[SILENT].leave[0] == 0
+    full = street("tv", 40, load_mbps=95)
+    parts = full[SILENT].candidates[0].parts
+    assert parts["qoe"] > 85, "of what sank under its load each cell speaks for itself"
+
+
+def test_no_price_buys_the_worst_quality() -> None:
+    """RT-5: what costs nothing beside what costs a fortune."""
+    table = plan(evidence(30), evidence(85), prices=(0.0, 1e5))
+    assert table.share[1] > 0.99 and table.leave[0] > 0.99
+    assert table.candidates[1].parts["price"] == pytest.approx(-OURS.thrift)
+    near = plan(evidence(84), evidence(85), prices=(0.0, 1e5))
+    assert near.share[0] > 0.9, "between near ones it decides"
+
+
+def test_where_it_is_bad_the_unknown_is_worth_a_try() -> None:
+    """RT-18: a single viewer who suffers is not held by what nobody has tried."""
+    bad = Evidence(20, 20 * 15, 0, 3, 3 * 15, 1)
+    table = plan(bad, Evidence())
+    assert table.share[1] > 0.9 and table.leave[0] > 0.5
+    good = plan(Evidence(20, 20 * 90, 0, 3, 3 * 90, 1), Evidence())
+    assert good.share[0] > 0.9 and good.leave[0] == 0
+
+
+def test_who_is_there_and_not_yet_heard_is_late_and_not_gone() -> None:
+    """RT-15: peers tell late; the same sums without anybody there are silence."""
+    gone = Evidence(300, 300 * 88, 0, 2.5, 2.5 * 40, 0)
+    silent_s, heard = last_heard(gone, 240.0)
+    assert silent_s > 5 and heard > 5
+    late = gone._replace(sessions=9.0)
+    assert last_heard(late, 240.0) == pytest.approx((0.0, 2.5), abs=0.5)

@@ -40,6 +40,23 @@ def test_every_form_of_a_line(transport: str, line: str) -> None:
     assert run("request", transport, line + "\n") == (0, [DECODED], "")
 
 
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("bs=?0,su=?1", {"bs": False, "su": True}),
+        ('br=1,nor="a.mp4?x=1&CMCD=su"', {"br": 1, "nor": "a.mp4?x=1&CMCD=su"}),
+        ('sid="a&b#c"', {"sid": "a&b#c"}),
+        ("https://a/b=c/1.m4s?x=1&CMCD=su,bs=?0#end", {"su": True, "bs": False}),
+        ("1.m4s?CMCD=su", {"su": True}),
+        ('CMCD=nor="/a?b"', {"nor": "/a?b"}),
+        ("https://a/1.m4s", {}),
+        ("/1.m4s?x=1", {}),
+    ],
+)
+def test_a_value_is_told_from_a_url(line: str, found: object) -> None:
+    assert run("request", "query", line + "\n") == (0, [found], "")
+
+
 def test_a_mode_has_its_keys() -> None:
     line = "e=t,ts=5,v=2\n"
     assert run("event", "body", line) == (0, [{"e": "t", "ts": 5, "v": 2}], "")

@@ -54,6 +54,7 @@ def noted(record: Record) -> set[str]:
         ('ot="v"', {"ot": "v"}, {"quoted_token"}),
         ("sid=abc", {"sid": "abc"}, {"bare_string"}),
         ("d=324.69", {"d": 325}, {"decimal"}),
+        ("d=324.5,bl=-0.4", {"d": 325, "bl": 0}, {"decimal"}),
         ("mtp=150", {"mtp": 150}, {"off_grid"}),
         ("sta=w,su,v=2", {"su": True, "v": 2}, {"listed_only"}),
         ("com.x-n=1", {"com.x-n": 1}, {"custom_type"}),

@@ -6,12 +6,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from cdn_router.admin.screen import Screen
 from cdn_router.core import Router, is_session_id
 from cdn_router.errors import NotFound
 from cdn_router.health import Limits, Outcome
 from cdn_router.pathways import Admin, Pathway
 from cdn_router.sessions import Viewer
 from cdn_router.state import Signer
+from cdn_router.verdict import GRACE_MS
 
 NOW_MS = 1_700_000_000_000
 PATHWAYS = [Pathway("CDN-A", "http://a", 0), Pathway("CDN-B", "http://b", 1)]
@@ -58,9 +60,13 @@ def test_a_session_is_moved_and_back_with_one_sentence_each() -> None:
     answer = manifest(subject, follow(answer) + "&_HLS_pathway=CDN-A")
     assert answer["PATHWAY-PRIORITY"] == ["CDN-B", "CDN-A"], "always two (ST-17)"
     answer = manifest(subject, follow(answer) + "&_HLS_pathway=CDN-A")
+    assert session.followed is True, "told B a moment ago (ST-40)"
+    answer = manifest(subject, follow(answer) + "&_HLS_pathway=.", NOW_MS + GRACE_MS)
+    assert session.followed is True, "before it knows a pathway it says nothing of it"
+    answer = manifest(subject, follow(answer) + "&_HLS_pathway=CDN-A", NOW_MS + GRACE_MS)
     assert session.followed is False, "told B, still plays A"
     answer = manifest(subject, follow(answer) + "&_HLS_pathway=CDN-B")
-    assert session.followed is True and session.moves == 1 and session.polls == 4
+    assert session.followed is True and session.moves == 1 and session.polls == 6
     for second in range(20, 23):
         subject.probed("CDN-A", Outcome.GOOD, 3.0, second, NOW_MS + 1000 * second)
     assert manifest(subject, follow(answer))["PATHWAY-PRIORITY"] == ["CDN-A", "CDN-B"]
@@ -68,6 +74,22 @@ def test_a_session_is_moved_and_back_with_one_sentence_each() -> None:
         ("recovered", "moved from CDN-B to CDN-A: 3 good probes in a row"),
         ("probe_failed", "moved from CDN-A to CDN-B: 3 probes failed in 2 s"),
     ]
+
+
+def test_the_last_switches_are_not_those_of_who_polled_last() -> None:
+    """RT-17."""
+    subject = router()
+    for number in range(30):
+        manifest(subject, f"sid=s{number}")
+    subject.administer("CDN-A", Admin.DRAINED, NOW_MS)
+    for number in range(30):
+        manifest(subject, f"sid=s{number}", NOW_MS + number)
+    for number in range(30):
+        manifest(subject, f"sid=s{number}", NOW_MS + 1_000)
+    shown = [each["session_id"] for each in Screen(subject).switches()]
+    assert shown == [f"s{number}" for number in range(29, 9, -1)]
+    manifest(subject, "sid=s0", NOW_MS + 2_000)
+    assert [each["session_id"] for each in Screen(subject).switches()] == shown
 
 
 def test_state_makes_nodes_interchangeable() -> None:
@@ -130,12 +152,24 @@ def test_a_session_is_never_sent_where_its_manifest_does_not_lead() -> None:
     assert manifest(subject, follow(answer))["PATHWAY-PRIORITY"] == ["CDN-B"]
 
 
+@pytest.mark.parametrize("admin", [Admin.DRAINED, Admin.KILLED])
+def test_a_session_is_told_its_own_when_others_alone_are_wanted(admin: Admin) -> None:
+    """ST-12: never only ids that its manifest lacks, which some players take for none at all."""
+    subject = router()
+    subject.administer("CDN-A", admin, NOW_MS)
+    subject.start("ses_1", Viewer(), NOW_MS)
+    subject.administer("CDN-A", Admin.ENABLED, NOW_MS)
+    subject.administer("CDN-B", admin, NOW_MS)
+    assert manifest(subject, "sid=ses_1")["PATHWAY-PRIORITY"] == ["CDN-B"]
+    assert manifest(subject, "sid=ses_2")["PATHWAY-PRIORITY"] == ["CDN-A"]
+
+
 def test_a_dash_report_is_not_taken_as_obedience() -> None:
     """ST-34."""
     subject = router()
     session, _ = subject.start("ses_1", Viewer(), NOW_MS)
     subject.poll("dash", "sid=ses_1&_DASH_pathway=CDN-A,CDN-B&_DASH_throughput=2,3", NOW_MS)
-    assert session.followed is None and session.reported == ("CDN-A", "CDN-B")
+    assert session.followed is None and session.reported == (("CDN-A", 2), ("CDN-B", 3))
     assert session.to_json(NOW_MS)["throughput_bps"] == {"CDN-A": 2, "CDN-B": 3}
 
 

@@ -4,10 +4,14 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+from msgspec.structs import replace
+from yarl import URL
 
+from cdn_router.admin.plan import CloneSpec, Plan
 from cdn_router.cmcd.notes import REFUSED
 from cdn_router.errors import Busy, RequestError, TooLarge
 from cdn_router.intake import MAX_BODY_BYTES, MAX_RECORDS, Intake
+from cdn_router.rules.rule import Rule
 from cdn_router.server import build, build_intake, parts
 from cdn_router.settings import Settings
 from runtime.service import Web
@@ -27,8 +31,62 @@ def intake() -> Intake:
     return build_intake(settings, build(settings))
 
 
+@pytest.mark.parametrize(
+    ("query", "headers", "buffer_ms"),
+    [
+        ("", {"CMCD-Session": 'sid="ses_1"', "cmcd-request": "bl=2100"}, 2_100),
+        ("?CMCD=bl%3D2100%2Csid%3D%22ses_1%22", {}, 2_100),
+        ("?x=1&CMCD=bl%3D(900%3Bv)%2Csid%3D%22ses_1%22%2Cv%3D2", {}, 900),
+        ("?CMCD=bl%3D900", {"CMCD-Session": 'sid="ses_1"', "CMCD-Request": "bl=2100"}, 2_100),
+    ],
+)
+async def test_what_a_request_carries(
+    url: str, query: str, headers: dict[str, str], buffer_ms: int
+) -> None:
+    """CM-10, CM-11, CM-13, CM-15: version 1 and 2, and headers before the query."""
+    async with aiohttp.ClientSession() as client:
+        async with client.get(URL(f"{url}/cmcd{query}", encoded=True), headers=headers) as answer:
+            assert answer.status == 204
+            assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        async with client.get(f"{url}/v1/sessions/ses_1") as answer:
+            assert (await answer.json())["quality"]["buffer_ms"] == buffer_ms
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?cmcd=bl%3D1", "?CMCD=bl%3D1%0Abl%3D2", "?CMCD=%FF", "?CMCD=(("]
+)
+async def test_what_carries_no_cmcd(url: str, query: str) -> None:
+    async with (
+        aiohttp.ClientSession() as client,
+        client.get(URL(f"{url}/cmcd{query}", encoded=True)) as answer,
+    ):
+        assert answer.status == 400 and (await answer.json())["error"] == "no_record"
+
+
 def record(session_id: str = "s", number: int = 0) -> bytes:
     return f'e=t,sid="{session_id}",sn={number},ts=5,v=2'.encode()
+
+
+def test_the_host_of_a_clone_is_a_cdn_of_its_own() -> None:
+    """CM-40: so that whoever was told a clone is seen to obey, and its stalls are nobody else's."""
+    settings = Settings()
+    router = build(settings)
+    intake = build_intake(settings, router)
+    stall = STALL.replace(b"localhost:8011", b"C.example:8443")
+    told = Plan(
+        1,
+        clones=(CloneSpec("CDN-A", "CDN-C", "c.example"),),
+        rules=(Rule("all", weights={"CDN-C": 1}),),
+    )
+    for generation, (plan, host) in enumerate([(Plan(), "unknown"), (told, "CDN-C")], 1):
+        router.apply(replace(plan, generation=generation), 0)
+        session = router.sessions.seen(f"s{generation}", 0)
+        router.poll("hls", f"sid={session.id}", 0)
+        intake.take(stall.replace(b"ses_1", session.id.encode()), "192.0.2.1", 3_000)
+        assert session.quality and session.quality.to_json()["stalls"] == {
+            host: {"count": 1, "ms": 400}
+        }
+    assert session.verdict(20_000)[:2] == (True, "segments")
 
 
 @pytest.fixture
@@ -147,3 +205,38 @@ def test_version_1_counts_too(intake: Intake) -> None:
     session = intake.guests.get("s")
     assert session is not None and session.quality is not None
     assert session.quality.buffer_ms == 700
+
+
+@pytest.mark.parametrize(("proxies", "status"), [(["127.0.0.0/8"], 204), ([], 429)])
+async def test_viewers_behind_a_listed_proxy_are_told_apart(
+    proxies: list[str], status: int
+) -> None:
+    """RT-22, CM-33: rates and networks are viewers'. What they write themselves stands left."""
+    *_, listener = parts(Settings(port=0, cmcd_per_peer=1, trusted_proxies=proxies))
+    assert isinstance(listener, Web)
+    await listener.start()
+    async with aiohttp.ClientSession() as client:
+        for viewer, expected in [("192.0.2.1", 204), ("192.0.2.1", 429), ("192.0.2.2", status)]:
+            headers = {
+                "Content-Type": "application/cmcd",
+                "X-Forwarded-For": f"198.51.100.7, {viewer}",
+            }
+            batch = b"\n".join([record()] * 8)
+            async with client.post(f"{listener.url}/cmcd", data=batch, headers=headers) as answer:
+                assert answer.status == expected, viewer
+        for told, expected in (
+            (headers, 403),
+            ({"X-Forwarded-For": "127.0.0.1"}, 403),
+            ({}, 200),
+        ):
+            plan = client.put(f"{listener.url}/v1/plan", json={"generation": 1}, headers=told)
+            async with plan as answer:
+                here = "without a token the operator is on this machine, and no proxy"
+                assert answer.status == expected, here
+    await listener.drain()
+    await listener.stop()
+
+
+def test_a_proxy_that_is_no_network() -> None:
+    with pytest.raises(ValueError, match="trusted_proxies"):
+        Settings(trusted_proxies=["proxy.example"])

@@ -8,7 +8,7 @@ from cdn_router import report
 from cdn_router.clones import Clone, check
 from cdn_router.errors import EmitError
 from cdn_router.pathways import is_pathway_id
-from cdn_router.steering import drawn, emit, jittered
+from cdn_router.steering import drawn, emit, jittered, origin
 
 DECLARED = ("A", "B")
 
@@ -66,11 +66,11 @@ def test_clone_parameters_replace_and_are_sorted() -> None:
 
 def test_jitter_is_bounded_repeatable_and_spreads() -> None:
     """ST-52: sessions that start together drift apart."""
-    seeds = [drawn(f"s{n}", poll)[1] for n in range(2000) for poll in range(2)]
+    seeds = [drawn(origin(f"s{n}"), poll)[1] for n in range(2000) for poll in range(2)]
     ttls = [jittered(100, seed) for seed in seeds]
     assert min(ttls) == 90 and max(ttls) == 110
     assert max(ttls.count(ttl) for ttl in set(ttls)) < len(ttls) / 10
-    assert drawn("s1", 3) == drawn("s1", 3) != drawn("s1", 4)
+    assert drawn(origin("s1"), 3) == drawn(origin("s1"), 3) != drawn(origin("s1"), 4)
     assert {jittered(10, seed) for seed in seeds} == {9, 10, 11}
     assert jittered(1, 0) == 1
 
@@ -82,6 +82,8 @@ def test_jitter_is_bounded_repeatable_and_spreads() -> None:
         ("_HLS_pathway=A", [("A", None)]),
         ("_DASH_pathway=A,B", [("A", None), ("B", None)]),
         ("_DASH_throughput=5", []),
+        ('_DASH_pathway="A","B"&_DASH_throughput="5,6"', [("A", 5), ("B", 6)]),
+        ('_DASH_pathway="A, B"&_DASH_throughput=5,', [("A", 5), ("B", None)]),
         ("_HLS_pathway=A&_HLS_throughput=NaN", [("A", None)]),
         ("_HLS_pathway=A&_HLS_pathway=B&_HLS_throughput=1", [("A", 1)]),
         ("_HLS_pathway=A+B&_HLS_throughput=1", []),

@@ -61,12 +61,46 @@ def test_the_schema_of_worlds_is_published() -> None:
             "devices": ["a", "b"],
         },
         {"events": [{"kind": "quake", "at_s": 1, "for_s": 1}]},
+        {"isps": ["I1", "I1"]},
+        {"links": {}},
+        {"liars": {"share": 0.5, "isp": "I9"}},
+        {"hours": 168, "isps": [f"I{n}" for n in range(60)]},
+        {"viewers": 1_000_000, "events": [{"kind": "surge", "at_s": 1, "for_s": 1, "share": 9}]},
+        {"session_minutes": 0.0001},
     ],
 )
 def test_bad_worlds_are_refused(change: dict[str, object]) -> None:
     good = json.loads(msgspec.json.encode(FAMILIES["equal"](1.0)))
     with pytest.raises(RequestError):
         parse(json.dumps(good | change).encode())
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (
+            {"kind": "fault", "factor": 0, "cdn": "CDN-Z"},
+            "no cdn of this name: CDN-Z - at `$.events[1]`",
+        ),
+        ({"kind": "fault", "factor": 0, "region": "R7"}, "no region of this name: R7"),
+        ({"kind": "fault", "factor": 0, "isp": "I7"}, "no isp of this name: I7"),
+        ({"kind": "fault", "factor": 0, "device": "car"}, "no device of this name: car"),
+        ({"kind": "surge", "share": 1, "region": "R7"}, "no region of this name: R7"),
+        ({"kind": "fault", "factor": -1}, "`$.events[1].factor`"),
+    ],
+)
+def test_a_bad_event_is_named(event: dict[str, object], said: str) -> None:
+    good = json.loads(msgspec.json.encode(FAMILIES["brown-out"](1.0)))
+    events = [good["events"][0], {"at_s": 1, "for_s": 1, **event}]
+    with pytest.raises(RequestError) as caught:
+        parse(json.dumps(good | {"events": events}).encode())
+    assert said in str(caught.value)
+
+
+def test_paths_that_wander_off_stay_numbers() -> None:
+    """A drift that forgets nothing, of as much as it may be."""
+    paths = weather.make(short("equal", drift=(1.0, 1.0), hours=3.0, viewers=5), 1).paths
+    assert all(0.0 < each < 1e12 for row in paths for each in row)
 
 
 def test_unknown_links_are_refused() -> None:

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdn_router import polls, report
-from cdn_router.front import Front, Polling
+from cdn_router.front import Front
 from cdn_router.server import parts
 from cdn_router.settings import Settings
 from runtime.service import Web
+from runtime.shortway import ShortWay
 
 HOST = b"Host: r\r\n"
 KNOWN = {"CDN-A", "alpha"}
@@ -26,17 +27,20 @@ class Wire:
         self.ended = ""
         self.heir: Heir | None = None
 
+    def get_extra_info(self, _name: str) -> None:
+        return None
+
     def write(self, data: bytes) -> None:
         self.written += data
 
     def set_protocol(self, heir: "Heir") -> None:
         self.heir = heir
 
+    def is_closing(self) -> bool:
+        return bool(self.ended)
+
     def close(self) -> None:
         self.ended = "closed"
-
-    def abort(self) -> None:
-        self.ended = "aborted"
 
 
 class Heir(asyncio.Protocol):
@@ -47,14 +51,15 @@ class Heir(asyncio.Protocol):
         self.got += data
 
 
-async def told(*chunks: bytes) -> tuple[Wire, Front]:
-    front = Front(lambda protocol, query: f"{protocol} {query}".encode(), {"A": "b"}, lambda: 0)
-    connection, wire = front.before(Heir)(), Wire()
+async def told(*chunks: bytes) -> tuple[Wire, ShortWay]:
+    reader = Front(lambda protocol, query: f"{protocol} {query}".encode(), {"A": "b"}, lambda: 0)
+    front, wire = ShortWay(reader), Wire()
+    connection = front.before(Heir)()
     connection.connection_made(wire)  # type: ignore[arg-type]
     for chunk in chunks:
         (wire.heir or connection).data_received(chunk)
-    if isinstance(connection, Polling) and wire.heir is None:
-        front.close()
+    front.close()
+    if wire.heir is None:
         connection.connection_lost(None)
     return wire, front
 
@@ -86,9 +91,8 @@ async def test_polls_in_a_row_are_answered_in_one_write() -> None:
         b"GET /steer/hls HTTP/1.1\r\n" + HOST + b"Upgrade: h2c\r\n\r\n",
         b"GET /steer/hls HTTP/1.1\r\n" + HOST + b" folded\r\n\r\n",
         b"GET /steer/hls HTTP/1.1\n" + HOST + b"\r\n",
-        b"GET /steer/hls HTTP/1.1\r\nHo",
         b"GET /steer/hls?" + b"a" * 9000 + b" HTTP/1.1\r\n" + HOST + b"\r\n",
-        b"\x16\x03\x01",
+        b"GET /other HTTP/1.1\n" + HOST.replace(b"\r", b"") + b"\n",
     ],
 )
 async def test_everything_else_is_the_servers_for_good(octets: bytes) -> None:
@@ -99,13 +103,38 @@ async def test_everything_else_is_the_servers_for_good(octets: bytes) -> None:
     assert not front.connections
 
 
-async def test_a_peer_that_takes_no_answers_is_cut() -> None:
-    front = Front(lambda *_: b"", {}, lambda: 0)
-    connection, wire = front.before(Heir)(), Wire()
+@pytest.mark.parametrize("path", [b"/steer/hls", b"/other"])
+async def test_a_head_may_come_in_pieces(path: bytes) -> None:
+    poll = b"GET " + path + b" HTTP/1.1\r\n" + HOST + b"\r\n"
+    wire, _ = await told(poll[:1], *(poll[n : n + 1] for n in range(1, len(poll))))
+    if path == b"/other":
+        assert wire.heir is not None and (wire.heir.got, wire.written) == (poll, b"")
+    else:
+        assert wire.heir is None and wire.written.count(b"200 OK") == 1
+
+
+async def test_a_fault_of_ours_is_told_and_leaves_the_connection() -> None:
+    """ST-20, ST-21: players poll again after a 500."""
+
+    def fail(*_: object) -> bytes:
+        raise KeyError("hunter2")
+
+    front, wire = ShortWay(Front(fail, {}, lambda: 0, fail)), Wire()
+    connection = front.before(Heir)()
     connection.connection_made(wire)  # type: ignore[arg-type]
-    connection.pause_writing()
-    assert wire.ended == "aborted"
+    for ask in (
+        b"GET /steer/hls HTTP/1.1\r\n" + HOST + b"\r\n",
+        b"POST /cmcd HTTP/1.1\r\nContent-Type: text/cmcd\r\nContent-Length: 1\r\n"
+        + HOST
+        + b"\r\nx",
+    ):
+        wire.written = b""
+        connection.data_received(ask)
+        assert wire.written.startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+        assert wire.written.endswith(b'\r\n\r\n{"error": "internal"}')
+    assert not wire.ended and wire.heir is None
     connection.connection_lost(None)
+    front.close()
 
 
 @given(

@@ -207,14 +207,53 @@ async def test_a_cut_node_forgets_the_others_and_finds_back(
             link.cut = True
             forgot_s = await until(http, two, lambda screen: not knows("DE")(screen))
             await viewer.poll(two)
+            plan = {"generation": 1, "policy": "headwater"}
+            async with http.put(f"{two}/v1/plan", json=plan) as answer:
+                assert answer.status == 200, "an operator reaches each side of a cut"
             await failing(one, "FR", http)
             await until(http, one, opened("FR"))
             await viewer.poll(one)
             await until(http, two, lambda screen: not knows("FR")(screen))
             link.cut = False
             back_s = await until(http, two, knows("FR"))
+            await until(http, one, lambda screen: screen["plan"]["generation"] == 1)
             await viewer.poll(two)
             print(f"\nagreed {agreed_s:.1f} s, forgot {forgot_s:.1f} s, back {back_s:.1f} s")
+    finally:
+        redis.kill()
+        redis.wait()
+
+
+@pytest.mark.twin
+async def test_two_nodes_do_not_both_accept_one_generation(tmp_path: Path) -> None:
+    """RT-14: whoever is told 200 has changed what holds; the other is told 409, and what does."""
+    socket = tmp_path / "r.sock"
+    command = [needs("redis-server"), "--port", "0", "--unixsocket", str(socket), "--save", ""]
+    redis = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
+    try:
+        async with (
+            asyncio.timeout(120),
+            aiohttp.ClientSession() as http,
+            node(RedisStore(f"unix://{socket}", timeout_ms=30_000), clock=Clock()) as one,
+            node(RedisStore(f"unix://{socket}", timeout_ms=30_000), clock=Clock()) as two,
+        ):
+
+            async def put(url: str, generation: int) -> int:
+                plan = {"generation": generation, "policy": "headwater", "note": url}
+                async with http.put(f"{url}/v1/plan", json=plan) as answer:
+                    return answer.status
+
+            async def note(url: str) -> str:
+                async with http.get(f"{url}/v1/plan") as answer:
+                    return str((await answer.json())["current"]["note"])
+
+            assert await put(one, 1) == 200
+            await until(http, two, lambda screen: screen["plan"]["generation"] == 1)
+            for generation in range(2, 21):
+                told = await asyncio.gather(put(one, generation), put(two, generation))
+                assert sorted(told) == [200, 409], generation
+                winner = one if told[0] == 200 else two
+                assert [await note(one), await note(two)] == [winner, winner]
     finally:
         redis.kill()
         redis.wait()
