@@ -2,17 +2,19 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api.content_tokens import CatSigner
-from control_api.idempotency import Answer, Claim
+from control_api.flags import Flags
+from control_api.idempotency import Claim
 from control_api.issuer import Issuer, Passwords
 from control_api.playback import Playback
 from control_api.settings import Settings
+from runtime.plain import Answer
 from runtime.sql import Database
 from runtime.store import Store
 
@@ -32,10 +34,10 @@ class Services:
     secret: bytes = field(repr=False)
     store: Store
     token_signer: CatSigner | None = None
+    flags: Flags = field(default_factory=Flags)
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Generic[Body]):
+class Call(NamedTuple, Generic[Body]):
     """One request, checked: `caller` if the route has a scope, `query` and `body` of its types.
 
     `headers` are the request's own, whatever their case; `address` is the client's (CTL-10);
@@ -48,8 +50,8 @@ class Call(Generic[Body]):
     path: Mapping[str, str]
     query: Any
     body: Body
-    headers: Mapping[str, str] = field(default_factory=dict)
-    address: str = ""
+    headers: Mapping[str, str]
+    address: str
     claim: Claim | None = None
 
     async def settle(self, connection: AsyncConnection, reply: "Reply", status: int) -> None:

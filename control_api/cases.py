@@ -3,9 +3,10 @@
 Rules of the file
 1. Facts are kept, not verdicts: the rules run at every question, so an allow never outlives its
    window, its entitlement or a blackout.
-2. A copy serves `FRESH_MS` without a word to anybody; until `kept_ms` as long as the account's
-   version in the store is the one it was read under; after that only while the database does not
-   answer, for `STALE_MS`.
+2. A copy serves for `kept_ms`, as long as the account's recent version (`control_api.versions`) is
+   the one it was read under; after that only while the database does not answer, for `STALE_MS`.
+   Where operators opened what is free, an account without a copy is judged like one that bought
+   nothing, if the terms are no older.
 3. `changed` moves an account's version and tells every process, which forgets its copies.
 4. A miss is one statement about the account. What is so whoever asks, a target's terms, is kept
    apart: another account's question about it reads only what is the account's. A copy is as old as
@@ -26,6 +27,7 @@ from control_api import events, household, rights
 from control_api.guarded import Shelf
 from control_api.problems import Problem
 from control_api.sessions import Clockwork
+from control_api.versions import UNKNOWN, Versions, key
 from runtime import logs, metrics
 from runtime.flight import SingleFlight
 from runtime.sql import Database, SqlError
@@ -36,8 +38,8 @@ ASKED = metrics.counter("control_access", "CheckAccess by where its facts came f
 CHANNEL = "access"
 EVERYTHING = "*"  # the subject of a change that may concern any title or channel
 DOMAINS = ("entitlement", "account", "device", "catalog", "rights", "blackout")
-FRESH_MS = 2_000
 STALE_MS = 900_000
+STRANGER = household.Household("active", 1, 1, 0, (), ())
 MAX_KEPT = 50_000
 MAX_TERMS = 20_000
 MAX_EPOCHS = 200_000
@@ -47,7 +49,7 @@ Question = tuple[str, str, rights.Kind, str]  # account, device, kind and id of 
 
 
 class Found(NamedTuple):
-    """`in_use` counts the account's streams as of the facts; `source`: cache, sql or stale."""
+    """`in_use` counts the account's streams as of the facts; `source`: cache, sql, stale, open."""
 
     case: rights.Case
     in_use: int
@@ -58,7 +60,6 @@ class Found(NamedTuple):
 class _Copy:
     case: rights.Case | None
     read_ms: int
-    checked_ms: int
     version: bytes
     epoch: int
     in_use: int
@@ -77,6 +78,7 @@ class Cases:
     def __init__(self, database: Database, shelf: Shelf, times: Clockwork, *, kept_ms: int) -> None:
         self._database = database
         self._shelf = shelf
+        self._versions = Versions(shelf)
         self._times = times
         self._kept_ms = kept_ms
         self._copies: OrderedDict[Question, _Copy] = OrderedDict()
@@ -86,6 +88,7 @@ class Cases:
         self._swept = 0
         self._forgotten = 0
         self._flight: SingleFlight[Question, _Copy] = SingleFlight()
+        self.opens: Callable[[], bool] = lambda: False  # free titles to whom nothing is known of
 
     def epoch(self, *subjects: str) -> int:
         """Which change was the last to be told of them, accounts or what is played; of none, of
@@ -117,12 +120,7 @@ class Cases:
     async def _holds(self, copy: _Copy, question: Question, now_ms: int) -> bool:
         if now_ms - copy.read_ms >= self._kept_ms or not self._current(copy, question):
             return False
-        if now_ms - copy.checked_ms < min(FRESH_MS, self._kept_ms):
-            return True
-        if await self._version(question[0]) != copy.version:
-            return False
-        copy.checked_ms = now_ms
-        return True
+        return await self._versions.recent(question[0], now_ms) == copy.version
 
     def _current(self, copy: _Copy, question: Question) -> bool:
         account_id, _, _, target_id = question
@@ -130,13 +128,6 @@ class Cases:
         return self._holds_since(
             copy.epoch, account_id, target_id, target.channel_id if target else ""
         )
-
-    async def _version(self, account_id: str) -> bytes:
-        """Of the account's access; empty: never changed; `?`: unknown, as good as changed."""
-        try:
-            return await self._shelf.ask(lambda store: store.get(key(account_id))) or b""
-        except StoreError:
-            return b"?"
 
     async def _read(self, question: Question, old: _Copy | None, now_ms: int) -> tuple[_Copy, str]:
         told = self._told
@@ -146,17 +137,33 @@ class Cases:
                 copy = await self._flight.do(question, lambda: self._load(question, now_ms))
             return copy, "sql"
         except SqlError as error:
-            if old is None or now_ms - old.read_ms > STALE_MS:
+            if old is not None and self._lasts(old, question, now_ms):
+                log.warning("stale_rights", error=str(error))
+                return old, "stale"
+            stranger = self._stranger(question, now_ms) if self.opens() else None
+            if stranger is None:
                 raise
-            if not self._current(old, question):
-                raise
-            log.warning("stale_rights", error=str(error))
-            return old, "stale"
+            log.warning("open_rights", error=str(error))
+            return stranger, "open"
+
+    def _lasts(self, copy: _Copy, question: Question, now_ms: int) -> bool:
+        """Is it good while the database does not answer?"""
+        return now_ms - copy.read_ms <= STALE_MS and self._current(copy, question)
+
+    def _stranger(self, question: Question, now_ms: int) -> _Copy | None:
+        """The question as an account would ask it that bought nothing, if the terms are known."""
+        account_id, device_id, kind, target_id = question
+        known = self._terms.get((kind, target_id))
+        if known is None:
+            return None
+        case = rights.case(STRANGER, account_id, device_id, kind, known.terms)
+        copy = _Copy(case, known.read_ms, UNKNOWN, known.epoch, 0)
+        return copy if self._lasts(copy, question, now_ms) else None
 
     async def _load(self, question: Question, now_ms: int) -> _Copy:
         account_id, device_id, kind, target_id = question
         epoch = self._told
-        version = await self._version(account_id) if self._kept_ms else b"?"
+        version = await self._versions.recent(account_id, now_ms) if self._kept_ms else UNKNOWN
         known = await self._terms_of(kind, target_id, now_ms)
         bought, unseen_ms = rights.bought(kind, target_id), 1_000 * self._times.ttl_s
         owner = await household.ask(self._database, account_id, bought, now_ms - unseen_ms)
@@ -164,7 +171,7 @@ class Cases:
         if owner is not None:
             case = rights.case(owner, account_id, device_id, kind, known.terms)
             in_use = owner.in_use
-        copy = _Copy(case, known.read_ms, now_ms, version, epoch, in_use)
+        copy = _Copy(case, known.read_ms, version, epoch, in_use)
         self._copies[question] = copy
         self._copies.move_to_end(question)
         if len(self._copies) > MAX_KEPT:
@@ -196,6 +203,7 @@ class Cases:
             self._swept = self._told
             return
         self._epochs[subject] = self._told
+        self._versions.forget(subject)
         if len(self._epochs) > MAX_EPOCHS:
             self._copies.clear()
             self._terms.clear()
@@ -225,8 +233,3 @@ class Cases:
                         self.forget(subject.decode())
             except StoreError:
                 await sleep(PAUSE_S)
-
-
-def key(account_id: str) -> str:
-    """The account's access version (CTL-22)."""
-    return f"{{a:{account_id}}}:v"

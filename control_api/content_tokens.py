@@ -19,10 +19,16 @@ class Signer(Protocol):
     """Makes playback tokens; raises when it cannot."""
 
     def sign(
-        self, origin_path: str, cti: bytes, now_s: int, expires_s: int, bound: Span | None = None
+        self,
+        origin_path: str,
+        cti: bytes,
+        now_s: int,
+        expires_s: int,
+        bound: Span | None = None,
+        country: str | None = None,
     ) -> str:
         """A token for everything below `origin_path`, or for a time range of it, valid in
-        [now_s, expires_s).
+        [now_s, expires_s), for viewers in this country where one is named.
         """
 
 
@@ -57,8 +63,19 @@ class CatSigner:
         self._live_back_s = live_back_s
         self._key = keys.signer()
 
+    @property
+    def kid(self) -> str:
+        """Of the key that signs."""
+        return self._key.kid
+
     def sign(
-        self, origin_path: str, cti: bytes, now_s: int, expires_s: int, bound: Span | None = None
+        self,
+        origin_path: str,
+        cti: bytes,
+        now_s: int,
+        expires_s: int,
+        bound: Span | None = None,
+        country: str | None = None,
     ) -> str:
         if bound is None and self._live_back_s is not None and origin_path.startswith(LIVE):
             bound = spans.live(now_s, expires_s, self._live_back_s)
@@ -71,6 +88,8 @@ class CatSigner:
             "catu": self._opens(origin_path, bound),
             "catm": METHODS,
         }
+        if country is not None:
+            claims["catgeoiso3166"] = [country]
         return cat.issue(claims, self._key)
 
     def _opens(self, origin_path: str, bound: Span | None) -> dict[str, dict[str, object]]:

@@ -50,6 +50,7 @@ class Allowed:
     offline: bool
     ads: str
     spends: str | None = None  # the entitlement whose use a new session counts against (CTL-82)
+    country: str | None = None  # where alone it is allowed; None: everywhere (CTL-112)
 
 
 def check(facts: Facts, ask: Ask) -> Allowed | Denied:
@@ -185,18 +186,21 @@ def _licence(facts: Facts, ask: Ask, rule: str) -> Allowed | Denied:
     ]
     if not ways:
         return _not_entitled(facts, ask, rule, windows, live)
-    window, grant = min(ways, key=lambda way: (LICENCES.index(way[0].licence), -_end(*way)))
+    window, grant = min(
+        ways, key=lambda way: (LICENCES.index(way[0].licence), -_end(ask.now_ms, *way))
+    )
     opened = [way[0] for way in ways]
     heights = [w.max_height for w in opened]
     return Allowed(
         via=window.licence if grant is None else grant.package_id or "purchase",
         licence=window.licence,
-        expires_ms=max(_end(*way) for way in ways),
+        expires_ms=max(_end(ask.now_ms, *way) for way in ways),
         max_height=None if None in heights else max(h for h in heights if h is not None),
         hdcp=min(w.hdcp or "" for w in opened) or None,
         offline=any(w.offline for w in opened),
         ads="required" if window.licence == "avod" else "none",
         spends=grant.id if grant and grant.package_id is None else None,
+        country=None if any(w.territory == EVERYWHERE for w in opened) else ask.country,
     )
 
 
@@ -234,9 +238,9 @@ def _spent(grant: Grant, now_ms: int) -> str | None:
     return None
 
 
-def _end(window: Window, grant: Grant | None) -> int:
-    ends = (grant.end_ms, grant.viewing_end_ms()) if grant else ()
-    return min([window.end_ms, *(end for end in ends if end is not None)])
+def _end(now_ms: int, window: Window, grant: Grant | None) -> int:
+    until_ms = grant.until_ms(now_ms) if grant else None
+    return window.end_ms if until_ms is None else min(window.end_ms, until_ms)
 
 
 def _not_entitled(

@@ -19,7 +19,7 @@ def unchanged(call: Call[Any], version: int) -> None:
     asked = call.headers.get("If-Match")
     if asked is None:
         raise Problem("precondition_required")
-    if tag(version) not in [each.strip() for each in asked.split(",")]:
+    if {tag(version), "*"}.isdisjoint(each.strip() for each in asked.split(",")):
         raise Problem("precondition_failed", version=version)
 
 

@@ -50,8 +50,17 @@ class Grant:
     viewing_s: int | None = None
 
     def live_at(self, now_ms: int) -> bool:
+        """A rental begins before its end; what began in time may be seen to the end (CTL-81)."""
+        began, viewing_end_ms = self.start_ms <= now_ms, self.viewing_end_ms()
         ended = self.end_ms is not None and now_ms >= self.end_ms
-        return self.state in LIVE_STATES and self.start_ms <= now_ms and not ended
+        seen = viewing_end_ms is not None and now_ms < viewing_end_ms
+        return self.state in LIVE_STATES and began and (seen or not ended)
+
+    def until_ms(self, now_ms: int) -> int | None:
+        """When what is played from now on has to end; None: never."""
+        if self.viewing_s is None:
+            return self.end_ms
+        return self.viewing_end_ms() or now_ms + 1_000 * self.viewing_s
 
     def viewing_end_ms(self) -> int | None:
         """When the viewing window of a rental that was started closes (CTL-81)."""

@@ -19,9 +19,8 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import (
@@ -45,6 +44,7 @@ from control_api.schema import metadata
 from control_api.times import now_ms
 from control_api.webhooks.vault import Vault
 from runtime import logs, metrics
+from runtime.plain import Answer
 from runtime.sql import Database, SqlError
 
 log = logs.get("control")
@@ -75,15 +75,6 @@ idempotency_key = Table(
     Index(None, "expires_ms"),
 )
 row = idempotency_key.c
-
-
-class Answer(NamedTuple):
-    """What was answered: a status, the headers that the operation set, the body's bytes."""
-
-    status: int
-    media_type: str
-    headers: Mapping[str, str]
-    body: bytes
 
 
 def read_key(text: str | None) -> str | None:

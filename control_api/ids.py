@@ -11,6 +11,7 @@ import time
 PREFIXES = {
     "channel": "ch_",
     "content": "cnt_",
+    "collection": "col_",
     "account": "acc_",
     "device": "dev_",
     "session": "ses_",
@@ -34,6 +35,7 @@ PREFIXES = {
     "dead": "dlq_",
     "endpoint": "whk_",
     "delivery": "whd_",
+    "job": "job_",
 }
 PATTERN = r"^[A-Za-z0-9_.:-]{1,64}$"
 VALID = re.compile(PATTERN)

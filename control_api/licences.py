@@ -23,6 +23,7 @@ from control_api.playback import Playback
 from control_api.problems import Problem
 from control_api.schema import playback_session
 from control_api.times import now_ms
+from runtime.asking import within
 from runtime.flight import SingleFlight
 from runtime.sql import Database, SqlError
 
@@ -145,7 +146,7 @@ class Gate:
             row = (await connection.execute(query)).first()
             if row is None:
                 return Standing("no_session", reason="session_not_found", read_ms=now)
-            in_use = await sessions.count(connection, row.account_id, self._times, now)
+            in_use = await sessions.count(within(connection), row.account_id, self._times, now)
         known = Standing("ok", row.id, row.device_id, read_ms=now)
         unseen_ms = now - row.last_seen_ms
         if row.ended_ms is not None or unseen_ms >= 1_000 * self._times.ttl_s:

@@ -10,11 +10,10 @@ from hashlib import blake2s
 from math import ceil
 from typing import Any
 
-from control_api import client_address
 from control_api.guarded import Shelf
 from control_api.problems import Problem
 from control_api.settings import Limits
-from runtime import logs, metrics
+from runtime import client_address, logs, metrics
 from runtime.store import MemoryStore, StoreError
 
 log = logs.get("control")
@@ -44,8 +43,14 @@ def rules(limits: Limits) -> Mapping[str, Rule]:
         "login_address": Rule(
             limits.login_address_per_min, 60_000, limits.login_address_per_min, _address
         ),
+        "user_code": Rule(  # RFC 8628 section 5.1
+            limits.user_code_per_min, 60_000, limits.user_code_per_min, _asker
+        ),
         "search": Rule(limits.search_per_s, 1_000, 2 * limits.search_per_s, _asker),
         "guide": Rule(limits.guide_per_s, 1_000, 2 * limits.guide_per_s, _asker, local=True),
+        "guide_file": Rule(
+            limits.guide_file_per_min, 60_000, limits.guide_file_per_min, _asker, local=True
+        ),
         "start": Rule(limits.start_per_s, 1_000, 4 * limits.start_per_s, _asker),
         "key": Rule(limits.key_per_s, 1_000, 2 * limits.key_per_s, _asker),
         "account": Rule(limits.account_per_s, 1_000, 2 * limits.account_per_s, _asker),
@@ -67,12 +72,13 @@ class Limiter:
         """Count a request; raises what it is answered with beyond a limit."""
         for name in names:
             rule = self._rules[name]
-            key = _key(name, rule.by(call))
+            subject = rule.by(call)
             shape = {"limit": rule.limit, "period_ms": rule.period_ms, "burst": rule.burst}
             try:
                 if rule.local:
-                    word = await self._alone.gcra(key, **shape)
+                    word = await self._alone.gcra(f"{name} {subject}", **shape)
                 else:
+                    key = _key(name, subject)
                     word = await self._shelf.ask(
                         lambda store, key=key, shape=shape: store.gcra(key, **shape)  # type: ignore[misc]
                     )

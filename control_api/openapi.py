@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 
 from control_api import idempotency, ids, problems, types
-from control_api.route import EVENT_STREAM, Route
+from control_api.route import JSON, Route
 
 API_VERSION = "1.0.0"
 REF = "#/components/schemas/{name}"
 SIGNED_IN = ("unauthenticated", "forbidden_scope")
 IDEMPOTENT = ("invalid", "idempotency_running", "idempotency_mismatch")
-WITH_BODY = ("invalid", "too_large", "unsupported_media_type")
+WITH_BODY = ("invalid", "too_slow", "too_large", "unsupported_media_type")
 
 
 def document(routes: Sequence[Route], server_url: str) -> dict[str, Any]:
@@ -101,8 +101,8 @@ def _responses(route: Route, named: dict[Any, Any]) -> dict[str, Any]:
     success: dict[str, Any] = {"description": "Done"}
     if route.answer is not None:
         success["content"] = {route.produces: {"schema": named[route.answer]}}
-    elif route.produces == EVENT_STREAM:
-        success["content"] = {EVENT_STREAM: {"schema": {"type": "string"}}}
+    elif route.produces != JSON:
+        success["content"] = {route.produces: {"schema": {"type": "string"}}}
     responses = {str(status): success for status in (route.status, *route.also)}
     if route.cache_s is not None:
         responses["304"] = {"description": "Not modified"}
@@ -125,6 +125,7 @@ def _codes(route: Route) -> Sequence[str]:
     codes += ("rate_limited",) if route.scope is not None or route.limited else ()
     codes += IDEMPOTENT if route.idempotent else ()
     codes += ("idempotency_required",) if route.keyed else ()
+    codes += ("switched_off",) if route.flag is not None else ()
     return list(dict.fromkeys(codes))
 
 

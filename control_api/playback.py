@@ -1,7 +1,8 @@
 """Playback start, heartbeat and stop: what a player needs, from entitlement to manifest URL.
 
-Start (CTL-100): CheckAccess, then admission, then router decision and token side by side, then the
-URLs. Every allow and every deny is one line in the log with its reason (CTL-114).
+Start (CTL-100): CheckAccess, then admission and token, then router decision, row and resume point
+side by side, then the URLs. Every allow and every deny is one line in the log with its reason
+(CTL-114).
 """
 
 import asyncio
@@ -10,7 +11,8 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from control_api import addresses, ids, key_systems, rights, sessions, types
+from control_api import addresses, ids, key_systems, refusals, rights, sessions, types
+from control_api.arrivals import Arrival
 from control_api.cases import Cases
 from control_api.content_tokens import CTI_BYTES, Signer, native_signers
 from control_api.entitlement import Allowed, Denied
@@ -20,13 +22,15 @@ from control_api.judge import Cleared, Judge
 from control_api.ledger import Ledger
 from control_api.problems import Problem
 from control_api.qoe import Quality
+from control_api.refusals import Refused
 from control_api.routerclient import Decision, Question, Router
 from control_api.settings import Settings
 from control_api.slots import Slot
-from control_api.streams import Arrival, Known, Streams
+from control_api.streams import Known, Streams
 from control_api.times import utc
 from control_api.viewers.resume import Resume
 from runtime import logs, tracing
+from runtime.abreast import abreast
 from runtime.sql import Database, SqlError
 from runtime.store import MemoryStore, Store
 
@@ -96,6 +100,11 @@ class Playback:
                 return await self._start(caller, body, BODY_PROFILES[profile], now_ms)
         except TimeoutError:
             raise Problem("unavailable", headers={"Retry-After": "1"}) from None
+        except Problem as problem:
+            device_class = body.device.device_class or BODY_PROFILES[profile]
+            refused = Refused(caller.account_id, body, device_class, problem)
+            await refusals.tell(self._database, self.shelf, refused, now_ms)
+            raise
 
     async def _start(
         self,
@@ -122,40 +131,39 @@ class Playback:
         )
         session_id = newcomer.id
         arrival = Arrival(
-            newcomer, body.device, cleared.device_class, cleared.device_known, cleared.title
+            newcomer,
+            body.device,
+            cleared.device_class,
+            cleared.device_known,
+            cleared.title,
+            open=cleared.found.source == "open",
         )
         counted = await self.streams.admit(arrival, body.terminate, now_ms)
         with logs.bound(session_id=session_id):
             try:
-                async with asyncio.TaskGroup() as group:
-                    recorded = group.create_task(
-                        self.streams.record(arrival, body.terminate, counted, now_ms)
-                    )
-                    placed = group.create_task(self._resume.position_ms(caller, body))
-                    decided = group.create_task(self._decide(cti, caller.country, cleared))
-                    signed = group.create_task(
-                        self._token(
-                            cleared.target, cti, cleared.allowed.expires_ms, now_ms, cleared.slot
-                        )
-                    )
-            except BaseExceptionGroup as failed:
-                await self.streams.withdraw(caller.account_id, session_id, now_ms)
-                raise failed.exceptions[0] from None
+                token, expires_ms = self._token(
+                    cleared.target, cti, cleared.allowed, now_ms, cleared.slot
+                )
+                recorded = asyncio.create_task(
+                    self.streams.record(arrival, body.terminate, counted, now_ms)
+                )
+                placed = asyncio.create_task(self._resume.position_ms(caller, body))
+                decided = asyncio.create_task(self._decide(cti, caller.country, cleared))
+                await abreast(recorded, placed, decided)
+                if newcomer.spends is not None:
+                    await self.cases.changed(caller.account_id)
+                elif not (cleared.device_known or arrival.open):
+                    # others hear of it as `device.registered`
+                    self.cases.forget(caller.account_id)
+                known = await self.streams.known(caller.account_id, session_id)
             except BaseException:
-                await self.streams.withdraw(caller.account_id, session_id, now_ms)
+                await self.streams.withdraw(newcomer, now_ms)
                 raise
-            if newcomer.spends is not None or not cleared.device_known:
-                await self.cases.changed(caller.account_id)
-            known = await self.streams.known(caller.account_id, session_id)
             known.watched_id = cleared.target.id
             known.channel_id = cleared.target.channel_id
             known.until_ms = cleared.allowed.expires_ms
             known.reviewed = looked
-            in_use, decision, (token, expires_ms) = (
-                recorded.result(),
-                decided.result(),
-                signed.result(),
-            )
+            in_use, decision = recorded.result(), decided.result()
             log.info(
                 "playback_started",
                 account=caller.account_id,
@@ -201,7 +209,8 @@ class Playback:
         commands: list[types.RenewToken | types.Stop] = []
         try:
             known = await self.streams.known(caller.account_id, session_id)
-            known.country = caller.country
+            if known.country != caller.country:
+                known.country, known.reviewed, known.renewed_ms = caller.country, -1, None
             self.quality.note(known.cti, told, now_ms)
             commands += await self._reviewed(session_id, known, now_ms)
         except SqlError as error:
@@ -212,7 +221,8 @@ class Playback:
 
     async def stop(self, caller: Caller, session_id: str, now_ms: int) -> None:
         """Ends a session and frees its slot at once; twice is as good as once (CTL-109)."""
-        await self.streams.end(caller.account_id, session_id, "stopped", now_ms)
+        if await self.streams.end(caller.account_id, session_id, "stopped", now_ms):
+            await self._resume.leave(session_id, now_ms)
 
     async def review(self, row: Any, now_ms: int) -> tuple[rights.Case, Allowed | Denied]:
         """CheckAccess again, for a session that runs."""
@@ -229,22 +239,22 @@ class Playback:
         decision = await self._router.decide(question, timeout_s)
         return addresses.judging(self._settings, decision) if cleared.slot else decision
 
-    async def _token(
+    def _token(
         self,
         target: rights.Target,
         cti: bytes,
-        access_ends_ms: int,
+        allowed: Allowed,
         now_ms: int,
         slot: Slot | None,
     ) -> tuple[str, int]:
         """A token and its end: after `content_token_s`, or when access ends (CTL-112)."""
         bound = slot.span if slot else None
-        expires_s = min(now_ms // 1_000 + self._settings.content_token_s, access_ends_ms // 1_000)
+        country = allowed.country if self._settings.names_country else None
+        now_s = now_ms // 1_000
+        expires_s = min(now_s + self._settings.content_token_s, allowed.expires_ms // 1_000)
         try:
             with tracing.span("token.issue"):
-                token = self._signer.sign(
-                    target.origin_path, cti, now_ms // 1_000, expires_s, bound
-                )
+                token = self._signer.sign(target.origin_path, cti, now_s, expires_s, bound, country)
         except Exception as error:
             log.error("token_failed", error=type(error).__name__)
             raise Problem("token_unavailable", headers={"Retry-After": "1"}) from None
@@ -279,9 +289,7 @@ class Playback:
         known.until_ms = verdict.expires_ms
         if not due:
             return ()
-        token, expires_ms = await self._token(
-            target, bytes.fromhex(known.cti), verdict.expires_ms, now_ms, slot
-        )
+        token, expires_ms = self._token(target, bytes.fromhex(known.cti), verdict, now_ms, slot)
         known.renewed_ms = now_ms
         return (types.RenewToken(token, utc(expires_ms)),)
 

@@ -19,6 +19,10 @@ TABLE: Mapping[str, Kind] = {
     "invalid":                 Kind(400, "The request is not understood"),              # CTL-4
     "bad_cursor":              Kind(400, "The cursor is not of this list"),             # CTL-6
     "idempotency_required":    Kind(400, "Idempotency-Key is needed"),                  # CTL-156
+    "authorization_pending":   Kind(400, "Nobody has allowed the device yet"),          # CTL-161
+    "slow_down":               Kind(400, "The device asks too often"),                  # CTL-161
+    "expired_token":           Kind(400, "The device's code is good no more"),          # CTL-161
+    "access_denied":           Kind(400, "The device was refused"),                     # CTL-161
     "unauthenticated":         Kind(401, "Sign in first"),                              # CTL-70
     "bad_credentials":         Kind(401, "Unknown user or wrong password"),             # CTL-161
     "bad_signature":           Kind(401, "The message is not signed as agreed"),        # CTL-155
@@ -48,6 +52,7 @@ TABLE: Mapping[str, Kind] = {
     "rule_not_found":          Kind(404, "No such rule"),                               # CTL-8
     "profile_not_found":       Kind(404, "No such profile"),                            # CTL-8
     "method_not_allowed":      Kind(405, "The method is not allowed here"),             # CTL-4
+    "too_slow":                Kind(408, "The body came too slowly"),                   # CTL-188
     "bad_state":               Kind(409, "Not possible in this state"),                 # CTL-120
     "in_use":                  Kind(409, "Something else depends on it"),               # CTL-31
     "exists":                  Kind(409, "There is one already"),                       # CTL-8
@@ -75,6 +80,7 @@ TABLE: Mapping[str, Kind] = {
     "internal":                Kind(500, "The server failed"),                          # CTL-5
     "entitlement_unavailable": Kind(503, "Rights cannot be checked now"),               # CTL-84
     "token_unavailable":       Kind(503, "Playback tokens cannot be made now"),         # CTL-188
+    "switched_off":            Kind(503, "Switched off for now"),                       # section 12
     "unavailable":             Kind(503, "The service cannot answer now"),              # CTL-188
 }
 # fmt: on

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from control_api import types
+from control_api.loops import beat_s
 from control_api.settings import Pathway
 from runtime import logs, metrics
 from runtime.fetch import Fetcher, FetchError
@@ -96,5 +97,5 @@ async def forward(
 ) -> None:
     """Batch after batch, for ever."""
     while True:
-        await sleep(EVERY_S)
+        await sleep(beat_s(EVERY_S))
         await send(quality, fetcher, url)

@@ -1,7 +1,7 @@
 """Reads the facts that CheckAccess judges (entitlement.py) from the database."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -25,10 +25,10 @@ from control_api.schema import (
     rights_window,
 )
 from control_api.terms.tables import blackout
+from runtime.asking import Ask, within
 
 AHEAD_MS = 86_400_000  # how far programmes are read for the ages they ask for
 Kind = Literal["content", "channel", "recording"]
-Ask = Callable[[Select[Any], Mapping[str, Any]], Awaitable[Sequence[Any]]]  # as `Database.ask`
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +108,6 @@ def case(owner: Household, account_id: str, device_id: str, kind: Kind, terms: T
         ages=terms.ages,
     )
     return Case(facts, target, owner.max_streams)
-
-
-def within(connection: AsyncConnection) -> Ask:
-    """Statements asked in a transaction."""
-
-    async def ask(statement: Select[Any], values: Mapping[str, Any]) -> Sequence[Any]:
-        rows: Sequence[Any] = (await connection.execute(statement, values)).all()
-        return rows
-
-    return ask
 
 
 async def find_terms(ask: Ask, kind: Kind, target_id: str, now_ms: int) -> Terms:

@@ -20,7 +20,7 @@ EVENT_STREAM = "text/event-stream"
 ADMIN = "admin"
 READER = "admin:read"  # an operator who looks and changes nothing
 # Whose GETs a reader may ask.
-READABLE = frozenset({ADMIN, "catalog:write", "rights:write", "session:terminate"})
+READABLE = frozenset({ADMIN, "catalog:write", "epg:import", "rights:write", "session:terminate"})
 
 
 class Deprecated(NamedTuple):
@@ -42,13 +42,14 @@ class Deprecated(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Route:
     """One row. A scope asks for sign-in, `cache_s` makes an answer public, `errors` come on top of
-    those that a body, a query, an id or a scope bring along.
+    those that a body, a query, an id or a scope bring along. `formerly` is a scope that it asked
+    for once: keys that have it still open it.
 
     `body` is the type that the body is read as; `bytes` leaves it as it is. `media` are the types a
     body may have. `max_bytes` None is the setting's. `also` are further good statuses that a
     `Reply` may have. `produces` is the media type of a `Stream`, which no time limit ends.
     `limits` are rules of `control_api.limits`; what changes something without one is counted by
-    account. `keyed` ones need an idempotency key.
+    account. `keyed` ones need an idempotency key. `flag` is the one that switches it off.
     """
 
     method: str
@@ -69,11 +70,13 @@ class Route:
     limits: tuple[str, ...] = ()
     deprecated: Deprecated | None = None
     keyed: bool = False
+    formerly: str | None = None
+    flag: str | None = None
 
     def open_to(self, scopes: frozenset[str]) -> bool:
         """Whether a token with these scopes may ask for it (CTL-162)."""
         reads = self.method == "GET" and self.scope in READABLE and READER in scopes
-        return reads or self.scope in scopes
+        return reads or self.scope in scopes or self.formerly in scopes
 
     @property
     def idempotent(self) -> bool:

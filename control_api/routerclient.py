@@ -1,7 +1,7 @@
 """Asks the router for the order of CDNs; a static order, with the reason, when it is away."""
 
-from collections.abc import Sequence
-from typing import Annotated, Protocol
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Protocol
 
 import msgspec
 from msgspec import Meta, Struct
@@ -9,18 +9,22 @@ from msgspec import Meta, Struct
 from control_api.settings import Pathway
 from runtime import logs
 from runtime.breaker import Breaker, BreakerOpen
-from runtime.fetch import Fetcher, FetchError
+from runtime.fetch import FetchError
+from runtime.hotline import Hotline
 
 log = logs.get("control")
 
 PathwayId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,32}$")]
+DECISIONS = "/v1/decisions"
 STATIC_TTL_S = 30
 MAX_ANSWER_BYTES = 65_536
 AWAY = "router_unavailable"
 LATE = "router_timeout"
+OFF = "router_off"
 SENTENCES = {  # CTL-188
     AWAY: "the router does not answer, the configured order is kept",
     LATE: "the router was late, its last order is kept",
+    OFF: "the router is switched off, the configured order is kept",
 }
 
 
@@ -57,23 +61,25 @@ class Decision(Struct):
         return "~".join(pathway.id for pathway in self.pathways)
 
 
+_DECISION = msgspec.json.Decoder(Decision)
+
+
 class Router(Protocol):
     async def decide(self, question: Question, timeout_s: float) -> Decision:
         """Never raises: a router that is away is answered for."""
 
 
 class HttpRouter:
-    """`POST {base}/v1/decisions`, one attempt, and one more when the connection was refused.
+    """`POST /v1/decisions`, one attempt, and one more when the connection was refused.
 
     Degradation (CTL-188): away -> the configured order, `router_unavailable`; late -> the last
     order it gave, else the configured one, `router_timeout`.
     """
 
-    def __init__(self, base_url: str, fetcher: Fetcher, fallback: Sequence[Pathway]) -> None:
-        self._url = f"{base_url}/v1/decisions"
-        self._fetcher = fetcher
+    def __init__(self, line: Hotline, fallback: Sequence[Pathway]) -> None:
+        self._line = line
         self._breaker = Breaker("router", counts=(FetchError,))
-        self._static = [Choice(pathway.id, pathway.base_url) for pathway in fallback]
+        self._static = _static(fallback)
         self._last: list[Choice] | None = None
 
     async def decide(self, question: Question, timeout_s: float) -> Decision:
@@ -88,21 +94,38 @@ class HttpRouter:
 
     async def _ask(self, question: Question, timeout_s: float) -> Decision:
         body = msgspec.json.encode(question)
+        limits: Any = {"timeout_s": timeout_s, "max_bytes": MAX_ANSWER_BYTES}
         try:
-            answer = await self._fetcher.post(
-                self._url, body, timeout_s=timeout_s, max_bytes=MAX_ANSWER_BYTES
-            )
+            answer = await self._line.post(DECISIONS, body, **limits)
         except FetchError as error:
             if error.code != "refused":
                 raise
-            answer = await self._fetcher.post(
-                self._url, body, timeout_s=timeout_s, max_bytes=MAX_ANSWER_BYTES
-            )
+            answer = await self._line.post(DECISIONS, body, **limits)
         if answer.status not in (200, 201):
             raise FetchError("unreachable", f"status {answer.status}")
-        return msgspec.json.decode(answer.body, type=Decision)
+        return _DECISION.decode(answer.body)
 
     def _without(self, reason: str, detail: str) -> Decision:
         log.warning("router_away", reason=reason, detail=detail)
         order = self._last if reason == LATE and self._last else self._static
         return Decision(order, reason, SENTENCES[reason], STATIC_TTL_S)
+
+
+class SwitchedRouter:
+    """A router that is asked while `asks` says so, else the configured order is."""
+
+    def __init__(
+        self, inner: Router, fallback: Sequence[Pathway], asks: Callable[[], bool]
+    ) -> None:
+        self._inner = inner
+        self._static = _static(fallback)
+        self._asks = asks
+
+    async def decide(self, question: Question, timeout_s: float) -> Decision:
+        if self._asks():
+            return await self._inner.decide(question, timeout_s)
+        return Decision(self._static, OFF, SENTENCES[OFF], STATIC_TTL_S)
+
+
+def _static(pathways: Sequence[Pathway]) -> list[Choice]:
+    return [Choice(pathway.id, pathway.base_url) for pathway in pathways]

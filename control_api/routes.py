@@ -1,13 +1,16 @@
 """Every operation, once: routing, validation, sign-in and the OpenAPI document read this table."""
 
 from control_api import handlers, shapes, tokens, types
+from control_api.accounts.routes import ROUTES as ACCOUNTS
 from control_api.api_keys.routes import ROUTES as API_KEYS
 from control_api.batches import ROUTES as BATCHES
 from control_api.catalogue.routes import ROUTES as CATALOGUE
-from control_api.epg.desk import ROUTES as GUIDE_DESK
+from control_api.epg.routes import ROUTES as GUIDE_DESK
 from control_api.explain import ROUTES as EXPLAIN
+from control_api.flags.routes import ROUTES as FLAGS
 from control_api.guide.routes import ROUTES as GUIDE
 from control_api.identity.routes import ROUTES as IDENTITY
+from control_api.jobs.routes import ROUTES as JOBS
 from control_api.operators.routes import ROUTES as OPERATORS
 from control_api.outbox.routes import ROUTES as OUTBOX
 from control_api.recordings.routes import ROUTES as RECORDINGS
@@ -35,6 +38,7 @@ def _start(path: str, profile: str) -> Route:
         status=201,
         decides_access=True,
         limits=("start",),
+        flag="starts",
     )
 
 
@@ -91,6 +95,7 @@ CORE: tuple[Route, ...] = (
         decides_access=True,
     ),
     _start("/v1/playback/start", "web"),
+    _start("/v1/sessions", "web"),  # what a start creates, by the name it has from then on
     _start("/v1/tv/playback/start", "tv"),
     _start("/v1/mobile/playback/start", "mobile"),
     _start("/v1/web/playback/start", "web"),
@@ -117,6 +122,7 @@ ROUTES: tuple[Route, ...] = (
     *EXPLAIN,
     *TERMS,
     *API_KEYS,
+    *ACCOUNTS,
     *SEARCH,
     *GUIDE,
     *GUIDE_DESK,
@@ -126,4 +132,6 @@ ROUTES: tuple[Route, ...] = (
     *WEBHOOKS,
     *OUTBOX,
     *OPERATORS,
+    *JOBS,
+    *FLAGS,
 )

@@ -8,14 +8,15 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from msgspec import Meta
-from sqlalchemy import Select, and_, func, select, tuple_
+from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import audit, sealed, types
 from control_api.calls import Call
+from control_api.catalogue import documents
 from control_api.problems import Problem
 from control_api.route import Route
-from control_api.schema import channel, content, content_text, device, playback_session
+from control_api.schema import channel, content, device, playback_session
 from control_api.times import utc
 
 SUPPORT = "session:terminate"  # CTL-162: read and terminate
@@ -97,19 +98,13 @@ async def _page(call: Call[None], account_id: str | None) -> RunningList:
         wanted = wanted.where(tuple_(session.started_ms, session.id) < tuple_(*after))
     async with services.database.read() as connection:
         rows = await _rows(connection, wanted, query.limit + 1)
-    shown = rows[: query.limit]
-    more = len(rows) > len(shown)
-    last: list[str | int] = [shown[-1].started_ms, shown[-1].id] if more else []
-    cursor = sealed.seal(services.secret, listing, last) if more else None
+    shown, cursor = sealed.page(rows, query.limit, services.secret, listing, "started_ms", "id")
     return RunningList([_shown(row) for row in shown], cursor)
 
 
 def _live(unseen_ms: int) -> Select[Any]:
     """Live sessions seen after `unseen_ms`, with the names of what they are and play."""
-    original = and_(
-        content_text.c.content_id == content.c.id, content_text.c.lang == content.c.orig_lang
-    )
-    title = func.coalesce(channel.c.name, channel.c.slug, content_text.c.title, session.target_id)
+    title = func.coalesce(channel.c.name, channel.c.slug, documents.named(), session.target_id)
     return (
         select(
             playback_session,
@@ -120,7 +115,6 @@ def _live(unseen_ms: int) -> Select[Any]:
         .outerjoin(device, device.c.id == session.device_id)
         .outerjoin(channel, channel.c.id == session.target_id)
         .outerjoin(content, content.c.id == session.target_id)
-        .outerjoin(content_text, original)
         .where(session.ended_ms.is_(None), session.last_seen_ms > unseen_ms)
     )
 

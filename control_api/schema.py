@@ -61,6 +61,12 @@ def _window() -> CheckConstraint:
     return CheckConstraint("end_ms > start_ms", name="ends_after_start")
 
 
+def _given(*columns: str) -> Index:
+    """Of rows that have the first of the columns."""
+    where = text(f"{columns[0]} is not null")
+    return Index(None, *columns, sqlite_where=where, postgresql_where=where)
+
+
 account = Table(
     "account",
     metadata,
@@ -72,6 +78,8 @@ account = Table(
     Column("npvr_quota_s", BigInteger, nullable=False),
     Column("npvr_quota_bytes", BigInteger),
     Column("created_ms", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False, server_default=text("1")),
+    Column("updated_ms", BigInteger, nullable=False, server_default=text("0")),
     CheckConstraint("status in ('active', 'suspended', 'deleted')", name="status"),
 )
 
@@ -335,6 +343,7 @@ epg_import_run = Table(
     Column("ended_ms", BigInteger),
     Column("sha256", String(64)),
     Column("report", Json),
+    Column("reason", String(255)),
     CheckConstraint("state in ('running', 'applied', 'held', 'failed')", name="state"),
     Index(None, "source_id", "started_ms"),
 )
@@ -364,9 +373,10 @@ epg_event = Table(
     _window(),
     Index(None, "channel_id", "start_ms"),
     Index(None, "channel_id", "end_ms"),
-    Index(None, "series_crid", "start_ms"),
-    Index(None, "source_id", "ext_id"),
-    Index(None, "content_id"),
+    Index(None, "start_ms"),
+    Index(None, "end_ms"),
+    _given("series_crid", "start_ms"),
+    _given("content_id"),
 )
 
 epg_event_text = Table(

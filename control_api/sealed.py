@@ -3,6 +3,8 @@
 import hashlib
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -37,6 +39,18 @@ def position(secret: bytes, listing: str, text: str | None) -> list[str | int] |
     if value is None:
         raise Problem("bad_cursor")
     return value
+
+
+def page(
+    rows: Sequence[Any], limit: int, secret: bytes, listing: str, *place: str
+) -> tuple[Sequence[Any], str | None]:
+    """The first `limit` of `limit + 1` rows that were asked for, and the cursor behind them where
+    more follow; `place` names the columns of the sort key.
+    """
+    shown = rows[:limit]
+    if len(rows) <= limit:
+        return shown, None
+    return shown, seal(secret, listing, [getattr(shown[-1], name) for name in place])
 
 
 def _tag(secret: bytes, purpose: str, body: bytes) -> bytes:

@@ -14,9 +14,15 @@ from control_api import idempotency, keys, openapi, seed, upkeep
 from control_api.calls import Services
 from control_api.catalogue.found import fill
 from control_api.content_tokens import CatSigner, Signer
+from control_api.epg import work as guide_desk
+from control_api.flags import Flags
+from control_api.flags import work as flags
 from control_api.guarded import guarded
+from control_api.guide import work as guide
+from control_api.identity import rotations
 from control_api.identity import work as identity
 from control_api.issuer import Issuer, Passwords
+from control_api.jobs import work as jobs
 from control_api.licence_proxy import proxies
 from control_api.licences import Gate
 from control_api.migrations import LOCATION
@@ -24,15 +30,19 @@ from control_api.outbox import work as outbox
 from control_api.playback import Playback
 from control_api.recordings import work as recordings
 from control_api.route import Route
-from control_api.routerclient import HttpRouter, Router
+from control_api.routerclient import HttpRouter, Router, SwitchedRouter
 from control_api.routes import ROUTES
 from control_api.sessions import Clockwork
 from control_api.settings import Settings
 from control_api.terms import edges
+from control_api.viewers import work as viewers
 from control_api.web import mount
 from control_api.webhooks import work as webhooks
-from runtime.fetch import Fetcher
+from runtime.hotline import Hotline
+from runtime.plain import Ways
+from runtime.plain_http import PlainHttp
 from runtime.service import Part, Web
+from runtime.shortway import ShortWay
 from runtime.sql import Database
 from runtime.store import MemoryStore, Store
 
@@ -42,13 +52,19 @@ Work = Callable[[Services], Sequence[Part]]
 
 # One line a folder of the room that does something on its own; started in this order.
 WORK: tuple[Work, ...] = (
+    flags.work,
     upkeep.work,
     outbox.work,
     recordings.work,
     identity.work,
+    rotations.work,
     webhooks.work,
     idempotency.work,
     edges.work,
+    guide_desk.work,
+    guide.work,
+    viewers.work,
+    jobs.work,
 )
 
 
@@ -113,15 +129,15 @@ def parts(
     """
     found: list[Part] = []
     if router is None:
-        fetcher = Fetcher([settings.router_url], name="router-client")
-        router = HttpRouter(settings.router_url, fetcher, settings.pathways)
-        found.append(fetcher)
+        line = Hotline(settings.router_url, name="router-client")
+        router = HttpRouter(line, settings.pathways)
+        found.append(line)
     passwords = Passwords()
     demo_password = settings.demo_password.get_secret_value() if demo else None
     found.append(Schema(database, passwords, demo_password))
     store = store or MemoryStore()
     database = guarded(database, settings.timeouts.breaker_s)
-    app, gate, services = application(
+    app, ways, gate, services = application(
         settings,
         database,
         folder,
@@ -151,6 +167,7 @@ def parts(
             port=settings.port,
             admin_routes=True,
             reuse_port=reuse_port,
+            front=ShortWay(PlainHttp("control", ways)),
         )
     )
     return found
@@ -167,8 +184,8 @@ def application(
     *,
     clearkey: bool = False,
     more_routes: Sequence[Route] = (),
-) -> tuple[web.Application, Gate | None, Services]:
-    """The API's routes and its OpenAPI document; and who may have licences."""
+) -> tuple[web.Application, Ways, Gate | None, Services]:
+    """The API's routes and its OpenAPI document, those by the short way; who may have licences."""
     secret = keys.sealing_secret(
         keys.load_or_create(folder / "sealing-key.json", keys.sealing_keys)
     )
@@ -179,21 +196,25 @@ def application(
         life_s=settings.access_token_s,
         leeway_s=settings.jwt_leeway_s,
     )
+    switched = Flags()
     playback = Playback(
         settings,
         database,
-        router,
+        SwitchedRouter(router, settings.pathways, lambda: switched.on("router")),
         token_signer,
         secret,
         store=store,
         clearkey=clearkey,
         passwords=passwords,
     )
+    playback.cases.opens = lambda: switched.on("free_without_rights")
     app = web.Application(client_max_size=settings.max_body_bytes)
     desk = token_signer if isinstance(token_signer, CatSigner) else None
-    services = Services(settings, database, issuer, passwords, playback, secret, store, desk)
+    services = Services(
+        settings, database, issuer, passwords, playback, secret, store, desk, switched
+    )
     routes = (*ROUTES, *more_routes)
-    mount(app, services, routes)
+    ways = mount(app, services, routes)
     described = openapi.document(routes, settings.public_url)
     document = msgspec.json.encode(described)
 
@@ -205,4 +226,4 @@ def application(
         settings.session_ttl_s, settings.terminated_kept_s, settings.termination_code_s
     )
     gate = Gate(database, playback, desk.keys, desk.issuer, times) if desk is not None else None
-    return app, gate, services
+    return app, ways, gate, services

@@ -13,15 +13,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, insert, select, update
+from sqlalchemy import BigInteger, and_, bindparam, func, insert, null, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from control_api import ledger, sealed, types
+from control_api import devices, ledger, sealed, types
 from control_api.facts import UNKNOWN_COUNTRY
 from control_api.problems import Problem
-from control_api.rights import Kind, find_target, within
+from control_api.rights import Kind, find_target
 from control_api.schema import account, device, entitlement, playback_session
 from control_api.times import utc
+from runtime.asking import Ask, within
 
 LATE_S = 600  # a heartbeat up to so late takes its session up again (CTL-108)
 TARGETS: dict[str, Kind] = {  # by kind of session
@@ -33,11 +34,50 @@ TARGETS: dict[str, Kind] = {  # by kind of session
 }
 session = playback_session.c
 _ENTER = insert(playback_session)  # made once, as the next: every start needs them
-_LOCK = select(account).where(account.c.id == bindparam("account")).with_for_update()
-_COUNT = select(func.count()).where(
-    session.account_id == bindparam("account"),
-    session.ended_ms.is_(None),
-    session.last_seen_ms > bindparam("after"),
+_MINE = and_(session.account_id == bindparam("account"), session.ended_ms.is_(None))
+_OPEN = (
+    select(session.id, session.device_id, session.last_seen_ms).where(_MINE).order_by(session.id)
+)
+_LIVE = and_(_MINE, session.last_seen_ms > bindparam("after"))
+_COUNT = select(func.count()).where(_LIVE)
+_ACTIVE = (
+    select(playback_session, device.c.name, device.c["class"].label("device_class"))
+    .outerjoin(device, device.c.id == session.device_id)
+    .where(_LIVE)
+    .order_by(session.started_ms, session.id)
+)
+_FIND = (
+    select(playback_session)
+    .where(session.id == bindparam("of"), session.account_id == bindparam("by"))
+    .with_for_update()
+)
+_BEAT = (
+    update(playback_session)
+    .where(session.id == bindparam("of"))
+    .values(
+        last_seen_ms=bindparam("now"),
+        position_ms=bindparam("at"),
+        cdn=bindparam("by"),
+        ended_ms=null(),
+        end_reason=null(),
+    )
+)
+bought = entitlement.c
+_NOW = bindparam("now", type_=BigInteger)
+_RUNNING = and_(
+    bought.first_played_ms.is_not(None),
+    bought.viewing_s.is_not(None),
+    bought.first_played_ms + 1_000 * bought.viewing_s > _NOW,
+)
+_BOUGHT = (
+    select(bought.id, _RUNNING.label("running"), bought.max_uses, bought.uses)
+    .where(bought.id == bindparam("entitlement"))
+    .with_for_update()
+)
+_SPEND = (
+    update(entitlement)
+    .where(bought.id == bindparam("entitlement"))
+    .values(uses=bought.uses + 1, first_played_ms=func.coalesce(bought.first_played_ms, _NOW))
 )
 
 
@@ -84,7 +124,7 @@ class Clockwork:
 
 
 async def admit(
-    connection: AsyncConnection,
+    ask: Ask,
     newcomer: Newcomer,
     codes: Sequence[str],
     secret: bytes,
@@ -95,38 +135,45 @@ async def admit(
 
     The caller holds the account's `lock`.
     """
-    mine = and_(session.account_id == newcomer.account_id, session.ended_ms.is_(None))
-    unseen = session.last_seen_ms <= now_ms - 1_000 * times.ttl_s
-    await _end(connection, and_(mine, unseen), "expired", now_ms)
-    for session_id in named_by(codes, secret, newcomer.account_id, now_ms):
-        await _end(connection, and_(mine, session.id == session_id), "terminated", now_ms)
-    await _end(connection, and_(mine, session.device_id == newcomer.device_id), "replaced", now_ms)
-    in_use = await count(connection, newcomer.account_id, times, now_ms)
+    named = named_by(codes, secret, newcomer.account_id, now_ms)
+    in_use = 0
+    for row in await ask(_OPEN, {"account": newcomer.account_id}):
+        if row.last_seen_ms <= now_ms - 1_000 * times.ttl_s:
+            reason = "expired"
+        elif row.id in named:
+            reason = "terminated"
+        elif row.device_id == newcomer.device_id:
+            reason = "replaced"
+        else:
+            in_use += 1
+            continue
+        await ledger.close(ask, ledger.End(newcomer.account_id, row.id, reason, now_ms))
     if in_use >= newcomer.limit:
-        listed = await active(connection, newcomer.account_id, secret, times, now_ms)
+        listed = await active(ask, newcomer.account_id, secret, times, now_ms)
         raise Problem("stream_limit", limit=newcomer.limit, active_devices=listed)
-    await enter(connection, newcomer, now_ms)
+    await enter(ask, newcomer, now_ms)
     return in_use + 1
 
 
-async def enter(connection: AsyncConnection, newcomer: Newcomer, now_ms: int) -> None:
+async def enter(ask: Ask, newcomer: Newcomer, now_ms: int) -> None:
     """The row of a session that was admitted, and the use that it costs."""
     if newcomer.spends is not None:
-        await _spend(connection, newcomer.spends, now_ms)
+        await _spend(ask, newcomer.spends, now_ms)
     row = newcomer.row(now_ms)
-    await connection.execute(_ENTER, row)
-    await ledger.told(connection, "started", row, now_ms)
+    await ask(_ENTER, row)
+    await ledger.told(ask, "started", row, now_ms)
 
 
 async def lock(connection: AsyncConnection, account_id: str) -> Any:
     """The account's row, held to the end of the transaction (SQLite has one writer anyway)."""
-    return (await connection.execute(_LOCK, {"account": account_id})).one()
+    return await devices.owner(within(connection), account_id)
 
 
-async def count(connection: AsyncConnection, account_id: str, times: Clockwork, now_ms: int) -> int:
+async def count(ask: Ask, account_id: str, times: Clockwork, now_ms: int) -> int:
     """Live sessions of an account."""
     seen = {"account": account_id, "after": now_ms - 1_000 * times.ttl_s}
-    return int((await connection.execute(_COUNT, seen)).scalar_one())
+    ((live,),) = await ask(_COUNT, seen)
+    return int(live)
 
 
 async def limit_of(connection: AsyncConnection, account_id: str) -> int:
@@ -135,21 +182,16 @@ async def limit_of(connection: AsyncConnection, account_id: str) -> int:
     return int((await connection.execute(query)).scalar_one())
 
 
-async def find(connection: AsyncConnection, account_id: str, session_id: str) -> Any:
+async def find(ask: Ask, account_id: str, session_id: str) -> Any:
     """The session's row, locked; 404 when it is unknown or another account's."""
-    query = (
-        select(playback_session)
-        .where(session.id == session_id, session.account_id == account_id)
-        .with_for_update()
-    )
-    row = (await connection.execute(query)).first()
-    if row is None:
+    rows = await ask(_FIND, {"of": session_id, "by": account_id})
+    if not rows:
         raise Problem("session_not_found")
-    return row
+    return rows[0]
 
 
 async def beat(
-    connection: AsyncConnection,
+    ask: Ask,
     account_id: str,
     session_id: str,
     told: types.HeartbeatRequest,
@@ -161,26 +203,17 @@ async def beat(
     410 `session_terminated` once it was ended (CTL-105), 404 when that or the last sign of life is
     long ago, 409 when a late one would break the limit (CTL-108).
     """
-    owner = await lock(connection, account_id)
-    row = await find(connection, account_id, session_id)
+    owner = await devices.owner(ask, account_id)
+    row = await find(ask, account_id, session_id)
     refuse_ended(row, times, now_ms)
     unseen_ms = now_ms - row.last_seen_ms
     if unseen_ms > 1_000 * LATE_S:
         raise Problem("session_not_found")
     late = unseen_ms >= 1_000 * times.ttl_s
-    if late and await count(connection, account_id, times, now_ms) >= owner.max_streams:
+    if late and await count(ask, account_id, times, now_ms) >= owner.max_streams:
         raise Problem("stream_limit", limit=owner.max_streams, active_devices=[])
-    await connection.execute(
-        update(playback_session)
-        .where(session.id == session_id)
-        .values(
-            last_seen_ms=now_ms,
-            position_ms=told.position_ms,
-            cdn=told.cdn or row.cdn,
-            ended_ms=None,
-            end_reason=None,
-        )
-    )
+    sign = {"of": session_id, "now": now_ms, "at": told.position_ms, "by": told.cdn or row.cdn}
+    await ask(_BEAT, sign)
     return row
 
 
@@ -199,42 +232,13 @@ def gone(reason: str, at_ms: int) -> Problem:
     return Problem("session_terminated", by=by.get(reason, "service"), at=utc(at_ms), reason=reason)
 
 
-async def stop(
-    connection: AsyncConnection, account_id: str, session_id: str, reason: str, now_ms: int
-) -> None:
-    """End a session; ending it again changes nothing (CTL-109)."""
-    await find(connection, account_id, session_id)
-    await _end(
-        connection, and_(session.id == session_id, session.ended_ms.is_(None)), reason, now_ms
-    )
-
-
-async def _end(connection: AsyncConnection, which: Any, reason: str, now_ms: int) -> None:
-    going = select(session.account_id, session.id).where(which)
-    for row in (await connection.execute(going)).all():
-        await ledger.close(connection, ledger.End(row.account_id, row.id, reason, now_ms))
-
-
-def _live(account_id: str, times: Clockwork, now_ms: int) -> Any:
-    return and_(
-        session.account_id == account_id,
-        session.ended_ms.is_(None),
-        session.last_seen_ms > now_ms - 1_000 * times.ttl_s,
-    )
-
-
 async def active(
-    connection: AsyncConnection, account_id: str, secret: bytes, times: Clockwork, now_ms: int
+    ask: Ask, account_id: str, secret: bytes, times: Clockwork, now_ms: int
 ) -> list[types.ActiveDevice]:
-    query = (
-        select(playback_session, device.c.name, device.c["class"].label("device_class"))
-        .outerjoin(device, device.c.id == session.device_id)
-        .where(_live(account_id, times, now_ms))
-        .order_by(session.started_ms, session.id)
-    )
+    """What a 409 lists (CTL-103)."""
     found = []
-    for row in (await connection.execute(query)).all():
-        target = await find_target(within(connection), TARGETS[row.kind], row.target_id)
+    for row in await ask(_ACTIVE, {"account": account_id, "after": now_ms - 1_000 * times.ttl_s}):
+        target = await find_target(ask, TARGETS[row.kind], row.target_id)
         found.append(
             types.ActiveDevice(
                 session_id=row.id,
@@ -272,27 +276,11 @@ def named_by(codes: Sequence[str], secret: bytes, account_id: str, now_ms: int) 
     return named
 
 
-async def _spend(connection: AsyncConnection, entitlement_id: str, now_ms: int) -> None:
+async def _spend(ask: Ask, entitlement_id: str, now_ms: int) -> None:
     """Count a use and open the viewing window once, however many start (CTL-81, CTL-82)."""
-    bought = entitlement.c
-    running = and_(
-        bought.first_played_ms.is_not(None),
-        bought.viewing_s.is_not(None),
-        now_ms < bought.first_played_ms + 1_000 * bought.viewing_s,
-    )
-    row = (
-        await connection.execute(
-            select(bought.id, running.label("running"), bought.max_uses, bought.uses)
-            .where(bought.id == entitlement_id)
-            .with_for_update()
-        )
-    ).one()
+    (row,) = await ask(_BOUGHT, {"entitlement": entitlement_id, "now": now_ms})
     if row.running:
         return
     if row.max_uses is not None and row.uses >= row.max_uses:
         raise Problem("uses_exhausted", upgrade_options=[])
-    await connection.execute(
-        update(entitlement)
-        .where(bought.id == entitlement_id)
-        .values(uses=bought.uses + 1, first_played_ms=func.coalesce(bought.first_played_ms, now_ms))
-    )
+    await ask(_SPEND, {"entitlement": entitlement_id, "now": now_ms})

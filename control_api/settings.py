@@ -38,6 +38,11 @@ class Pathway(Section):
         description="whether it judges patterns in tokens (docs/edges.md): then it gets viewers of"
         " a programme's past, and where all do live tokens are bound too",
     )
+    countries: bool = Field(
+        default=False,
+        description="whether it judges a token's country; where all pathways do, and the proxy with"
+        " them, tokens of restricted titles name the one where they were given (CTL-112)",
+    )
 
 
 class NativeSigner(Section):
@@ -95,8 +100,14 @@ class Limits(Section):
         default=5, gt=0, description="failed sign-ins of one user from one address"
     )
     login_address_per_min: int = Field(default=60, gt=0, description="sign-ins from one address")
+    user_code_per_min: int = Field(
+        default=5, gt=0, description="devices' codes that one account types, right or wrong"
+    )
     search_per_s: int = Field(default=10, gt=0)
     guide_per_s: int = Field(default=50, gt=0, description="looks at the guide from one address")
+    guide_file_per_min: int = Field(
+        default=20, gt=0, description="XMLTV files of the guide from one address"
+    )
     start_per_s: int = Field(default=5, gt=0, description="playback starts of one account")
     heartbeat_per_min: int = Field(default=12, gt=0, description="of one session")
     key_per_s: int = Field(default=100, gt=0, description="whatever an API key asks for")
@@ -173,6 +184,11 @@ class Settings(Section):
         """`live_back_s`, where every pathway can judge it."""
         fit = self.pathways and all(each.patterns for each in self.pathways)
         return self.live_back_s if fit else None
+
+    @property
+    def names_country(self) -> bool:
+        """Whether every pathway judges it."""
+        return all(each.countries for each in self.pathways)
 
     heartbeat_s: int = Field(default=30, gt=0)
     session_ttl_s: int = Field(

@@ -6,7 +6,8 @@ Rules of the file
 2. A store that lost its memory must not admit beyond the limit: until it has been up for as long as
    a session may be silent it is *cold*, and both of them count.
 3. What the database cannot take is owed (`ledger`), save where the start itself must be written: a
-   new device, a use that is spent, a cold store.
+   new device, a use that is spent, a cold store. Where operators opened what is free, only the last
+   two of these count, and only a store that is away is too cold.
 """
 
 import contextlib
@@ -15,26 +16,28 @@ from dataclasses import dataclass
 
 import msgspec
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import devices, sessions, types
+from control_api.arrivals import Arrival, Arrivals
 from control_api.beats import Beats
 from control_api.entitlement import NEVER_MS
 from control_api.facts import UNKNOWN_COUNTRY
 from control_api.guarded import Shelf
 from control_api.ledger import End, Ledger, Sign, close
+from control_api.pledges import Pledges
 from control_api.problems import Problem
 from control_api.schema import playback_session
 from control_api.sessions import Clockwork, Newcomer
 from control_api.times import utc
 from runtime import logs, metrics
+from runtime.asking import within
 from runtime.sql import Database, SqlError
 from runtime.store import Session, Store, StoreError
 
 log = logs.get("control")
 DEGRADED = metrics.counter("control_degraded", "answers without an engine", ("engine", "operation"))
 
-SINCE = "live:since"  # when this store began to count
+SINCE = "live:since"  # when this store began to count, in its own time
 SINCE_KEPT_MS = 10 * 365 * 86_400_000
 WARM_CHECK_MS = 1_000
 MAX_KNOWN = 200_000
@@ -70,17 +73,6 @@ class Known:
     country: str = UNKNOWN_COUNTRY
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A start that CheckAccess allowed."""
-
-    newcomer: Newcomer
-    device: types.DeviceInfo
-    device_class: types.DeviceClass
-    device_known: bool
-    title: str
-
-
 class Streams:
     """Admission, heartbeat and end over both engines."""
 
@@ -95,7 +87,9 @@ class Streams:
         self._database = database
         self._shelf = shelf
         self._ledger = ledger
+        self.pledges = Pledges(shelf, ledger)
         self._beats = Beats(shelf)
+        self._arrivals = Arrivals(database)
         self._secret = secret
         self._times = times
         self._known: OrderedDict[str, Known] = OrderedDict()
@@ -150,21 +144,22 @@ class Streams:
         one = arrival.newcomer
         cold = in_use is None or await self._cold(now_ms)
         try:
-            async with self._database.write() as connection:
-                if not arrival.device_known or cold or one.spends is not None:
-                    await self._noted(connection, arrival, now_ms)
-                if cold:
+            if cold:
+                async with self._database.change() as ask:
+                    await devices.see(ask, arrival.device_row(now_ms))
                     counted = await sessions.admit(
-                        connection, one, codes, self._secret, self._times, now_ms
+                        ask, one, codes, self._secret, self._times, now_ms
                     )
-                    in_use = max(counted, in_use or 0)
-                else:
-                    await sessions.enter(connection, one, now_ms)
+                in_use = max(counted, in_use or 0)
+            else:
+                await self._arrivals.enter(arrival, now_ms)
         except SqlError as error:
-            if cold or one.spends is not None or not arrival.device_known:
+            sure = arrival.device_known and not cold
+            if in_use is None or one.spends is not None or not (sure or arrival.open):
                 raise
             _without("sql", "start", error)
-            self._ledger.start(one.row(now_ms))
+            new = {} if arrival.device_known else {"device": arrival.device_row(now_ms)}
+            await self.pledges.start(one.row(now_ms) | new)
         assert in_use is not None, "the store counted, or the database did"
         self._remember(
             one.id,
@@ -184,25 +179,19 @@ class Streams:
         )
         return in_use
 
-    async def _noted(self, connection: AsyncConnection, arrival: Arrival, now_ms: int) -> None:
-        one = arrival.newcomer
-        owner = await sessions.lock(connection, one.account_id)
-        await devices.see(
-            connection, owner, one.device_id, arrival.device, arrival.device_class, now_ms
-        )
-
     async def _cold(self, now_ms: int) -> bool:
         """Has the store not counted for long enough to have heard of every live session?"""
         if now_ms < self._doubt_until_ms:
             return True
-        if self._since_ms is None or now_ms - self._looked_ms > WARM_CHECK_MS:
+        store_ms = self._shelf.store.now_ms()
+        if self._since_ms is None or not 0 <= store_ms - self._looked_ms <= WARM_CHECK_MS:
             try:
-                self._since_ms = await self._shelf.ask(lambda store: _since(store, now_ms))
+                self._since_ms = await self._shelf.ask(_since)
             except StoreError as error:
                 self._decided_alone("start", error, now_ms)
                 return True
-            self._looked_ms = now_ms
-        return now_ms - self._since_ms < 1_000 * self._times.ttl_s
+            self._looked_ms = store_ms
+        return store_ms - self._since_ms < 1_000 * self._times.ttl_s
 
     async def known(self, account_id: str, session_id: str) -> Known:
         """The session; 404 when it is unknown or another account's."""
@@ -273,8 +262,8 @@ class Streams:
         self, account_id: str, session_id: str, told: types.HeartbeatRequest, now_ms: int
     ) -> None:
         try:
-            async with self._database.write() as connection:
-                await sessions.beat(connection, account_id, session_id, told, self._times, now_ms)
+            async with self._database.change() as ask:
+                await sessions.beat(ask, account_id, session_id, told, self._times, now_ms)
         except SqlError as error:
             _without("sql", "heartbeat", error)
             self._ledger.beat(session_id, Sign(now_ms, told.position_ms, told.cdn))
@@ -295,8 +284,8 @@ class Streams:
     ) -> None:
         """The store does not know it: the database's word, told to the store."""
         known = await self.known(account_id, session_id)
-        async with self._database.write() as connection:
-            await sessions.beat(connection, account_id, session_id, told, self._times, now_ms)
+        async with self._database.change() as ask:
+            await sessions.beat(ask, account_id, session_id, told, self._times, now_ms)
         detail = Detail("", "web", known.target_id, known.started_ms)
         await self._shelf.ask(
             lambda store: store.admit(
@@ -308,16 +297,19 @@ class Streams:
             )
         )
 
-    async def withdraw(self, account_id: str, session_id: str, now_ms: int) -> None:
-        """A start that came to nothing must not hold a slot, whoever is away."""
+    async def withdraw(self, one: Newcomer, now_ms: int) -> None:
+        """A start that came to nothing must not hold a slot nor cost a use, whoever is away."""
         with contextlib.suppress(StoreError):
-            await self._shelf.ask(lambda store: store.end(account_id, session_id, "failed"))
-        self._ledger.end(End(account_id, session_id, "failed", now_ms))
+            await self._shelf.ask(lambda store: store.end(one.account_id, one.id, "failed"))
+        await self._arrivals.settled()
+        self._ledger.end(End(one.account_id, one.id, "failed", now_ms, one.spends))
         with contextlib.suppress(SqlError):
             await self._ledger.flush()
 
-    async def end(self, account_id: str, session_id: str, reason: str, now_ms: int) -> None:
-        """Over, in both; 404 when unknown, nothing when it was over already (CTL-109)."""
+    async def end(self, account_id: str, session_id: str, reason: str, now_ms: int) -> bool:
+        """Over, in both; 404 when unknown, nothing when it was over already (CTL-109). Whether the
+        database took it now.
+        """
         await self.known(account_id, session_id)
         end = End(account_id, session_id, reason, now_ms)
         freed = False
@@ -328,19 +320,21 @@ class Streams:
             self._decided_alone("end", error, now_ms)
         try:
             await self._ledger.flush()
-            async with self._database.write() as connection:
-                await close(connection, end)
+            async with self._database.change() as ask:
+                return await close(ask, end)
         except SqlError as error:
             if not freed:
                 raise
             _without("sql", "end", error)
-            self._ledger.end(end)
+            await self.pledges.end(end)
+            return False
 
     async def live(self, account_id: str, now_ms: int) -> list[types.ActiveDevice]:
         """The account's live sessions, as the database knows them."""
         await self._ledger.flush()
         async with self._database.read() as connection:
-            return await sessions.active(connection, account_id, self._secret, self._times, now_ms)
+            ask = within(connection)
+            return await sessions.active(ask, account_id, self._secret, self._times, now_ms)
 
     async def reap(self, now_ms: int) -> int:
         """End what was not seen for too long, once whatever number of us look (CTL-108)."""
@@ -357,10 +351,17 @@ class Streams:
         _without("store", operation, error)
 
 
-async def _since(store: Store, now_ms: int) -> int:
-    """When the store began to count; now, if it never did or forgot."""
-    await store.put_if_absent(SINCE, str(now_ms).encode(), SINCE_KEPT_MS)
-    return int(await store.get(SINCE) or now_ms)
+async def _since(store: Store) -> int:
+    """When the store began to count, in its own time; now, if it never did, or forgot, or if that
+    is to come and was written by a clock that was wrong.
+    """
+    now_ms = store.now_ms()
+    now = str(now_ms).encode()
+    await store.put_if_absent(SINCE, now, SINCE_KEPT_MS)
+    since_ms = int(await store.get(SINCE) or now_ms)
+    if since_ms > now_ms:
+        await store.put(SINCE, now, SINCE_KEPT_MS)
+    return min(since_ms, now_ms)
 
 
 def _without(engine: str, operation: str, error: Exception) -> None:

@@ -13,7 +13,9 @@ from cat import keyfiles, plain
 from cat.tables import PROFILES
 from control_api import types
 from control_api.calls import Call
+from control_api.outbox import emit
 from control_api.problems import Problem
+from control_api.times import utc
 from runtime import logs
 
 ISSUE = "tokens:issue"
@@ -84,6 +86,9 @@ async def issue(call: Call[IssueRequest]) -> IssueAnswer:
         raise Problem("invalid", detail) from None
     said = _read(token, signer.keys, now_s)
     cti = said[7].hex()
+    told = {"cti": cti, "expires_at": utc(1_000 * claims["exp"])}
+    async with call.services.database.write() as connection:
+        await emit(connection, "token.issued", told, call.now_ms)
     audit.info(
         "token_issued",
         caller=call.caller.account_id,

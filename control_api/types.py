@@ -46,11 +46,14 @@ class Problem(Answer):
 # -- sign-in ---------------------------------------------------------------------------
 
 
+Username = Annotated[str, Meta(min_length=1, max_length=254, pattern=r"^[^\x00-\x20\x7f]+$")]
+
+
 class TokenRequest(Request):
     """Password grant of the built-in issuer (CTL-161)."""
 
     grant_type: Literal["password"]
-    username: Annotated[str, Meta(min_length=1, max_length=254, pattern=r"^[^\x00-\x20\x7f]+$")]
+    username: Username
     password: Annotated[str, Meta(min_length=1, max_length=1024)]
 
 

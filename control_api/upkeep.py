@@ -14,6 +14,7 @@ from control_api.ledger import Ledger
 from control_api.loops import Loop
 from control_api.outbox.consumer import Consumer
 from control_api.popularity import work as popularity
+from control_api.silent import Silent
 from control_api.streams import Streams
 from control_api.times import now_ms
 from runtime import logs
@@ -60,13 +61,16 @@ def work(services: Services) -> Sequence[Part]:
         playback.cases.heard,
         name=secrets.token_hex(8),
     )
+    silent = Silent(services.database, playback.ledger, services.settings.session_ttl_s)
     router_url = services.settings.router_url
     fetcher = Fetcher([router_url], name="qoe-client")
     return [
         fetcher,
         Background("qoe", lambda: qoe.forward(playback.quality, fetcher, f"{router_url}/cmcd")),
         Debts(playback.ledger),
+        Loop("session-pledges", lambda: playback.streams.pledges.run(services.settings.flush_s)),
         Background("reaper", lambda: reap(playback.streams)),
+        Loop("session-silent", silent.run),
         popularity.part(services.database),
         Background("access-ear", playback.cases.listen),
         Loop("access-follower", follower.run),

@@ -27,9 +27,7 @@ async def list_keys(call: Call[None]) -> types.ApiKeyList:
     async with services.database.read() as connection:
         wanted = wanted.order_by(row.id.desc()).limit(query.limit + 1)
         rows = (await connection.execute(wanted)).all()
-    shown = rows[: query.limit]
-    more = len(rows) > len(shown)
-    cursor = sealed.seal(services.secret, LISTING, [shown[-1].id]) if more else None
+    shown, cursor = sealed.page(rows, query.limit, services.secret, LISTING, "id")
     return types.ApiKeyList([_shown(each) for each in shown], cursor)
 
 
@@ -42,6 +40,9 @@ async def get_key(call: Call[None]) -> types.ApiKey:
 async def make_key(call: Call[types.NewKey]) -> Reply:
     """Give out an API key; the answer shows the secret, once."""
     secret, key = fresh(), ids.new("api_key")
+    expires_ms = epoch_ms(call.body.expires_at) if call.body.expires_at else None
+    if expires_ms is not None and expires_ms <= call.now_ms:
+        raise Problem("invalid", "expires_at has passed")
     made = {
         "id": key,
         "name": call.body.name,
@@ -49,7 +50,7 @@ async def make_key(call: Call[types.NewKey]) -> Reply:
         "prefix": secret.prefix,
         "sha256": secret.sha256,
         "created_ms": call.now_ms,
-        "expires_ms": epoch_ms(call.body.expires_at) if call.body.expires_at else None,
+        "expires_ms": expires_ms,
     }
     async with call.services.database.write() as connection:
         await connection.execute(insert(api_key).values(made))

@@ -1,5 +1,7 @@
 """Channels: as viewers see them, and as editors change them, along the same workflow as titles."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -32,7 +34,7 @@ async def shown(connection: AsyncConnection, secret: bytes, page: Page) -> types
 async def entries(connection: AsyncConnection, secret: bytes, page: Page) -> types.ChannelEntryList:
     """All channels by number, with their windows."""
     rows, cursor = await _page(connection, secret, "channel-entries", page, only_published=False)
-    return types.ChannelEntryList([await _entry(connection, row) for row in rows], cursor)
+    return types.ChannelEntryList(await _entries(connection, rows), cursor)
 
 
 async def existing(connection: AsyncConnection, channel_id: str) -> types.ChannelEntry:
@@ -40,7 +42,7 @@ async def existing(connection: AsyncConnection, channel_id: str) -> types.Channe
     row = (await connection.execute(select(channel).where(channel.c.id == channel_id))).first()
     if row is None:
         raise Problem("content_not_found")
-    return await _entry(connection, row)
+    return (await _entries(connection, [row]))[0]
 
 
 async def create(edit: Edit, told: types.ChannelRequest) -> types.ChannelEntry:
@@ -137,20 +139,27 @@ def _row(made: types.ChannelEntry) -> dict[str, Any]:
     }
 
 
-async def _entry(connection: AsyncConnection, row: Any) -> types.ChannelEntry:
+async def _entries(connection: AsyncConnection, rows: Sequence[Any]) -> list[types.ChannelEntry]:
+    """The channels of some rows, with their windows by one query."""
     query = (
         select(rights_window)
-        .where(rights_window.c.channel_id == row.id)
+        .where(rights_window.c.channel_id.in_([row.id for row in rows]))
         .order_by(rights_window.c.start_ms, rights_window.c.id)
     )
-    windows = [documents.window(each) for each in await connection.execute(query)]
+    windows = defaultdict(list)
+    for each in await connection.execute(query):
+        windows[each.channel_id].append(documents.window(each))
+    return [_entry(row, windows[row.id]) for row in rows]
+
+
+def _entry(row: Any, windows: list[types.Availability]) -> types.ChannelEntry:
     told = types.ChannelRequest(**{name: row._mapping[name] for name in COLUMNS}, windows=windows)
     return types.ChannelEntry(row.id, row.status, row.version, utc(row.updated_ms), told)
 
 
 async def _page(
     connection: AsyncConnection, secret: bytes, listing: str, page: Page, *, only_published: bool
-) -> tuple[list[Any], str | None]:
+) -> tuple[Sequence[Any], str | None]:
     query = select(channel)
     if only_published:
         query = query.where(channel.c.status == "published")
@@ -158,8 +167,5 @@ async def _page(
     if after is not None:
         query = query.where(tuple_(channel.c.number, channel.c.id) > tuple_(*after))
     query = query.order_by(channel.c.number, channel.c.id).limit(page.limit + 1)
-    rows = list((await connection.execute(query)).all())
-    if len(rows) <= page.limit:
-        return rows, None
-    last = rows[page.limit - 1]
-    return rows[: page.limit], sealed.seal(secret, listing, [last.number, last.id])
+    rows = (await connection.execute(query)).all()
+    return sealed.page(rows, page.limit, secret, listing, "number", "id")

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Table, delete, insert, select, update
+from sqlalchemy import Column, ColumnElement, Table, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import ids
@@ -131,13 +131,31 @@ def _window_order(window: types.Availability) -> tuple[Any, ...]:
     return (window.start_at, window.end_at, *place)
 
 
-def title(document: types.Document, lang: str | None = None) -> types.Text:
-    """The text in a language, else in the original one, else the first."""
-    by_lang = {text.lang: text for text in document.texts}
-    for wanted in (lang, document.orig_lang):
-        if wanted in by_lang:
-            return by_lang[wanted]
-    return document.texts[0]
+def title(document: types.Document, langs: Sequence[str] = ()) -> types.Text:
+    """The text in one of some languages, the first goes first, else in the original one, else the
+    first. `de-AT` also means `de` (RFC 4647 section 3.4).
+    """
+    return text(document.texts, (*langs, document.orig_lang or ""))
+
+
+def text(texts: Sequence[types.Text], langs: Sequence[str]) -> types.Text:
+    """The one in the first language there is, else the first."""
+    by_lang = {each.lang.lower(): each for each in texts}
+    for wanted in langs:
+        tag = wanted.lower()
+        while tag:
+            if tag in by_lang:
+                return by_lang[tag]
+            tag = tag.rpartition("-")[0]
+    return texts[0]
+
+
+def named(column: Column[str] = content_text.c.title) -> ColumnElement[str]:
+    """The same in SQL for the `content` of a query, whoever looks."""
+    texts = select(column).where(content_text.c.content_id == content.c.id).correlate(content)
+    original = texts.where(content_text.c.lang == content.c.orig_lang).scalar_subquery()
+    first = texts.order_by(content_text.c.lang).limit(1).scalar_subquery()
+    return func.coalesce(original, first)
 
 
 def window(row: Any) -> types.Availability:

@@ -6,7 +6,7 @@ Rules of the file
 3. What may be refused is found before anything is written, entry by entry.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import audit
 from control_api.catalogue import documents, found, identifiers, types
-from control_api.catalogue.tables import content_version, external_id
+from control_api.catalogue.tables import collection_item, content_version, external_id
 from control_api.catalogue.workflow import State, move
 from control_api.outbox import emit
 from control_api.problems import Problem
@@ -112,7 +112,7 @@ async def remove(edit: Edit, entry: types.Entry) -> None:
     async with rewritten(edit.connection, rights_window.c.content_id, [entry.id], edit.now_ms):
         await documents.clear(edit.connection, [entry.id])
     await index.drop(edit.connection, [entry.id])
-    for table in (asset, content_version):
+    for table in (asset, content_version, collection_item):
         await edit.connection.execute(delete(table).where(table.c.content_id == entry.id))
     await edit.connection.execute(
         update(epg_event).where(epg_event.c.content_id == entry.id).values(content_id=None)
@@ -190,15 +190,15 @@ async def _refusals(
     parents = {d.parent_id for d in wanted.values() if d.parent_id} - kinds.keys()
     for key, entry in (await documents.load(connection, sorted(parents))).items():
         kinds[key] = entry.document.kind
-    owners = await _owners(connection, wanted)
+    known = await owners(connection, wanted.values())
     places = await _places(connection, wanted)
     refused: dict[str, Problem] = {}
     for key, document in wanted.items():
-        problem = _refusal(key, document, before.get(key), kinds, owners, places)
+        problem = _refusal(key, document, before.get(key), kinds, known, places)
         if problem is not None:
             refused[key] = problem
             continue
-        owners.update({(e.system, e.value): key for e in document.external_ids})
+        known.update({(e.system, e.value): key for e in document.external_ids})
         if document.parent_id is not None:
             places[_place(document)] = key
     for key, document in wanted.items():
@@ -234,11 +234,11 @@ def _place(document: types.Document) -> tuple[Any, ...]:
     return (document.parent_id, document.season_no, document.episode_no)
 
 
-async def _owners(
-    connection: AsyncConnection, wanted: Mapping[str, types.Document]
+async def owners(
+    connection: AsyncConnection, told: Iterable[types.Document]
 ) -> dict[tuple[str, str], str]:
     """Who has the external ids that documents name."""
-    values = sorted({e.value for document in wanted.values() for e in document.external_ids})
+    values = sorted({e.value for document in told for e in document.external_ids})
     found: dict[tuple[str, str], str] = {}
     for at in range(0, len(values), documents.BATCH_ROWS):
         batch = values[at : at + documents.BATCH_ROWS]

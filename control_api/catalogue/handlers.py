@@ -4,11 +4,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
+
 from control_api import audit, ids
 from control_api.calls import Call, Reply
 from control_api.catalogue import (
     assets,
     channels,
+    curated,
+    curated_types,
     editor,
     imports,
     lists,
@@ -18,6 +22,7 @@ from control_api.catalogue import (
 )
 from control_api.catalogue.editor import Edit
 from control_api.entries import patched, tag, unchanged
+from control_api.jobs import desk as jobs
 from control_api.problems import Problem
 
 IMPORT_TIMEOUT_MS = 30_000  # CTL-188
@@ -29,7 +34,7 @@ def viewer(call: Call[Any]) -> shown.Viewer:
     return shown.Viewer(
         territory=query.territory or call.services.settings.default_country,
         platform=query.platform,
-        lang=shown.spoken(query.lang, call.headers),
+        langs=shown.spoken(query.lang, call.headers),
         now_ms=call.now_ms,
     )
 
@@ -57,6 +62,8 @@ async def list_children(call: Call[None]) -> types.TitleList:
 
 async def list_related(call: Call[None]) -> types.Rail:
     """Titles like this one."""
+    if not call.services.flags.on("rails"):
+        return types.Rail("related", "editorial", [])
     async with call.services.database.read() as connection:
         return await rails.related(
             connection, call.path["id"], call.query.shown("list"), viewer(call)
@@ -71,14 +78,31 @@ async def list_genres(call: Call[None]) -> types.GenreList:
 
 async def list_rails(call: Call[None]) -> types.RailList:
     """Rows of titles for a front page."""
+    if not call.services.flags.on("rails"):
+        return types.RailList([])
     async with call.services.database.read() as connection:
         return await rails.page(connection, call.query.shown("list"), viewer(call))
 
 
 async def get_rail(call: Call[None]) -> types.Rail:
     """One row of titles."""
+    if not call.services.flags.on("rails"):
+        return types.Rail(call.path["id"], "editorial", [])
     async with call.services.database.read() as connection:
         return await rails.one(connection, call.path["id"], call.query.shown("list"), viewer(call))
+
+
+async def list_collections(call: Call[None]) -> curated_types.CollectionList:
+    """Collections of titles, the newest first."""
+    async with call.services.database.read() as connection:
+        return await curated.page(connection, call.services.secret, call.query, viewer(call))
+
+
+async def get_collection(call: Call[None]) -> curated_types.Collection:
+    """A collection with its titles, in its editor's order."""
+    async with call.services.database.read() as connection:
+        fields = call.query.shown("list")
+        return await curated.one(connection, call.path["id"], fields, viewer(call))
 
 
 async def list_channels(call: Call[None]) -> types.ChannelList:
@@ -144,11 +168,43 @@ async def move(call: Call[types.Move]) -> Reply:
         return tagged(await editor.transit(edit, old, call.body.to))
 
 
+async def publish(call: Call[None]) -> Reply:
+    """Publish an approved title: the last of its moves under a name of its own."""
+    async with _editing(call) as edit:
+        old = await editor.existing(edit.connection, call.path["id"])
+        return tagged(await editor.transit(edit, old, "published"))
+
+
+async def get_windows(call: Call[None]) -> Reply:
+    """The windows of a title's document."""
+    async with call.services.database.read() as connection:
+        return _windows(await editor.existing(connection, call.path["id"]))
+
+
+async def put_windows(call: Call[types.Windows]) -> Reply:
+    """Change the windows of a title's document, and nothing else of it."""
+    key = call.path["id"]
+    async with _editing(call) as edit:
+        old = await editor.existing(edit.connection, key)
+        unchanged(call, old.version)
+        wanted = msgspec.structs.replace(old.document, windows=call.body.windows)
+        made = (await editor.save(edit, {key: wanted}, {key: old}))[key]
+        if isinstance(made, Problem):
+            raise made
+    return _windows(made)
+
+
+def _windows(entry: types.Entry) -> Reply:
+    return Reply(types.Windows(entry.document.windows), {"ETag": tag(entry.version)})
+
+
 async def import_rows(call: Call[bytes]) -> types.ImportReport:
     """Create or replace many titles."""
     media = call.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     async with _editing(call, IMPORT_TIMEOUT_MS) as edit:
-        return await imports.run(edit, call.body, media)
+        report = await imports.run(edit, call.body, media)
+        await jobs.note(edit, "catalog_import", *imports.outcome(report))
+    return report
 
 
 async def list_entries(call: Call[None]) -> types.EntryList:

@@ -1,6 +1,7 @@
 """Many entries in one file: JSON Lines or CSV in, what became of each row out.
 
-A JSON line is a document with an `id`. A CSV row has the columns of `COLUMNS` (any of them, in any
+A JSON line is a document with an `id`; without one it is the title that has one of its external
+ids, or a new one. A CSV row has the columns of `COLUMNS` (any of them, in any
 order); lists are joined by `|`. One row that is refused harms no other.
 """
 
@@ -13,7 +14,7 @@ import msgspec
 
 from control_api import ids
 from control_api.catalogue import documents, types
-from control_api.catalogue.editor import Edit, save
+from control_api.catalogue.editor import Edit, owners, save
 from control_api.problems import Problem
 
 JSON_LINES, CSV = "application/x-ndjson", "text/csv"
@@ -34,11 +35,13 @@ class Line(msgspec.Struct):
     id: str | None
     document: types.Document | None
     error: str | None = None
+    made: bool = False  # the id is ours
 
 
 async def run(edit: Edit, raw: bytes, media: str) -> types.ImportReport:
     """Store what can be stored. Raises 400 `invalid` for a file that cannot be read as rows."""
     lines = list(_csv(raw) if media == CSV else _json_lines(raw))
+    await _recognise(edit, lines)
     _refuse_repeats(lines)
     wanted = {line.id: line.document for line in lines if line.id and line.document}
     before = await documents.load(edit.connection, list(wanted))
@@ -46,6 +49,13 @@ async def run(edit: Edit, raw: bytes, media: str) -> types.ImportReport:
     rows = [_outcome(line, made, before) for line in lines]
     counts = {name: sum(row.outcome == name for row in rows) for name in OUTCOMES}
     return types.ImportReport(**counts, rows=rows)
+
+
+def outcome(report: types.ImportReport) -> tuple[dict[str, Any], int, int]:
+    """What is kept of a report, its counts and what was refused; rows that are stored, and all."""
+    refused = [row for row in report.rows if row.outcome == "rejected"]
+    kept = msgspec.to_builtins(msgspec.structs.replace(report, rows=refused))
+    return kept, len(report.rows) - len(refused), len(report.rows)
 
 
 OUTCOMES = ("created", "updated", "unchanged", "rejected")
@@ -57,12 +67,23 @@ def _outcome(
     result = made.get(line.id) if line.id and line.document else None
     if result is None or isinstance(result, Problem):
         error = f"{result.code}: {result.detail}" if isinstance(result, Problem) else line.error
-        return types.ImportRow(line.row, line.id, "rejected", error)
+        return types.ImportRow(line.row, None if line.made else line.id, "rejected", error)
     old = before.get(result.id)
     if old is None:
         return types.ImportRow(line.row, result.id, "created", None)
     outcome = "unchanged" if old.version == result.version else "updated"
     return types.ImportRow(line.row, result.id, outcome, None)  # type: ignore[arg-type]
+
+
+async def _recognise(edit: Edit, lines: list[Line]) -> None:
+    """Rows without an id are those titles whose external ids they name."""
+    nameless = [(line, line.document) for line in lines if line.made and line.document]
+    known = await owners(edit.connection, [document for _, document in nameless])
+    for line, document in nameless:
+        named = [known.get((each.system, each.value)) for each in document.external_ids]
+        found = next((key for key in named if key is not None), None)
+        if found is not None:
+            line.id, line.made = found, False
 
 
 def _refuse_repeats(lines: list[Line]) -> None:
@@ -130,14 +151,15 @@ def _told(cells: dict[str, str]) -> dict[str, Any]:
 
 def _line(row: int, told: dict[str, Any]) -> Line:
     key = told.pop("id", None)
-    if key is None:
+    made = key is None
+    if made:
         key = ids.new("content")
     if not isinstance(key, str) or not ids.VALID.fullmatch(key):
         return Line(row, None, None, "the id is not well formed")
     try:
-        return Line(row, key, msgspec.convert(told, types.Document))
+        return Line(row, key, msgspec.convert(told, types.Document), made=made)
     except msgspec.ValidationError as error:
-        return Line(row, key, None, str(error))
+        return Line(row, key, None, str(error), made=made)
 
 
 def _bounded(rows: int) -> None:

@@ -5,16 +5,16 @@ from typing import Any
 from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from control_api.catalogue import shown, types
+from control_api.catalogue import curated, shown, types
 from control_api.catalogue.shown import Viewer
-from control_api.catalogue.tables import content_genre, credit
+from control_api.catalogue.tables import collection_item, content_genre, credit
 from control_api.problems import Problem
 from control_api.schema import content
 
 RAIL_TITLES = 20
 MAX_GENRES = 8
 KINDS = ("movie", "series", "event")
-GENRE = "genre."
+GENRE, COLLECTION = "genre.", "collection."
 COMMON_GENRE, COMMON_PERSON, SAME_KIND, NEAR_YEAR = 4, 6, 2, 1  # weights of likeness
 
 
@@ -29,8 +29,12 @@ async def page(connection: AsyncConnection, fields: str | None, viewer: Viewer) 
 async def one(
     connection: AsyncConnection, rail_id: str, fields: str | None, viewer: Viewer
 ) -> types.Rail:
-    """A rail by name: popular, new or genre.{slug}; popularity first, then what is newest."""
-    query = select(content.c.id).where(shown.visible(viewer), content.c.kind.in_(KINDS))
+    """A rail by name: popular, new, genre.{slug}, popularity first, then what is newest; or
+    collection.{id}, in its editor's order.
+    """
+    if rail_id.startswith(COLLECTION):
+        return await _gathered(connection, rail_id, fields, viewer)
+    query = select(content.c.id).where(shown.offered(viewer), content.c.kind.in_(KINDS))
     if rail_id == "new":
         query = query.order_by(content.c.updated_ms.desc(), content.c.id)
         return await _rail(connection, rail_id, "editorial", query, fields, viewer)
@@ -39,7 +43,9 @@ async def one(
         query = query.join(content_genre, and_(content_genre.c.content_id == content.c.id, tagged))
     elif rail_id != "popular":
         raise Problem("not_found")
-    query = query.order_by(content.c.popularity.desc(), content.c.updated_ms.desc(), content.c.id)
+    query, loved = shown.by_popularity(query, viewer)
+    newest = content.c.updated_ms.desc()
+    query = query.order_by(*(column.desc() for column in loved), newest, content.c.id)
     return await _rail(connection, rail_id, "popularity", query, fields, viewer)
 
 
@@ -83,19 +89,34 @@ async def related(
         .outerjoin(genres, genres.c.content_id == content.c.id)
         .outerjoin(people, people.c.content_id == content.c.id)
         .where(
-            shown.visible(viewer),
+            shown.offered(viewer),
             content.c.kind.in_(KINDS),
             content.c.id != content_id,
             or_(genres.c.n > 0, people.c.n > 0),
         )
-        .order_by(likeness.desc(), content.c.popularity.desc(), content.c.id)
     )
+    query, loved = shown.by_popularity(query, viewer)
+    query = query.order_by(likeness.desc(), *(column.desc() for column in loved), content.c.id)
     rail = await _rail(connection, "related", "related", query, fields, viewer)
     if rail.items:
         return rail
     popular = await one(connection, "popular", fields, viewer)
     others = [title for title in popular.items if title.id != content_id]
     return types.Rail("related", "popularity", others)
+
+
+async def _gathered(
+    connection: AsyncConnection, rail_id: str, fields: str | None, viewer: Viewer
+) -> types.Rail:
+    row = await curated.existing(connection, rail_id.removeprefix(COLLECTION))
+    item = collection_item.c
+    query = (
+        select(content.c.id)
+        .join(collection_item, item.content_id == content.c.id)
+        .where(item.collection_id == row.id, shown.offered(viewer))
+        .order_by(item.pos)
+    )
+    return await _rail(connection, rail_id, "editorial", query, fields, viewer)
 
 
 async def _rail(

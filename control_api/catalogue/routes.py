@@ -4,10 +4,13 @@ from typing import Any
 
 from msgspec import Struct
 
-from control_api.catalogue import handlers, imports, types
+from control_api.catalogue import curated, curated_types, handlers, imports, types
 from control_api.route import JSON, MERGE_PATCH, Handler, Route, public
+from control_api.terms import handlers as books
+from control_api.terms.books import Book
 from control_api.types import Page
 
+COLLECTIONS = "/v1/admin/collections"
 WRITE = "catalog:write"  # CTL-162
 CATALOGUE_S = 30  # CTL-7
 CHANGES = ("content_not_found", "exists", "in_use", "bad_identifier", "unknown_reference")
@@ -43,6 +46,26 @@ def _moved(path: str, handler: Handler, answer: type[Struct]) -> Route:
     return _edited("POST", path, handler, answer, body=types.Move, errors=errors)
 
 
+def _book(path: str, book: Book[Any]) -> tuple[Route, ...]:
+    """What can be done to entries of a book."""
+    one, entry = f"{path}/{{id}}", book.entry
+    return (
+        _edited("GET", path, books.listed(book), book.listing, query=Page, errors=("bad_cursor",)),
+        _edited(
+            "POST",
+            path,
+            books.created(book, path),
+            entry,
+            body=book.document,
+            status=201,
+            errors=("unknown_reference",),
+        ),
+        _edited("GET", one, books.found(book), entry),
+        _patched(one, books.changed(book), entry),
+        _edited("DELETE", one, books.removed(book), None, status=204),
+    )
+
+
 ROUTES: tuple[Route, ...] = (
     _seen("/v1/channels", handlers.list_channels, types.ChannelList, "bad_cursor", query=Page),
     _seen(TITLES, handlers.list_titles, types.TitleList, "bad_cursor", query=types.TitlePage),
@@ -59,6 +82,15 @@ ROUTES: tuple[Route, ...] = (
     _seen("/v1/genres", handlers.list_genres, types.GenreList),
     _seen("/v1/rails", handlers.list_rails, types.RailList),
     _seen("/v1/rails/{id}", handlers.get_rail, types.Rail),
+    _seen(
+        "/v1/collections",
+        handlers.list_collections,
+        curated_types.CollectionList,
+        "bad_cursor",
+        query=types.ChildPage,
+    ),
+    _seen("/v1/collections/{id}", handlers.get_collection, curated_types.Collection),
+    *_book(COLLECTIONS, curated.Collections()),
     _edited(
         "POST",
         TITLES,
@@ -78,6 +110,28 @@ ROUTES: tuple[Route, ...] = (
         errors=("content_not_found", "in_use"),
     ),
     _moved(f"{TITLES}/{{id}}/moves", handlers.move, types.Entry),
+    _edited(
+        "POST",
+        f"{TITLES}/{{id}}/publish",
+        handlers.publish,
+        types.Entry,
+        errors=("content_not_found", "bad_state"),
+    ),
+    _edited(
+        "GET",
+        f"{TITLES}/{{id}}/windows",
+        handlers.get_windows,
+        types.Windows,
+        errors=("content_not_found",),
+    ),
+    _edited(
+        "PUT",
+        f"{TITLES}/{{id}}/windows",
+        handlers.put_windows,
+        types.Windows,
+        body=types.Windows,
+        errors=("content_not_found", *MATCHED),
+    ),
     _edited(
         "GET",
         ENTRIES,

@@ -1,6 +1,7 @@
 """Titles as anybody may see them: published, with a window of the caller's place (CTL-32)."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from control_api import sealed
 from control_api.catalogue import documents, types
 from control_api.catalogue.tables import content_genre, content_language
+from control_api.popularity.tables import popular
 from control_api.problems import Problem
 from control_api.schema import asset, content, content_text, rights_window
 from control_api.times import epoch_ms, utc
@@ -21,6 +23,8 @@ ALWAYS = "id"
 # What a list leaves out unless `fields` asks for it.
 DETAIL = frozenset({"credits", "artwork", "subtitle_langs", "audio_langs", "lang", "sort_title"})
 NAMES = frozenset(types.Title.__struct_fields__)
+RANGE = re.compile(r"(?:^|,)\s*([A-Za-z0-9-]{1,35})\s*(?:;\s*q=([01](?:\.[0-9]{0,3})?))?\s*(?=,|$)")
+MAX_RANGES_CHARS = 512
 
 
 class Viewer(msgspec.Struct, frozen=True):
@@ -28,7 +32,7 @@ class Viewer(msgspec.Struct, frozen=True):
 
     territory: str
     platform: str
-    lang: str | None
+    langs: Sequence[str]
     now_ms: int
 
 
@@ -37,16 +41,19 @@ def visible(viewer: Viewer) -> ColumnElement[bool]:
     return and_(content.c.status == "published", exists().where(_window(viewer)))
 
 
+def offered(viewer: Viewer) -> ColumnElement[bool]:
+    """Visible, with something that can be played; a series has that in its parts."""
+    playable = exists().where(
+        asset.c.content_id == content.c.id, asset.c.kind == "vod", asset.c.state == "ready"
+    )
+    return and_(visible(viewer), or_(content.c.kind.in_(WITHOUT_ASSET), playable))
+
+
 async def page(
     connection: AsyncConnection, secret: bytes, query: types.TitlePage, viewer: Viewer
 ) -> types.TitleList:
     """Titles that can be played, and series."""
-    playable = exists().where(
-        asset.c.content_id == content.c.id, asset.c.kind == "vod", asset.c.state == "ready"
-    )
-    wanted = select(content.c.id).where(
-        visible(viewer), or_(content.c.kind.in_(WITHOUT_ASSET), playable)
-    )
+    wanted = select(content.c.id).where(offered(viewer))
     if query.kind is not None:
         wanted = wanted.where(content.c.kind == query.kind)
     if query.genre is not None:
@@ -62,7 +69,7 @@ async def page(
     if query.max_age is not None:
         wanted = wanted.where(func.coalesce(content.c.min_age, 0) <= query.max_age)
     filters = msgspec.structs.replace(query, limit=1, cursor=None, fields=None)
-    key, descending, wanted = _sorted(query.sort, wanted)
+    key, descending, wanted = _sorted(query.sort, wanted, viewer)
     purpose = _purpose("contents", filters, viewer)
     return await _walk(connection, secret, purpose, wanted, key, descending, query, viewer)
 
@@ -116,11 +123,11 @@ async def titles(
 
 
 async def genres(connection: AsyncConnection, viewer: Viewer) -> types.GenreList:
-    """Genres of visible titles with how many they have, the fullest first."""
+    """Genres of titles in lists with how many they have, the fullest first."""
     query = (
         select(content_genre.c.genre, func.count().label("titles"))
         .join(content, content.c.id == content_genre.c.content_id)
-        .where(visible(viewer))
+        .where(offered(viewer))
         .group_by(content_genre.c.genre)
         .order_by(func.count().desc(), content_genre.c.genre)
     )
@@ -151,19 +158,28 @@ def _window(viewer: Viewer) -> ColumnElement[bool]:
     return and_(matches, rights_window.c.platform.in_(("*", viewer.platform)))
 
 
-def _sorted(sort: str, wanted: Select[Any]) -> tuple[tuple[Any, ...], bool, Select[Any]]:
+def by_popularity(query: Select[Any], viewer: Viewer) -> tuple[Select[Any], tuple[Any, ...]]:
+    """The query with what it is sorted by: how popular titles are where the viewer is, then
+    everywhere (CTL-145).
+    """
+    here = and_(popular.c.target_id == content.c.id, popular.c.territory == viewer.territory)
+    return query.outerjoin(popular, here), (
+        func.coalesce(popular.c.shown, 0),
+        content.c.popularity,
+    )
+
+
+def _sorted(
+    sort: str, wanted: Select[Any], viewer: Viewer
+) -> tuple[tuple[Any, ...], bool, Select[Any]]:
     """Columns to sort by, whether downwards, and the query that has them."""
     if sort == "title":
-        named = func.coalesce(content_text.c.sort_title, content.c.id)
-        in_original = and_(
-            content_text.c.content_id == content.c.id, content_text.c.lang == content.c.orig_lang
-        )
-        return (
-            (named, content.c.id),
-            False,
-            wanted.add_columns(named).outerjoin(content_text, in_original),
-        )
-    column = content.c.popularity if sort == "popular" else content.c.updated_ms
+        named = func.coalesce(documents.named(content_text.c.sort_title), content.c.id)
+        return (named, content.c.id), False, wanted.add_columns(named)
+    if sort == "popular":
+        wanted, loved = by_popularity(wanted, viewer)
+        return (*loved, content.c.id), True, wanted.add_columns(*loved)
+    column = content.c.updated_ms
     return (column, content.c.id), True, wanted.add_columns(column)
 
 
@@ -198,7 +214,7 @@ async def _walk(
 
 def _title(entry: types.Entry, popularity: int, viewer: Viewer) -> types.Title:
     told = entry.document
-    text = documents.title(told, viewer.lang)
+    text = documents.title(told, viewer.langs)
     open_from, open_until = availability(told, viewer)
     return types.Title(
         id=entry.id,
@@ -241,9 +257,13 @@ def availability(told: types.Document, viewer: Viewer) -> tuple[int | None, int 
     return min(starts, default=None), max(ends, default=None)
 
 
-def spoken(lang: str | None, headers: Mapping[str, str]) -> str | None:
-    """The language asked for: the parameter, else the first of Accept-Language."""
+def spoken(lang: str | None, headers: Mapping[str, str]) -> Sequence[str]:
+    """The languages asked for, the best first: the parameter, else those of Accept-Language by
+    their weight (RFC 9110 section 12.5.4).
+    """
     if lang is not None:
-        return lang
-    first = headers.get("Accept-Language", "").partition(",")[0].partition(";")[0].strip()
-    return first if first and first != "*" and len(first) <= 35 else None
+        return (lang,)
+    ranges = RANGE.findall(headers.get("Accept-Language", "")[:MAX_RANGES_CHARS])
+    weighed = [(float(weight or 1), tag) for tag, weight in ranges]
+    weighed.sort(key=lambda each: -each[0])
+    return [tag for weight, tag in weighed if weight > 0]

@@ -9,6 +9,8 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
+    text,
 )
 
 from control_api.schema import Json, metadata
@@ -66,6 +68,25 @@ external_id = Table(
     Column("target_kind", String(16), nullable=False),
     Column("target_id", String(64), nullable=False),
     Index(None, "target_kind", "target_id"),
+)
+
+collection = Table(
+    "collection",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("texts", Json, nullable=False),
+    Column("version", BigInteger, nullable=False, server_default=text("1")),
+    Column("updated_ms", BigInteger, nullable=False),
+)
+
+collection_item = Table(
+    "collection_item",
+    metadata,
+    Column("collection_id", String(64), ForeignKey("collection.id"), primary_key=True),
+    _content(),
+    Column("pos", BigInteger, nullable=False),
+    UniqueConstraint("collection_id", "pos"),
+    Index(None, "content_id"),
 )
 
 content_version = Table(

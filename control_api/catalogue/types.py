@@ -16,7 +16,9 @@ Platform = Annotated[str, Meta(pattern=r"^(\*|tv|stb|mobile|web|cast)$")]
 Words = Annotated[str, Meta(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Prose = Annotated[str, Meta(max_length=8_000, pattern=r"^[^\x00]*$")]
 Slug = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-Link = Annotated[str, Meta(max_length=1_024, pattern=r"^(https?://[^\s<>\"]+|/[^\s<>\"]*)$")]
+Link = Annotated[
+    str, Meta(max_length=1_024, pattern=r"^(https?://[^\s<>\"]+|/([^/\s<>\"][^\s<>\"]*)?)$")
+]
 Number = Annotated[int, Meta(ge=1, le=100_000)]
 Pixels = Annotated[int, Meta(ge=1, le=32_768)]
 
@@ -92,7 +94,7 @@ class Document(Request):
 
     def __post_init__(self) -> None:
         for name, keys in (
-            ("texts", [text.lang for text in self.texts]),
+            ("texts", [text.lang.lower() for text in self.texts]),
             ("genres", self.genres),
             ("audio_langs", self.audio_langs),
             ("subtitle_langs", self.subtitle_langs),
@@ -104,6 +106,12 @@ class Document(Request):
             raise ValueError(f"a {self.kind} has a parent_id")
         if self.kind not in ("season", "episode") and self.parent_id is not None:
             raise ValueError(f"a {self.kind} has no parent_id")
+
+
+class Windows(Request):
+    """The windows of a document by themselves; its version is theirs."""
+
+    windows: Annotated[list[Availability], Meta(max_length=200)]
 
 
 class Entry(Answer):
@@ -131,7 +139,12 @@ class EntryList(Answer):
 
 
 class EntryPage(Page):
+    """`q` is an id, or part of the title in its original language, whatever the case of the letters
+    A to Z.
+    """
+
     status: State | None = None
+    q: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
 
 
 class Move(Request):
@@ -158,7 +171,7 @@ class VersionList(Answer):
 class AssetRequest(Request):
     """A title of the origin that holds the content."""
 
-    origin_path: Annotated[str, Meta(pattern=r"^/vod/[A-Za-z0-9_.-]{1,64}/$")]
+    origin_path: Annotated[str, Meta(pattern=r"^/vod/[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}/$")]
     kind: Literal["vod", "trailer"] = "vod"
     state: Literal["pending", "ready", "failed"] = "ready"
     duration_ms: Milliseconds | None = None

@@ -10,19 +10,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from control_api import sealed, types
 from control_api.calls import Call
 from control_api.epg.report import Report
-from control_api.route import Route
 from control_api.schema import channel_source, epg_event, epg_import_run, epg_source
 from control_api.times import utc
 from runtime import redact
 
-EDITOR = "catalog:write"  # CTL-162
 STALE_MS = 86_400_000  # the guide goes on with what it has for a day (item 2)
 
 run = epg_import_run.c
 
 
 class ImportRun(types.Answer):
-    """`report` once it has ended; held ones changed nothing (CTL-62)."""
+    """`report` once it has ended; held ones changed nothing (CTL-62); `reason` says why it was held
+    or failed.
+    """
 
     id: str
     source_id: str
@@ -31,6 +31,7 @@ class ImportRun(types.Answer):
     ended_at: datetime | None
     sha256: str | None
     report: Report | None
+    reason: str | None
 
 
 class GuideSource(types.Answer):
@@ -107,10 +108,10 @@ async def list_runs(call: Call[None]) -> ImportRuns:
     query = query.order_by(run.started_ms.desc(), run.id.desc()).limit(asked.limit + 1)
     async with services.database.read() as connection:
         rows = (await connection.execute(query)).all()
-    shown, more = rows[: asked.limit], len(rows) > asked.limit
-    last: list[str | int] = [shown[-1].started_ms, shown[-1].id] if more else []
+    here, more = rows[: asked.limit], len(rows) > asked.limit
+    last: list[str | int] = [here[-1].started_ms, here[-1].id] if more else []
     cursor = sealed.seal(services.secret, listing, last) if more else None
-    return ImportRuns([_shown(each) for each in shown], cursor)
+    return ImportRuns([shown(each) for each in here], cursor)
 
 
 async def _by_source(
@@ -129,10 +130,11 @@ async def _latest(connection: AsyncConnection) -> dict[str, ImportRun]:
     )
     same = and_(run.source_id == begun.c.source_id, run.started_ms == begun.c.at_ms)
     query = select(epg_import_run).join(begun, same).order_by(run.id)
-    return {row.source_id: _shown(row) for row in (await connection.execute(query)).all()}
+    return {row.source_id: shown(row) for row in (await connection.execute(query)).all()}
 
 
-def _shown(row: Any) -> ImportRun:
+def shown(row: Any) -> ImportRun:
+    """A run as it is told of."""
     return ImportRun(
         id=row.id,
         source_id=row.source_id,
@@ -141,22 +143,9 @@ def _shown(row: Any) -> ImportRun:
         ended_at=_moment(row.ended_ms),
         sha256=row.sha256,
         report=None if row.report is None else msgspec.convert(row.report, Report),
+        reason=row.reason,
     )
 
 
 def _moment(at_ms: int | None) -> datetime | None:
     return None if at_ms is None else utc(at_ms)
-
-
-ROUTES: tuple[Route, ...] = (
-    Route("GET", "/v1/admin/epg/sources", list_sources, GuideSources, scope=EDITOR),
-    Route(
-        "GET",
-        "/v1/admin/epg/imports",
-        list_runs,
-        ImportRuns,
-        ("bad_cursor",),
-        scope=EDITOR,
-        query=RunsQuery,
-    ),
-)

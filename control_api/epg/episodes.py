@@ -4,7 +4,7 @@ Source: XMLTV DTD, element episode-num; RFC 4078 section 3 (CRID).
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import NamedTuple
 
 MAX_NUMBER = 1_000_000
@@ -23,8 +23,13 @@ class Ids(NamedTuple):
     series_crid: str | None = None
 
 
-def identify(numbers: Iterable[tuple[str, str]]) -> Ids:
+UNKNOWN = Ids()
+
+
+def identify(numbers: Collection[tuple[str, str]]) -> Ids:
     """The first of each system wins; forms that break their own rules are left out."""
+    if not numbers:
+        return UNKNOWN
     found: dict[str, str] = {}
     for system, text in numbers:
         if CRID.fullmatch(text):

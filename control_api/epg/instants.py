@@ -41,8 +41,11 @@ def zone(text: str) -> tzinfo | None:
         return None
 
 
+@lru_cache(maxsize=8_192)
 def epoch_ms(text: str, unzoned: tzinfo = UTC) -> int | None:
-    """Milliseconds since 1970; None for what is not a time. `unzoned` is meant by no zone."""
+    """Milliseconds since 1970; None for what is not a time. `unzoned` is meant by no zone. All
+    channels of a guide have the same few times.
+    """
     match = TIME.fullmatch(text.strip())
     if match is None:
         return None
@@ -53,7 +56,6 @@ def epoch_ms(text: str, unzoned: tzinfo = UTC) -> int | None:
     return _epoch_ms(digits, where)
 
 
-@lru_cache(maxsize=8_192)
 def _epoch_ms(digits: str, where: tzinfo) -> int | None:
     parts = [int(digits[at : at + 2]) for at in range(4, len(digits), 2)]
     month, day, hour, minute, second = (*parts, *(1, 1, 0, 0, 0)[len(parts) :])

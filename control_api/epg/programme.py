@@ -26,7 +26,7 @@ class Programme(Struct, frozen=True, gc=False):
     flags: tuple[str, ...]
 
 
-class Words(Struct, frozen=True):
+class Words(Struct, frozen=True, gc=False):
     """Text of one language; None is "not given"."""
 
     title: str | None
@@ -34,7 +34,7 @@ class Words(Struct, frozen=True):
     descr: str | None = None
 
 
-class Event(Struct, frozen=True):
+class Event(Struct, frozen=True, gc=False):
     """A programme with its place in a channel's schedule. `lang` is that of the default text,
     `season_no` and `episode_no` count from 1.
     """

@@ -1,12 +1,22 @@
-"""The guide in the database: one transaction per channel, so that readers never see half of one
+"""The guide in the database: each channel in one transaction, so that readers never see half of it
 (CTL-67). The exclusion constraint of PostgreSQL is checked at commit.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
-from sqlalchemy import Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Select,
+    String,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import ids
@@ -15,16 +25,19 @@ from control_api.epg.instants import zone
 from control_api.epg.merge import Plan, Stored
 from control_api.epg.normalise import Schedules, Target
 from control_api.epg.programme import Event, Words
+from control_api.recordings.states import insert_new
 from control_api.schema import channel, channel_source, epg_event, epg_event_text, epg_source
 from runtime import bulk
 
 
 class Change(NamedTuple):
-    """What became of an event: created, updated or removed."""
+    """What became of an event: created, updated or removed; and what it was before, if it was."""
 
     verb: str
+    channel_id: str
     event_id: str
     event: Event
+    was: Event | None = None
 
 
 BATCH_ROWS = 500  # CTL-67
@@ -35,13 +48,13 @@ COLUMNS = ("start_ms", "end_ms", "lang", "season_no", "episode_no", "ext_id", "c
 
 
 async def source(connection: AsyncConnection, source_id: str, **values: str) -> Any:
-    """The source's row, made if it is new; `values` (url, tz, lang) change it if given."""
+    """The source's row, made if it is new and locked, so that who changes it waits for who does;
+    `values` (url, tz, lang) change it if given.
+    """
+    await insert_new(connection, epg_source, {"id": source_id, "format": "xmltv", **values})
     query = select(epg_source).where(epg_source.c.id == source_id)
-    row = (await connection.execute(query)).first()
-    if row is None:
-        made = insert(epg_source).values(id=source_id, format="xmltv", **values)
-        await connection.execute(made)
-    elif any(row._mapping[name] != value for name, value in values.items()):
+    row = (await connection.execute(query.with_for_update())).one()
+    if any(row._mapping[name] != value for name, value in values.items()):
         change = update(epg_source).where(epg_source.c.id == source_id).values(**values)
         await connection.execute(change)
     return (await connection.execute(query)).one()
@@ -74,14 +87,14 @@ async def targets(connection: AsyncConnection, source_row: Any) -> dict[str, Tar
     }
 
 
-async def ranks(connection: AsyncConnection, channel_id: str) -> dict[str, int]:
-    """Priority of each source of a channel, lower is better (CTL-66)."""
-    query = (
-        select(channel_source.c.source_id, func.min(channel_source.c.priority).label("rank"))
-        .where(channel_source.c.channel_id == channel_id)
-        .group_by(channel_source.c.source_id)
-    )
-    return {row.source_id: row.rank for row in (await connection.execute(query)).all()}
+async def ranks(
+    connection: AsyncConnection, channel_ids: Collection[str]
+) -> dict[str, dict[str, int]]:
+    """Priority of each source of each channel, lower is better (CTL-66)."""
+    found: dict[str, dict[str, int]] = {channel_id: {} for channel_id in channel_ids}
+    for row in await connection.execute(_RANKS, {"channels": list(channel_ids)}):
+        found[row.channel_id][row.source_id] = row.rank
+    return found
 
 
 async def count(connection: AsyncConnection, source_id: str, schedules: Schedules) -> int:
@@ -97,33 +110,29 @@ async def count(connection: AsyncConnection, source_id: str, schedules: Schedule
 
 async def near(
     connection: AsyncConnection,
-    channel_id: str,
-    first_ms: int,
-    last_ms: int,
-    rank: Mapping[str, int],
-    unlisted_rank: int,
-) -> list[Stored]:
-    """Stored events of a channel in a window and around it, in order."""
-    query = (
-        select(epg_event)
-        .where(
-            epg_event.c.channel_id == channel_id,
-            epg_event.c.start_ms.between(first_ms - 2 * NEAR_MS, last_ms + NEAR_MS),
-            epg_event.c.end_ms > first_ms - NEAR_MS,
-        )
-        .order_by(epg_event.c.start_ms)
-    )
-    rows = (await connection.execute(query)).all()
-    spoken = await words(connection, query)
-    return [
-        Stored(
-            row.id,
-            row.source_id,
-            rank.get(row.source_id, unlisted_rank),
-            event(row, spoken.get(row.id, {})),
-        )
-        for row in rows
-    ]
+    source_id: str,
+    schedules: Schedules,
+    ranks: Mapping[str, Mapping[str, int]],
+) -> dict[str, list[Stored]]:
+    """Stored events in and around each channel's schedule, in order; a source that is not listed
+    any more counts as much as the one that brings the schedules.
+    """
+    asked = {
+        "channels": list(schedules),
+        "opens": min(wanted[0].start_ms for wanted in schedules.values()),
+        "closes": max(wanted[-1].end_ms for wanted in schedules.values()),
+    }
+    found: dict[str, list[Stored]] = {channel_id: [] for channel_id in schedules}
+    rows = (await connection.execute(_NEAR, asked)).all()
+    spoken = _spoken((await connection.execute(_NEAR_WORDS, asked)).all()) if rows else {}
+    for row in rows:
+        wanted, rank = schedules[row.channel_id], ranks[row.channel_id]
+        opens_ms, closes_ms = wanted[0].start_ms - NEAR_MS, wanted[-1].end_ms + NEAR_MS
+        if row.end_ms > opens_ms and row.start_ms <= closes_ms:
+            stored = event(row, spoken.get(row.id, {}))
+            its_rank = rank.get(row.source_id, rank[source_id])
+            found[row.channel_id].append(Stored(row.id, row.source_id, its_rank, stored))
+    return found
 
 
 def event(row: Any, spoken: dict[str, Words]) -> Event:
@@ -133,52 +142,75 @@ def event(row: Any, spoken: dict[str, Words]) -> Event:
 
 
 async def words(connection: AsyncConnection, events: Select[Any]) -> dict[str, dict[str, Words]]:
-    """Text, by id and language, of the events that a query finds. Asked by the query, since a list
-    of ids is compared one by one.
-    """
-    found: dict[str, dict[str, Words]] = {}
+    """Text, by id and language, of the events that a query finds."""
+    return _spoken((await connection.execute(_words_of(events))).all())
+
+
+def _words_of(events: Select[Any]) -> Select[Any]:
+    """Asked by the query, since a list of ids is compared one by one."""
     listed = select(events.order_by(None).subquery().c.id)
-    query = select(epg_event_text).where(epg_event_text.c.event_id.in_(listed))
-    for row in (await connection.execute(query)).all():
+    return select(epg_event_text).where(epg_event_text.c.event_id.in_(listed))
+
+
+def _spoken(rows: Sequence[Any]) -> dict[str, dict[str, Words]]:
+    found: dict[str, dict[str, Words]] = {}
+    for row in rows:
         spoken = found.setdefault(row.event_id, {})
         spoken[row.lang] = Words(row.title, row.sub_title, row.descr)
     return found
 
 
 async def write(
-    connection: AsyncConnection, channel_id: str, source_id: str, plan: Plan
+    connection: AsyncConnection, source_id: str, plans: Mapping[str, Plan]
 ) -> list[Change]:
-    """Carry out a plan; what it does not name is not touched. What became of which event."""
-    changed = [old.id for old, _ in plan.update]
-    for batch in _batches([*changed, *(old.id for old in plan.remove)]):
+    """Carry out plans, by channel; what they do not name is not touched. What became of which
+    event.
+    """
+    removed = [old.id for plan in plans.values() for old in plan.remove]
+    updated = [pair for plan in plans.values() for pair in plan.update]
+    for batch in _batches([*(old.id for old, _ in updated), *removed]):
         await connection.execute(delete(epg_event_text).where(epg_event_text.c.event_id.in_(batch)))
-    for batch in _batches([old.id for old in plan.remove]):
+    for batch in _batches(removed):
         await connection.execute(delete(epg_event).where(epg_event.c.id.in_(batch)))
-    change = (
-        update(epg_event)
-        .where(epg_event.c.id == bindparam("event_id"))
-        .values(
-            {name: bindparam(name) for name in (*COLUMNS, "flags", "hash")}
-            | {"version": epg_event.c.version + 1}
-        )
-    )
-    rows = [{"event_id": old.id, **_row(new)} for old, new in plan.update]
+    rows = [{"event": old.id, **_row(new)} for old, new in updated]
     for some in _batches(rows):
-        await connection.execute(change, some)
-    named = [(ids.new("event"), new) for new in plan.create]
-    place = {"channel_id": channel_id, "source_id": source_id}
-    await bulk.put(connection, epg_event, [{"id": key, **place, **_row(new)} for key, new in named])
+        await connection.execute(_UPDATE, some)
+    created = [
+        Change("created", channel_id, ids.new("event"), new)
+        for channel_id, plan in plans.items()
+        for new in plan.create
+    ]
+    await bulk.put(
+        connection,
+        epg_event,
+        [
+            {
+                "id": each.event_id,
+                "channel_id": each.channel_id,
+                "source_id": source_id,
+                **_row(each.event),
+            }
+            for each in created
+        ],
+    )
+    changed = [
+        Change(verb, channel_id, old.id, new, old.event)
+        for channel_id, plan in plans.items()
+        for verb, pairs in (
+            ("removed", [(old, old.event) for old in plan.remove]),
+            ("updated", plan.update),
+        )
+        for old, new in pairs
+    ]
+    changes = [*changed, *created]
     texts = [
-        {"event_id": key, "lang": lang, **msgspec.structs.asdict(spoken)}
-        for key, new in (*named, *((old.id, new) for old, new in plan.update))
-        for lang, spoken in new.words.items()
+        {"event_id": each.event_id, "lang": lang, **msgspec.structs.asdict(spoken)}
+        for each in changes
+        if each.verb != "removed"
+        for lang, spoken in each.event.words.items()
     ]
     await bulk.put(connection, epg_event_text, texts)
-    return [
-        *(Change("removed", old.id, old.event) for old in plan.remove),
-        *(Change("updated", old.id, new) for old, new in plan.update),
-        *(Change("created", key, new) for key, new in named),
-    ]
+    return changes
 
 
 def _row(new: Event) -> dict[str, Any]:
@@ -186,6 +218,52 @@ def _row(new: Event) -> dict[str, Any]:
     return fields | {"flags": " ".join(new.flags), "hash": new.digest()}
 
 
+def groups(schedules: Schedules) -> Iterator[list[str]]:
+    """Channels whose schedules are written together: so many rows at most, or one channel."""
+    some: list[str] = []
+    rows = 0
+    for channel_id, wanted in schedules.items():
+        if some and rows + len(wanted) > BATCH_ROWS:
+            yield some
+            some, rows = [], 0
+        some.append(channel_id)
+        rows += len(wanted)
+    if some:
+        yield some
+
+
 def _batches(items: Sequence[T]) -> Iterator[list[T]]:
     for at in range(0, len(items), BATCH_ROWS):
         yield list(items[at : at + BATCH_ROWS])
+
+
+# Made once: to make a statement takes longer than to send it.
+_CHANNELS = bindparam("channels", type_=String, expanding=True)
+_OPENS, _CLOSES = (bindparam(name, type_=BigInteger) for name in ("opens", "closes"))
+_RANKS = (
+    select(
+        channel_source.c.channel_id,
+        channel_source.c.source_id,
+        func.min(channel_source.c.priority).label("rank"),
+    )
+    .where(channel_source.c.channel_id.in_(_CHANNELS))
+    .group_by(channel_source.c.channel_id, channel_source.c.source_id)
+)
+_NEAR = (
+    select(epg_event)
+    .where(
+        epg_event.c.channel_id.in_(_CHANNELS),
+        epg_event.c.start_ms.between(_OPENS - 2 * NEAR_MS, _CLOSES + NEAR_MS),
+        epg_event.c.end_ms > _OPENS - NEAR_MS,
+    )
+    .order_by(epg_event.c.channel_id, epg_event.c.start_ms)
+)
+_NEAR_WORDS = _words_of(_NEAR)
+_UPDATE = (
+    update(epg_event)
+    .where(epg_event.c.id == bindparam("event", type_=String))
+    .values(
+        {name: bindparam(name) for name in (*COLUMNS, "flags", "hash")}
+        | {"version": epg_event.c.version + 1}
+    )
+)

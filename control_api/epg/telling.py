@@ -12,42 +12,55 @@ from control_api.outbox.record import emit_all
 from control_api.schema import epg_event
 from control_api.search import index
 from control_api.times import utc
+from control_api.viewers import due
 
 FIRST_VERSION = 1  # what the schema gives a new event
 
 
-async def tell(
-    connection: AsyncConnection, channel_id: str, changes: Sequence[Change], now_ms: int
-) -> None:
-    """One event a change, in the transaction of the changes; and let search know."""
+async def tell(connection: AsyncConnection, changes: Sequence[Change], now_ms: int) -> None:
+    """One event a change, in the transaction of the changes; and let reminders and search know."""
     kinds: dict[str, list[Change]] = {"removed": [], "updated": [], "created": []}
     for change in changes:
         kinds[change.verb].append(change)
-    versions = await _versions(connection, [change.event_id for change in kinds["updated"]])
-    versions |= {change.event_id: FIRST_VERSION for change in kinds["created"]}
+    known = await versions(connection, [change.event_id for change in kinds["updated"]])
+    known |= {change.event_id: FIRST_VERSION for change in kinds["created"]}
     for verb, some in kinds.items():
-        told = [
-            {
-                "channel_id": channel_id,
-                "event_id": change.event_id,
-                "starts_at": utc(change.event.start_ms),
-                "ends_at": utc(change.event.end_ms),
-                "version": versions.get(change.event_id, 0),
-                **_title(change.event.title),
-            }
-            for change in some
-        ]
+        told = [of(change, known.get(change.event_id, 0)) for change in some]
         await emit_all(connection, f"epg.event.{verb}", told, now_ms)
-    await index.drop(connection, [change.event_id for change in kinds["removed"]])
-    await index.put(connection, [_found_by(change) for change in kinds["updated"]])
-    await index.add(connection, [_found_by(change) for change in kinds["created"]])
+    moved, removed = ([one.event_id for one in kinds[verb]] for verb in ("updated", "removed"))
+    await due.follow(connection, moved, removed)
+    former = (*kinds["removed"], *kinds["updated"])
+    shown = (*kinds["updated"], *kinds["created"])
+    await index.change(
+        connection, [change.event_id for change in former], [_found_by(one) for one in shown]
+    )
 
 
-def _title(title: str) -> dict[str, Any]:
-    return {"title": title[:MAX_TEXT_CHARS]} if title else {}
+def of(change: Change, version: int) -> dict[str, Any]:
+    """What is told of a change."""
+    event = change.event
+    return programme(
+        change.channel_id, change.event_id, event.start_ms, event.end_ms, version, event.title
+    )
 
 
-async def _versions(connection: AsyncConnection, event_ids: Sequence[str]) -> dict[str, int]:
+def programme(
+    channel_id: str, event_id: str, start_ms: int, end_ms: int, version: int, title: str | None
+) -> dict[str, Any]:
+    """What is told of a programme."""
+    named = {"title": title[:MAX_TEXT_CHARS]} if title else {}
+    return {
+        "channel_id": channel_id,
+        "event_id": event_id,
+        "starts_at": utc(start_ms),
+        "ends_at": utc(end_ms),
+        "version": version,
+        **named,
+    }
+
+
+async def versions(connection: AsyncConnection, event_ids: Sequence[str]) -> dict[str, int]:
+    """How often events changed, by id."""
     found: dict[str, int] = {}
     for at in range(0, len(event_ids), BATCH_ROWS):
         batch = event_ids[at : at + BATCH_ROWS]

@@ -91,10 +91,11 @@ def check(described: Type, data: Mapping[str, Any]) -> None:
     for name in (described.key, *described.required):
         if name not in data:
             raise EventError("missing_field", f"{described.name}.{name}")
+    fits = _FIELDS_FIT[described.name]
     for name, value in data.items():
-        if name not in described.fields:
+        if name not in fits:
             raise EventError("unknown_field", f"{described.name}.{name}")
-        if not _FITS[FIELDS[name].kind](value):
+        if not fits[name](value):
             raise EventError("bad_value", f"{described.name}.{name} is no {FIELDS[name].kind}")
 
 
@@ -155,4 +156,7 @@ _FITS: Final[dict[Kind, Callable[[Any], bool]]] = {
     "texts": lambda value: (
         isinstance(value, list) and len(value) <= MAX_TEXTS and all(map(_is_text, value))
     ),
+}
+_FIELDS_FIT: Final = {
+    each.name: {name: _FITS[FIELDS[name].kind] for name in each.fields} for each in TYPES.values()
 }

@@ -2,4 +2,5 @@
 
 kept       answers by question: fresh for a while, stale for a day
 handlers   grid, now and next, a programme, the live feed
+xmltv      the guide as a file
 """

@@ -1,6 +1,6 @@
 """Operations of the guide (control-api section 3, CTL-7, CTL-185)."""
 
-import asyncio
+import contextlib
 import gzip
 import hashlib
 from collections.abc import AsyncGenerator
@@ -15,14 +15,15 @@ from control_api.epg import grid
 from control_api.guide import programme
 from control_api.guide.kept import Kept
 from control_api.guide.types import ProgrammeDetail
-from control_api.outbox.relay import LIVE
+from control_api.ids import VALID
+from control_api.outbox import feed
 from runtime import metrics
 from runtime.sql import Database
 
 STALE = metrics.counter("control_guide_stale", "guide answers from a copy while SQL was away", ())
 GZIP_LEVEL = 5
-PING_S = 15.0
 DOMAIN = "epg.event."
+MOST_MISSED = 5_000
 
 Pages = Kept[tuple[Any, ...], Rendered]
 _PAGES: WeakKeyDictionary[Database, Pages] = WeakKeyDictionary()
@@ -64,33 +65,35 @@ async def epg_programme(call: Call[None]) -> ProgrammeDetail:
 
 
 async def epg_live(call: Call[None]) -> Stream:
-    """Changes of the guide as they happen (server-sent events)."""
+    """Changes of the guide as they happen (server-sent events); `Last-Event-ID` brings those that
+    were missed, or, where they are too many, the event `reload`: ask for the guide anew.
+    """
     wanted = frozenset(call.query.channels.split(",")) if call.query.channels else None
-    return Stream(_changes(call, wanted))
+    after = call.headers.get("Last-Event-ID", "")
+    told = feed.follow(
+        call.services.database,
+        call.services.store,
+        after if VALID.fullmatch(after) else None,
+        family=DOMAIN,
+        most=MOST_MISSED,
+    )
+    return Stream(_changes(told, wanted))
 
 
-async def _changes(call: Call[None], wanted: frozenset[str] | None) -> AsyncGenerator[bytes]:
+async def _changes(
+    told: AsyncGenerator[events.Event | feed.Reload | None], wanted: frozenset[str] | None
+) -> AsyncGenerator[bytes]:
     """Messages as the HTML standard, section 9.2.6, writes them; a comment when nothing happens."""
-    async with call.services.store.subscribe(LIVE) as told:
-        yield b": listening\n\n"
-        coming = asyncio.ensure_future(anext(told))
-        try:
-            while True:
-                done, _ = await asyncio.wait({coming}, timeout=PING_S)
-                if not done:
-                    yield b": still here\n\n"
-                    continue
-                raw = coming.result()
-                coming = asyncio.ensure_future(anext(told))
-                event = events.decode(raw)
-                if event.type.startswith(DOMAIN) and (wanted is None or event.subject in wanted):
-                    yield b"id: %s\nevent: %s\ndata: %s\n\n" % (
-                        event.id.encode(),
-                        event.type.encode(),
-                        msgspec.json.encode({"channel_id": event.subject, **event.data}),
-                    )
-        finally:
-            coming.cancel()
+    async with contextlib.aclosing(told):
+        async for event in told:
+            if not isinstance(event, events.Event):
+                yield feed.written(event)
+            elif wanted is None or event.subject in wanted:
+                yield b"id: %s\nevent: %s\ndata: %s\n\n" % (
+                    event.id.encode(),
+                    event.type.encode(),
+                    msgspec.json.encode({"channel_id": event.subject, **event.data}),
+                )
 
 
 async def _kept(call: Call[None], key: tuple[Any, ...], made: Any) -> Reply:

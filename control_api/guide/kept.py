@@ -1,4 +1,5 @@
-"""Answers that many ask for: fresh for a minute, and for a day if nothing better can be had.
+"""Answers that many ask for: fresh for half a minute unless what they tell of changed, and for a
+day if nothing better can be had.
 
 The clock comes in as an argument. What is kept is bounded by `MOST`; the longest unused goes first.
 """
@@ -13,6 +14,7 @@ from runtime.sql import SqlError
 
 FRESH_MS = 30_000
 STALE_MS = 24 * 3_600_000  # control-api section 4
+SETTLE_MS = 250  # between two looks behind changes that follow one another
 MOST = 512
 
 K = TypeVar("K", bound=Hashable)
@@ -21,8 +23,11 @@ V = TypeVar("V")
 
 @dataclass(slots=True)
 class _Copy(Generic[V]):
+    """`behind` says that it was made because of a change."""
+
     value: V
     made_ms: int
+    behind: bool
 
 
 class Kept(Generic[K, V]):
@@ -31,7 +36,12 @@ class Kept(Generic[K, V]):
     def __init__(self, fresh_ms: int = FRESH_MS) -> None:
         self._fresh_ms = fresh_ms
         self._copies: OrderedDict[K, _Copy[V]] = OrderedDict()
-        self._flight: SingleFlight[K, V] = SingleFlight()
+        self._flight: SingleFlight[K, _Copy[V]] = SingleFlight()
+        self._changed_ms = -1
+
+    def changed(self, now_ms: int) -> None:
+        """What was made until now is not fresh any more."""
+        self._changed_ms = now_ms
 
     async def get(self, key: K, now_ms: int, make: Callable[[], Awaitable[V]]) -> tuple[V, bool]:
         """The answer, and whether it is stale because the database does not answer.
@@ -39,21 +49,28 @@ class Kept(Generic[K, V]):
         Raises SqlError when there is none, or only one older than a day.
         """
         copy = self._copies.get(key)
-        if copy is not None and 0 <= now_ms - copy.made_ms < self._fresh_ms:
+        if copy is not None and 0 <= now_ms - copy.made_ms < self._life_ms(copy):
             self._copies.move_to_end(key)
             return copy.value, False
 
-        async def made() -> V:
-            return await make()
+        behind = copy is not None and copy.made_ms <= self._changed_ms
+
+        async def made() -> _Copy[V]:
+            return _Copy(await make(), now_ms, behind)
 
         try:
-            value = await self._flight.do(key, made)
+            fresh = await self._flight.do(key, made)
         except SqlError:
             if copy is None or now_ms - copy.made_ms >= STALE_MS:
                 raise
             return copy.value, True
-        self._copies[key] = _Copy(value, now_ms)
+        self._copies[key] = fresh
         self._copies.move_to_end(key)
         while len(self._copies) > MOST:
             self._copies.popitem(last=False)
-        return value, False
+        return fresh.value, False
+
+    def _life_ms(self, copy: _Copy[V]) -> int:
+        if copy.made_ms > self._changed_ms:
+            return self._fresh_ms
+        return SETTLE_MS if copy.behind else 0

@@ -1,7 +1,8 @@
 """Routes of the guide."""
 
 from control_api import types
-from control_api.guide import handlers
+from control_api.epg import export
+from control_api.guide import handlers, xmltv
 from control_api.guide.types import LiveQuery, ProgrammeDetail, ProgrammeQuery
 from control_api.route import EVENT_STREAM, Route, public
 
@@ -17,6 +18,15 @@ ROUTES: tuple[Route, ...] = (
         60,
         query=ProgrammeQuery,
         limits=LIMITS,
+    ),
+    Route(
+        "GET",
+        "/v1/epg/xmltv",
+        xmltv.epg_xmltv,
+        None,
+        query=types.GridQuery,
+        produces=export.MEDIA_TYPE,
+        limits=("guide_file",),
     ),
     Route(
         "GET",

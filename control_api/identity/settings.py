@@ -37,6 +37,11 @@ class Identity(Section):
     """Sign-ins (CTL-160, CTL-161)."""
 
     refresh_s: int = Field(default=30 * 86_400, gt=0, description="life of a sign-in unused")
+    device_page_url: str = Field(
+        default="", description="where people type the code that a device shows; none: no such way"
+    )
+    device_code_s: int = Field(default=600, gt=0, description="life of such a code")
+    device_poll_s: int = Field(default=5, gt=0, description="between a device's questions")
     issuers: list[TrustedIssuer] = Field(default=[], description="beside our own")
     keys_s: int = Field(default=300, gt=0, description="how often keys are read anew")
     keys_pause_s: int = Field(default=30, gt=0, description="between reads for unknown keys")

@@ -3,13 +3,13 @@
 from typing import Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import or_, select, text
 
 from control_api.calls import Call
 from control_api.operators import types
 from control_api.problems import Problem
 from control_api.recordings import store
-from control_api.recordings.schema import recording
+from control_api.recordings.schema import COPYING, recording, recording_asset
 from control_api.schema import playback_session
 from control_api.times import utc
 
@@ -17,28 +17,36 @@ SHOWN = 50
 
 
 async def get_session(call: Call[None]) -> types.SeenSession:
-    """One session, whoever it belongs to, running or over."""
-    query = select(playback_session).where(playback_session.c.id == call.path["id"])
+    """One session by its id or its token's id, whoever it belongs to, running or over."""
+    row, name = playback_session.c, call.path["id"]
+    query = select(playback_session).where(or_(row.id == name, row.cti == name))
     async with call.services.database.read() as connection:
-        row = (await connection.execute(query)).first()
-    if row is None:
+        found = (await connection.execute(query)).first()
+    if found is None:
         raise Problem("session_not_found")
-    return _session(row)
+    return _session(found)
 
 
 async def list_recordings(call: Call[None]) -> types.SeenRecordings:
-    """Recordings that are due next, and those asked for last."""
+    """Recordings that are due next, those asked for last, and copies that are not whole yet."""
     row = recording.c
     due = select(recording).where(row.due_ms.is_not(None)).order_by(row.due_ms).limit(SHOWN)
     latest = select(recording).order_by(row.id.desc()).limit(SHOWN)
+    copying = select(recording_asset).where(text(COPYING)).order_by(recording_asset.c.end_ms)
+    queries = (due, latest, copying.limit(SHOWN))
     async with call.services.database.read() as connection:
-        both = [(await connection.execute(query)).all() for query in (due, latest)]
-    return types.SeenRecordings(*([_recording(each) for each in rows] for rows in both))
+        first, last, copies = [(await connection.execute(query)).all() for query in queries]
+    return types.SeenRecordings(
+        [_recording(each) for each in first],
+        [_recording(each) for each in last],
+        [_copy(each) for each in copies],
+    )
 
 
 def _session(row: Any) -> types.SeenSession:
     return types.SeenSession(
         id=row.id,
+        cti=row.cti,
         account_id=row.account_id,
         device_id=row.device_id,
         kind=row.kind,
@@ -49,6 +57,18 @@ def _session(row: Any) -> types.SeenSession:
         ended_at=None if row.ended_ms is None else utc(row.ended_ms),
         end_reason=row.end_reason,
         position_ms=row.position_ms,
+    )
+
+
+def _copy(row: Any) -> types.PrivateCopy:
+    return types.PrivateCopy(
+        asset_id=row.id,
+        account_id=row.account_id,
+        channel_id=row.channel_id,
+        ended_at=utc(row.end_ms),
+        copied_objects=row.copied_objects,
+        left_objects=row.left_objects,
+        error=row.copy_error,
     )
 
 

@@ -7,9 +7,12 @@ from control_api.types import Answer
 
 
 class SeenSession(Answer):
-    """`ended_at` and `end_reason` once it is over; `position_ms` as its last heartbeat told."""
+    """`ended_at` and `end_reason` once it is over; `position_ms` as its last heartbeat told. `cti`
+    is its token's id, under which the router, the proxy and CDNs' logs know it.
+    """
 
     id: str
+    cti: str
     account_id: str
     device_id: str
     kind: str
@@ -29,8 +32,25 @@ class DueRecording(Recording, kw_only=True):
     due_at: datetime | None
 
 
+class PrivateCopy(Answer):
+    """A private copy in the making (CTL-127): `left_objects` of what is known of it are not copied
+    yet, and `error` is what made it wait. Null until the origin has told.
+    """
+
+    asset_id: str
+    account_id: str
+    channel_id: str
+    ended_at: datetime
+    copied_objects: int | None
+    left_objects: int | None
+    error: str | None
+
+
 class SeenRecordings(Answer):
-    """`due` the next first, `latest` as they were asked for, the newest first."""
+    """`due` the next first, `latest` as they were asked for, the newest first; `copying`, of what
+    has ended, those that take longest first.
+    """
 
     due: list[DueRecording]
     latest: list[DueRecording]
+    copying: list[PrivateCopy]

@@ -25,7 +25,7 @@ from runtime.store import Message, Store, StoreError
 DELAYS_S: Final = (0.5, 2.0, 8.0)  # before the second, third and fourth try
 SEEN_MS: Final = 86_400_000
 IDLE_MS: Final = 30_000
-BLOCK_MS: Final = 1_000
+BLOCK_MS: Final = 5_000
 IN_HAND: Final = 256  # messages read and not yet done with, per stream
 DEAD_LEN: Final = 10_000
 PAUSE_S: Final = 0.5
@@ -67,6 +67,7 @@ class Consumer:
         self._clock = clock
         self._sleep = sleep
         self._idle_ms = idle_ms
+        self._block_ms = min(BLOCK_MS, idle_ms // 2 + 1)  # 0 would not wait at all
 
     async def run(self) -> None:
         """For ever, each stream on its own."""
@@ -87,7 +88,7 @@ class Consumer:
                     else:
                         room = IN_HAND - len(in_hand)
                         messages = await self._store.read(
-                            stream, self._group, self._name, count=room, block_ms=BLOCK_MS
+                            stream, self._group, self._name, count=room, block_ms=self._block_ms
                         )
                     lag = await self._store.lag(stream, self._group)
                 except StoreError as error:

@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Raw
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from control_api import sealed
+from control_api import events, sealed
 from control_api.calls import Call, Stream
 from control_api.events import EventError
 from control_api.ids import VALID
@@ -25,10 +25,8 @@ async def list_letters(call: Call[None]) -> types.DeadLetterList:
     place = (int(after[0]), str(after[1])) if after is not None else None
     async with call.services.database.read() as connection:
         rows = await dead.letters(connection, place, page.limit + 1)
-    kept = rows[: page.limit]
-    more = len(rows) > page.limit
-    cursor = sealed.seal(secret, LISTING, [kept[-1].at_ms, kept[-1].id]) if more else None
-    return types.DeadLetterList([_letter(row) for row in kept], cursor)
+    letters, cursor = sealed.page(rows, page.limit, secret, LISTING, "at_ms", "id")
+    return types.DeadLetterList([_letter(row) for row in letters], cursor)
 
 
 async def replay_letter(call: Call[None]) -> None:
@@ -67,7 +65,7 @@ async def stream(call: Call[None]) -> Stream:
     async def pieces() -> AsyncGenerator[bytes]:
         try:
             async for event in told:
-                if event is None or deliveries.wants(wanted, {}, event):
+                if not isinstance(event, events.Event) or deliveries.wants(wanted, {}, event):
                     yield feed.written(event)
         finally:
             await told.aclose()

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from control_api import events, ids
 from control_api.outbox.tables import outbox
 from runtime import bulk, trace
+from runtime.asking import Ask, within
 
 _TOLD = insert(outbox)
 
@@ -32,32 +33,42 @@ async def emit(
 
     Raises EventError for data that the table does not describe.
     """
-    event = _made(event_type, data, now_ms, event_id)
-    await connection.execute(_TOLD, _row(event, now_ms))
-    return event.id
+    return await tell(within(connection), event_type, data, now_ms, event_id=event_id)
+
+
+async def tell(
+    ask: Ask,
+    event_type: str,
+    data: Mapping[str, Any],
+    now_ms: int,
+    *,
+    event_id: str | None = None,
+) -> str:
+    """The same in a transaction of any kind."""
+    told = row(event_type, data, now_ms, event_id=event_id)
+    await ask(_TOLD, told)
+    return str(told["id"])
 
 
 async def emit_all(
     connection: AsyncConnection, event_type: str, many: Sequence[Mapping[str, Any]], now_ms: int
 ) -> None:
     """Events of one type about many subjects."""
-    rows = [_row(_made(event_type, data, now_ms, None), now_ms) for data in many]
+    rows = [row(event_type, data, now_ms) for data in many]
     await bulk.put(connection, outbox, rows)
 
 
-def _made(
-    event_type: str, data: Mapping[str, Any], now_ms: int, event_id: str | None
-) -> events.Event:
-    return events.make(
+def row(
+    event_type: str, data: Mapping[str, Any], now_ms: int, *, event_id: str | None = None
+) -> dict[str, Any]:
+    """An event for who writes it among rows of his own."""
+    event = events.make(
         event_type,
         data,
         now_ms,
         event_id=event_id or ids.new("message"),
-        traceparent=trace.outgoing().get(trace.TRACEPARENT),
+        traceparent=trace.current(),
     )
-
-
-def _row(event: events.Event, now_ms: int) -> dict[str, Any]:
     return {
         "id": event.id,
         "topic": event.type,

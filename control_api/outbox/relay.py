@@ -1,23 +1,27 @@
 """From the outbox to the streams, whatever is killed on the way (CTL-170).
 
 Rules of the file
-1. A batch is read in the order of `seq`, appended event by event to `evt:{domain}`, and only then
+1. A batch is read in the order of `seq`, appended stream by stream to `evt:{domain}`, and only then
    marked as published, in one transaction with what else has to be written once per event.
 2. Dying between any two steps repeats events, it never loses or reorders them: whoever takes over
    begins at the lowest row that is not marked. Consumers know repeats by the event's id.
 3. One relay works at a time, by a lease in the store to which it publishes. A lease that two hold
    for a moment costs repeats, nothing else.
-4. A store inside the process forgets its streams with it: what was published in the last seconds
-   before the end is published again at the start.
+4. A store may forget: one inside a process or without a file with its end, a replica what it had
+   not heard yet when it took over. So a stream's newest entry is looked at now and then, and where
+   it is not what the database says was put there last, the minute before that is put there again.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from control_api import events, server_time
+from control_api.loops import beat_s
 from control_api.outbox.tables import outbox
 from runtime import logs, metrics
 from runtime.clock import SYSTEM, Clock
@@ -26,17 +30,21 @@ from runtime.store import Store, StoreError
 
 BATCH: Final = 200
 POLL_S: Final = 0.1
+REST_S: Final = 0.5  # between looks once nothing came for LIVELY_S
+LIVELY_S: Final = 5.0
 LEASE: Final = "evt:relay"
 LEASE_MS: Final = 3_000
 STREAM_LEN: Final = 100_000
 LIVE: Final = "evt:live"  # the channel on which listeners of this moment are told
 REPEAT_MS: Final = 60_000
+CHECK_S: Final = 1.0
 SWEEP_MS: Final = 60_000
 
 log = logs.get("control")
 WAITING = metrics.gauge("outbox_waiting", "events that no stream has yet")
 LAG = metrics.gauge("outbox_lag_seconds", "age of the oldest event that no stream has yet")
 PUBLISHED = metrics.counter("outbox_published", "events put into their stream", ("domain",))
+FORGOTTEN = metrics.counter("outbox_forgotten", "streams whose end the store lost", ("domain",))
 
 # Writes what has to exist once per event, in the transaction that marks the events.
 Spread = Callable[[AsyncConnection, Sequence[Any], int], Awaitable[None]]
@@ -47,8 +55,16 @@ def stream_of(event_type: str) -> str:
     return f"evt:{event_type.partition('.')[0]}"
 
 
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The event that a stream must end with, or either of two while one is on its way there."""
+
+    ids: tuple[str, ...]
+    published_ms: int
+
+
 class Relay:
-    """One process's attempt to be the relay. `forgetful`: the store ends with this process."""
+    """One process's attempt to be the relay."""
 
     def __init__(
         self,
@@ -59,7 +75,6 @@ class Relay:
         spread: Sequence[Spread] = (),
         clock: Clock = SYSTEM,
         kept_ms: int = 86_400_000,
-        forgetful: bool = False,
     ) -> None:
         self._database = database
         self._store = store
@@ -67,9 +82,12 @@ class Relay:
         self._spread = spread
         self._clock = clock
         self._kept_ms = kept_ms
-        self._forgetful = forgetful
+        self._newest: dict[str, Newest] = {}
+        self._full = False
         self._last_ms = 0
         self._swept_ms = 0
+        self._checked_s = float("-inf")
+        self._came_s = clock.monotonic_s()
 
     async def run(self) -> None:
         """For ever: what is away is waited for."""
@@ -80,33 +98,41 @@ class Relay:
                 log.warning("relay_waits", error=str(error))
                 busy = False
             if not busy:
-                await asyncio.sleep(POLL_S)
+                quiet_s = self._clock.monotonic_s() - self._came_s
+                await asyncio.sleep(beat_s(POLL_S if quiet_s < LIVELY_S else REST_S))
 
     async def turn(self) -> bool:
         """One batch, if the lease is ours; True if there may be more."""
         if not await self._leads():
             return False
-        if self._forgetful:
-            await self._repeat()
-            self._forgetful = False
-        steps = 0
+        await self._check()
         async for _ in self.steps():
-            steps += 1
+            pass
         await self._sweep()
-        return steps > BATCH
+        return self._full
 
     async def steps(self) -> AsyncIterator[str]:
         """The steps of one batch; whoever stops asking has died between two of them."""
         rows = await self._database.ask(_WAITING, {})
+        self._full = len(rows) == BATCH
         self._gauge(rows)
         if not rows:
             return
+        self._came_s = self._clock.monotonic_s()
         yield "read"
+        told: dict[str, list[Any]] = {}
         for row in rows:
-            await self._store.append(stream_of(row.topic), row.payload.encode(), max_len=STREAM_LEN)
-            PUBLISHED.labels(row.topic.partition(".")[0]).inc()
-            yield "appended"
+            told.setdefault(stream_of(row.topic), []).append(row)
         self._last_ms = max(self._clock.now_ms(), self._last_ms + 1)
+        for stream, mine in told.items():
+            last, before = mine[-1].id, self._newest.get(stream)
+            if before is not None:
+                self._newest[stream] = Newest((*before.ids, last), before.published_ms)
+            bodies = [row.payload.encode() for row in mine]
+            await self._store.append_all(stream, bodies, max_len=STREAM_LEN)
+            self._newest[stream] = Newest((last,), self._last_ms)
+            PUBLISHED.labels(stream.removeprefix("evt:")).inc(len(bodies))
+            yield "appended"
         async with self._database.write() as connection:
             for spread in self._spread:
                 await spread(connection, rows, self._last_ms)
@@ -116,35 +142,67 @@ class Relay:
                 .values(published_ms=self._last_ms)
             )
         yield "marked"
-        for row in rows:
-            await self._store.publish(LIVE, row.payload.encode())
+        await self._store.publish(LIVE, *(row.payload.encode() for row in rows))
 
     async def _leads(self) -> bool:
         if await self._store.renew(LEASE, self._owner, LEASE_MS):
             return True
-        return await self._store.put_if_absent(LEASE, self._owner, LEASE_MS)
+        if not await self._store.put_if_absent(LEASE, self._owner, LEASE_MS):
+            return False
+        await self._learn()
+        return True
 
-    async def _repeat(self) -> None:
-        async with self._database.write() as connection:
-            newest = (await connection.execute(select(func.max(outbox.c.published_ms)))).scalar()
-            if newest is not None:
-                again = outbox.c.published_ms > newest - REPEAT_MS
-                await connection.execute(update(outbox).where(again).values(published_ms=None))
+    async def _learn(self) -> None:
+        """What others published last, and until when: our times go on from there."""
+        self._newest.clear()
+        self._checked_s = float("-inf")
+        for row in await self._database.ask(_PUBLISHED, {}):
+            self._newest[stream_of(row.topic)] = Newest((row.id,), row.published_ms)
+            self._last_ms = max(self._last_ms, row.published_ms)
+
+    async def _check(self) -> None:
+        """Publish again what a stream has forgotten."""
+        now_s = self._clock.monotonic_s()
+        if now_s - self._checked_s < CHECK_S:
+            return
+        for stream, newest in self._newest.items():
+            body = await self._store.newest(stream)
+            if body is not None and _id_of(body) in newest.ids:
+                continue
+            domain = stream.removeprefix("evt:")
+            log.warning("stream_forgotten", stream=stream)
+            async with self._database.write() as connection:
+                await connection.execute(
+                    update(outbox)
+                    .where(outbox.c.published_ms > newest.published_ms - REPEAT_MS)
+                    .where(outbox.c.topic.startswith(f"{domain}.", autoescape=True))
+                    .values(published_ms=None)
+                )
+            FORGOTTEN.labels(domain).inc()
+        self._checked_s = now_s
 
     async def _sweep(self) -> None:
-        """Forget what was published longer ago than anybody may ask for."""
+        """Forget what was published longer ago than anybody may ask for, by our clock and by the
+        database's: ours alone may be days ahead.
+        """
         now_ms = self._clock.now_ms()
         if now_ms - self._swept_ms < SWEEP_MS:
             return
         self._swept_ms = now_ms
+        until_ms = min(now_ms, await server_time.now_ms(self._database)) - self._kept_ms
         async with self._database.write() as connection:
-            await connection.execute(
-                delete(outbox).where(outbox.c.published_ms < now_ms - self._kept_ms)
-            )
+            await connection.execute(delete(outbox).where(outbox.c.published_ms < until_ms))
 
     def _gauge(self, rows: Sequence[Any]) -> None:
         WAITING.set(len(rows))
         LAG.set((self._clock.now_ms() - rows[0].created_ms) / 1_000 if rows else 0)
+
+
+def _id_of(body: bytes) -> str:
+    try:
+        return events.decode(body).id
+    except events.EventError:
+        return ""
 
 
 _WAITING = (
@@ -153,4 +211,15 @@ _WAITING = (
     .where(outbox.c.published_ms.is_(None))
     .order_by(outbox.c.seq)
     .limit(BATCH)
+)
+_LAST_MS = select(func.max(outbox.c.published_ms)).scalar_subquery()
+_ENDS = (
+    select(func.max(outbox.c.seq))
+    .where(outbox.c.published_ms > _LAST_MS - REPEAT_MS)
+    .group_by(outbox.c.topic, outbox.c.published_ms)
+)
+_PUBLISHED = (
+    select(outbox.c.id, outbox.c.topic, outbox.c.published_ms)
+    .where(outbox.c.seq.in_(_ENDS))
+    .order_by(outbox.c.published_ms, outbox.c.seq)
 )

@@ -27,6 +27,14 @@ outbox = Table(
         postgresql_where=text("published_ms is null"),
     ),
     Index(None, "published_ms", "seq"),
+    Index(
+        None,
+        "topic",
+        "published_ms",
+        "seq",
+        sqlite_where=text("published_ms is not null"),
+        postgresql_where=text("published_ms is not null"),
+    ),
 )
 
 dlq_message = Table(

@@ -12,7 +12,6 @@ from control_api.outbox.relay import Relay
 from control_api.webhooks import deliveries
 from runtime.kafka import KafkaProducer
 from runtime.service import Part
-from runtime.store import MemoryStore
 
 
 def work(services: Services) -> Sequence[Part]:
@@ -23,7 +22,6 @@ def work(services: Services) -> Sequence[Part]:
         services.store,
         owner=owner,
         spread=[deliveries.spread],
-        forgetful=isinstance(services.store, MemoryStore),
     )
     parts: list[Part] = [Loop("event-relay", relay.run)]
     kafka = services.settings.kafka

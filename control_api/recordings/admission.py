@@ -14,7 +14,7 @@ from control_api import ids, rights
 from control_api.entitlement import Denied, blacked_out, check
 from control_api.facts import Ask
 from control_api.problems import Problem
-from control_api.recordings import assets, states
+from control_api.recordings import assets, quotas, states
 from control_api.recordings.programmes import Programme
 from control_api.recordings.schema import recording
 from control_api.recordings.settings import Recordings
@@ -73,7 +73,9 @@ async def record(
         await _alone(connection, desk, account_id, wanted, pads)
     start_ms = wanted.start_ms - 1_000 * pads.before_s
     end_ms = wanted.end_ms + 1_000 * pads.after_s
-    asset = await assets.take(connection, assets.span(wanted.channel, account_id, start_ms, end_ms))
+    private = desk.settings.private_territories
+    span = assets.span(wanted.channel, owner, start_ms, end_ms, private)
+    asset = await assets.take(connection, span, now_ms)
     made = {
         "id": ids.new("recording"),
         "account_id": account_id,
@@ -97,7 +99,10 @@ async def record(
     }
     await connection.execute(insert(recording).values(made))
     rows = (await connection.execute(select(recording).where(row.id == made["id"]))).all()
+    await states.tell(connection, "recording.requested", rows, now_ms)
     rows = list(await states.move(connection, rows, "scheduled", now_ms))
+    if quotas.near(desk.settings, owner, quota, wanted.length_s):
+        await quotas.warn(connection, owner, made["id"], now_ms)
     if asset.state != "planned":
         ending = desk.ending(now_ms) if asset.state in ("complete", "partial") else {}
         rows = list(await assets.catch_up(connection, rows, asset.state, now_ms, ending))

@@ -4,7 +4,7 @@ An asset is planned until its range begins, held while the origin keeps it and i
 when its end has passed, and released once nobody points at it. Its recordings follow (`MIRROR`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -12,8 +12,10 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import ids
+from control_api.outbox import emit
 from control_api.recordings import states
 from control_api.recordings.schema import recording, recording_asset
+from control_api.times import utc
 
 asset = recording_asset.c
 
@@ -38,13 +40,19 @@ class Span(NamedTuple):
     copy_mode: str
 
 
-def span(channel: Any, account_id: str, start_ms: int, end_ms: int) -> Span:
-    """A range of a channel, everybody's or the account's own as the channel's rights ask."""
-    owner = account_id if channel.copy_mode == "private" else ""
-    return Span(channel.id, start_ms, end_ms, owner, channel.copy_mode)
+def span(
+    channel: Any, owner: Any, start_ms: int, end_ms: int, private: Collection[str] = ()
+) -> Span:
+    """A range of a channel, everybody's or the account's own: as the channel's rights ask, or those
+    of the territory that the account is of, which neither can take back (CTL-127).
+    """
+    own = channel.copy_mode == "private" or owner.country in private
+    if own:
+        return Span(channel.id, start_ms, end_ms, owner.id, "private")
+    return Span(channel.id, start_ms, end_ms, "", "shared")
 
 
-async def take(connection: AsyncConnection, wanted: Span) -> Any:
+async def take(connection: AsyncConnection, wanted: Span, now_ms: int) -> Any:
     """The asset of a range, locked; made if there is none."""
     made = {
         "id": ids.new("recording_asset"),
@@ -61,7 +69,24 @@ async def take(connection: AsyncConnection, wanted: Span) -> Any:
         .where(asset.state != "releasing")
         .with_for_update()
     )
-    return (await connection.execute(query)).one()
+    found = (await connection.execute(query)).one()
+    if found.id == made["id"]:
+        await tell(connection, "placed", found, now_ms)
+    return found
+
+
+async def tell(
+    connection: AsyncConnection, what: str, found: Any, now_ms: int, reason: str | None = None
+) -> None:
+    """An event of the hold over an asset's range: placed, confirmed or released (CTL-125)."""
+    held = {
+        "channel_id": found.channel_id,
+        "asset_id": found.id,
+        "starts_at": utc(found.start_ms),
+        "ends_at": utc(found.end_ms),
+        "reason": reason,
+    }
+    await emit(connection, f"retention.hold.{what}", held, now_ms)
 
 
 def share(found: Any, counted_s: int) -> Mapping[str, int]:

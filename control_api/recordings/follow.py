@@ -30,9 +30,11 @@ class Times(NamedTuple):
     end_ms: int
 
 
-async def note(connection: AsyncConnection, channel_id: str) -> None:
-    """The schedule of a channel was written; to be called in the same transaction."""
-    await connection.execute(insert(schedule_change).values(channel_id=channel_id))
+async def note(connection: AsyncConnection, *channel_ids: str) -> None:
+    """Schedules of channels were written; to be called in the same transaction."""
+    if channel_ids:
+        rows = [{"channel_id": channel_id} for channel_id in channel_ids]
+        await connection.execute(insert(schedule_change), rows)
 
 
 async def changes(database: Database, desk: Desk, now_ms: int) -> int:
@@ -131,7 +133,7 @@ async def _retime(
         "counted_bytes": row.counted_bytes * length_s // row.counted_s,
     }
     if not await _in_place(connection, old, wanted, len(rows)):
-        new = await assets.take(connection, wanted)
+        new = await assets.take(connection, wanted, now_ms)
         values["asset_id"] = new.id
     rows = await states.change(connection, rows, **values)
     await states.tell(connection, "recording.rescheduled", rows, now_ms)

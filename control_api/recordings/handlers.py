@@ -1,12 +1,22 @@
 """One function an operation of recordings."""
 
+from functools import partial
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api.calls import Call, Reply
+from control_api.entries import tag, unchanged
 from control_api.problems import Problem
-from control_api.recordings import admission, programmes, series, shapes, store
+from control_api.recordings import (
+    admission,
+    programmes,
+    quotas,
+    rule_changes,
+    series,
+    shapes,
+    store,
+)
 from control_api.recordings.admission import Desk
 from control_api.times import epoch_ms
 
@@ -17,13 +27,18 @@ def desk(call: Call[Any]) -> Desk:
 
 async def record(call: Call[shapes.RecordingRequest]) -> Reply:
     """Record a programme, or a time on a channel; the same again is the one that is there."""
-    asked, order = call.body, desk(call)
-    async with call.services.database.write() as connection:
-        wanted = await _wanted(connection, asked)
-        pads = order.pads(asked.pad_before_s, asked.pad_after_s)
-        row, new = await admission.record(
-            connection, order, call.caller.account_id, wanted, pads, call.now_ms
-        )
+    asked, order, database = call.body, desk(call), call.services.database
+    account_id = call.caller.account_id
+    try:
+        async with database.write() as connection:
+            wanted = await _wanted(connection, asked)
+            pads = order.pads(asked.pad_before_s, asked.pad_after_s)
+            row, new = await admission.record(
+                connection, order, account_id, wanted, pads, call.now_ms
+            )
+    except Problem as refusal:
+        await quotas.refused(database, account_id, refusal, call.now_ms)
+        raise
     location = {"Location": f"/v1/recordings/{row.id}"}
     return Reply(store.answer(row), location, 201 if new else 200)
 
@@ -116,10 +131,29 @@ async def list_rules(call: Call[None]) -> shapes.RuleList:
         )
 
 
-async def get_rule(call: Call[None]) -> shapes.Rule:
+async def get_rule(call: Call[None]) -> Reply:
     """One series rule."""
     async with call.services.database.read() as connection:
-        return series.answer(await series.find(connection, call.caller.account_id, call.path["id"]))
+        return _tagged(await series.find(connection, call.caller.account_id, call.path["id"]))
+
+
+async def change_rule(call: Call[bytes]) -> Reply:
+    """Change a series rule by merge patch; what it wants no more is cancelled."""
+    async with call.services.database.write() as connection:
+        made = await rule_changes.change(
+            connection,
+            desk(call),
+            call.caller.account_id,
+            call.path["id"],
+            call.body,
+            partial(unchanged, call),
+            call.now_ms,
+        )
+    return _tagged(made)
+
+
+def _tagged(each: Any) -> Reply:
+    return Reply(series.answer(each), {"ETag": tag(rule_changes.version(each))})
 
 
 async def delete_rule(call: Call[None]) -> None:

@@ -5,7 +5,8 @@ draft-pantos-hls-rfc8216bis section 4.4.4.7 (EXT-X-GAP). Pure: text in, a report
 """
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import urljoin
@@ -57,18 +58,26 @@ def tracks(master: str, url: str) -> list[str]:
 
 
 def report(playlists: Mapping[str, str], start_ms: int, end_ms: int) -> Report:
-    """What of [start_ms, end_ms) the tracks lack. A track that says nothing lacks it all."""
-    gaps: list[Gap] = []
+    """What of [start_ms, end_ms) the tracks lack. A track that says nothing lacks it all, as does
+    a range without tracks.
+    """
+    gaps = [] if playlists else [Gap("", start_ms, end_ms, "absent")]
     firsts, counts = [], {}
-    missing_ms = end_ms - start_ms if not playlists else 0
     for name, text in playlists.items():
         found = segments(text)
         counts[name] = sum(not each.gap for each in found)
         firsts += [found[0].start_ms] if found else []
-        lacking = holes(name, found, start_ms, end_ms)
-        missing_ms = max(missing_ms, sum(gap.end_ms - gap.start_ms for gap in lacking))
-        gaps += lacking
+        gaps += holes(name, found, start_ms, end_ms)
+    missing_ms = lacking(gaps, start_ms, end_ms)
     return Report(min(firsts, default=start_ms), missing_ms, tuple(gaps), counts)
+
+
+def lacking(gaps: Iterable[Gap], start_ms: int, end_ms: int) -> int:
+    """How much of [start_ms, end_ms) the track lacks that lacks the most."""
+    by_track: Counter[str] = Counter()
+    for gap in gaps:
+        by_track[gap.track] += max(0, min(gap.end_ms, end_ms) - max(gap.start_ms, start_ms))
+    return max(by_track.values(), default=0)
 
 
 def holes(track: str, found: list[Segment], start_ms: int, end_ms: int) -> list[Gap]:

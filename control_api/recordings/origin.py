@@ -7,7 +7,7 @@ Every call may be made twice. What cannot be done now is `OriginAway`, what neve
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Annotated, Literal, Protocol
 
 import msgspec
 
@@ -35,12 +35,26 @@ class OriginRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A range to hold: an asset's id, its channel's name, and an end once it is known."""
+    """A range to hold: an asset's id, its channel's name, and an end once it is known; `copy` for
+    objects of its own (CTL-127).
+    """
 
     id: str
     channel: str
     start_ms: int
     end_ms: int | None = None
+    copy: bool = False
+
+
+class Copied(msgspec.Struct, frozen=True):
+    """How far a private copy is, in objects; `error` is the origin's code of what stopped it, or
+    made it wait.
+    """
+
+    state: Literal["copying", "complete", "failed"]
+    objects: int = 0
+    left: int = 0
+    error: str = ""
 
 
 class Origin(Protocol):
@@ -49,6 +63,9 @@ class Origin(Protocol):
 
     async def release(self, asset_id: str, channel: str) -> None:
         """Let a range go; one that is unknown is gone already."""
+
+    async def copied(self, asset_id: str, channel: str) -> Copied | None:
+        """How far a private copy is; None when none was asked for."""
 
     async def look(
         self, asset_id: str, channel: str, start_ms: int, end_ms: int
@@ -62,6 +79,7 @@ class _Refusal(msgspec.Struct):
 
 class _Told(msgspec.Struct):
     bytes: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    copy: Copied | None = None
 
 
 class HttpOrigin:
@@ -75,9 +93,12 @@ class HttpOrigin:
         }
 
     async def hold(self, held: Held) -> None:
-        body = {"id": held.id, "channel": held.channel, "start": held.start_ms / 1_000}
+        body: dict[str, object] = {"id": held.id, "channel": held.channel}
+        body["start"] = held.start_ms / 1_000
         if held.end_ms is not None:
             body["end"] = held.end_ms / 1_000
+        if held.copy:
+            body["copy"] = True
         url = f"{self._settings.ingest_url}/recordings"
         raw = msgspec.json.encode(body)
         answer = await self._ask("POST", url, self._secret(held.channel), raw)
@@ -105,16 +126,21 @@ class HttpOrigin:
                 return None
             playlists[each.removeprefix(base).partition("/")[0]] = text or ""
         report = look.report(playlists, start_ms, end_ms)
-        return report._replace(size_bytes=await self._size_bytes(asset_id, channel))
+        return report._replace(size_bytes=(await self._told(asset_id, channel)).bytes)
 
-    async def _size_bytes(self, asset_id: str, channel: str) -> int | None:
-        """What the origin stores of a range; None when it does not tell."""
+    async def copied(self, asset_id: str, channel: str) -> Copied | None:
+        return (await self._told(asset_id, channel)).copy
+
+    async def _told(self, asset_id: str, channel: str) -> _Told:
+        """What the origin tells of a range, which may be nothing."""
         url = f"{self._settings.ingest_url}/recordings/{asset_id}"
         answer = await self._ask("GET", url, self._secret(channel))
+        if answer.status not in (200, 404):
+            raise _refusal(answer)
         try:
-            return msgspec.json.decode(answer.body, type=_Told).bytes
+            return msgspec.json.decode(answer.body, type=_Told)
         except msgspec.DecodeError:
-            return None
+            return _Told()
 
     async def _playlist(self, url: str) -> str | None:
         """A playlist's text; None when it is gone for good."""

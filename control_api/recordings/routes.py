@@ -2,7 +2,7 @@
 
 from control_api import types
 from control_api.recordings import handlers, shapes
-from control_api.route import Route
+from control_api.route import JSON, MERGE_PATCH, Route
 
 SCOPE = "recording"
 REFUSALS = (  # CTL-121
@@ -29,6 +29,7 @@ ROUTES: tuple[Route, ...] = (
         scope=SCOPE,
         body=shapes.RecordingRequest,
         status=201,
+        flag="recordings",
         also=(200,),
     ),
     Route(
@@ -83,6 +84,7 @@ ROUTES: tuple[Route, ...] = (
         scope=SCOPE,
         body=shapes.RuleRequest,
         status=201,
+        flag="recordings",
     ),
     Route(
         "POST",
@@ -109,6 +111,16 @@ ROUTES: tuple[Route, ...] = (
         shapes.Rule,
         ("rule_not_found",),
         scope=SCOPE,
+    ),
+    Route(
+        "PATCH",
+        "/v1/recording-rules/{id}",
+        handlers.change_rule,
+        shapes.Rule,
+        ("rule_not_found", "event_not_found", "precondition_required", "precondition_failed"),
+        scope=SCOPE,
+        body=bytes,
+        media=(MERGE_PATCH, JSON),
     ),
     Route(
         "DELETE",

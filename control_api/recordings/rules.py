@@ -7,7 +7,7 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api.problems import Problem
-from control_api.recordings import admission, programmes, states
+from control_api.recordings import admission, programmes, quotas, states
 from control_api.recordings.admission import Desk, Pads
 from control_api.recordings.programmes import Programme
 from control_api.recordings.schema import recording, recording_rule
@@ -17,6 +17,8 @@ from runtime import logs, metrics
 log = logs.get("recordings")
 MISSED = metrics.counter("control_rule_misses", "programmes that rules could not record", ("code",))
 
+CHANGED = "rule_changed"
+AGAIN = ("event_removed", CHANGED)  # reasons after which a showing may be recorded all the same
 AT_A_TIME = 50
 IN_CHUNK = 500
 rule = recording_rule.c
@@ -52,7 +54,7 @@ async def schedule(
     connection: AsyncConnection, desk: Desk, each: Any, coming: Sequence[Programme], now_ms: int
 ) -> int:
     """Record what one rule wants of some programmes and has not seen yet; how many are new."""
-    made = 0
+    made, short = 0, False
     for programme in await unseen(connection, each, coming):
         pads = Pads(each.pad_before_s, each.pad_after_s)
         try:
@@ -62,6 +64,9 @@ async def schedule(
         except Problem as problem:
             MISSED.labels(problem.code).inc()
             log.info("rule_missed", rule=each.id, programme=programme.event_id, code=problem.code)
+            if problem.code == quotas.REFUSED and not short:
+                short = True
+                await quotas.exceeded(connection, each.account_id, problem, now_ms)
             continue
         made += new
     return made
@@ -70,8 +75,8 @@ async def schedule(
 async def unseen(
     connection: AsyncConnection, each: Any, coming: Sequence[Programme]
 ) -> list[Programme]:
-    """What a rule wants and the account has not had: neither this showing, unless the guide took
-    it back meanwhile, nor, if its policy is `unique`, another one.
+    """What a rule wants and the account has not had: neither this showing, unless the guide or a
+    change of the rule took it back meanwhile, nor, if its policy is `unique`, another one.
     """
     wanted = [programme for programme in coming if wants(each, programme)]
     if not wanted:
@@ -80,7 +85,9 @@ async def unseen(
     keys = {programme.key for programme in wanted}
     had = or_(row.event_id.in_(showings), row.programme.in_(keys))
     query = select(row.event_id, row.programme, row.state).where(
-        row.account_id == each.account_id, had, row.reason.is_distinct_from("event_removed")
+        row.account_id == each.account_id,
+        had,
+        or_(row.reason.is_(None), row.reason.not_in(AGAIN)),
     )
     known = (await connection.execute(query)).all()
     shown = {old.event_id for old in known}

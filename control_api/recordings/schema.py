@@ -24,6 +24,10 @@ from control_api.schema import Json, metadata
 LIVE = "state in ('requested', 'scheduled', 'recording', 'finalizing', 'completed', 'partial')"
 
 
+ERROR_CHARS = 32
+COPYING = "copy_mode = 'private' and state = 'checking'"
+
+
 def _ref(name: str, target: str, *, nullable: bool = False) -> Column[str]:
     return Column(name, String(64), ForeignKey(f"{target}.id"), nullable=nullable)
 
@@ -58,7 +62,7 @@ recording_rule = Table(
 )
 
 # `account_id` '' is everybody: NULL would defeat the key. One that is being released may stand
-# beside its successor.
+# beside its successor. What is copied and left is of private ones, in objects, as the origin told.
 recording_asset = Table(
     "recording_asset",
     metadata,
@@ -75,6 +79,9 @@ recording_asset = Table(
     Column("missing_ms", BigInteger, nullable=False),
     Column("size_bytes", BigInteger),
     Column("tracks", Json),
+    Column("copied_objects", BigInteger),
+    Column("left_objects", BigInteger),
+    Column("copy_error", String(ERROR_CHARS)),
     CheckConstraint(
         "state in ('planned', 'held', 'checking', 'complete', 'partial', 'failed', 'releasing')",
         name="state",
@@ -92,6 +99,7 @@ recording_asset = Table(
         unique=True,
     ),
     _partial("ix_recording_asset_due", "due_ms", where="due_ms is not null"),
+    _partial("ix_recording_asset_copying", "end_ms", where=COPYING),
 )
 
 recording_gap = Table(

@@ -31,7 +31,7 @@ async def make(
     row = await drafted(connection, desk, account_id, asked, now_ms)
     await connection.execute(insert(recording_rule).values(row))
     made = await find(connection, account_id, row["id"])
-    await emit(connection, "recording.rule.created", _told(made), now_ms)
+    await emit(connection, "recording.rule.created", told(made), now_ms)
     coming = await rules.coming_for(connection, desk, made, now_ms)
     await rules.schedule(connection, desk, made, coming, now_ms)
     return made
@@ -130,8 +130,8 @@ async def end(connection: AsyncConnection, account_id: str, rule_id: str, now_ms
     while rows := await states.locked(connection, *which):
         await states.move(connection, rows, "cancelled", now_ms, reason="rule_deleted")
         await assets.let_go(connection, [each.asset_id for each in rows], now_ms)
-    told = {**_told(found), "state": "deleted"}
-    await emit(connection, "recording.rule.deleted", told, now_ms)
+    gone = {**told(found), "state": "deleted"}
+    await emit(connection, "recording.rule.deleted", gone, now_ms)
 
 
 async def page(
@@ -165,7 +165,8 @@ def answer(each: Any) -> shapes.Rule:
     )
 
 
-def _told(each: Any) -> dict[str, Any]:
+def told(each: Any) -> dict[str, Any]:
+    """What events say of a rule."""
     return {
         "rule_id": each.id,
         "account_id": each.account_id,

@@ -1,5 +1,7 @@
 """Settings of recordings: `[control.recordings]`."""
 
+from typing import Annotated
+
 from pydantic import Field, SecretStr
 
 from runtime.settings import Section
@@ -24,6 +26,9 @@ class Recordings(Section):
     retention_s: int = Field(default=90 * 86_400, gt=0, description="(CTL-130)")
     notice_s: int = Field(default=7 * 86_400, ge=0, description="before the end (CTL-130)")
     grace_s: int = Field(default=86_400, ge=0, description="deleted ones may return (CTL-130)")
+    warn_share: float = Field(
+        default=0.9, gt=0, le=1, description="of a quota in seconds, told of when it is reached"
+    )
     fifo: bool = Field(default=False, description="the oldest make room (CTL-122)")
     bytes_per_s: int = Field(
         default=1_000_000,
@@ -32,6 +37,10 @@ class Recordings(Section):
     )
     parallel: int = Field(default=0, ge=0, description="at once by account, 0 any (CTL-121)")
     ahead_s: int = Field(default=14 * 86_400, gt=0, description="of series rules (CTL-129)")
+    private_territories: list[Annotated[str, Field(pattern=r"^[A-Z]{2}$")]] = Field(
+        default=[],
+        description="accounts of these record copies of their own, of any channel (CTL-127)",
+    )
     rules: int = Field(default=200, gt=0, description="by account")
     look_again_s: int = Field(default=60, gt=0, description="after misses (CTL-126)")
     looks: int = Field(default=10, gt=0, description="then a recording stays partial (CTL-126)")

@@ -55,7 +55,7 @@ WHERE {having} AND (c.id IS NULL OR EXISTS (
 
 async def variants(connection: AsyncConnection, word: str) -> list[str]:
     """Words of the vocabulary that may be meant: the word, its completions, else its typos."""
-    if len(word) > 1:
+    if len(word) > 1 or not word.isascii():
         asked = {"word": word, "last": word + LAST, "most": MAX_PREFIXED}
         found = list((await connection.execute(PREFIXED, asked)).scalars())
         if found:

@@ -46,6 +46,8 @@ async def search(call: Call[None]) -> types.SearchAnswer:
 
 async def suggest(call: Call[None]) -> types.SuggestAnswer:
     """The best few for what was typed so far."""
+    if not call.services.flags.on("search"):
+        return types.SuggestAnswer([])
     timeout_ms = call.services.settings.timeouts.suggest_ms
     async with call.services.database.read(timeout_ms=timeout_ms) as connection:
         found = await find(connection, call.query.q, _place(call), None)

@@ -1,15 +1,15 @@
 """Entries of search and the vocabulary, kept in the transaction of the change (CTL-143)."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct, structs
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api.search.tables import search_entry
-from control_api.search.words import distinct
+from control_api.search.words import distinct, further
 from runtime import bulk
 
 BATCH_ROWS = 500
@@ -36,47 +36,51 @@ class Entry(Struct, frozen=True):
 
 async def put(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
     """Let entries be found from now on, as they are now."""
-    await drop(connection, [entry.target_id for entry in entries])
-    await add(connection, entries)
-
-
-async def add(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
-    """Let entries be found whose targets were not there before."""
-    rows = [_row(entry) for entry in entries]
-    await bulk.put(connection, search_entry, rows)
-    await _count(connection, [row["words"] for row in rows], 1)
+    await change(connection, [entry.target_id for entry in entries], entries)
 
 
 async def drop(connection: AsyncConnection, target_ids: Sequence[str]) -> None:
     """Let targets be found no more."""
-    for at in range(0, len(target_ids), BATCH_ROWS):
-        named = search_entry.c.target_id.in_(target_ids[at : at + BATCH_ROWS])
-        found = list(
-            (await connection.execute(select(search_entry.c.words).where(named))).scalars()
-        )
-        if found:
-            await connection.execute(delete(search_entry).where(named))
-            await _count(connection, found, -1)
+    await change(connection, target_ids, ())
 
 
-async def _count(connection: AsyncConnection, texts: Sequence[str], sign: int) -> None:
-    """Words in order, so that two writers never wait for each other in a ring."""
-    counts = Counter(word for words in texts for word in words.split())
-    ordered = sorted(counts.items())
+async def change(
+    connection: AsyncConnection, gone: Sequence[str], entries: Sequence[Entry]
+) -> None:
+    """Let these targets be found no more and then these entries, whose targets are not there, as
+    they are now.
+    """
+    counts: Counter[str] = Counter()
+    for at in range(0, len(gone), BATCH_ROWS):
+        named = search_entry.c.target_id.in_(gone[at : at + BATCH_ROWS])
+        former = delete(search_entry).where(named).returning(search_entry.c.words)
+        for words in (await connection.execute(former)).scalars():
+            counts.subtract(words.split())
+    rows = [_row(entry) for entry in entries]
+    await bulk.put(connection, search_entry, rows)
+    for row in rows:
+        counts.update(row["words"].split())
+    await _count(connection, counts)
+
+
+async def _count(connection: AsyncConnection, counts: Mapping[str, int]) -> None:
+    """Words in order and each once, so that two writers never wait for each other in a ring."""
+    ordered = sorted((word, n) for word, n in counts.items() if n)
     if not ordered:
         return
     if connection.dialect.name == "postgresql":
-        words, ns = [word for word, _ in ordered], [sign * n for _, n in ordered]
+        words, ns = map(list, zip(*ordered, strict=True))
         await connection.execute(COUNT_MANY, {"words": words, "ns": ns})
         return
-    rows = [{"word": word, "n": sign * n} for word, n in ordered]
+    rows = [{"word": word, "n": n} for word, n in ordered]
     for at in range(0, len(rows), BATCH_ROWS):
         await connection.execute(COUNT, rows[at : at + BATCH_ROWS])
 
 
 def _row(entry: Entry) -> dict[str, Any]:
     titles, people = distinct(entry.titles), distinct(entry.people)
-    words = list(dict.fromkeys([*titles, *people, *distinct(entry.texts)]))[:MAX_WORDS]
+    others = further((*entry.titles, *entry.people))
+    words = list(dict.fromkeys([*titles, *people, *others, *distinct(entry.texts)]))[:MAX_WORDS]
     told = structs.asdict(entry)
     return {name: told[name] for name in ("target_id", "kind", "label", "facets")} | {
         "title": " ".join(titles),

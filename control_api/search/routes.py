@@ -14,6 +14,7 @@ ROUTES: tuple[Route, ...] = (
         query=types.SearchQuery,
         errors=("bad_cursor",),
         limits=("search",),
+        flag="search",
     ),
     public(
         "/v1/search/suggest",

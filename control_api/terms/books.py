@@ -69,10 +69,8 @@ class Book(Generic[Doc]):
         if after is not None:
             query = query.where(key < after[0])
         rows = (await connection.execute(query.order_by(key.desc()).limit(page.limit + 1))).all()
-        shown = rows[: page.limit]
-        items = [await self.read(connection, row) for row in shown]
-        more = len(rows) > len(shown)
-        return self.listing(items, sealed.seal(secret, name, [shown[-1].id]) if more else None)
+        shown, cursor = sealed.page(rows, page.limit, secret, name, "id")
+        return self.listing([await self.read(connection, row) for row in shown], cursor)
 
     async def create(self, edit: Edit, told: Doc) -> Any:
         """A new entry."""

@@ -38,7 +38,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import ids
-from control_api.loops import Loop
+from control_api.loops import Loop, beat_s
 from control_api.outbox import emit_all
 from control_api.schema import rights_window
 from control_api.terms.tables import blackout, edge_mark
@@ -47,7 +47,7 @@ from runtime import logs
 from runtime.sql import Database, SqlError
 
 log = logs.get("control")
-EVERY_S: Final = 0.5
+EVERY_S: Final = 1.0
 BATCH: Final = 500
 WORDS: Final = ("territory", "licence", "platform", "start_ms", "end_ms", "tier", "max_height")
 Place = tuple[int, str]  # a moment and the id of its row, in the order of telling
@@ -83,7 +83,7 @@ class Edges:
                 await self.tell(now_ms())
             except SqlError as error:
                 log.warning("edges_wait", error=str(error))
-            await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(beat_s(EVERY_S))
 
     async def tell(self, at_ms: int) -> int:
         """Tell of all that came until now; how many."""

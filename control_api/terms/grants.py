@@ -38,8 +38,7 @@ async def page(call: Call[Any], account_id: str | None) -> types.GrantList:
     async with services.database.read() as connection:
         wanted = wanted.order_by(held.id.desc()).limit(query.limit + 1)
         rows = (await connection.execute(wanted)).all()
-    shown = rows[: query.limit]
-    cursor = sealed.seal(services.secret, name, [shown[-1].id]) if len(rows) > len(shown) else None
+    shown, cursor = sealed.page(rows, query.limit, services.secret, name, "id")
     return types.GrantList([_shown(row, call.now_ms) for row in shown], cursor)
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from control_api.route import JSON, MERGE_PATCH, Route
-from control_api.terms import handlers, types
+from control_api.terms import handlers, types, windows
 from control_api.terms.blackouts import Blackouts
 from control_api.terms.books import Book
 from control_api.terms.sales import Offers, Packages
@@ -73,6 +73,15 @@ ROUTES: tuple[Route, ...] = (
         None,
         scope=WRITE,
         status=204,
+    ),
+    Route(
+        "GET",
+        "/v1/admin/rights",
+        windows.page,
+        windows.WindowList,
+        ("bad_cursor",),
+        scope=WRITE,
+        query=windows.WindowPage,
     ),
     Route(
         "GET",

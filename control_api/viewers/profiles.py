@@ -23,7 +23,7 @@ from control_api.ratings import age_of
 from control_api.times import utc
 from control_api.types import Pin
 from control_api.viewers import shapes
-from control_api.viewers.schema import bookmark, profile, watchlist
+from control_api.viewers.schema import bookmark, profile, reminder, watch_history, watchlist
 
 MOST = 5
 PIN_HEADER = "Parental-Pin"
@@ -90,7 +90,7 @@ async def remove(call: Call[None]) -> None:
     """Delete a profile with all that is kept for it; `Parental-Pin` brings the household's PIN."""
     key = call.path["id"]
     async with _opened(call, _told(call)) as connection:
-        for table in (bookmark, watchlist):
+        for table in (bookmark, watch_history, watchlist, reminder):
             await connection.execute(delete(table).where(table.c.profile_id == key))
         await connection.execute(delete(profile).where(row.id == key))
     await call.services.playback.cases.changed(call.caller.account_id)

@@ -1,11 +1,15 @@
-"""Where playback starts: at the bookmark, or at the begin (CTL-100, CTL-101)."""
+"""Where playback starts, at the bookmark or at the begin, and where it was left (CTL-100, 109)."""
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import String, and_, bindparam, exists, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import types
-from control_api.viewers.schema import bookmark, profile
+from control_api.recordings.schema import recording
+from control_api.schema import content, playback_session
+from control_api.viewers import marks
+from control_api.viewers.schema import bookmark, profile, watch_history
 from runtime import logs
 from runtime.sql import Database, SqlError
 
@@ -25,19 +29,86 @@ class Resume:
         target_id = asked.content_id or asked.recording_id
         if target_id is None or asked.profile_id is None:
             return 0
-        query = (
-            select(bookmark.c.position_ms)
-            .join(profile, profile.c.id == bookmark.c.profile_id)
-            .where(
-                profile.c.account_id == caller.account_id,
-                bookmark.c.profile_id == asked.profile_id,
-                bookmark.c.content_id == target_id,
-                bookmark.c.finished.is_(False),
-            )
-        )
+        of = {"account": caller.account_id, "profile": asked.profile_id, "target": target_id}
         try:
-            async with self._database.read() as connection:
-                return int((await connection.execute(query)).scalar() or 0)
+            rows = await self._database.ask(_PLACE, of)
         except SqlError as error:
             log.warning("resume_unknown", error=str(error))
             return 0
+        return int(rows[0].position_ms) if rows else 0
+
+    async def leave(self, session_id: str, now_ms: int) -> None:
+        """`leave`, as well as the database can."""
+        try:
+            async with self._database.write() as connection:
+                await leave(connection, session_id, now_ms)
+        except SqlError as error:
+            log.warning("place_unkept", error=str(error))
+
+
+async def leave(connection: AsyncConnection, session_id: str, now_ms: int) -> None:
+    """The place where a session of a profile ended is its bookmark, as old as the heartbeat that
+    told of it (CTL-109), unless something later is known of the profile and the title (CTL-140).
+    """
+    left = (await connection.execute(_LEFT, {"session": session_id})).first()
+    if left is None:
+        return
+    values = {
+        "position_ms": min(left.position_ms, left.length_ms),
+        "duration_ms": left.length_ms,
+        "finished": marks.is_finished(left.position_ms, left.length_ms),
+        "updated_ms": left.last_seen_ms,
+    }
+    mark = (left.account_id, left.profile_id, left.target_id)
+    await marks.keep(connection, *mark, values, now_ms)
+
+
+_PLACE = (
+    select(bookmark.c.position_ms)
+    .join(profile, profile.c.id == bookmark.c.profile_id)
+    .where(
+        profile.c.account_id == bindparam("account", type_=String),
+        bookmark.c.profile_id == bindparam("profile", type_=String),
+        bookmark.c.content_id == bindparam("target", type_=String),
+        bookmark.c.finished.is_(False),
+    )
+)
+
+own = playback_session.c
+later = playback_session.alias("later").c
+_LENGTH_MS = func.coalesce(
+    content.c.duration_ms, recording.c.prog_end_ms - recording.c.prog_start_ms
+)
+_WATCHED_LATER = exists().where(
+    watch_history.c.profile_id == own.profile_id,
+    watch_history.c.target_id == own.target_id,
+    watch_history.c.at_ms >= own.last_seen_ms,
+)
+_PLAYED_LATER = exists().where(
+    later.account_id == own.account_id,
+    later.profile_id == own.profile_id,
+    later.target_id == own.target_id,
+    later.last_seen_ms > own.last_seen_ms,
+)
+# The profile is held, for its bookmark to have one.
+_LEFT = (
+    select(
+        own.account_id,
+        own.profile_id,
+        own.target_id,
+        own.position_ms,
+        own.last_seen_ms,
+        _LENGTH_MS.label("length_ms"),
+    )
+    .join(profile, and_(profile.c.id == own.profile_id, profile.c.account_id == own.account_id))
+    .outerjoin(content, content.c.id == own.target_id)
+    .outerjoin(recording, recording.c.id == own.target_id)
+    .where(
+        own.id == bindparam("session", type_=String),
+        own.position_ms >= marks.WORTH_MS,
+        _LENGTH_MS > 0,
+        ~_WATCHED_LATER,
+        ~_PLAYED_LATER,
+    )
+    .with_for_update(read=True, key_share=True, of=profile)
+)

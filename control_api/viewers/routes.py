@@ -1,13 +1,23 @@
 """The operations of viewers, as rows of the API's table."""
 
 from control_api.route import MERGE_PATCH, Route
-from control_api.viewers import bookmarks, profiles, shapes, watching
+from control_api.viewers import (
+    bookmarks,
+    devices,
+    history,
+    me,
+    profiles,
+    reminders,
+    shapes,
+    watching,
+)
 
 SCOPE = "playback"
 PINS = ("pin_required", "pin_wrong", "pin_locked")
 
 
 ROUTES: tuple[Route, ...] = (
+    Route("GET", "/v1/me", me.me, me.Me, scope=SCOPE),
     Route(
         "POST",
         "/v1/profiles",
@@ -43,6 +53,16 @@ ROUTES: tuple[Route, ...] = (
         profiles.remove,
         None,
         ("invalid", "profile_not_found", *PINS),
+        scope=SCOPE,
+        status=204,
+    ),
+    Route("GET", "/v1/devices", devices.page, devices.DeviceList, scope=SCOPE),
+    Route(
+        "DELETE",
+        "/v1/devices/{id}",
+        devices.remove,
+        None,
+        ("not_found",),
         scope=SCOPE,
         status=204,
     ),
@@ -97,6 +117,64 @@ ROUTES: tuple[Route, ...] = (
         "DELETE",
         "/v1/watchlist/{content}",
         watching.unwish,
+        None,
+        ("profile_not_found",),
+        scope=SCOPE,
+        query=shapes.Whose,
+        status=204,
+    ),
+    Route(
+        "GET",
+        "/v1/history",
+        history.page,
+        shapes.History,
+        ("profile_not_found", "bad_cursor"),
+        scope=SCOPE,
+        query=shapes.WhosePage,
+    ),
+    Route(
+        "DELETE",
+        "/v1/history",
+        history.forget_all,
+        None,
+        ("profile_not_found",),
+        scope=SCOPE,
+        query=shapes.Whose,
+        status=204,
+    ),
+    Route(
+        "DELETE",
+        "/v1/history/{content}",
+        history.forget,
+        None,
+        ("profile_not_found",),
+        scope=SCOPE,
+        query=shapes.Whose,
+        status=204,
+    ),
+    Route(
+        "GET",
+        "/v1/reminders",
+        reminders.page,
+        shapes.ReminderList,
+        ("profile_not_found", "bad_cursor"),
+        scope=SCOPE,
+        query=shapes.WhosePage,
+    ),
+    Route(
+        "PUT",
+        "/v1/reminders/{event}",
+        reminders.put,
+        None,
+        ("profile_not_found", "bad_state", "in_use"),
+        scope=SCOPE,
+        query=shapes.Whose,
+        status=204,
+    ),
+    Route(
+        "DELETE",
+        "/v1/reminders/{event}",
+        reminders.remove,
         None,
         ("profile_not_found",),
         scope=SCOPE,

@@ -59,3 +59,23 @@ watchlist = Table(
     Column("at_ms", BigInteger, nullable=False),
     Index(None, "profile_id", "at_ms"),
 )
+
+watch_history = Table(
+    "watch_history",
+    metadata,
+    _profile(),
+    Column("target_id", String(64), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Index(None, "profile_id", "at_ms"),
+)
+
+reminder = Table(
+    "reminder",
+    metadata,
+    _profile(),
+    Column("target_id", String(64), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Index(None, "profile_id", "at_ms"),
+    Index(None, "at_ms"),
+    Index(None, "target_id"),
+)

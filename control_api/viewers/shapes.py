@@ -101,3 +101,34 @@ class Wish(Answer):
 class Watchlist(Answer):
     items: list[Wish]
     next_cursor: str | None
+
+
+class Seen(Answer):
+    """Something that was watched; one that was begun anew is at 0, with no bookmark to tell of."""
+
+    content_id: str
+    title: str
+    position_ms: int
+    duration_ms: int | None
+    finished: bool
+    watched_at: datetime
+
+
+class History(Answer):
+    items: list[Seen]
+    next_cursor: str | None
+
+
+class Reminder(Answer):
+    """A programme to be told of before it begins; times are those of the guide now."""
+
+    event_id: str
+    channel_id: str
+    title: str
+    start_at: datetime
+    end_at: datetime
+
+
+class ReminderList(Answer):
+    items: list[Reminder]
+    next_cursor: str | None

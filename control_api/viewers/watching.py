@@ -3,15 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, insert, select, tuple_
+from sqlalchemy import delete, func, insert, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import rights, sealed, sessions
 from control_api.calls import Call
+from control_api.catalogue import documents
 from control_api.entitlement import Allowed, check
 from control_api.facts import Ask
 from control_api.problems import Problem
-from control_api.schema import content, content_text
+from control_api.schema import content
 from control_api.times import utc
 from control_api.viewers import profiles, shapes
 from control_api.viewers.schema import bookmark, watchlist
@@ -91,16 +92,16 @@ async def wishes(call: Call[None]) -> shapes.Watchlist:
             query = query.where(tuple_(mine.at_ms, mine.target_id) < tuple_(*after))
         query = query.order_by(mine.at_ms.desc(), mine.target_id.desc())
         rows = (await connection.execute(query.limit(call.query.limit + 1))).all()
-        more, shown = len(rows) > call.query.limit, rows[: call.query.limit]
+        place = ("at_ms", "target_id")
+        shown, cursor = sealed.page(rows, call.query.limit, call.services.secret, listing, *place)
         titles = await _titles(connection, [each.target_id for each in shown])
-    last: list[str | int] = [shown[-1].at_ms, shown[-1].target_id] if more else []
     return shapes.Watchlist(
         [
             shapes.Wish(each.target_id, titles[each.target_id].title, utc(each.at_ms))
             for each in shown
             if each.target_id in titles
         ],
-        sealed.seal(call.services.secret, listing, last) if more else None,
+        cursor,
     )
 
 
@@ -111,14 +112,8 @@ async def _titles(connection: AsyncConnection, wanted: Sequence[str]) -> Mapping
 
 
 def _published() -> Any:
-    in_original = (content_text.c.content_id == content.c.id) & (
-        content_text.c.lang == content.c.orig_lang
-    )
-    return (
-        select(content, content_text.c.title)
-        .outerjoin(content_text, in_original)
-        .where(content.c.status == "published")
-    )
+    title = documents.named().label("title")
+    return select(content, title).where(content.c.status == "published")
 
 
 async def _series(connection: AsyncConnection, title: Any) -> str | None:
@@ -141,14 +136,23 @@ async def _next(
     """The published episode behind a finished one that is not finished itself."""
     if series_id is None:
         return None
-    seasons = select(content.c.id).where(content.c.parent_id == series_id)
-    query = _published().where(
-        content.c.kind == "episode",
-        content.c.parent_id.in_(seasons.scalar_subquery()) | (content.c.parent_id == series_id),
-        tuple_(content.c.season_no, content.c.episode_no)
-        > tuple_(title.season_no, title.episode_no),
+    parent = content.alias()
+    place = (  # an episode may leave its season's number to the season, or hang on the series
+        func.coalesce(content.c.season_no, parent.c.season_no, 0),
+        func.coalesce(content.c.episode_no, 0),
     )
-    query = query.order_by(content.c.season_no, content.c.episode_no).limit(LOOKED_AT)
+    on_parent = parent.c.id == content.c.parent_id
+    here = select(*place).join(parent, on_parent).where(content.c.id == title.id)
+    query = (
+        _published()
+        .join(parent, on_parent)
+        .where(
+            content.c.kind == "episode",
+            or_(parent.c.id == series_id, parent.c.parent_id == series_id),
+            tuple_(*place) > tuple_(*(await connection.execute(here)).one()),
+        )
+    )
+    query = query.order_by(*place).limit(LOOKED_AT)
     for row in (await connection.execute(query)).all():
         mark = stopped.get(row.id)
         if mark is None or not mark.finished:

@@ -65,7 +65,7 @@ async def spread(connection: AsyncConnection, rows: Sequence[Any], now_ms: int) 
             "key": row.key,
             "payload": row.payload,
             "status": "pending",
-            "next_ms": row.created_ms,
+            "next_ms": 0,  # at once, whoever's clock is looked at
             "created_ms": now_ms,
             "log": [],
         }

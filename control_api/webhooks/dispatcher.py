@@ -17,6 +17,7 @@ from typing import Any, Final
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from control_api.loops import beat_s
 from control_api.webhooks import deliveries
 from control_api.webhooks.sender import Outcome, Sender, body_of
 from control_api.webhooks.settings import Webhooks
@@ -28,7 +29,7 @@ from runtime.store import Store, StoreError
 
 AT_ONCE: Final = 4
 BATCH: Final = 100
-POLL_S: Final = 0.25
+POLL_S: Final = 0.5
 LEASE_MS: Final = 60_000
 SWEEP_MS: Final = 60_000
 
@@ -39,7 +40,7 @@ endpoint = webhook_endpoint.c
 
 
 class Dispatcher:
-    """The sending side of one process."""
+    """The sending side of one process; nothing new is sent while `sends` says no."""
 
     def __init__(
         self,
@@ -51,6 +52,7 @@ class Dispatcher:
         owner: str,
         clock: Clock = SYSTEM,
         chance: Callable[[], float] = random.random,
+        sends: Callable[[], bool] = lambda: True,
     ) -> None:
         self._database = database
         self._store = store
@@ -59,6 +61,7 @@ class Dispatcher:
         self._owner = owner.encode()
         self._clock = clock
         self._chance = chance
+        self._sends = sends
         self._serving: dict[str, asyncio.Task[None]] = {}
         self._swept_ms = 0
 
@@ -67,10 +70,11 @@ class Dispatcher:
         try:
             while True:
                 try:
-                    await self.turn()
+                    if self._sends():
+                        await self.turn()
                 except (SqlError, StoreError) as error:
                     log.warning("webhooks_wait", error=str(error))
-                await asyncio.sleep(POLL_S)
+                await asyncio.sleep(beat_s(POLL_S))
         finally:
             for task in self._serving.values():
                 task.cancel()

@@ -96,9 +96,8 @@ async def listed(
     if after is not None:
         query = query.where(endpoint.id > str(after[0]))
     rows = (await connection.execute(query)).all()
-    items = [await shown(connection, row) for row in rows[: page.limit]]
-    more = len(rows) > page.limit
-    return types.EndpointList(items, sealed.seal(secret, listing, [items[-1].id]) if more else None)
+    here, cursor = sealed.page(rows, page.limit, secret, listing, "id")
+    return types.EndpointList([await shown(connection, row) for row in here], cursor)
 
 
 async def change(
@@ -176,10 +175,8 @@ async def history(
     if after is not None:
         rows_of = rows_of.where(delivery.seq < int(after[0]))
     rows = (await connection.execute(rows_of)).all()
-    kept = rows[: query.limit]
-    more = len(rows) > query.limit
-    cursor = sealed.seal(secret, listing, [kept[-1].seq]) if more else None
-    return types.DeliveryList([_delivery(row) for row in kept], cursor)
+    here, cursor = sealed.page(rows, query.limit, secret, listing, "seq")
+    return types.DeliveryList([_delivery(row) for row in here], cursor)
 
 
 def _delivery(row: Any) -> types.Delivery:
@@ -189,7 +186,7 @@ def _delivery(row: Any) -> types.Delivery:
         event_type=row.topic,
         status=row.status,
         attempts=row.attempt,
-        next_at=utc(row.next_ms) if row.status == "pending" else None,
+        next_at=utc(max(row.next_ms, row.created_ms)) if row.status == "pending" else None,
         created_at=utc(row.created_ms),
         last_error=row.last_error,
         log=row.log,

@@ -64,6 +64,10 @@ async def receive(call: Call[bytes]) -> types.Received:
         raise Problem("bad_signature") from None
     message, data, apply, subject = _read(call.body)
     at_ms = epoch_ms(message.timestamp) if message.timestamp is not None else call.now_ms
+    if (
+        at_ms > call.now_ms + 1_000 * settings.skew_s
+    ):  # it would overtake all that is told till then
+        raise Problem("invalid", "the message is of a time to come")
     try:
         async with call.services.database.write() as connection:
             await _receipt(connection, source, message_id, call.now_ms)

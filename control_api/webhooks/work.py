@@ -18,6 +18,11 @@ def work(services: Services) -> Sequence[Part]:
     client = fetcher(settings)
     sender = Sender(client, Vault(services.secret), SYSTEM)
     dispatcher = Dispatcher(
-        services.database, services.store, sender, settings, owner=secrets.token_hex(8)
+        services.database,
+        services.store,
+        sender,
+        settings,
+        owner=secrets.token_hex(8),
+        sends=lambda: services.flags.on("webhooks"),
     )
     return [client, Loop("webhooks", dispatcher.run)]

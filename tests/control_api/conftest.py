@@ -15,7 +15,7 @@ from sqlalchemy import delete, insert, make_url
 from twins.plugin import empty_database
 
 import cat
-from control_api import issuer, keys, seed, server, web
+from control_api import endpoint, issuer, keys, seed, server
 from control_api.issuer import VIEWER_SCOPES, Issuer
 from control_api.migrations import LOCATION
 from control_api.routerclient import Choice, Decision, Question, SteeringUrls
@@ -258,7 +258,7 @@ class Wheel(ManualClock):
 def wheel(monkeypatch: pytest.MonkeyPatch) -> Wheel:
     """Turn it after the API was made; access tokens live for 900 s of it."""
     clock = Wheel()
-    monkeypatch.setattr(web, "now_ms", clock.now_ms)
+    monkeypatch.setattr(endpoint, "now_ms", clock.now_ms)
     return clock
 
 

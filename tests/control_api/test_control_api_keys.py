@@ -41,6 +41,12 @@ async def with_key(api: Any, secret: str, path: str, **more: Any) -> tuple[int, 
         return answer.status, told.get("code", "")
 
 
+async def test_no_key_is_born_expired(turned: Any) -> None:
+    late = {"name": "CMS", "scopes": ["catalog:write"], "expires_at": "2020-01-01T00:00:00Z"}
+    status, problem = await admin(turned, "POST", KEYS, late)
+    assert (status, problem["code"]) == (400, "invalid")
+
+
 async def test_a_key_from_first_to_last(turned: Any) -> None:
     status, made = await admin(turned, "POST", KEYS, {"name": "CMS", "scopes": ["catalog:write"]})
     assert status == 201

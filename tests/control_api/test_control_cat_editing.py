@@ -1,6 +1,7 @@
 """Editing the catalogue: workflow, versions, If-Match, references, audit (CTL-8, 31, 34)."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
@@ -81,6 +82,33 @@ async def test_life_of_a_title(api: Any) -> None:
         ["catalog.unpublished", "catalog.published", *["catalog.updated"] * 2, "catalog.created"]
     )
     assert {line["actor"] for line in lines["items"]} == {"svc_editor"}
+
+
+async def test_editors_find_titles_by_their_words_in_any_state(api: Any) -> None:
+    """`%` and `_` are letters like others; a page goes on only for the question it began with."""
+    made = []
+    for title in ("100% Ünïcödé", "夜のニュース", "1000 Years", "Years"):
+        told = film(texts=[{"lang": "en", "title": title}], external_ids=[])
+        made.append((await edit(api, "POST", "/v1/catalog/contents", told))[1]["id"])
+    percent, news, thousand, years = made
+
+    async def found(**asked: str) -> Any:
+        return (await edit(api, "GET", f"/v1/admin/contents?{urlencode(asked)}"))[1]
+
+    for words, ids in {
+        "100%": {percent},
+        "years": {years, thousand},
+        "ニュース": {news},
+        years: {years},
+        "cnt": set(),
+    }.items():
+        assert {each["id"] for each in (await found(q=words))["items"]} == ids, words
+    assert (await found(q="years", status="published"))["items"] == []
+    first = await found(q="years", limit="1")
+    rest = await found(q="years", limit="1", cursor=first["next_cursor"])
+    assert {each["items"][0]["id"] for each in (first, rest)} == {years, thousand}
+    assert rest["next_cursor"] is None
+    assert (await found(q="other", cursor=first["next_cursor"]))["code"] == "bad_cursor"
 
 
 async def test_a_patch_needs_the_version_it_was_made_for(api: Any) -> None:

@@ -79,7 +79,11 @@ async def test_languages_fields_and_tags(api: Any) -> None:
     url = f"{CONTENTS}/s_one"
     for query, headers, expected in (
         ("?lang=fr", {}, "Titre s_one"),
-        ("", {"Accept-Language": "fr;q=0.9, en"}, "Titre s_one"),
+        ("", {"Accept-Language": "fr;q=0.9, en"}, "Title s_one"),
+        ("", {"Accept-Language": "en;q=0.1, sv, fr-CA;q=0.8"}, "Titre s_one"),
+        ("", {"Accept-Language": "fr;q=0, en;q=?, " + "x" * 5_000}, "Title s_one"),
+        ("?lang=FR", {}, "Titre s_one"),
+        ("?lang=fr-CH-1996", {}, "Titre s_one"),
         ("", {"Accept-Language": "*"}, "Title s_one"),
         ("?lang=sv", {}, "Title s_one"),
     ):

@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from sqlalchemy import update
+import pytest
+from sqlalchemy import func, select, update
 
 from control_api import ledger, seed
-from control_api.schema import account
+from control_api.outbox.tables import outbox
+from control_api.schema import account, playback_session
 from runtime.sql import SqlError
 from runtime.store import StoreError
 
@@ -81,7 +83,7 @@ async def test_a_start_goes_on_without_the_database(
     async def away(*_: Any) -> None:
         raise SqlError("unavailable", "test")
 
-    monkeypatch.setattr("control_api.sessions.enter", away)
+    monkeypatch.setattr("control_api.arrivals.Arrivals.enter", away)
     monkeypatch.setattr("control_api.household.ask", away)
     status, answer = await api.start("one")
     assert status == 201
@@ -125,6 +127,25 @@ async def test_heartbeats_and_limits_go_on_without_the_store(
     assert (status, told["reason"]) == (410, "terminated"), "the store learns of it"
 
 
+async def test_a_start_whose_commit_nobody_heard_of_is_told_once(
+    database: Any, make_api: Any
+) -> None:
+    api = await make_api(database)
+    await api.start("one")
+    starts = select(outbox).where(outbox.c.topic == "playback.session.started")
+    async with database.read() as connection:
+        row = (await connection.execute(select(playback_session))).one()._asdict()
+    owed = api.services.playback.ledger
+    owed.start(row)
+    owed.start(row | {"id": "ses_other"})
+    await owed.flush()
+    async with database.read() as connection:
+        told = (await connection.execute(starts)).all()
+        found = (await connection.execute(select(playback_session.c.id))).scalars().all()
+    assert sorted(found) == sorted([row["id"], "ses_other"])
+    assert len(told) == 2
+
+
 async def test_what_is_owed_survives_a_failed_payment(database: Any, make_api: Any) -> None:
     api = await make_api(database)
     _, answer = await api.start("one")
@@ -142,6 +163,86 @@ async def test_what_is_owed_survives_a_failed_payment(database: Any, make_api: A
     await owed.flush()
     found = await api.services.playback.streams.live("acc_demo", 2**40)
     assert [each.session_id for each in found] == [answer["session_id"]]
+
+
+async def test_much_is_paid_in_pieces_and_each_once(database: Any, make_api: Any) -> None:
+    """CTL-188: a payment that breaks off leaves what is paid, and in the order of its life."""
+    api = await make_api(database)
+    await api.start("one")
+    async with database.read() as connection:
+        row = (await connection.execute(select(playback_session))).one()._asdict()
+    owed = api.services.playback.ledger
+    names = [f"ses_n{n}" for n in range(2 * ledger.PIECE + 1)]
+    for name in names:
+        owed.start(row | {"id": name})
+        owed.beat(name, ledger.Sign(row["last_seen_ms"] + 1, 77, None))
+        owed.end(ledger.End("acc_demo", name, "expired", row["last_seen_ms"] + 2))
+    owed._database = _Breaks(database, after=2)
+    with pytest.raises(SqlError):
+        await owed.flush()
+    count = select(func.count()).where(playback_session.c.id.like("ses_n%"))
+    async with database.read() as connection:
+        assert (await connection.execute(count)).scalar_one() == 2 * ledger.PIECE
+    owed._database = database
+    await owed.flush()
+    seen = (playback_session.c.position_ms == 77, playback_session.c.end_reason == "expired")
+    async with database.read() as connection:
+        assert (await connection.execute(count.where(*seen))).scalar_one() == len(names)
+
+
+NUL = "\0"  # which PostgreSQL's text cannot hold; SQLite's integers end at 64 bits
+NEVER = {
+    "start of an account that is gone": {"account_id": "acc_gone"},
+    "start without a kind": {"kind": None},
+    "start in a far future": {"started_ms": 2**80},
+}
+
+
+@pytest.mark.parametrize("broken", NEVER)
+async def test_a_debt_that_cannot_be_paid_is_dropped_and_the_others_are_paid(
+    database: Any, make_api: Any, broken: str
+) -> None:
+    """CTL-188, CTL-189: nothing that was acknowledged waits for what can never be written."""
+    api = await make_api(database)
+    await api.start("one")
+    async with database.read() as connection:
+        row = (await connection.execute(select(playback_session))).one()._asdict()
+    owed = api.services.playback.ledger
+    names = [f"ses_n{n}" for n in range(9)]
+    for name in names:
+        owed.start(row | {"id": name})
+        owed.beat(name, ledger.Sign(row["last_seen_ms"] + 1, 77, None))
+        owed.end(ledger.End("acc_demo", name, "stopped", row["last_seen_ms"] + 2))
+        if name == "ses_n4":
+            owed.start(row | {"id": "ses_broken"} | NEVER[broken])
+            owed.beat("ses_broken", ledger.Sign(2**80, 1, NUL))
+            owed.end(ledger.End("acc_demo", "ses_broken", "stopped", 2**80))
+    before = {kind: ledger.REFUSED.labels(kind)._value.get() for kind in ("start", "beat", "end")}
+    await owed.flush()
+    assert set(owed._owed().values()) == {0}
+    counted = {kind: ledger.REFUSED.labels(kind)._value.get() for kind in before}
+    assert counted == {kind: count + 1 for kind, count in before.items()}
+    query = select(playback_session.c.id).where(
+        playback_session.c.id != row["id"],
+        playback_session.c.position_ms == 77,
+        playback_session.c.end_reason == "stopped",
+    )
+    async with database.read() as connection:
+        assert sorted((await connection.execute(query)).scalars()) == names
+
+
+class _Breaks:
+    """A database that is away after so many transactions."""
+
+    def __init__(self, database: Any, after: int) -> None:
+        self._database = database
+        self._left = after
+
+    def write(self, **options: Any) -> Any:
+        if not self._left:
+            raise SqlError("unavailable", "test")
+        self._left -= 1
+        return self._database.write(**options)
 
 
 class _Away:

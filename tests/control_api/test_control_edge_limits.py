@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_api import client_address, limits
+from control_api import limits
 from control_api.route import Deprecated
 from control_api.settings import Limits
+from runtime import client_address
 from runtime.sql import Database
 from runtime.store import RedisStore, StoreError
 

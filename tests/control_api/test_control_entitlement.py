@@ -144,6 +144,27 @@ def test_rentals(changed: dict[str, Any], expected: str) -> None:
     assert code(facts) == expected
 
 
+@pytest.mark.parametrize(
+    ("changed", "until_ms"),
+    [
+        ({}, NOW + 10_000),
+        ({"end_ms": NOW + 1}, NOW + 10_000),
+        ({"first_played_ms": NOW - 1, "end_ms": NOW + 1}, NOW + 9_999),
+        ({"first_played_ms": NOW - 1, "end_ms": NOW}, NOW + 9_999),
+        ({"viewing_s": None, "end_ms": NOW + 1}, NOW + 1),
+        ({"viewing_s": 10**9}, WINDOW.end_ms),
+    ],
+    ids=["fresh", "last moment", "seen on", "begun in time", "bought until", "title's end"],
+)
+def test_a_rental_is_seen_through_its_viewing_window(
+    changed: dict[str, Any], until_ms: int
+) -> None:
+    """CTL-81, CTL-112: it starts before its end, and lasts for its viewing window from there."""
+    tvod = replace(WINDOW, licence="tvod")
+    verdict = check(replace(GOOD, windows=[tvod], grants=[replace(RENTAL, **changed)]), ASK)
+    assert isinstance(verdict, Allowed) and verdict.expires_ms == until_ms
+
+
 def test_upgrades_are_those_that_would_help_cheapest_first() -> None:
     """CTL-80."""
     offers = [

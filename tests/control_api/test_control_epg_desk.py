@@ -10,7 +10,7 @@ from control_api.epg.errors import EpgError
 from control_api.schema import epg_import_run
 from control_api.times import now_ms
 
-EDITOR = frozenset({"catalog:write"})
+EDITOR = frozenset({"epg:import"})
 GUIDE = (
     b'<tv><channel id="x"/>'
     b'<programme channel="x" start="20300101000000 +0000" stop="20300101010000 +0000">'
@@ -71,3 +71,6 @@ async def test_imports_are_listed_by_pages(kept: Any, make_api: Any) -> None:
     other = f"/v1/admin/epg/imports?source_id=src_b{cursor.replace('None', 'x.y')}"
     assert (await asked(api, other))[1]["code"] == "bad_cursor"
     assert (await asked(api, "/v1/admin/epg/imports", {"playback"}))[0] == 403
+    older = frozenset({"catalog:write"})  # what these two asked of keys once
+    for path, status in (("imports", 200), ("sources", 200), ("sources/src_a", 403)):
+        assert (await asked(api, f"/v1/admin/epg/{path}", older))[0] == status, path

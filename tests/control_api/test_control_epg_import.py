@@ -11,6 +11,7 @@ from control_api import seed
 from control_api.epg import importer, store
 from control_api.epg.errors import EpgError
 from control_api.epg.importer import Outcome
+from control_api.epg.programme import Event
 from control_api.issuer import Passwords
 from control_api.schema import epg_event, epg_event_text, epg_import_run
 from runtime.sql import Database
@@ -87,8 +88,10 @@ async def test_changes_keep_ids_and_count_versions(guided: Database) -> None:
 
 async def test_text_ids_and_flags_come_back(guided: Database) -> None:
     await bring(guided, guide(row(3, 4, "P3", EPISODE + "<new/>")))
+    about = {"ch_demo": [Event(T0, T0 + 24 * HOUR, "en", {})]}
     async with guided.read() as connection:
-        (found,) = await store.near(connection, "ch_demo", T0, T0 + 24 * HOUR, {}, 1)
+        near = await store.near(connection, "src_a", about, {"ch_demo": {"src_a": 1}})
+    (found,) = near["ch_demo"]
     assert (found.event.ext_id, found.event.flags) == ("EP1.0001", ("new",))
     assert found.event.words["en"].descr == "Of é." and found.event.title == "P3"
 

@@ -2,15 +2,17 @@
 
 import asyncio
 import json
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import insert, select
+from sqlalchemy.dialects import sqlite
 from typer.testing import CliRunner
 
 from control_api import events
 from control_api.migrations import LOCATION
-from control_api.outbox import dead, emit
+from control_api.outbox import dead, emit, feed
 from control_api.outbox.cli import events_app
 from control_api.outbox.feed import follow
 from control_api.outbox.relay import Relay
@@ -100,6 +102,33 @@ async def test_the_stream_tells_what_was_missed_and_what_happens(api: Any) -> No
                     if told == ["b"]:
                         await tell("c")
     assert told == ["b", "c"]
+
+
+async def test_who_missed_a_family_reads_nothing_else(migrated: Database) -> None:
+    """Each of its types by itself, and yet all in the order in which they were published."""
+    state, device = {"account_id": "acc_1", "state": "x"}, {"account_id": "acc_1", "device_id": "d"}
+    kinds = ("account.created", "account.deleted", "device.removed", "account.suspended") * 5
+    async with migrated.write() as connection:
+        told = [
+            (kind, await emit(connection, kind, device if "device" in kind else state, NOW_MS))
+            for kind in kinds
+        ]
+    store = MemoryStore()
+    await Relay(migrated, store, owner="r", clock=ManualClock(NOW_MS)).turn()
+    ours = [event_id for kind, event_id in told if kind.startswith("account.")]
+    async with aclosing(follow(migrated, store, ours[2], family="account.", ping_s=60)) as missed:
+        assert await anext(missed) is None
+        heard = [await anext(missed) for _ in ours[3:]]
+    assert [event.id for event in heard if isinstance(event, events.Event)] == ours[3:]
+    if migrated.dialect == "sqlite":
+        query = feed._behind((0, 0), "account.", 2).compile(
+            dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}
+        )
+        async with migrated.read() as connection:
+            plan = (await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}")).all()
+        looks = [step.detail for step in plan if "outbox" in step.detail]
+        assert len(looks) == 3, "one a type"
+        assert all("ix_outbox_topic_published_ms_seq (topic=?" in look for look in looks)
 
 
 async def test_a_listener_hears_each_event_once(migrated: Database) -> None:

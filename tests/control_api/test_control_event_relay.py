@@ -1,7 +1,7 @@
 """Whatever is killed, and wherever: no event is lost, none overtakes another of its subject."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from control_api import events
 from control_api.outbox import emit
 from control_api.outbox.relay import LEASE, LIVE, Relay
 from control_api.outbox.tables import outbox
+from control_api.times import now_ms
 from runtime.clock import ManualClock
 from runtime.sql import Database
 from runtime.store import MemoryStore, RedisStore, Store, StoreError
@@ -63,9 +64,9 @@ def relay(database: Database, store: Store, **options: Any) -> Relay:
 async def test_a_death_between_any_two_steps_loses_nothing(
     migrated: Database, store: Store
 ) -> None:
-    """Steps of three events: read, three times appended, marked; then as many deaths in a row."""
+    """Steps of three events: read, appended, marked; then as many deaths in a row."""
     names = ("a1", "b1", "a2")
-    for deaths in range(6):
+    for deaths in range(4):
         ids = await tell(migrated, *names)
         for step in range(deaths):
             steps = relay(migrated, store).steps()
@@ -103,10 +104,12 @@ async def test_a_store_that_is_away_is_waited_for(migrated: Database) -> None:
     class Away(MemoryStore):
         gone = True
 
-        async def append(self, stream: str, body: bytes, *, max_len: int = 100_000) -> str:
+        async def append_all(
+            self, stream: str, bodies: Sequence[bytes], *, max_len: int = 100_000
+        ) -> None:
             if self.gone:
                 raise StoreError("unavailable", "ConnectionError")
-            return await super().append(stream, body, max_len=max_len)
+            await super().append_all(stream, bodies, max_len=max_len)
 
     store = Away()
     ids = await tell(migrated, "a1", "a2")
@@ -141,6 +144,7 @@ async def test_listeners_of_the_moment_are_told(migrated: Database, store: Store
 
 
 async def test_a_forgetful_store_is_told_the_last_minute_again(migrated: Database) -> None:
+    """One that ends with its process."""
     clock = ManualClock(NOW_MS)
     first = Relay(migrated, MemoryStore(), owner="one", clock=clock)
     await tell(migrated, "a1")
@@ -150,8 +154,55 @@ async def test_a_forgetful_store_is_told_the_last_minute_again(migrated: Databas
     await first.turn()
     clock.advance(7_200)
     store = MemoryStore()
-    await Relay(migrated, store, owner="two", clock=clock, forgetful=True).turn()
+    await Relay(migrated, store, owner="two", clock=clock).turn()
     assert [event.id for event in await heard(store)] == ids, "and nothing older"
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2])
+async def test_a_store_that_loses_the_end_of_its_streams_is_told_it_again(
+    migrated: Database, store: Store, kept: int
+) -> None:
+    """Started anew on an empty disk or an old one, its lease with it or not (CTL-170)."""
+    clock = ManualClock(NOW_MS)
+    first = Relay(migrated, store, owner="one", clock=clock)
+    ids = await tell(migrated, "a1", "b1")
+    await first.turn()
+    bodies = [message.body for message in await store.read("evt:account", "old", "one")]
+    clock.advance(5)
+    ids += await tell(migrated, "a2")
+    await first.turn()
+    lease = await store.get(LEASE) if kept else None
+    if isinstance(store, RedisStore):
+        await store._quick.flushall()
+    else:
+        store = first._store = MemoryStore()
+    await store.append_all("evt:account", bodies[:kept])
+    if lease is not None:
+        await store.put(LEASE, lease, 60_000)
+    clock.advance(2)
+    await first.turn()
+    told = await heard(store)
+    assert [event.id for event in told] == ids[:kept] + ids
+    clock.advance(2)
+    await first.turn()
+    await Relay(migrated, store, owner="one", clock=clock).turn()
+    assert await heard(store) == [], "nothing was lost since"
+
+
+async def test_times_of_publication_go_on_where_another_relay_was(migrated: Database) -> None:
+    """Listeners go on by them (CTL-170), whatever became of the clock meanwhile."""
+    clock = ManualClock(NOW_MS)
+    store = MemoryStore()
+    await tell(migrated, "a1")
+    await Relay(migrated, store, owner="one", clock=clock).turn()
+    await tell(migrated, "a2")
+    await store.delete(LEASE)
+    late = ManualClock(NOW_MS - 3_600_000)
+    await Relay(migrated, store, owner="two", clock=late).turn()
+    async with migrated.read() as connection:
+        query = select(outbox.c.published_ms).order_by(outbox.c.seq)
+        first, second = (await connection.execute(query)).scalars()
+    assert first < second
 
 
 async def test_what_was_sent_long_ago_is_forgotten(migrated: Database) -> None:
@@ -164,3 +215,14 @@ async def test_what_was_sent_long_ago_is_forgotten(migrated: Database) -> None:
     await tidy.turn()
     async with migrated.read() as connection:
         assert [row.id for row in await connection.execute(select(outbox))] == [young]
+
+
+async def test_a_relay_that_is_days_ahead_forgets_nothing_for_all(migrated: Database) -> None:
+    store, clock = MemoryStore(), ManualClock(now_ms())
+    (told,) = await tell(migrated, "a1")
+    await Relay(migrated, store, owner="one", clock=clock).turn()
+    await store.delete(LEASE)
+    ahead = ManualClock(clock.now_ms() + 10 * 86_400_000)
+    await Relay(migrated, store, owner="two", clock=ahead).turn()
+    async with migrated.read() as connection:
+        assert [row.id for row in await connection.execute(select(outbox))] == [told]

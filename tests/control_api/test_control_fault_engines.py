@@ -5,16 +5,14 @@ HEADWATER_LONG_FAULTS=1 keeps each engine down for longer and takes them in pair
 
 import asyncio
 import os
-import signal
-import subprocess
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
 from sqlalchemy import select
-from twins.plugin import POSTGRESQL_BIN
-from twins.process import folder, needs
+from twins import engines
+from twins.engines import Engine
 
 from control_api.ledger import Ledger
 from control_api.schema import playback_session
@@ -27,64 +25,16 @@ BACK_S = 90.0  # to be as before without a hand; the breaker alone waits 30
 pytestmark = [pytest.mark.twin, pytest.mark.serial]
 
 
-class Engine:
-    """A server that can be killed outright and started again on the data it had."""
-
-    def __init__(self, command: list[str]) -> None:
-        self._command = command
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(
-            self._command,
-            cwd="/",
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-
-    def kill(self) -> None:
-        if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            self._process = None
+@pytest.fixture
+def postgresql() -> Iterator[Engine]:
+    with engines.postgresql() as engine:
+        yield engine
 
 
 @pytest.fixture
-def postgresql() -> Any:
-    with folder() as home:
-        data = home / "pg"
-        as_user: list[str] = []
-        if os.geteuid() == 0:
-            as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]
-            subprocess.run(["install", "-d", "-o", "postgres", str(data)], check=True)
-        shape = ["-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
-        subprocess.run(
-            [*as_user, str(POSTGRESQL_BIN / "initdb"), "-D", str(data), *shape],
-            check=True,
-            capture_output=True,
-            cwd="/",
-        )
-        flags = ["-D", str(data), "-k", str(data), "-c", "listen_addresses="]
-        engine = Engine([*as_user, str(POSTGRESQL_BIN / "postgres"), *flags])
-        engine.start()
-        try:
-            yield engine, f"postgresql://postgres@/postgres?host={data}"
-        finally:
-            engine.kill()
-
-
-@pytest.fixture
-def redis() -> Any:
-    with folder() as home:
-        socket = home / "r.sock"
-        quiet = ["--save", "", "--appendonly", "no", "--dir", str(home)]
-        engine = Engine([needs("redis-server"), "--port", "0", "--unixsocket", str(socket), *quiet])
-        engine.start()
-        try:
-            yield engine, f"unix://{socket}"
-        finally:
-            engine.kill()
+def redis() -> Iterator[Engine]:
+    with engines.redis() as engine:
+        yield engine
 
 
 async def up(part: Any) -> bool:
@@ -96,20 +46,18 @@ async def up(part: Any) -> bool:
 
 
 @pytest.fixture
-async def sql(postgresql: Any) -> Any:
-    engine, url = postgresql
-    database = Database(url, timeout_ms=2_000)
+async def sql(postgresql: Engine) -> Any:
+    database = Database(postgresql.url, timeout_ms=2_000)
     await eventually(lambda: up(database), "PostgreSQL does not start")
-    yield engine, database
+    yield postgresql, database
     await database.stop()
 
 
 @pytest.fixture
-async def memory(redis: Any) -> Any:
-    engine, url = redis
-    store = RedisStore(url, timeout_ms=2_000)
+async def memory(redis: Engine) -> Any:
+    store = RedisStore(redis.url, timeout_ms=2_000)
     await eventually(lambda: up(store), "Redis does not start")
-    yield engine, store
+    yield redis, store
     await store.stop()
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from control_api.epg import importer, store
 from control_api.guide import handlers
-from control_api.guide.kept import FRESH_MS, MOST, STALE_MS, Kept
+from control_api.guide.kept import FRESH_MS, MOST, SETTLE_MS, STALE_MS, Kept
 from control_api.schema import channel, epg_event
 from control_api.times import epoch_ms, now_ms, utc
 from runtime.sql import Database, SqlError
@@ -80,8 +80,6 @@ async def test_grid_is_made_once_and_sent_packed(api: Any) -> None:
             assert again.status == 304
     assert tags["gzip"] != tags["identity"] and len(bodies) == 1
     await put(api, "Other", first_ms=first_ms)
-    _, grid = await api.send("GET", "/v1/epg?channels=ch_demo")
-    assert [each["title"] for each in grid["channels"][0]["events"]] == ["News"], "kept"
     window = {"from": utc(first_ms).isoformat(), "channels": "ch_demo"}
     _status, grid = await api.send("GET", "/v1/epg", params=window)
     assert [each["title"] for each in grid["channels"][0]["events"]] == ["Other"], "asked anew"
@@ -119,8 +117,8 @@ async def test_changes_are_told_as_they_happen(api: Any) -> None:
         api.client.get(f"{api.url}/v1/epg/live?channels=ch_arena") as other,
     ):
         assert mine.headers["Content-Type"] == "text/event-stream"
-        assert await mine.content.readuntil(b"\n\n") == b": listening\n\n"
-        assert await other.content.readuntil(b"\n\n") == b": listening\n\n"
+        assert await mine.content.readuntil(b"\n\n") == b": still here\n\n"
+        assert await other.content.readuntil(b"\n\n") == b": still here\n\n"
         await put(api, "One", "Two", first_ms=first_ms)
         async with asyncio.timeout(60):
             while True:
@@ -170,3 +168,107 @@ async def test_kept_answers_age_and_are_bounded() -> None:
     for key in range(2, MOST + 2):
         await kept.get(key, 0, good)
     assert len(kept._copies) == MOST and 1 not in kept._copies
+
+
+async def told(api: Any, after: str = "") -> Any:
+    """The live changes, from behind an event on."""
+    headers = {"Last-Event-ID": after} if after else {}
+    return api.client.get(f"{api.url}/v1/epg/live?channels=ch_demo", headers=headers)
+
+
+async def test_who_was_away_gets_what_was_missed(api: Any) -> None:
+    """`Last-Event-ID` of the HTML standard, section 9.2.4; of other families nothing is told."""
+    first_ms = await put(api, "One")
+
+    async def read(stream: Any, title: str) -> tuple[list[str], str]:
+        seen = []
+        async with asyncio.timeout(60):
+            while True:
+                lines = (await stream.content.readuntil(b"\n\n")).decode().split("\n")
+                seen += [line for line in lines if line.startswith("event: ")]
+                if f'"{title}"' in lines[-3]:
+                    return seen, lines[0].removeprefix("id: ")
+
+    async with await told(api) as stream:
+        await stream.content.readuntil(b"\n\n")
+        await put(api, "One", "Two", first_ms=first_ms)
+        _, last = await read(stream, "Two")
+    await put(api, "One", "Two", "Three", first_ms=first_ms)
+    async with await told(api, last) as stream:
+        seen, _ = await read(stream, "Three")
+    assert seen == ["event: epg.event.created"]
+
+
+async def test_who_was_away_too_long_asks_for_the_guide_anew(
+    api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handlers, "MOST_MISSED", 1)
+    first_ms = await put(api, "One")
+
+    async def next_event(stream: Any) -> tuple[str, str]:
+        async with asyncio.timeout(60):
+            while True:
+                told = (await stream.content.readuntil(b"\n\n")).decode()
+                if "event: " in told:
+                    fields = dict(line.split(": ", 1) for line in told.strip().split("\n"))
+                    return fields.get("id", ""), fields["event"]
+
+    async with await told(api) as stream:
+        await stream.content.readuntil(b"\n\n")
+        await put(api, "One", "Two", first_ms=first_ms)
+        last, _ = await next_event(stream)
+        await put(api, "One", "Two", "Three", "Four", first_ms=first_ms)
+        for _ in range(2):
+            await next_event(stream)
+    async with await told(api, last) as stream:
+        assert await next_event(stream) == ("", "reload")
+        await put(api, "One", "Two", "Three", "Four", "Five", first_ms=first_ms)
+        assert (await next_event(stream))[1] == "epg.event.created"
+
+
+async def test_a_change_is_seen_by_who_asks_behind_it(api: Any) -> None:
+    """Kept for an hour, the grid still follows an import of another process."""
+    handlers._PAGES[api.services.database] = Kept(HOUR_MS)
+    first_ms = await put(api, "Old")
+    path = f"/v1/epg?channels=ch_demo&from={utc(first_ms):%Y-%m-%dT%H:%M:%SZ}"
+
+    async def titles() -> list[str]:
+        _, grid = await api.send("GET", path)
+        return [event["title"] for event in grid["channels"][0]["events"]]
+
+    assert await titles() == ["Old"]
+    await put(api, "Old", "New", first_ms=first_ms)
+    async with asyncio.timeout(60):
+        while await titles() != ["Old", "New"]:
+            await asyncio.sleep(0.05)
+
+
+async def test_copies_age_with_changes() -> None:
+    """One that began before a change is not fresh behind it, whoever waits for it; only what was
+    made behind one already lasts a while when others follow.
+    """
+    kept: Kept[str, int] = Kept(HOUR_MS)
+    release = asyncio.Event()
+
+    async def slow() -> int:
+        await release.wait()
+        return 1
+
+    async def two() -> int:
+        return 2
+
+    async def three() -> int:
+        return 3
+
+    early = asyncio.create_task(kept.get("k", 1_000, slow))
+    await asyncio.sleep(0)
+    kept.changed(1_001)
+    late = asyncio.create_task(kept.get("k", 1_002, slow))
+    await asyncio.sleep(0)
+    release.set()
+    assert await early == await late == (1, False)
+    assert await kept.get("k", 1_003, two) == (2, False), "nobody is told the old behind the word"
+    kept.changed(1_004)
+    assert await kept.get("k", 1_002 + SETTLE_MS, three) == (2, False), "changes come in crowds"
+    assert await kept.get("k", 1_003 + SETTLE_MS, three) == (3, False)
+    assert await kept.get("k", 1_002 + SETTLE_MS + HOUR_MS, slow) == (3, False)

@@ -210,6 +210,9 @@ async def test_a_subscription_follows_its_messages(api: Any) -> None:
     late = subscription("active", package_id=package, at=datetime(2026, 1, 1, tzinfo=UTC))
     assert (await bring(api, late, message_id="late"))[0] == 200
     assert await grants(api) == [("sub_1", "cancelled")], "an older message came later"
+    never = subscription("active", package_id=package, at=datetime.now(UTC) + timedelta(days=365))
+    assert (await bring(api, never, message_id="never"))[0] == 400, "it would be the last word"
+    assert await grants(api) == [("sub_1", "cancelled")]
 
 
 async def test_a_message_has_its_effect_once(api: Any) -> None:

@@ -318,6 +318,16 @@ async def test_repeats_of_the_relay_are_sent_once(desk: Desk, site: Site) -> Non
     assert site.states() == ["a1"]
 
 
+async def test_a_clock_that_was_ahead_delays_nothing(desk: Desk, site: Site) -> None:
+    await desk.endpoint()
+    desk.clock.advance(3_600)
+    await desk.tell("a1")
+    await desk.relay.turn()
+    desk.clock._now_ms -= 3_600_000
+    await desk.turn()
+    assert site.states() == ["a1"]
+
+
 @pytest.mark.parametrize(
     ("topics", "filters", "wanted"),
     [

@@ -1,6 +1,7 @@
 """Two that write the same rows take turns, and one refused statement ends no process (CTL-145)."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,9 +10,9 @@ from sqlalchemy.exc import DBAPIError
 
 from control_api import seed
 from control_api.catalogue import documents
-from control_api.loops import Loop
+from control_api.loops import Loop, beat_s
 from control_api.popularity import counting, work
-from control_api.popularity.tables import popular
+from control_api.popularity.tables import EVERYWHERE, popular
 from control_api.schema import content
 from runtime import service
 from runtime.sql import Database
@@ -44,7 +45,7 @@ def written(connection: Any) -> list[str]:
 async def test_rows_of_titles_are_written_in_the_order_of_their_ids(house: Database) -> None:
     """By who counts and by who imports: else PostgreSQL ends one of the two."""
     async with house.write() as connection:
-        scores = {"kind": "content", "score": 9.0, "at_ms": T0, "shown": 0}
+        scores = {"territory": EVERYWHERE, "kind": "content", "score": 9.0, "at_ms": T0, "shown": 0}
         for each in reversed(IDS):
             await connection.execute(insert(popular).values(scores | {"target_id": each}))
     async with house.write() as connection:
@@ -82,3 +83,18 @@ async def test_a_refused_statement_is_tried_again(
     await asyncio.wait_for(again.wait(), 60)
     assert part.ready() is None
     await part.stop()
+
+
+@pytest.mark.parametrize("every_s", [0.1, 0.5, 1.0, 5.0])
+@pytest.mark.parametrize(
+    "now_s", [0.0, 0.0004, 0.3, 12.4996, 12.5, 12.5004, 12.74, 12.76, 86_399.9]
+)
+def test_beats_come_together_and_none_twice(
+    every_s: float, now_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A timer that fires a moment early does not begin its beat anew."""
+    loop = SimpleNamespace(time=lambda: now_s)
+    monkeypatch.setattr("control_api.loops.asyncio", SimpleNamespace(get_running_loop=lambda: loop))
+    left_s = beat_s(every_s)
+    assert (now_s + left_s) / every_s == pytest.approx(round((now_s + left_s) / every_s))
+    assert 0.499 * every_s <= left_s <= 1.501 * every_s

@@ -43,6 +43,7 @@ LIMITS = {
     for name, time in (
         ("login", "min"),
         ("login_address", "min"),
+        ("user_code", "min"),
         ("search", "s"),
         ("guide", "s"),
         ("start", "s"),

@@ -16,6 +16,8 @@ async def test_an_operator_finds_and_ends_a_session(api: Any) -> None:
     status, seen = await api.send("GET", path, headers=look)
     assert status == 200 and seen["target_id"] == "ch_demo" and seen["ended_at"] is None
     assert "token" not in str(seen)
+    by_token = f"/v1/admin/sessions/{seen['cti']}"  # as CDNs' logs and the router name it
+    assert (await api.send("GET", by_token, headers=look))[1] == seen
     _, running = await api.send("GET", "/v1/admin/sessions", headers=look)
     assert [each["session_id"] for each in running["items"]] == [seen["id"]]
     status, problem = await api.send("POST", f"{path}/terminate", headers=look)

@@ -7,12 +7,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from aiohttp import web
+from control_rigs.rental import rent
 from sqlalchemy import select, update
 
 import cat
 from cat.tables import LABELS
 from control_api import seed
-from control_api.schema import account, entitlement, playback_session, rights_window
+from control_api.schema import account, entitlement, playback_session
 from runtime.service import Web
 
 SUB, EXP, IAT, CTI = (LABELS[name] for name in ("sub", "exp", "iat", "cti"))
@@ -318,18 +319,7 @@ async def test_lost_access_stops_at_renewal(turned: Any, wheel: Any) -> None:
 
 async def test_one_rental_is_spent_once(api: Any) -> None:
     """CTL-81, CTL-82: parallel starts spend one use; resuming in the viewing window is free."""
-    async with api.database.write() as connection:
-        rental = dict(seed.ROWS[-1][1]) | {
-            "id": "ent_rent",
-            "source_ref": "rent",
-            "package_id": None,
-            "content_id": "cnt_vault",
-            "max_uses": 1,
-            "viewing_s": 172_800,
-        }
-        await connection.execute(entitlement.insert().values(rental))
-        window = seed._window("rent", 0, content_id="cnt_vault") | {"licence": "tvod"}
-        await connection.execute(rights_window.insert().values(window))
+    await rent(api.database, 1)
     started = await asyncio.gather(*(api.start(f"d{n}", content_id="cnt_vault") for n in range(5)))
     assert [status for status, _ in started] == [201] * 5
     async with api.database.read() as connection:

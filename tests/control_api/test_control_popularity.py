@@ -1,6 +1,8 @@
 """What is watched now fills the rails (CTL-145)."""
 
 import asyncio
+import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -34,7 +36,14 @@ async def house(kept: Database) -> Database:
 
 
 async def watch(
-    house: Database, target: str, viewer: str, at_ms: int, *, kind: str = "vod", lasts_ms: int = MIN
+    house: Database,
+    target: str,
+    viewer: str,
+    at_ms: int,
+    *,
+    kind: str = "vod",
+    lasts_ms: int = MIN,
+    country: str = "ZZ",
 ) -> None:
     row = {
         "id": ids.new("session"),
@@ -46,6 +55,7 @@ async def watch(
         "cti": ids.new("session")[4:36],
         "started_ms": at_ms,
         "last_seen_ms": at_ms + lasts_ms,
+        "country": country,
     }
     async with house.write() as connection:
         await connection.execute(insert(playback_session).values(row))
@@ -159,3 +169,52 @@ async def test_the_rail_follows(kept: Any, make_api: Any, monkeypatch: pytest.Mo
     assert last != before["items"][0]["id"]
     _, related = await api.send("GET", f"/v1/catalog/contents/{last}/related")
     assert last not in [each["id"] for each in related["items"]] and related["items"]
+
+
+async def test_each_territory_has_its_own(house: Database, make_api: Any) -> None:
+    """What is watched in Sweden leads there, and elsewhere what is watched most of all."""
+    for n in range(2):
+        await watch(house, "cnt_vault", f"se_{n}", T0, country="SE")
+    for n in range(3):
+        await watch(house, "cnt_film", f"fi_{n}", T0, country="FI")
+    assert await counted(house, T0 + 3 * MIN) == {"cnt_film": 3, "cnt_vault": 2}
+    api = await make_api(house)
+    for place, leads in (("SE", "cnt_vault"), ("FI", "cnt_film"), ("NO", "cnt_film")):
+        _, rail = await api.send("GET", f"/v1/rails/popular?territory={place}")
+        path = f"/v1/catalog/contents?sort=popular&limit=1&territory={place}"
+        _, first = await api.send("GET", path)
+        assert rail["items"][0]["id"] == first["items"][0]["id"] == leads, place
+        _, rest = await api.send("GET", f"{path}&cursor={first['next_cursor']}")
+        assert rest["items"][0]["id"] == rail["items"][1]["id"], "pages go on in that order"
+    assert await counted(house, T0 + 5 * DAY) == {}
+    async with house.read() as connection:
+        assert (await connection.execute(select(func.count()).select_from(popular))).scalar() == 0
+
+
+def test_too_much_is_forgotten_from_the_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the order of their places, which is that of the rows."""
+    monkeypatch.setattr(counting, "SCORES", 2)
+    scores = {"a": 3.0, "b": 0.4, "c": 5.0, "d": 3.0}
+    rows = [
+        SimpleNamespace(target_id=name, score=score, at_ms=T0, kind="content", shown=1)
+        for name, score in scores.items()
+    ]
+    changed, gone = counting.settled(rows, T0)
+    shown = [(row.target_id, to) for row, to in changed]
+    assert shown == [("a", 3), ("b", 0), ("c", 5), ("d", 0)]
+    assert [row.target_id for row in gone] == ["b", "d"]
+
+
+async def test_scores_are_weighed_beside_the_loop(
+    house: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled, threads = counting.settled, []
+
+    def weigh(*given: Any) -> Any:
+        threads.append(threading.current_thread())
+        return settled(*given)
+
+    monkeypatch.setattr(counting, "settled", weigh)
+    async with house.write() as connection:
+        await counting.count(connection, T0)
+    assert len(threads) == 1 and threads[0] is not threading.main_thread()

@@ -171,6 +171,7 @@ async def test_other_peoples_recordings_and_rules_do_not_exist(dvr: Any) -> None
         ("POST", f"/v1/recordings/{made['id']}/restore", None),
         ("POST", f"/v1/recordings/{made['id']}/protect", {"protected": True}),
         ("GET", f"/v1/recording-rules/{rule['id']}", None),
+        ("PATCH", f"/v1/recording-rules/{rule['id']}", {"keep_n": 1}),
         ("DELETE", f"/v1/recording-rules/{rule['id']}", None),
     ):
         status, problem = await dvr.send(method, path, body, account_id="acc_b")
@@ -181,6 +182,35 @@ async def test_other_peoples_recordings_and_rules_do_not_exist(dvr: Any) -> None
         assert (len(mine["items"]), theirs["items"]) == (1, [])
     _, kept = await dvr.send("GET", f"/v1/recordings/{made['id']}")
     assert kept == made
+
+
+async def rule_changes_by_patch(dvr: Any, rule: Any) -> None:
+    """CTL-8, CTL-171: under a tag, back and forth; what is cancelled may be scheduled again."""
+    path = f"/v1/recording-rules/{rule['id']}"
+
+    async def changed(patch: Any, **headers: str) -> tuple[int, Any]:
+        status, answer = await dvr.send("PATCH", path, patch, headers=headers)
+        return status, answer
+
+    async def scheduled() -> set[str]:
+        _, found = await dvr.send("GET", "/v1/recordings?state=scheduled")
+        return {each["title"] for each in found["items"]}
+
+    assert (await changed({}))[1]["code"] == "precondition_required"
+    async with dvr.client.get(dvr.url + path, headers=dvr.bearer()) as answer:
+        tag = answer.headers["ETag"]
+    status, told = await changed({"excluded_seasons": [3], "keep_n": 2}, **{"If-Match": tag})
+    assert (status, told["keep_n"], told["excluded_seasons"]) == (200, 2, [3])
+    assert told["policy"] == rule["policy"] and await scheduled() == {"Part 0", "Part 1"}
+    assert (await changed({}, **{"If-Match": tag}))[1]["code"] == "precondition_failed"
+    for patch in ({"title": "x"}, {"keep_n": 0}, [], {"policy": None, "pad_after_s": 9_999}):
+        assert (await changed(patch, **{"If-Match": "*"}))[1]["code"] == "invalid", patch
+    away = await changed({"channel_id": "ch_none"}, **{"If-Match": "*"})
+    assert away[1]["code"] == "event_not_found"
+    back = {"excluded_seasons": [2], "keep_n": None}
+    status, told = await changed(back, **{"If-Match": "*"})
+    assert (status, told) == (200, rule) and await scheduled() == {"Part 0", "Part 2"}
+    assert (await dvr.recorder.told("recording.rule."))[1:] == ["recording.rule.updated"] * 2
 
 
 async def test_lists_protection_and_rules(dvr: Any) -> None:
@@ -207,9 +237,11 @@ async def test_lists_protection_and_rules(dvr: Any) -> None:
     assert (status, kept["protected"]) == (200, True)
     _, again = await dvr.send("POST", "/v1/recording-rules/preview", asked)
     assert again["needed_s"] == 0
+    await rule_changes_by_patch(dvr, rule)
     assert (await dvr.send("DELETE", f"/v1/recording-rules/{rule['id']}"))[0] == 204
     _, gone = await dvr.send("GET", "/v1/recordings?state=cancelled")
-    assert [each["reason"] for each in gone["items"]] == ["rule_deleted"] * 2
+    reasons = [each["reason"] for each in gone["items"]]
+    assert sorted(reasons) == ["rule_changed"] * 2 + ["rule_deleted"] * 2
     assert (await dvr.send("DELETE", f"/v1/recordings/{first}"))[0] == 204
     _, left = await dvr.send("GET", "/v1/recordings")
-    assert len(left["items"]) == 1
+    assert len(left["items"]) == 3

@@ -7,6 +7,7 @@ from control_rigs.recorder import HOUR, MIN, PADS, T0, Recorder
 
 from control_api.problems import Problem
 from control_api.recordings import look, states
+from control_api.recordings.planner import IDLE_S
 from control_api.recordings.settings import Recordings
 
 START, END = T0 + HOUR, T0 + 2 * HOUR
@@ -54,10 +55,8 @@ async def test_a_recording_from_order_to_release(recorder: Recorder) -> None:
     assert await recorder.state(recording_id) == "expired"
     assert await recorder.counted() == (0, 0)
     assert recorder.origin.holds == {} and await recorder.assets() == []
-    assert await recorder.told() == [
-        f"recording.{name}"
-        for name in ("scheduled", "started", "finalizing", "completed", "expiring", "expired")
-    ]
+    steps = "requested scheduled started finalizing completed expiring expired"
+    assert await recorder.told() == [f"recording.{step}" for step in steps.split()]
 
 
 async def test_who_records_the_same_shares_the_bytes(recorder: Recorder) -> None:
@@ -142,7 +141,6 @@ async def test_misses_are_looked_for_again_and_then_it_is_partial(recorder: Reco
     await recorder.until(FROM)
     await recorder.until(TO)
     recorder.origin.lacks = (look.Gap("v", START, START + 2 * MIN, "gap"),)
-    recorder.origin.missing_ms = 2 * MIN
     await recorder.until(TO + 2_000)
     for _ in range(9):
         assert await recorder.state(recording_id) == "finalizing"
@@ -158,7 +156,6 @@ async def test_under_one_in_a_hundred_missing_is_complete(recorder: Recorder) ->
     recording_id, _ = await ordered(recorder)
     await recorder.until(FROM)
     recorder.origin.lacks = (look.Gap("v", START, START + 30_000, "gap"),)
-    recorder.origin.missing_ms = 30_000
     recorder.origin.busy = 2
     await recorder.until(TO)
     await recorder.until(TO + 2_000)
@@ -166,6 +163,28 @@ async def test_under_one_in_a_hundred_missing_is_complete(recorder: Recorder) ->
     assert await recorder.state(recording_id) == "finalizing"
     await recorder.until(TO + 6_000)
     assert await recorder.state(recording_id) == "completed"
+
+
+async def test_what_only_the_padding_lacks_is_complete(recorder: Recorder) -> None:
+    """CTL-126: the programme counts."""
+    recording_id, _ = await ordered(recorder)
+    await recorder.until(FROM)
+    recorder.origin.lacks = (look.Gap("v", FROM, START, "gap"),)
+    await recorder.until(TO + 2_000)
+    await recorder.until(TO + 4_000)
+    assert await recorder.state(recording_id) == "completed"
+
+
+async def test_nothing_left_is_looked_for_and_then_it_has_failed(recorder: Recorder) -> None:
+    """CTL-126: an origin that lost the range has no complete one."""
+    recording_id, _ = await ordered(recorder)
+    await recorder.until(FROM)
+    recorder.origin.gone = True
+    await recorder.until(TO + 2_000)
+    for _ in range(11):
+        await recorder.until(recorder.now_ms + MIN)
+    row = await recorder.one(recording_id)
+    assert (row.state, row.reason) == ("failed", "no_media")
 
 
 async def test_deleted_ones_return_within_the_grace(recorder: Recorder) -> None:
@@ -195,6 +214,17 @@ async def test_a_clock_that_jumps_loses_nothing(recorder: Recorder) -> None:
     assert await recorder.state(recording_id) == "recording"
     await recorder.until(TO + DAY)
     assert await recorder.state(recording_id) == "completed"
+
+
+async def test_a_planner_sleeps_until_the_next_is_due(recorder: Recorder) -> None:
+    """And not for longer than it may be before somebody orders what is due sooner."""
+    await ordered(recorder)
+    planner = recorder.planner()
+    for left_ms, rest_s in ((HOUR, IDLE_S), (200, 0.2)):
+        recorder.now_ms = FROM - left_ms
+        while await planner.turn():
+            pass
+        assert planner._rest_s == rest_s
 
 
 async def test_a_planner_that_dies_leaves_its_claims(recorder: Recorder) -> None:

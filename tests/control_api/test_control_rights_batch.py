@@ -114,7 +114,7 @@ class Lives(RuleBasedStateMachine):
         ends = None if end is None else self.now + end
         self.grants[name] = Grant(name, f"pkg_{name}", False, tier, state, 0, ends)
 
-    @rule(uses=st.integers(1, 2), viewing_s=st.none() | st.just(0))
+    @rule(uses=st.integers(1, 2), viewing_s=st.none() | st.just(1))
     def rented(self, uses: int, viewing_s: int | None) -> None:
         self.grants["r"] = Grant("r", None, True, 0, "active", 0, None, uses, viewing_s=viewing_s)
 
@@ -125,7 +125,7 @@ class Lives(RuleBasedStateMachine):
             first = self.now if rental.first_played_ms is None else rental.first_played_ms
             self.grants["r"] = replace(rental, uses=rental.uses + 1, first_played_ms=first)
 
-    @rule(passed=MOMENTS)
+    @rule(passed=MOMENTS | st.just(1_000))
     def time_passes(self, passed: int) -> None:
         self.now += passed
 
@@ -180,6 +180,8 @@ class Lives(RuleBasedStateMachine):
             rental = self.grants.get("r")
             if window.licence in ("tvod", "est") and rental is not None:
                 timed = rental.viewing_s is not None and rental.first_played_ms is not None
+                if timed and self.now < (rental.first_played_ms or 0) + 1_000:
+                    return "ok"
                 if timed:
                     spent = "rental_expired"
                 elif rental.max_uses is not None and rental.uses >= rental.max_uses:

@@ -247,7 +247,6 @@ async def test_countries_are_what_listed_proxies_say(kept: Any, make_api: Any) -
     async with kept.read() as connection:
         assert (await connection.execute(select(playback_session.c.country))).scalar() == "DK"
     beat = f"/v1/sessions/{started['session_id']}/heartbeat"
-    await near.services.playback.cases.changed("ch_demo")
     said = await near.send("POST", beat, {"position_ms": 1}, headers={"X-Country": "SE"})
     assert said[1]["commands"] == [{"type": "stop", "reason": "blackout"}]
     far = await make_api(kept, trusted_proxies=["192.0.2.1"], **told)

@@ -3,7 +3,10 @@
 import json
 from typing import Any
 
+from sqlalchemy import select
+
 import cat
+from control_api.outbox.tables import outbox
 
 BOTH = frozenset({"tokens:issue", "tokens:introspect"})
 
@@ -28,6 +31,10 @@ async def test_issue_and_introspect(api: Any) -> None:
     assert status == 200 and told["active"] and told["reason"] == "ok"
     assert told["claims"]["iss"] == api.settings.content_token_issuer
     assert told["claims"]["exp"] == made["expires_at"] and told["kid"] == made["kid"]
+    query = select(outbox.c.payload).where(outbox.c.topic == "token.issued")
+    async with api.database.read() as connection:
+        [issued] = (await connection.execute(query)).scalars()
+    assert '"cti":"0001"' in issued and made["token"] not in issued
     status, told = await call(api, "/v1/tokens/introspect", asked | {"method": "POST"})
     assert (status, told["active"], told["reason"], told["claim"]) == (200, False, "method", "catm")
     status, told = await call(api, "/v1/tokens/introspect", {"token": "x"})

@@ -18,7 +18,7 @@ from control_api.schema import (
     rights_window,
 )
 from control_api.times import now_ms, utc
-from control_api.viewers.bookmarks import is_finished
+from control_api.viewers.marks import is_finished
 
 PROFILES = "/v1/profiles"
 PATCH = {"Content-Type": "application/merge-patch+json"}
@@ -211,3 +211,35 @@ async def test_watchlist(home: Any) -> None:
     assert [each["title"] for each in shown] == ["The Vault", "The Film"]
     assert second["next_cursor"] is None
     assert [(await home.send("DELETE", "/v1/watchlist/cnt_film"))[0] for _ in "ab"] == [204, 404]
+
+
+async def test_where_a_session_stops_is_its_profiles_bookmark(home: Any) -> None:
+    """CTL-109, CTL-140: as of its last heartbeat; and nobody else's profile gets one."""
+    mine, others = home.profile["id"], home.other["id"]
+
+    async def watched(profile_id: str, position_ms: int) -> tuple[str, int]:
+        status, begun = await home.start(content_id="cnt_film", profile_id=profile_id)
+        assert status == 201
+        path = f"/v1/sessions/{begun['session_id']}"
+        assert (await home.send("POST", f"{path}/heartbeat", {"position_ms": position_ms}))[
+            0
+        ] == 200
+        return path, begun["position_ms"]
+
+    async def place(profile_id: str, **more: Any) -> int | None:
+        path = f"/v1/bookmarks/cnt_film?profile_id={profile_id}"
+        status, found = await home.send("GET", path, **more)
+        return int(found["position_ms"]) if status == 200 else None
+
+    path, _ = await watched(mine, 60_000)
+    for _ in range(2):
+        assert (await home.send("DELETE", path))[0] == 204
+        assert await place(mine) == 60_000
+    path, position_ms = await watched(mine, 70_000)
+    assert position_ms == 60_000
+    await stop(home, "cnt_film", 80_000, now_ms() + 30_000)
+    assert (await home.send("DELETE", path))[0] == 204
+    assert await place(mine) == 80_000, "what was said later stands"
+    path, _ = await watched(others, 90_000)
+    assert (await home.send("DELETE", path))[0] == 204
+    assert await place(others, account_id="acc_b") is None

@@ -1,9 +1,11 @@
 """The edge of the API: problems, limits, CORS, ETags, lists, the OpenAPI document (CTL-1..9)."""
 
+import asyncio
 import json
 from typing import Any
 
 import msgspec
+import pytest
 from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from sqlalchemy import insert
 from yarl import URL
 
 from control_api import openapi, problems, sealed, seed, server
+from control_api import web as listener
 from control_api.routes import ROUTES
 from control_api.schema import asset, content, rights_window
 from control_api.settings import Settings
@@ -281,3 +284,20 @@ async def test_pages_share_the_listener(database: Any, make_api: Any, tmp_path: 
     finally:
         for part in reversed(made):
             await part.stop()
+
+
+async def test_a_body_that_never_comes(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who promises a body and stays silent is told so."""
+    monkeypatch.setattr(listener, "BODY_S", 0.05)
+    url = URL(api.url)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    try:
+        head = f"POST /v1/auth/token HTTP/1.1\r\nHost: {url.authority}\r\n"
+        head += "Transfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\n"
+        writer.write(f"{head}1\r\n{{\r\n".encode())
+        async with asyncio.timeout(60):
+            answer = await reader.readuntil(b'"code":"too_slow"}')
+        assert answer.startswith(b"HTTP/1.1 408 ")
+    finally:
+        writer.close()
+        await writer.wait_closed()

@@ -10,7 +10,7 @@ from control_api.outbox.tables import outbox
 from control_api.problems import Problem
 from control_api.recordings import admission, look, programmes, states, store
 from control_api.recordings.admission import Desk, Pads
-from control_api.recordings.origin import Held, OriginAway, OriginRefused
+from control_api.recordings.origin import Copied, Held, OriginAway, OriginRefused
 from control_api.recordings.planner import Planner
 from control_api.recordings.schema import quota, recording, recording_asset
 from control_api.recordings.settings import Recordings
@@ -24,7 +24,9 @@ PADS = Pads(120, 300)
 
 
 class WaxOrigin:
-    """Holds what it is told to; `away` and `refuse` spoil calls, `lacks` the look at an asset."""
+    """Holds what it is told to; `away` and `refuse` spoil calls, `lacks` the look at an asset; when
+    `gone` nothing is left of it. `copy` is what it tells of private ones.
+    """
 
     def __init__(self) -> None:
         self.holds: dict[str, Held] = {}
@@ -32,9 +34,10 @@ class WaxOrigin:
         self.away = False
         self.refuse: str | None = None
         self.lacks: tuple[look.Gap, ...] = ()
-        self.missing_ms = 0
+        self.gone = False
         self.size_bytes: int | None = None
         self.busy = 0
+        self.copy: Copied | None = Copied("complete", 9)
 
     async def hold(self, held: Held) -> None:
         self._spoilt("hold", held.id)
@@ -47,6 +50,10 @@ class WaxOrigin:
         self._spoilt("release", asset_id)
         self.holds.pop(asset_id, None)
 
+    async def copied(self, asset_id: str, channel: str) -> Copied | None:
+        self._spoilt("copied", asset_id)
+        return self.copy
+
     async def look(
         self, asset_id: str, channel: str, start_ms: int, end_ms: int
     ) -> look.Report | None:
@@ -55,8 +62,10 @@ class WaxOrigin:
         if self.busy:
             self.busy -= 1
             return None
-        counts = {"v": 9}
-        return look.Report(start_ms - 400, self.missing_ms, self.lacks, counts, self.size_bytes)
+        if self.gone:
+            return look.report({}, start_ms, end_ms)
+        missing_ms = look.lacking(self.lacks, start_ms, end_ms)
+        return look.Report(start_ms - 400, missing_ms, self.lacks, {"v": 9}, self.size_bytes)
 
     def _spoilt(self, name: str, asset_id: str) -> None:
         self.calls.append((name, asset_id))

@@ -1,0 +1,1 @@
+"""Households' accounts: operators make, limit, suspend and delete them (control-api section 3)."""
