@@ -19,6 +19,7 @@ import origin.settings
 from headwater import ready
 from headwater.settings import Demo, Token, effective
 from runtime import logs, objects, service, telemetry
+from runtime.heap import Heap
 from runtime.sections import Data, Log, Objects, Sql, Store, Telemetry
 from runtime.service import Background, Part, Web
 from runtime.settings import Loaded
@@ -212,7 +213,12 @@ def _control(loaded: Loaded, _: str, shared: bool) -> Built:
     settings = section(loaded, "control", control_api.settings.Settings)
     data_dir = section(loaded, "data", Data).dir
     folder = data_dir / "control"
-    store, store_parts, _ = shared_store.choose(section(loaded, "store", Store), processes=1)
+    policy = shared_store.SessionPolicy(
+        ttl_ms=1_000 * settings.session_ttl_s, kept_ms=1_000 * settings.terminated_kept_s
+    )
+    store, store_parts, _ = shared_store.choose(
+        section(loaded, "store", Store), processes=1, policy=policy
+    )
     origin_ = section(loaded, "origin", origin.settings.Settings)
     if settings.live_back_s is None:
         settings = settings.model_copy(update={"live_back_s": 2 * origin_.window_s})
@@ -233,7 +239,8 @@ def _control(loaded: Loaded, _: str, shared: bool) -> Built:
         reuse_port=shared,
     )
     telling: list[Part] = [Background("story", story.forever)] if story else []
-    return [database, *store_parts, *telling, *parts], None
+    *rest, listener = parts
+    return [database, *store_parts, *telling, *rest, Heap(), listener], None
 
 
 def _edge(loaded: Loaded, name: str, _: bool) -> Built:
@@ -270,7 +277,7 @@ def _database(loaded: Loaded, folder: Path) -> "Database":
     sql = section(loaded, "sql", Sql)
     url = sql.url.get_secret_value()
     if url:
-        return Database(url, timeout_ms=sql.timeout_ms, pool_size=sql.pool_size)
+        return Database(url, timeout_ms=sql.timeout_ms, pool_size=sql.pool_size, full=True)
     folder.mkdir(parents=True, exist_ok=True)
     return Database.embedded(folder, timeout_ms=sql.timeout_ms, pool_size=sql.pool_size)
 

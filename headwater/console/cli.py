@@ -5,7 +5,10 @@ from typing import Annotated
 
 import typer
 
-SCOPES = ("admin", "catalog:write", "session:terminate", "tokens:introspect")
+SCOPES = (
+    *("admin", "catalog:write", "epg:import", "rights:write", "entitlement:write"),
+    *("session:terminate", "tokens:introspect"),
+)
 READER_SCOPES = ("admin:read", "tokens:introspect")
 
 app = typer.Typer(help="The operators' pages.", no_args_is_help=True)

@@ -1,22 +1,22 @@
 """The console's pages: a shell with one page each; their numbers come from the API and the router.
 
-Pages hold no data: who is not signed in sees the door. Assets have the hash of all in their path.
+Pages hold no data: who is not signed in sees the door.
 """
 
-import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
+from headwater.assets import Assets
+
 HERE = Path(__file__).resolve().parent
 PLAYER = "hls.js/dist/hls.min.js"
-CONTENT_TYPES = {".js": "text/javascript", ".css": "text/css"}
 
 
 class Page(NamedTuple):
-    """`open` without sign-in: what it shows is the router's to guard."""
+    """`open` without sign-in: what it shows is anybody's, or the router's to guard."""
 
     name: str
     title: str
@@ -34,6 +34,9 @@ PAGES = (
     Page("events", "Events"),
     Page("settings", "Settings"),
     Page("router", "Router", open=True),
+    Page("status", "Status", open=True),
+    Page("docs", "API", open=True),
+    Page("jobs", "Jobs"),
 )
 
 
@@ -41,10 +44,9 @@ class Console:
     """`router_url` and `delivery_port` are where the reader's browser reaches router and origin."""
 
     def __init__(self, router_url: str, delivery_port: int, assets_dir: Path) -> None:
-        files = {path.name: path for path in (HERE / "static").iterdir()}
-        files["hls.js"] = assets_dir / PLAYER
-        self._assets = {name: path.read_bytes() for name, path in files.items() if path.exists()}
-        self._version = hashlib.sha256(b"".join(self._assets.values())).hexdigest()[:12]
+        player = assets_dir / PLAYER  # without it there is no preview
+        others = {"hls.js": player} if player.exists() else {}
+        self._assets = Assets("/console", HERE / "static", others)
         jinja = Environment(
             loader=FileSystemLoader(HERE / "templates"), autoescape=select_autoescape()
         )
@@ -54,7 +56,7 @@ class Console:
                 pages=PAGES,
                 router_url=router_url,
                 delivery_port=delivery_port,
-                asset=lambda name: f"/console/{self._version}/{name}",
+                asset=self._assets.url,
             )
             for page in PAGES
         }
@@ -65,7 +67,7 @@ class Console:
             app.router.add_get("/", self._lead)
         for path in self._pages:
             app.router.add_get(path, self._show)
-        app.router.add_get("/console/{version}/{name}", self._asset)
+        self._assets.mount(app)
 
     async def _lead(self, _: web.Request) -> web.Response:
         raise web.HTTPFound(f"/{PAGES[0].name}")
@@ -74,13 +76,3 @@ class Console:
         headers = {"Cache-Control": "no-cache", "Referrer-Policy": "no-referrer"}
         page = self._pages[request.path]
         return web.Response(text=page, content_type="text/html", headers=headers)
-
-    async def _asset(self, request: web.Request) -> web.Response:
-        name = request.match_info["name"]
-        body = self._assets.get(name)
-        if body is None or request.match_info["version"] != self._version:
-            raise web.HTTPNotFound
-        headers = {"Cache-Control": "public, max-age=31536000, immutable"}
-        return web.Response(
-            body=body, content_type=CONTENT_TYPES[Path(name).suffix], headers=headers
-        )

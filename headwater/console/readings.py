@@ -4,17 +4,21 @@ Sources: Prometheus text exposition format 0.0.4; RFC 8216bis sections 4.4.3 and
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from msgspec import Struct
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
-from headwater.probe.playlist import Playlist, attributes, seconds
+from headwater.probe.playlist import Playlist, Segment, attributes, seconds
 
 LATE_S = 6.0  # a live edge older than this: its encoder is silent
 EDGE_AGE = "headwater_origin_live_edge_age_seconds"
+SENT = "headwater_origin_delivery_bytes_total"
+ANSWERS = "headwater_origin_delivery_answers_total"
+SHOWN_PIECES = 30
 KINDS = {"AUDIO": "audio", "SUBTITLES": "text", "CLOSED-CAPTIONS": "captions"}
 
 
@@ -52,11 +56,24 @@ class Breaker(Struct):
     circuit: str
 
 
+class Traffic(Struct):
+    """Sessions, and their load as players tell it, by the router; what the origin sent, answered
+    and answered with 5xx since it began. None where one was silent.
+    """
+
+    sessions: int | None
+    load_mbps: float | None
+    sent_bytes: int | None
+    answers: int | None
+    faults: int | None
+
+
 class Overview(Struct):
     """`trouble` is a sentence for each thing that is wrong; empty when all is well."""
 
     at: datetime
     trouble: list[str]
+    traffic: Traffic
     services: list[Service]
     channels: list[Feed]
     breakers: list[Breaker]
@@ -71,6 +88,17 @@ class Track(Struct):
 class Gap(Struct):
     at: datetime | None
     duration_s: float
+
+
+class Piece(Struct):
+    """A segment with the durations of its parts, where the playlist still lists those."""
+
+    number: int
+    at: datetime | None
+    duration_s: float
+    parts_s: list[float]
+    gap: bool
+    breaks: bool
 
 
 class Input(Struct):
@@ -93,6 +121,7 @@ class Live(Struct):
     hold_back_s: float | None
     discontinuities: int
     gaps: list[Gap]
+    pieces: list[Piece]
     tracks: list[Track]
     inputs: list[Input]
 
@@ -116,15 +145,30 @@ def service(name: str, answer: Mapping[str, Any] | None) -> Service:
     return Service(name, bool(answer.get("ready")), why)
 
 
-def feeds(exposition: str | None) -> list[Feed]:
+def _samples(exposition: str | None, *names: str) -> list[Sample]:
+    families = text_string_to_metric_families(exposition or "")
+    return [each for family in families for each in family.samples if each.name in names]
+
+
+def feeds(samples: Iterable[Sample]) -> list[Feed]:
     """The channels of the origin's metrics."""
-    ages = [
-        (sample.labels["channel"], sample.value)
-        for family in text_string_to_metric_families(exposition or "")
-        for sample in family.samples
-        if sample.name == EDGE_AGE
-    ]
+    ages = [(each.labels["channel"], each.value) for each in samples if each.name == EDGE_AGE]
     return [Feed(name, "late" if age > LATE_S else "ok", round(age, 2)) for name, age in ages]
+
+
+def traffic(samples: Sequence[Sample], screen: Mapping[str, Any] | None) -> Traffic:
+    """How much there is, by the origin's metrics and the router's screen."""
+    pathways = (screen or {}).get("pathways")
+    told = Traffic(None, None, None, None, None)
+    if pathways is not None:
+        told.sessions = sum(each["sessions"] for each in pathways)
+        told.load_mbps = round(sum(each["load_mbps"] for each in pathways), 1)
+    if samples:
+        answers = [each for each in samples if each.name == ANSWERS]
+        told.sent_bytes = int(sum(each.value for each in samples if each.name == SENT))
+        told.answers = int(sum(each.value for each in answers))
+        told.faults = int(sum(a.value for a in answers if a.labels["status"].startswith("5")))
+    return told
 
 
 def overview(
@@ -134,7 +178,8 @@ def overview(
     screen: Mapping[str, Any] | None,
 ) -> Overview:
     """`screen` is the router's; None where it was silent."""
-    channels = feeds(exposition)
+    samples = _samples(exposition, EDGE_AGE, SENT, ANSWERS)
+    channels = feeds(samples)
     breakers = [
         Breaker(each["region"], each["pathway"], each["circuit"])
         for each in (screen or {}).get("breakers", ())
@@ -156,7 +201,7 @@ def overview(
     if screen is not None and screen["snapshot"]["stale"]:
         trouble.append("router: its snapshot is too old, static priority decides")
     at = datetime.fromtimestamp(now_s, UTC)
-    return Overview(at, trouble, list(services), channels, breakers)
+    return Overview(at, trouble, traffic(samples, screen), list(services), channels, breakers)
 
 
 def live(name: str, master: Playlist, media: Playlist, sources: Mapping[str, Any] | None) -> Live:
@@ -171,6 +216,7 @@ def live(name: str, master: Playlist, media: Playlist, sources: Mapping[str, Any
         hold_back_s=hold or None,
         discontinuities=sum(s.tag("EXT-X-DISCONTINUITY") is not None for s in media.segments),
         gaps=list(_gaps(media)),
+        pieces=list(_pieces(media)),
         tracks=list(_tracks(master)),
         inputs=[
             Input(track, source, bool(f["stale"]), f["lag_seconds"], f["media_rate"])
@@ -180,23 +226,41 @@ def live(name: str, master: Playlist, media: Playlist, sources: Mapping[str, Any
     )
 
 
-def _gaps(media: Playlist) -> Iterator[Gap]:
-    """Runs of EXT-X-GAP, each as one."""
+def _dated(media: Playlist) -> Iterator[tuple[datetime | None, Segment]]:
+    """Each segment with its begin, by the last date told and the durations since."""
     at: datetime | None = None
-    begun: datetime | None = None
-    missing_s = 0.0
     for segment in media.segments:
         if segment.date_s is not None:
             at = datetime.fromtimestamp(segment.date_s, UTC)
+        yield at, segment
+        at = at + timedelta(seconds=segment.duration_s) if at is not None else None
+
+
+def _gaps(media: Playlist) -> Iterator[Gap]:
+    """Runs of EXT-X-GAP, each as one."""
+    begun: datetime | None = None
+    missing_s = 0.0
+    for at, segment in _dated(media):
         if segment.gap:
             begun = begun if missing_s else at
             missing_s += segment.duration_s
         elif missing_s:
             yield Gap(begun, round(missing_s, 3))
             missing_s = 0.0
-        at = at + timedelta(seconds=segment.duration_s) if at is not None else None
     if missing_s:
         yield Gap(begun, round(missing_s, 3))
+
+
+def _pieces(media: Playlist) -> Iterator[Piece]:
+    """The newest segments, and the one to come as far as its parts tell."""
+    for at, one in [*_dated(media)][-SHOWN_PIECES:]:
+        parts = [round(part.duration_s, 3) for part in one.parts]
+        breaks = one.tag("EXT-X-DISCONTINUITY") is not None
+        yield Piece(one.number, at, round(one.duration_s, 3), parts, one.gap, breaks)
+    if media.loose and media.segments:
+        parts = [round(part.duration_s, 3) for part in media.loose]
+        number = media.segments[-1].number + 1
+        yield Piece(number, None, round(sum(parts), 3), parts, False, False)
 
 
 def _tracks(master: Playlist) -> Iterator[Track]:

@@ -1,7 +1,6 @@
 """The demo page at `/`: its files, its story as server-sent events, its switches, its drawer."""
 
 import asyncio
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, web
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from cat import cose, plain, tables, text
+from headwater.assets import Assets
 from headwater.demo.story import Story
 
 HERE = Path(__file__).resolve().parent
@@ -24,7 +24,6 @@ TABS = (
     ("after", "Manifest through the proxy"),
     ("steering", "Steering"),
 )
-CONTENT_TYPES = {".js": "text/javascript", ".css": "text/css"}
 # Name on the page -> file below the installed packages; the rest stands in static/.
 PLAYER_FILES = {
     "hls.js": "hls.js/dist/hls.min.js",
@@ -58,15 +57,13 @@ class Page:
     def __init__(self, setup: Setup, around: Around, story: Story, assets_dir: Path) -> None:
         self._around = around
         self._story = story
-        files = {path.name: path for path in (HERE / "static").iterdir()}
-        files |= {name: assets_dir / path for name, path in PLAYER_FILES.items()}
-        self._assets = {name: path.read_bytes() for name, path in files.items()}
-        self._version = hashlib.sha256(b"".join(self._assets.values())).hexdigest()[:12]
+        players = {name: assets_dir / path for name, path in PLAYER_FILES.items()}
+        self._assets = Assets("/assets", HERE / "static", players)
         jinja = Environment(
             loader=FileSystemLoader(HERE / "templates"), autoescape=select_autoescape()
         )
         self._html = jinja.get_template("demo.html").render(
-            setup=setup.__dict__, tabs=TABS, asset=lambda name: f"/assets/{self._version}/{name}"
+            setup=setup.__dict__, tabs=TABS, asset=self._assets.url
         )
 
     def mount(self, app: web.Application) -> None:
@@ -74,26 +71,16 @@ class Page:
         app.add_routes(
             [
                 web.get("/", self._index),
-                web.get("/assets/{version}/{name}", self._asset),
                 web.get("/demo/story", self._tell),
                 web.post("/demo/edges/{name}", self._switch),
                 web.post("/demo/show", self._show),
             ]
         )
+        self._assets.mount(app)
 
     async def _index(self, _: web.Request) -> web.Response:
         headers = {"Cache-Control": "no-cache"}
         return web.Response(text=self._html, content_type="text/html", headers=headers)
-
-    async def _asset(self, request: web.Request) -> web.Response:
-        name = request.match_info["name"]
-        body = self._assets.get(name)
-        if body is None or request.match_info["version"] != self._version:
-            raise web.HTTPNotFound
-        headers = {"Cache-Control": "public, max-age=31536000, immutable"}
-        return web.Response(
-            body=body, content_type=CONTENT_TYPES[Path(name).suffix], headers=headers
-        )
 
     async def _tell(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(

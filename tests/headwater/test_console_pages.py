@@ -20,9 +20,9 @@ from twins.process import missing
 from control_api import events, keys, seed, server
 from control_api.issuer import Issuer
 from control_api.outbox import dead
-from control_api.recordings.schema import recording
+from control_api.recordings.schema import recording, recording_asset
 from control_api.routerclient import Choice, Decision, Question
-from control_api.schema import epg_event, epg_event_text, epg_source
+from control_api.schema import channel_source, epg_event, epg_event_text, epg_source
 from control_api.settings import Settings
 from control_api.times import now_ms
 from headwater.console.asking import Around, Asking
@@ -60,7 +60,7 @@ class Running(NamedTuple):
 
 
 async def planted(database: Database) -> None:
-    """A programme that runs, a recording that failed, a letter that is dead."""
+    """A programme that runs, a recording that failed, a copy that waits, a letter that is dead."""
     start_ms = now_ms() // HALF_HOUR_MS * HALF_HOUR_MS
     times = {"start_ms": start_ms, "end_ms": start_ms + 2 * HALF_HOUR_MS}
     programme = {"id": "prg_news", "channel_id": "ch_demo", "source_id": "src_x", "lang": "en"}
@@ -83,6 +83,20 @@ async def planted(database: Database) -> None:
         "version": 1,
         **dict.fromkeys(("pad_before_s", "pad_after_s", "counted_s"), 0),
     }
+    copying = {
+        "id": "ras_1",
+        "account_id": seed.ACCOUNT,
+        "channel_id": "ch_demo",
+        "start_ms": start_ms - 2 * HALF_HOUR_MS,
+        "end_ms": start_ms,
+        "copy_mode": "private",
+        "state": "checking",
+        "tries": 0,
+        "missing_ms": 0,
+        "copied_objects": 412,
+        "left_objects": 33,
+        "copy_error": "unavailable",
+    }
     about = {
         "title_id": "film",
         "origin_path": "/vod/film/",
@@ -92,9 +106,12 @@ async def planted(database: Database) -> None:
     letter = events.encode(events.make("title.ready", about, now_ms(), event_id="msg_1")).decode()
     async with database.write() as connection:
         await connection.execute(insert(epg_source).values(id="src_x", format="xmltv"))
+        mapped = {"source_id": "src_x", "xmltv_id": "x", "channel_id": "ch_demo"}
+        await connection.execute(insert(channel_source).values(mapped))
         await connection.execute(insert(epg_event).values(hash="x", **times, **programme))
         await connection.execute(insert(epg_event_text).values(said))
         await connection.execute(insert(recording).values(failed))
+        await connection.execute(insert(recording_asset).values(copying))
         await dead.bury(connection, "title", "search", letter, "the index was away", 3, now_ms())
 
 
@@ -214,6 +231,7 @@ def test_pages_answer_their_questions(tab: Any, running: Running) -> None:
     text = opened(tab, running, "/overview", "3 things are wrong")
     assert "proxy is not ready: keys: no key file" in text and "nothing new for 73 s" in text
     assert "CDN-B in DE: breaker open" in text and "operator" in text
+    assert "42" in text and "16.2 Mbit/s" in text and "0 of 0 answers" in text
     tab.keyboard.press("2")
     tab.wait_for_url("**/channels")
     text = opened(tab, running, "/channels#demo", "640x360 · 1.50 Mbit/s")
@@ -232,9 +250,39 @@ def test_pages_answer_their_questions(tab: Any, running: Running) -> None:
     text = tab.locator("#settings tbody").inner_text()
     assert "sql.url" in text and "hunter2" not in text and "heartbeat" not in text
     assert "no_media" in opened(tab, running, "/recordings", "A night at the opera")
+    assert "412\t33\tunavailable" in tab.locator("#copying tbody").inner_text()
+    tab.goto(f"{running.url}/titles")
+    tab.get_by_text("The Vault").wait_for()
+    tab.fill("input[name=q]", "PROTECTED")
+    tab.get_by_text("The Vault").wait_for(state="detached")
+    assert tab.locator("#titles tbody tr").count() == 1
     assert "No session has this id" in opened(tab, running, "/sessions#ses_none", "No session has")
+    text = opened(tab, running, f"/sessions#{running.session_id}", "Why it went there")
+    cti = tab.locator("dd code").nth(1).inner_text()
+    assert f"No record of {cti}: The router at " in text
+    assert running.session_id in opened(tab, running, f"/sessions#{cti}", "Why it went there")
     assert tab.request.get(f"{running.url}/console/0/console.js").status == 404
     assert faults == []
+
+
+def test_anybody_sees_the_state_and_the_description(tab: Any, running: Running) -> None:
+    """`/status` and `/docs` without sign-in, and without another host."""
+    tab.goto(f"{running.url}/overview")
+    tab.evaluate("sessionStorage.clear()")
+    asked: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url))
+    text = opened(tab, running, "/status", "Not well: proxy")
+    assert "database" in text and "store" in text and "no key file" not in text
+    opened(tab, running, "/docs", "/v1/recording-rules")
+    tab.fill("input[name=text]", "bookmarks")
+    tab.get_by_text("GET /v1/recording-rules", exact=True).wait_for(state="detached")
+    tab.get_by_text("PUT /v1/bookmarks/{content}", exact=True).click()
+    unfolded = tab.locator("#operations details[open]")
+    unfolded.get_by_text("application/problem+json").first.wait_for()
+    unfolded.locator("a").first.click()
+    tab.locator("#types details[open]").wait_for()
+    asked = [each for each in asked if not each.startswith(("data:", running.url))]
+    assert asked == []
 
 
 def test_an_operator_judges_replays_and_terminates(tab: Any, running: Running) -> None:
@@ -244,7 +292,7 @@ def test_an_operator_judges_replays_and_terminates(tab: Any, running: Running) -
     tab.fill("textarea", issued)
     tab.get_by_role("button", name="Judge").click()
     tab.locator("#verdict[data-state=ok]").wait_for()
-    assert "exp" in tab.locator("#claims").inner_text()
+    assert "cloudfront, akamai, lambda, fastly" in tab.locator("#claims").inner_text()
     tab.fill("textarea", issued[:-6] + "AAAAAA")
     tab.get_by_role("button", name="Judge").click()
     tab.locator("#verdict[data-state=bad]").wait_for()
@@ -257,6 +305,39 @@ def test_an_operator_judges_replays_and_terminates(tab: Any, running: Running) -
     tab.get_by_text("over: support").wait_for()
 
 
+def test_an_operator_switches_purges_and_brings_a_guide(tab: Any, running: Running) -> None:
+    """By keys alone, and each leaves something to look at."""
+    signed_in(tab, running, running.operator)
+    opened(tab, running, "/settings", "Switch off")
+    row = "#flags tr:has(code:text-is('{}'))"
+    switch, share = (tab.locator(row.format(name)) for name in ("search", "starts"))
+    for said in ("Switch on", "Switch off"):
+        switch.get_by_role("button").press("Enter")
+        switch.get_by_role("button", name=said).wait_for()
+    asked: list[str] = []
+    tab.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.accept()))
+    for percent, kind in (("", "ok"), ("0", "warn"), ("40", "warn"), ("100", "ok")):
+        share.locator("input").fill(percent)
+        share.get_by_role("button").press("Enter")
+        share.locator(f"[data-state={kind}]", has_text=f"{percent} %").wait_for()
+    opened(tab, running, "/jobs", "Ask for the purge")
+    tab.select_option("#purge select", "path")
+    tab.fill("#purge input[name=value]", "/live/")
+    tab.keyboard.press("Enter")
+    tab.get_by_text("2 CDNs were asked for /live/.").wait_for()
+    assert asked == ["starts for no account at all?", "All below /live/, at every CDN?"]
+    tab.locator("#jobs a").first.press("Enter")
+    tab.locator("#report", has_text='"state": "asked"').wait_for()
+    opened(tab, running, "/guide", "Bring a guide")
+    guide = b'<tv><programme channel="x" start="soon"><title>?</title></programme></tv>'
+    file: Any = {"name": "g.xml", "mimeType": "text/xml", "buffer": guide}
+    tab.set_input_files("#upload input[type=file]", file)
+    tab.locator("#upload button").press("Enter")
+    tab.get_by_text("1 of 1 rows have no good time").wait_for()
+    tab.get_by_role("button", name="Apply what is held").press("Enter")
+    tab.locator("#brought", has_text="applied").wait_for()
+
+
 @pytest.mark.parametrize(("scheme", "width"), LOOKS)
 def test_every_page_is_for_everybody(tab: Any, running: Running, scheme: str, width: int) -> None:
     """WCAG 2.1 A and AA as axe sees them, and no page wider than a phone."""
@@ -266,7 +347,7 @@ def test_every_page_is_for_everybody(tab: Any, running: Running, scheme: str, wi
     tab.emulate_media(color_scheme=scheme)
     tab.set_viewport_size({"width": width, "height": 900})
     found = []
-    for page in (each for each in PAGES if not each.open):
+    for page in (each for each in PAGES if each.name != "router"):
         tab.goto(f"{running.url}/{page.name}{DEEP.get(page.name, '')}")
         tab.wait_for_function(SHOWN)
         tab.evaluate(AXE.read_text())
@@ -310,7 +391,8 @@ def test_a_reader_sees_the_pages_without_a_button_that_acts(tab: Any, running: R
     assert tab.get_by_role("button", name="Terminate").count() == 0
     opened(tab, running, "/titles#cnt_film", "/vod/film/")
     assert tab.get_by_role("button", name="to archived").count() == 0
-    for name in ("channels", "recordings", "tokens", "events"):
+    for name in ("channels", "recordings", "tokens", "events", "jobs", "settings", "guide"):
         tab.goto(f"{running.url}/{name}")
         tab.wait_for_function(SHOWN)
+        assert tab.locator("#purging:visible, #bring:visible, #flags button").count() == 0
         assert tab.locator("#trouble").inner_text() == "", name

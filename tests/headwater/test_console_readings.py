@@ -28,6 +28,36 @@ def test_overview_says_each_thing_that_is_wrong() -> None:
     assert readings.overview(0.0, services[:1], None, None).trouble == []
 
 
+def test_the_timeline_ends_with_the_segment_to_come() -> None:
+    """The newest 30, parts where they are listed."""
+    text = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-PART-INF:PART-TARGET=0.5\n"
+    text += "".join(f"#EXTINF:1,\n{number}.m4s\n" for number in range(40))
+    part = '#EXT-X-PART:DURATION=0.5,URI="p.m4s"\n'
+    text += part * 2 + "#EXTINF:1,\n40.m4s\n" + part
+    url = "http://o/live/demo/v/media.m3u8"
+    told = readings.live("demo", parse(url, MASTER), parse(url, text.encode()), None)
+    assert [each.number for each in told.pieces] == [*range(11, 42)]
+    assert [each.parts_s for each in told.pieces[-3:]] == [[], [0.5, 0.5], [0.5]]
+    assert told.pieces[-1].at is None and told.pieces[-1].duration_s == 0.5
+
+
+def test_overview_counts_viewers_bytes_and_faults() -> None:
+    """By whoever speaks: the router alone, the origin alone, nobody."""
+    calm = {"breakers": [], "snapshot": {"stale": False}}
+    screen = calm | {
+        "pathways": [{"sessions": 3, "load_mbps": 1.25}, {"sessions": 4, "load_mbps": 2}]
+    }
+    sent = (1_500_000_000, 1_000, 10)
+    for exposition, said, counted in (
+        (METRICS, screen, (7, 3.2, *sent)),
+        (None, screen, (7, 3.2, None, None, None)),
+        (METRICS, None, (None, None, *sent)),
+        (None, None, (None,) * 5),
+    ):
+        told = readings.overview(0.0, [], exposition, said)
+        assert told.traffic == readings.Traffic(*counted)
+
+
 def test_a_channel_tells_window_tracks_gaps_and_encoders() -> None:
     figures = {"stale": 1.0, "lag_seconds": 4.5, "media_rate": 0.5, "bodies": 1}
     told = readings.live(
@@ -47,6 +77,11 @@ def test_a_channel_tells_window_tracks_gaps_and_encoders() -> None:
         (2, 4.0),
         (7, 2.0),
     ]
+    assert [
+        (each.number, each.at.second if each.at else None, each.duration_s) for each in told.pieces
+    ] == [(7, 0, 2), (8, 2, 2), (9, 4, 2), (10, 6, 1.5), (11, 7, 2)]
+    assert [each.number for each in told.pieces if each.gap] == [8, 9, 11]
+    assert [each.number for each in told.pieces if each.breaks] == [10]
     assert [(each.kind, each.detail) for each in told.tracks] == [
         ("video", "640x360 · 1.50 Mbit/s"),
         ("audio", "en · English"),

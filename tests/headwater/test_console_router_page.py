@@ -6,9 +6,11 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from socket import socket
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from aiohttp import web
+from playwright.sync_api import Route
 from twins.chromium import chromium
 
 from cdn_router.server import parts
@@ -75,3 +77,56 @@ def test_the_page_shows_the_router_and_explains_a_session(console: tuple[str, st
         assert "policy static-priority" in page.locator("#word").inner_text()
         assert "None: every circuit is closed" in page.locator("main").inner_text()
         assert faults == [] and page.locator("#trouble").inner_text() == ""
+
+
+def test_a_warning_outlives_the_failure_before_it(console: tuple[str, str]) -> None:
+    router, url = console
+    away = True
+
+    def answer(route: Route) -> None:
+        if away:
+            route.abort()
+            return
+        screen = json.loads(urllib.request.urlopen(f"{router}/v1/screen", timeout=5).read())
+        screen["snapshot"]["stale"] = True
+        route.fulfill(json=screen, headers={"Access-Control-Allow-Origin": "*"})
+
+    with chromium() as browser:
+        page = browser.new_page()
+        page.route("**/v1/screen", answer)
+        page.goto(f"{url}/router")
+        page.wait_for_selector("body[data-stale]", state="attached")
+        away = False
+        after = "() => !document.body.hasAttribute('data-stale') && [trouble.textContent]"
+        assert "too old" in page.wait_for_function(after).json_value()[0]
+
+
+def test_a_search_asks_for_words_and_gives_up_the_former(console: tuple[str, str]) -> None:
+    _, url = console
+    asked: list[str] = []
+    given_up: list[str] = []
+
+    def answer(route: Route) -> None:
+        query = parse_qs(urlsplit(route.request.url).query).get("q", [""])[0]
+        asked.append(query)
+        if query != "vault":
+            route.fulfill(json={"items": [], "next_cursor": None})
+
+    typing = """words => words.forEach(word => {
+        const input = document.querySelector("#find [name=q]");
+        input.value = word;
+        input.dispatchEvent(new Event("input", { bubbles: true }));
+    })"""
+    with chromium() as browser:
+        page = browser.new_page()
+        page.add_init_script("sessionStorage.setItem('headwater-token', 'x')")
+        page.on("requestfailed", lambda request: given_up.append(request.url))
+        page.route("**/v1/admin/contents?*", answer)
+        page.goto(f"{url}/titles")
+        page.wait_for_selector("body:not([data-stale]) #word:not(:empty)")
+        with page.expect_request("**/v1/admin/contents?*q=vault"):
+            page.evaluate(typing, ["v", "va", "vau", "vault"])
+        with page.expect_event("requestfailed"), page.expect_response("**?*q=film"):
+            page.evaluate(typing, ["film"])
+        assert asked == ["", "vault", "film"]
+        assert len(given_up) == 1 and "q=vault" in given_up[0]

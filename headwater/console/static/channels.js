@@ -1,4 +1,4 @@
-import { api, cell, chosen, clock, facts, fill, link, seconds, show, span, state, words } from "./console.js";
+import { api, cell, chosen, clock, draw, element, facts, fill, link, seconds, show, span, state, words } from "./console.js";
 
 const KINDS = { ok: "ok", late: "bad" };
 const PUBLISHED = { published: "ok", archived: "idle" };
@@ -38,13 +38,19 @@ function rights(document_) {
   return may.filter(Boolean).join(", ") || "live only";
 }
 
+function piece(p) {
+  const says = `${p.number}${p.at ? ` at ${clock(p.at)}` : ", to come"}: ${seconds(p.duration_s, 3)}${p.parts_s.length ? `, ${p.parts_s.length} parts` : ""}${p.gap ? ", gap" : ""}${p.breaks ? ", discontinuity before it" : ""}`;
+  const parts = p.parts_s.map(s => element("i", { style: `flex-grow:${s}` }));
+  return element("span", { role: "img", "aria-label": says, title: says, style: `flex-grow:${p.duration_s}`, class: `${p.gap ? "gap" : ""} ${p.breaks ? "breaks" : ""}` }, ...parts);
+}
+
 async function detail(name, feed) {
   const live = feed && await api(`/v1/admin/live/${encodeURIComponent(name)}`);
   document.getElementById("name").textContent = name;
   document.getElementById("one").hidden = false;
   preview(live ? name : "");
   if (!live) say("preview: the origin has nothing of this channel");
-  document.getElementById("facts").replaceChildren(facts([
+  draw("facts", facts([
     ["State", feed ? state(KINDS[feed.state], feed.state) : state("idle", "not live")],
     ["Edge age", seconds(feed?.edge_age_s)],
     ["Window", live ? span(live.window_s) : "–"],
@@ -52,6 +58,7 @@ async function detail(name, feed) {
     ["Players hold back", seconds(live?.hold_back_s, 3)],
     ["Discontinuities", live ? String(live.discontinuities) : "–"],
   ]));
+  draw("timeline", ...(live?.pieces ?? []).map(piece));
   fill("tracks", (live?.tracks ?? []).map(t => [cell(t.kind), cell(t.codecs || "–", words), cell(t.detail || "–", words)]));
   fill("inputs", (live?.inputs ?? []).map(i => [
     cell(i.track), cell(i.name || "unnamed", words), cell(state(i.stale ? "bad" : "ok", i.stale ? "stale" : "in time"), words),

@@ -1,8 +1,9 @@
 // The shell of every page: sign-in, calls of the API, tables, keys.
 
 const KEPT = "headwater-token";
+const RETRY_MS = 5000;
 
-export const words = { class: "words" };
+export const words = { class: "words", dir: "auto" };
 
 export const clock = at => new Date(at).toLocaleTimeString("en-GB");
 export const day = at => new Date(at).toLocaleString("sv-SE").slice(0, 16);
@@ -22,12 +23,23 @@ export function cell(content, attributes = {}) {
 }
 
 export function link(id, text = id) {
-  return element("a", { href: `#${encodeURIComponent(id)}` }, text);
+  return element("a", { href: `#${encodeURIComponent(id)}`, dir: "auto" }, text);
 }
+
+// New content in a box: focus stays on what has the same words, and what was unfolded stays so.
+function redraw(box, nodes) {
+  const at = document.activeElement, focused = at !== box && box.contains(at);
+  const unfolded = box.querySelector("details[open]");
+  box.replaceChildren(...nodes);
+  if (unfolded) box.querySelector("details")?.setAttribute("open", "");
+  if (focused) [...box.querySelectorAll(at.tagName)].find(each => each.textContent === at.textContent)?.focus({ preventScroll: true });
+}
+
+export const draw = (id, ...nodes) => redraw(document.getElementById(id), nodes);
 
 export function fill(id, rows) {
   const table = document.getElementById(id);
-  table.tBodies[0].replaceChildren(...rows.map(cells => element("tr", {}, ...cells)));
+  redraw(table.tBodies[0], rows.map(cells => element("tr", {}, ...cells)));
   const empty = table.parentElement.querySelector(".empty");
   if (empty) { empty.hidden = rows.length > 0; table.hidden = rows.length === 0; }
 }
@@ -62,7 +74,7 @@ function scopes() {
   }
 }
 
-const ACTING = ["admin", "catalog:write", "session:terminate"];
+const ACTING = ["admin", "catalog:write", "entitlement:write", "epg:import", "rights:write", "session:terminate"];
 
 export const may = scope => scopes().includes(scope);
 
@@ -78,17 +90,19 @@ export function action(text, needs, does, kind = "") {
   return button;
 }
 
-export async function api(path, { method = "GET", body } = {}) {
-  const headers = { Authorization: `Bearer ${sessionStorage.getItem(KEPT) ?? ""}` };
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+// A file goes as it is, and may take its time.
+export async function api(path, { method = "GET", body, signal, headers: more = {} } = {}) {
+  const file = body instanceof Blob;
+  const token = sessionStorage.getItem(KEPT), headers = { Authorization: `Bearer ${token ?? ""}`, ...more };
+  if (body !== undefined) headers["Content-Type"] = file ? "application/octet-stream" : "application/json";
   const answer = await fetch(path, {
-    method, headers, body: body === undefined ? undefined : JSON.stringify(body),
-    signal: AbortSignal.timeout(10000),
-  });
+    method, headers, body: file || body === undefined ? body : JSON.stringify(body),
+    signal: AbortSignal.any([AbortSignal.timeout(file ? 300_000 : 10_000), ...(signal ? [signal] : [])]),
+  }).catch(() => { throw new Error("The API does not answer"); });
   if (answer.ok) return answer.status === 204 ? null : answer.json();
   const problem = await answer.json().catch(() => ({}));
   const error = new Error(problem.detail ?? `the API answered ${answer.status}`);
-  throw Object.assign(error, { code: problem.code ?? "", status: answer.status });
+  throw Object.assign(error, { code: problem.code ?? "", status: answer.status, token });
 }
 
 export function trouble(text) {
@@ -112,48 +126,55 @@ function signIn(event) {
 
 // -- the page -----------------------------------------------------------------------------------
 
-function failed(error) {
+// Whether it is worth trying again.
+function failed(error, shown) {
   if (error.status === 401) {
-    door(sessionStorage.getItem(KEPT) ? "The sign-in is over or the token is not good." : "");
-    sessionStorage.removeItem(KEPT);
+    door(error.token ? "The sign-in is over or the token is not good." : "");
+    if (sessionStorage.getItem(KEPT) === error.token) sessionStorage.removeItem(KEPT);
     return false;
   }
   if (error.status === 403) {
     door(`${error.message}. This page needs an operator's token.`);
     return false;
   }
-  trouble(`${error.message}; what stands below may be old.`);
-  document.body.setAttribute("data-stale", "");
+  const text = `${error.message}; ${shown ? "what stands below may be old" : "it is asked again"}.`;
+  trouble(text);
+  document.body.setAttribute("data-stale", text);
   return true;
 }
 
-// Calls `look` now, on every change of the address and each `everyMs`; 0: not again by itself.
+// Calls `look` now, on every change of the address and each `everyMs`; 0: not again by itself. What
+// failed is tried again. What it asks under the signal is given up once it is called anew.
 export function show(look, everyMs = 0) {
-  let timer, turn = 0;
+  let timer, turn = 0, shown = false, former = new AbortController();
   const again = async () => {
     clearTimeout(timer);
+    former.abort();
+    former = new AbortController();
     const mine = ++turn;
-    let goOn = true;
+    let next = everyMs;
     try {
-      const said = await look(() => mine === turn);
+      const said = await look(() => mine === turn, former.signal);
       if (mine !== turn) return;
+      shown = true;
       document.getElementById("content").hidden = false;
       document.getElementById("word").textContent = `${said ? said + " · " : ""}at ${clock(Date.now())}`;
-      if (document.body.hasAttribute("data-stale")) trouble("");
+      if (document.getElementById("trouble").textContent === document.body.getAttribute("data-stale")) trouble("");
       document.body.removeAttribute("data-stale");
     } catch (error) {
-      goOn = mine === turn && failed(error);
+      if (mine !== turn) return;
+      next = failed(error, shown) ? everyMs || RETRY_MS : 0;
     }
-    if (goOn && everyMs && mine === turn) timer = setTimeout(again, everyMs);
+    if (next && mine === turn) timer = setTimeout(again, next);
   };
-  document.getElementById("sign-in").addEventListener("submit", signIn);
+  document.getElementById("sign-in")?.addEventListener("submit", signIn);
   const out = document.getElementById("sign-out");
   out.addEventListener("click", () => { sessionStorage.removeItem(KEPT); location.reload(); });
   if (scopes().length) {
     document.getElementById("who").textContent = ACTING.some(may) ? "operator" : "read only";
     out.hidden = false;
   }
-  addEventListener("hashchange", again);
+  addEventListener("hashchange", () => again().then(() => document.getElementById("one")?.scrollIntoView({ block: "nearest" })));
   again();
   return again;
 }

@@ -1,14 +1,18 @@
-import { action, api, cell, chosen, day, element, facts, fill, link, show, state, words } from "./console.js";
+import { action, api, cell, chosen, day, draw, element, facts, fill, link, show, state, words } from "./console.js";
 
 const again = show(async current => {
   const [backlog, letters] = await Promise.all([api("/v1/admin/outbox"), api("/v1/admin/dlq?limit=200")]);
   if (!current()) return "";
   const late = backlog.waiting_since ? (Date.now() - Date.parse(backlog.waiting_since)) / 1000 : 0;
-  document.getElementById("lag").replaceChildren(facts([
+  draw("lag", facts([
     ["Waiting for the relay", state(late > 30 ? "warn" : "ok", `${backlog.waiting} events`)],
     ["The oldest waits", backlog.waiting_since ? `${late.toFixed(0)} s` : "–"],
     ["Dead letters", state(backlog.dead ? "bad" : "ok", String(backlog.dead))],
   ]));
+  draw("all", backlog.dead ? action("Put all back on their way", "admin", async () => {
+    const job = await api("/v1/admin/dlq/replay", { method: "POST", body: {} });
+    location.href = `/jobs#${job.id}`;
+  }) : "");
   fill("letters", letters.items.map(l => [
     cell(day(l.at)), cell(l.topic, words), cell(l.consumer, words), cell(String(l.attempts)), cell(l.error, words), cell(link(l.id), words),
   ]));
@@ -26,7 +30,7 @@ function detail(id, letter) {
     await api(path + suffix, { method });
     await again();
   }, kind);
-  document.getElementById("actions").replaceChildren(...(letter
+  draw("actions", ...(letter
     ? [letter.event ? act("Replay", "POST", "/replay", "") : "", " ", act("Drop", "DELETE", "", "danger")]
     : [element("span", { class: "empty" }, "No such letter: it was replayed or dropped.")]));
 }

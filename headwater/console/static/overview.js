@@ -1,7 +1,23 @@
-import { api, cell, clock, element, fill, seconds, show, state, words } from "./console.js";
+import { api, cell, clock, draw, element, facts, fill, seconds, show, state, words } from "./console.js";
 
 const KINDS = { ok: "ok", late: "bad" };
-let since = null;
+const about = value => value === null ? "–" : String(value);
+let since = null, first = null, last = null;
+
+// Rates between two looks; faults of all answers since the page was opened.
+function traffic(at, t) {
+  const now = { ...t, ms: Date.parse(at) }, before = last;
+  first = first && t.answers >= first.answers ? first : now;
+  last = now;
+  const took = before && (now.ms - before.ms) / 1000, sent = before && now.sent_bytes - before.sent_bytes;
+  const answers = now.answers - first.answers, faults = now.faults - first.faults;
+  draw("traffic", facts([
+    ["Sessions at the router", about(t.sessions)],
+    ["Load on CDNs, as players tell", t.load_mbps === null ? "–" : `${t.load_mbps.toFixed(1)} Mbit/s`],
+    ["Out of the origin", t.sent_bytes === null ? "–" : took > 0 && sent >= 0 ? `${(8 * sent / took / 1e6).toFixed(1)} Mbit/s` : "…"],
+    ["Faults of the origin since you look", t.answers === null ? "–" : state(faults ? "warn" : "ok", `${faults} of ${answers} answers`)],
+  ]));
+}
 
 show(async () => {
   const now = await api("/v1/admin/overview");
@@ -13,7 +29,8 @@ show(async () => {
   verdict.textContent = count
     ? `${count} ${count === 1 ? "thing is" : "things are"} wrong, seen here since ${clock(since)}`
     : "Nothing is wrong";
-  document.getElementById("troubles").replaceChildren(...now.trouble.map(text => element("li", {}, text)));
+  draw("troubles", ...now.trouble.map(text => element("li", {}, text)));
+  traffic(now.at, now.traffic);
   fill("services", now.services.map(s => [
     cell(s.name), cell(state(s.ready ? "ok" : "bad", s.ready ? "ready" : "not ready"), words),
     cell(s.why.join(", ") || "–", words),

@@ -18,6 +18,11 @@ const again = show(async current => {
     cell(title(r)), cell(shown(r), words), cell(r.reason ?? "–", words), cell(r.channel_id, words), cell(day(r.start_at)),
     cell(span((Date.parse(r.end_at) - Date.parse(r.start_at)) / 1000)), cell(code(r.account_id), words),
   ]));
+  fill("copying", found.copying.map(c => [
+    cell(c.channel_id, words), cell(`${day(c.ended_at).slice(0, 10)} ${clock(c.ended_at)}`),
+    cell(c.copied_objects ?? "–"), cell(c.left_objects ?? "–"), cell(c.error ?? "–", words),
+    cell(code(c.account_id), words),
+  ]));
   const failed = found.latest.filter(each => each.state === "failed").length;
   return `the last ${found.latest.length}, ${failed} of them failed`;
 }, 5000);

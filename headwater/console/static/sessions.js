@@ -1,4 +1,5 @@
-import { action, api, cell, chosen, clock, code, day, element, facts, fill, link, show, span, state, words } from "./console.js";
+import { action, api, cell, chosen, clock, code, day, draw, element, facts, fill, link, show, span, state, words } from "./console.js";
+import { decision } from "./decision.js";
 
 const find = document.getElementById("find");
 
@@ -17,27 +18,30 @@ const again = show(async current => {
 async function detail(id) {
   document.getElementById("one").hidden = !id;
   if (!id) return;
-  const put = (facts_, ...actions) => {
+  const put = (facts_, actions, why) => {
     document.getElementById("name").textContent = id;
-    document.getElementById("facts").replaceChildren(facts_);
-    document.getElementById("actions").replaceChildren(...actions);
+    draw("facts", facts_);
+    draw("actions", ...actions);
+    document.getElementById("decision").hidden = !why.length;
+    draw("why", ...why);
   };
   try {
-    const path = `/v1/admin/sessions/${encodeURIComponent(id)}`;
-    const s = await api(path);
+    const path = "/v1/admin/sessions/";
+    const s = await api(path + encodeURIComponent(id));
+    const why = await decision(s.cti);
     const end = action("Terminate", "session:terminate", async () => {
-      await api(`${path}/terminate`, { method: "POST" });
+      await api(`${path}${encodeURIComponent(s.id)}/terminate`, { method: "POST" });
       await again();
     }, "danger");
     put(facts([
       ["State", s.ended_at ? state("idle", `over: ${s.end_reason} at ${clock(s.ended_at)}`) : state("ok", "running")],
-      ["Account", code(s.account_id)], ["Device", code(s.device_id)], ["Plays", `${s.kind} ${s.target_id}`],
+      ["Session", code(s.id)], ["Token", code(s.cti)], ["Account", code(s.account_id)], ["Device", code(s.device_id)], ["Plays", `${s.kind} ${s.target_id}`],
       ["CDN last told", s.cdn], ["Position", s.position_ms === null ? "–" : span(s.position_ms / 1000)],
       ["Started", `${day(s.started_at).slice(0, 10)} ${clock(s.started_at)}`], ["Heard of", clock(s.last_seen_at)],
-    ]), element("a", { href: `/router#${encodeURIComponent(id)}` }, "Why did it go there?"), " ", s.ended_at ? "" : end);
+    ]), s.ended_at ? [] : [end], why);
   } catch (error) {
     if (error.status !== 404) throw error;
-    put(element("p", { class: "empty" }, "No session has this id."));
+    put(element("p", { class: "empty" }, "No session has this id, nor has its token."), [], []);
   }
 }
 

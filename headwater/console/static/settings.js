@@ -1,4 +1,5 @@
 import { api, cell, code, fill, show, words } from "./console.js";
+import { flags } from "./flags.js";
 
 const form = document.getElementById("find");
 let items = [];
@@ -12,10 +13,11 @@ function sift() {
 }
 
 show(async () => {
-  items = (await api("/v1/admin/settings")).items;
+  const [settings, unusual] = await Promise.all([api("/v1/admin/settings"), flags()]);
+  items = settings.items;
   sift();
   const said = items.filter(each => each.source !== "default").length;
-  return `${items.length} settings, ${said} of them not the default`;
+  return `${items.length} settings, ${said} of them not the default; ${unusual} flags switched`;
 });
 
 form.addEventListener("input", sift);

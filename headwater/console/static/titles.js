@@ -1,17 +1,18 @@
-import { action, api, cell, chosen, code, day, element, facts, fill, link, show, span, state, words } from "./console.js";
+import { action, api, cell, chosen, code, day, draw, element, facts, fill, link, show, span, state, words } from "./console.js";
 
 const KINDS = { published: "ok", archived: "idle" };
 const READY = { ready: "ok", pending: "warn", failed: "bad" };
 const NEXT = { draft: ["review", "archived"], review: ["approved", "draft"], approved: ["published", "draft"], published: ["archived"], archived: ["draft"] };
+const TYPED_MS = 250;  // without a key: a word is asked for, not each of its letters
 const find = document.getElementById("find");
 
-const again = show(async current => {
-  const status = find.elements.status.value;
-  const path = `/v1/admin/contents?limit=50${status ? `&status=${status}` : ""}`;
-  let page = await api(path);
+const again = show(async (current, signal) => {
+  const asked = [...new FormData(find)].filter(([, value]) => value.trim());
+  const path = `/v1/admin/contents?${new URLSearchParams([["limit", "50"], ...asked])}`;
+  let page = await api(path, { signal });
   const items = [...page.items];
   const list = () => fill("titles", items.map(t => [
-    cell(link(t.id, t.title || t.id)), cell(code(t.id), words), cell(t.kind, words),
+    cell(link(t.id, t.title || t.id), words), cell(code(t.id), words), cell(t.kind, words),
     cell(state(KINDS[t.status] ?? "warn", t.status), words), cell(String(t.version)), cell(day(t.updated_at)),
   ]));
   const more = document.getElementById("more");
@@ -38,13 +39,13 @@ async function detail(id) {
   const [entry, assets] = await Promise.all([api(path), api(`${path}/assets`)]);
   const known = entry.document;
   document.getElementById("name").textContent = known.texts[0]?.title ?? id;
-  document.getElementById("facts").replaceChildren(facts([
+  draw("facts", facts([
     ["State", state(KINDS[entry.status] ?? "warn", entry.status)], ["Kind", known.kind],
     ["Year", String(known.year ?? "–")], ["Length", known.duration_ms ? span(known.duration_ms / 1000) : "–"],
     ["Rating", known.rating], ["Genres", known.genres.join(", ") || "–"],
     ["Languages", known.texts.map(t => t.lang).join(", ")], ["Version", `${entry.version}, ${day(entry.updated_at)}`],
   ]));
-  document.getElementById("actions").replaceChildren(...NEXT[entry.status].flatMap(to => [action(`to ${to}`, "catalog:write", async () => {
+  draw("actions", ...NEXT[entry.status].flatMap(to => [action(`to ${to}`, "catalog:write", async () => {
     await api(`${path}/moves`, { method: "POST", body: { to } });
     again();
   }), " "]));
@@ -58,5 +59,9 @@ async function detail(id) {
   ]));
 }
 
-find.addEventListener("change", again);
+let typed;
+find.addEventListener("input", () => {
+  clearTimeout(typed);
+  typed = setTimeout(again, TYPED_MS);
+});
 find.addEventListener("submit", event => event.preventDefault());

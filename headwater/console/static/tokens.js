@@ -1,4 +1,5 @@
 import { api, cell, code, day, fill, may, show, trouble, words } from "./console.js";
+import { EDGES } from "./edges.js";
 
 const ask = document.getElementById("ask");
 const TIMES = new Set(["exp", "nbf", "iat"]);
@@ -6,6 +7,14 @@ const TIMES = new Set(["exp", "nbf", "iat"]);
 function told(name, value) {
   const text = typeof value === "string" ? value : JSON.stringify(value);
   return [code(text), TIMES.has(name) && Number.isFinite(value) ? ` ${day(1000 * value)}` : ""];
+}
+
+// Which edges evaluate a claim: its own row, else the rows of its forms.
+function judges(name) {
+  const forms = Object.keys(EDGES).filter(row => row.startsWith(`${name},`) || row.startsWith(`${name} `));
+  const told = row => EDGES[row].join(", ") || "none";
+  if (EDGES[name]) return told(name);
+  return forms.map(row => `${row}: ${told(row)}`).join("; ") || "none";
 }
 
 ask.addEventListener("submit", async event => {
@@ -20,7 +29,7 @@ ask.addEventListener("submit", async event => {
     verdict.dataset.state = said.active ? "ok" : "bad";
     verdict.textContent = `${said.active ? "good" : "refused"}: ${said.reason}${said.claim ? ` (claim ${said.claim})` : ""}${said.kid ? `, key ${said.kid}` : ""}`;
     fill("claims", Object.entries(said.claims).map(([name, value]) => [
-      cell(name, said.claim === name ? { "data-state": "bad" } : {}), cell(told(name, value), words),
+      cell(name, said.claim === name ? { "data-state": "bad" } : {}), cell(told(name, value), words), cell(judges(name), words),
     ]));
     document.getElementById("one").hidden = false;
   } catch (error) {

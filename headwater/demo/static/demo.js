@@ -72,7 +72,7 @@ async function play() {
   const drm = state.session.drm.find(({ system }) => system === content.drm) ?? null;
   state.drm = drm;
   if (drm) tell(`Its key comes from ${new URL(drm.licence_url).pathname}, for this session's token`);
-  Object.assign(state, { cdn: null, segments: {}, errors: [], stalls: 0, started: false });
+  Object.assign(state, { segments: {}, errors: [], stalls: 0, started: false });
   state.playing = PLAYERS[state.player](video, urlsOf(state.session), { segment, error }, near, drm);
   heart = setInterval(beat, state.session.heartbeat.interval_s * 1000);
   showSession();
@@ -84,6 +84,8 @@ function stop() {
   clearInterval(heart);
   if (state.session) end(state.session);
   state.session = null;
+  state.cdn = null;
+  drawPath();
 }
 
 function end(session) {
@@ -133,7 +135,13 @@ function tell(sentence, reason) {
 
 function beat() {
   const position_ms = state.content === setup.live ? 0 : Math.round(video.currentTime * 1000);
-  const report = { position_ms, state: video.paused ? "paused" : "playing", cdn: state.cdn ?? undefined };
+  const report = {
+    position_ms,
+    state: video.paused ? "paused" : video.readyState < 3 ? "buffering" : "playing",
+    cdn: state.cdn ?? undefined,
+    bitrate_kbps: Math.round(state.bitrate / 1000) || undefined,
+    buffer_ms: Math.round(1000 * state.buffer),
+  };
   call("POST", new URL(state.session.heartbeat.url).pathname, report).catch((error) => tell(error.message));
 }
 
