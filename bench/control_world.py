@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 from sqlalchemy import insert
 
 from bench import harness
@@ -42,6 +43,7 @@ HALF_HOUR_MS = 1_800_000
 PROGRAMMES = 16  # of each channel: 8 h of half hours
 POSTGRESQL_BIN = Path("/usr/lib/postgresql/15/bin")  # Debian keeps it off PATH
 SCOPES = frozenset({"playback", "entitlement:check", "recording"})
+SEGMENTS = 6  # `min_wal_size` keeps five
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,14 @@ class World:
     """Where everything is."""
 
     api: subprocess.Popen[bytes]
+    postgresql: subprocess.Popen[bytes]
     port: int
     database_url: str
     store_url: str
     folder: Path
     base_ms: int
 
-    def bearer(self, number: int) -> str:
+    def bearer(self, number: int, scopes: frozenset[str] = SCOPES) -> str:
         """A fresh access token of one account."""
         material = keys.load_or_create(self.folder / "control/issuer-keys.json", keys.issuer_keys)
         settings = Settings()
@@ -66,7 +69,7 @@ class World:
             life_s=900,
             leeway_s=30,
         )
-        return f"Bearer {issuer.issue(f'acc_b{number}', SCOPES, int(time.time()))}"
+        return f"Bearer {issuer.issue(f'acc_b{number}', scopes, int(time.time()))}"
 
 
 @contextmanager
@@ -75,7 +78,7 @@ def opened() -> Iterator[World]:
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hw-")))
         home.chmod(0o755)
-        url = stack.enter_context(_postgresql(home))
+        server, url = stack.enter_context(_postgresql(home))
         store_port, port, router_port = (harness.free_port() for _ in range(3))
         _process(stack, store_port, 1, *_redis(store_port))
         headwater = str(Path(sys.executable).parent / "headwater")
@@ -94,7 +97,9 @@ def opened() -> Iterator[World]:
         api = _process(stack, port, harness.SERVER_CORE, headwater, "control")
         _process(stack, router_port, harness.LOAD_CORE, headwater, "router")
         base_ms = int(time.time() * 1_000) // HALF_HOUR_MS * HALF_HOUR_MS
-        yield World(api, port, url, environment["HEADWATER_STORE__URL"], home / "data", base_ms)
+        yield World(
+            api, server, port, url, environment["HEADWATER_STORE__URL"], home / "data", base_ms
+        )
 
 
 @contextmanager
@@ -123,7 +128,7 @@ def _redis(port: int) -> list[str]:
 
 
 @contextmanager
-def _postgresql(home: Path) -> Iterator[str]:
+def _postgresql(home: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """As it comes, durable commits included."""
     data = home / "pg"
     as_user: list[str] = []
@@ -143,9 +148,21 @@ def _postgresql(home: Path) -> Iterator[str]:
         [*as_user, str(POSTGRESQL_BIN / "postgres"), *flags], port, harness.LOAD_CORE
     )
     try:
-        yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        yield server, f"postgresql://postgres@127.0.0.1:{port}/postgres"
     finally:
         harness.stop(server)
+
+
+async def settled(world: World) -> None:
+    """PostgreSQL as it is once it has run for a while: its next segments of WAL are old ones to be
+    written over. A new server fills each with 16 MB of zeros while every commit waits (75 ms here).
+    """
+    connection = await asyncpg.connect(world.database_url)
+    for _ in range(SEGMENTS):
+        await connection.execute("SELECT pg_logical_emit_message(false, 'bench', '')")
+        await connection.execute("SELECT pg_switch_wal()")
+    await connection.execute("CHECKPOINT")
+    await connection.close()
 
 
 async def plant(world: World) -> None:

@@ -77,6 +77,12 @@ def cpu_s(process: subprocess.Popen[bytes]) -> float:
     return used / os.sysconf("SC_CLK_TCK")
 
 
+def wakes(process: subprocess.Popen[bytes]) -> int:
+    """How often a server's first thread has waited for something, and went on (proc(5))."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(status.partition("\nvoluntary_ctxt_switches:")[2].split(maxsplit=1)[0])
+
+
 def stop(process: subprocess.Popen[bytes]) -> None:
     """End a server that start() began."""
     process.terminate()
@@ -115,7 +121,7 @@ def wrk(
     )
     rate = re.search(r"Requests/sec:\s+([0-9.]+)", done.stdout)
     p99 = re.search(r" 99%\s+([0-9.]+)(us|ms|s)\b", done.stdout)
-    if rate is None or p99 is None or "Non-2xx" in done.stdout:
+    if rate is None or p99 is None or not float(rate[1]) or "Non-2xx" in done.stdout:
         raise SystemExit(f"{url}: {done.stdout}")
     return Round(float(rate[1]), float(p99[1]) * {"us": 0.001, "ms": 1, "s": 1000}[p99[2]])
 

@@ -28,6 +28,7 @@ from bench.players.report import Answer, Kind, Report, cause
 from bench.players.tally import tally
 
 FOREVER_S = 1e9
+METHODS = ("GET", "POST", "DELETE")  # other rows are players' own figures
 SEEN_BY_HTTP = ("connection", "server", "refused", "gone", "missing")
 reports: list[Report] = []
 shielded: Counter[str] = Counter()
@@ -38,6 +39,7 @@ def _arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--live", default="/live/demo/master.m3u8", help="paths, comma between")
     parser.add_argument("--vod", default="/vod/film/master.m3u8", help="paths, comma between")
     parser.add_argument("--steered", default="/live/demo/master.m3u8", help="path on the CDNs")
+    parser.add_argument("--token", default="", help="content token for it, where CDNs want one")
     parser.add_argument("--seed", type=int, default=1, help="of the users' random choices")
     parser.add_argument("--viewers", type=int, default=20, help="virtual clients of a CdnShield")
     parser.add_argument("--account", default="demo@headwater.example", help="of a ControlClient")
@@ -151,15 +153,50 @@ class CdnShield(Viewer):
         gevent.sleep(1)
 
 
-class SteeredPlayer(Viewer):
+class Caller(Viewer):
+    """A user of services: its report counts what it asked, and what it got that is not meant."""
+
+    abstract = True
+    kind: ClassVar[str]
+
+    def on_start(self) -> None:
+        super().on_start()
+        self.report = Report(self.kind)
+
+    def on_stop(self) -> None:
+        reports.append(self.report)
+
+    def ask(
+        self, method: str, url: str, name: str, meant: tuple[int, ...] = (), **sent: Any
+    ) -> tuple[int, bytes]:
+        """Status and body; without `meant`, every 2xx and 304 is."""
+        with self.client.request(method, url, name=name, catch_response=True, **sent) as response:
+            status = response.status_code or 0
+            why = cause(status)
+            if meant:
+                why = None if status in meant else why or f"status {status}"
+            self.report.requests += 1
+            if why is None:
+                response.success()
+            else:
+                self.report.errors[why] += 1
+                response.failure(why)
+            return status, response.content or b""
+
+
+class SteeredPlayer(Caller):
     """Obeys the router at --host: decision, polls, segments from where it is told, CMCD."""
+
+    kind = "steered"
 
     @task
     def watch(self) -> None:
         session_id = f"locust-{self.number}-{self.random.getrandbits(48):012x}"
         router = (self.host or "").rstrip("/")
+        token = self.option("token")
         player = players.SteeredPlayer(
-            self.send, time.time, gevent.sleep, router, self.option("steered"), session_id
+            *(self.send, time.time, gevent.sleep, router, self.option("steered"), session_id),
+            query=f"?CAT={token}" if token else "",
         )
         player.watch(FOREVER_S)
         gevent.sleep(1)
@@ -168,30 +205,25 @@ class SteeredPlayer(Viewer):
         self, method: str, url: str, body: bytes, headers: Mapping[str, str], name: str
     ) -> tuple[int, bytes, float]:
         begun_s = time.time()
-        with self.client.request(
-            method, url, name=name, data=body or None, headers=dict(headers), catch_response=True
-        ) as response:
-            status = response.status_code or 0
-            if why := cause(status):
-                response.failure(why)
-            else:
-                response.success()
-            return status, response.content or b"", time.time() - begun_s
+        status, answer = self.ask(method, url, name, data=body or None, headers=dict(headers))
+        return status, answer, time.time() - begun_s
 
 
-class ControlClient(Viewer):
+class ControlClient(Caller):
     """A household's app at the control API: sign in, then home, a title, play, record, stop."""
 
+    kind = "control"
     MEANT: ClassVar[Mapping[str, tuple[int, ...]]] = {
         "start": (201, 403, 409, 429),
         "record": (200, 201, 403, 409, 422),
         "drop": (204, 404),
     }
+    bearer = ""
 
     @task
     def evening(self) -> None:
-        if not hasattr(self, "bearer"):
-            self.bearer = self.signed_in()
+        if not self.bearer and not self.sign_in():
+            return gevent.sleep(1)
         self.call("GET", "/v1/channels", "home: channels")
         self.call("GET", "/v1/rails", "home: rails")
         guide = self.call("GET", "/v1/epg/now", "home: now") or {}
@@ -205,14 +237,15 @@ class ControlClient(Viewer):
             self.record(self.random.choice(on_now)["id"])
         gevent.sleep(1)
 
-    def signed_in(self) -> str:
+    def sign_in(self) -> bool:
         asked = {
             "grant_type": "password",
             "username": self.option("account"),
             "password": self.option("password"),
         }
         told = self.call("POST", "/v1/auth/token", "sign in", asked) or {}
-        return f"Bearer {told.get('access_token', '')}"
+        self.bearer = told.get("access_token", "")
+        return bool(self.bearer)
 
     def play(self, title: str) -> bool:
         """A session with three heartbeats, a second apart; false: the household may not."""
@@ -236,15 +269,9 @@ class ControlClient(Viewer):
 
     def call(self, method: str, path: str, name: str, body: Any = None) -> Any:
         """The decoded answer; a status that is not meant is a failure."""
-        headers = {"Authorization": self.bearer} if hasattr(self, "bearer") else {}
-        with self.client.request(
-            method, path, name=name, json=body, headers=headers, catch_response=True
-        ) as response:
-            if response.status_code in self.MEANT.get(name, (200, 204)):
-                response.success()
-            else:
-                response.failure(f"status {response.status_code}")
-            raw = response.content
+        headers = {"Authorization": f"Bearer {self.bearer}"} if self.bearer else {}
+        meant = self.MEANT.get(name, (200, 204))
+        _, raw = self.ask(method, path, name, meant, json=body, headers=headers)
         return json.loads(raw) if raw else None
 
 
@@ -291,7 +318,7 @@ def _write(environment: Environment, **_: object) -> None:
             "p99_ms": entry.get_response_time_percentile(0.99),
         }
         for (name, method), entry in sorted(entries.items())
-        if method == "GET"
+        if method in METHODS
     }
     result = {"players": tally(reports), "http": http, "shield": dict(shielded)}
     Path(options.report).write_text(json.dumps(result))

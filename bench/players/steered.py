@@ -16,7 +16,7 @@ Send = Callable[[str, str, bytes, Mapping[str, str], str], tuple[int, bytes, flo
 
 @dataclass
 class SteeredPlayer:
-    """`router` is its base URL, `content` a path that the CDNs have."""
+    """`router` is its base URL, `content` a path that the CDNs have, asked for with `query`."""
 
     send: Send
     now_s: Callable[[], float]
@@ -24,6 +24,7 @@ class SteeredPlayer:
     router: str
     content: str
     session_id: str
+    query: str = ""
     switches: int = 0
     failed: int = 0
     lead: str = ""
@@ -40,7 +41,7 @@ class SteeredPlayer:
                 poll_at_s = self.now_s() + ttl_s
                 events = self._report(events)
             url = bases[self.lead] + self.content
-            status, body, took_s = self.send("GET", url, b"", {}, "segment")
+            status, body, took_s = self.send("GET", url + self.query, b"", {}, "segment")
             self.failed += status != 200
             events.append(self._event(url, status, len(body), took_s))
             self.sleep(max(0.0, SEGMENT_S - took_s))

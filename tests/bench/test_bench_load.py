@@ -45,6 +45,17 @@ def test_every_target_can_be_judged() -> None:
     assert [v.met for v in verdicts({}, DEFAULT_SLO)] == [False] * 3
 
 
+def test_users_of_services_are_judged_by_their_errors_alone() -> None:
+    """The figures of a player, which they have not, are no misses of theirs."""
+    evening = Report("control", requests=10)
+    evening.errors["server"] = 1
+    judged = verdicts(tally([evening, Report("steered", requests=4)]), DEFAULT_SLO)
+    assert [(v.player, v.measure, v.value, v.met) for v in judged] == [
+        ("control", "error_ratio", 0.1, False),
+        ("steered", "error_ratio", 0.0, True),
+    ]
+
+
 def test_targets_come_from_pairs_and_files(tmp_path: Path) -> None:
     assert targets([]) == DEFAULT_SLO
     (tmp_path / "a.toml").write_text("stall_ratio = 0.5\nlatency_p95_s = 4\n")

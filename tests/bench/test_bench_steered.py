@@ -72,6 +72,7 @@ def test_it_goes_where_it_is_told_and_tells_what_it_saw() -> None:
         "http://router",
         "/live/x.mp4",
         "s1",
+        query="?CAT=secret",
     )
     player.watch(120.0)
     assert (player.lead, player.switches, player.failed) == ("CDN-B", 1, 0)
@@ -79,6 +80,8 @@ def test_it_goes_where_it_is_told_and_tells_what_it_saw() -> None:
     assert 30_000 <= first_b_ms - START_MS <= 30_000 + 22_000 + 4_000, "within one TTL"
     session = world.router.sessions.get("s1")
     assert session is not None and session.polls >= 4 and session.followed is True
+    assert all(url.endswith("/live/x.mp4?CAT=secret") for _, url in world.asked)
+    assert "secret" not in "".join(world.lines), "a token is nobody's telemetry"
     records = [decode_line(line).data for line in world.lines]
     assert len(records) > 15 and {each["rc"] for each in records} == {200}
     assert {str(each["url"])[:8] for each in records} == set(BASES.values())
