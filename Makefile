@@ -36,10 +36,12 @@ test-long: install $(VENV)/.tools $(VENV)/.system ## what is too long for every 
 	HEADWATER_PROXY_LONG=1 $(PYTEST) tests/manifest_proxy/test_proxy_differential_*.py tests/e2e/test_proxy_players.py tests/e2e/test_proxy_near.py -s --timeout 600
 	STEERED_PLAYERS=1 $(PYTEST) tests/e2e/test_steering_players.py -s --timeout 3000
 	HEADWATER_SCHEMATHESIS=200 $(PYTEST) tests/control_api/test_control_openapi_fuzz.py -s --timeout 6000
-	HEADWATER_LONG_FAULTS=1 $(PYTEST) tests/control_api/test_control_fault_engines.py --timeout 3000
+	HEADWATER_LONG_FAULTS=1 $(PYTEST) tests/control_api/test_control_fault_engines.py tests/control_api/test_control_fault_outside.py --timeout 3000
+	HEADWATER_COPIES=1 $(PYTEST) tests/origin/test_workers_copies.py --timeout 600
 	HEADWATER_RENEWAL_S=600 $(PYTEST) tests/e2e/test_renewal_players.py --timeout 3000
 	HEADWATER_DIVERGENCE=full $(PYTEST) tests/edge_scripts/test_divergence_edges.py --timeout 3000
 	HEADWATER_FUZZ_COUNT=10000000 $(PYTEST) tests/token -k fuzz --timeout 10000
+	HEADWATER_WORLDS=60 $(PYTEST) tests/cdn_router/test_sim_fuzz.py -s --timeout 3000
 
 lint: install ## ruff, mypy strict, stubs against kernels
 	$(VENV)/bin/ruff check .
