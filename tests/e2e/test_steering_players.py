@@ -153,3 +153,32 @@ def test_shaka_plays_on_beside_a_clone(demo: Any, page: Page) -> None:
     page.wait_for_timeout(CALM_S * 1000)
     assert seen == [] and fatal(page) == []
     assert sum(page.evaluate("headwater.segments").values()) > before
+
+
+@LONG
+@pytest.mark.parametrize("player", PLAYERS)
+def test_who_hears_that_steering_is_off_plays_on_and_polls_no_more(
+    demo: Any, page: Page, player: str
+) -> None:
+    """ST-20; Shaka alone polls on. dash.js tells of an error, as of any answer but a list."""
+    polls: list[int] = []
+    page.on("response", lambda each: polls.append(each.status) if "/steer/" in each.url else None)
+
+    def polled(status: int) -> None:
+        begun_s = time.monotonic()
+        while status not in polls and time.monotonic() - begun_s < AWAY_S:
+            page.wait_for_timeout(100)
+        assert status in polls
+
+    plan(demo, ttl_s=1)
+    page.reload()
+    start(page, player)
+    polled(200)
+    plan(demo, ttl_s=1, rules=[{"name": "off", "off": True}])
+    polled(410)
+    before, seen_s = len(polls), page.evaluate("document.getElementById('video').currentTime")
+    page.wait_for_timeout(CALM_S * 1000)
+    print(f"\n{player}: {len(polls) - before} polls in {CALM_S} s after 410")
+    assert set(polls[before:]) == ({410} if player == "Shaka" else set())
+    assert page.evaluate("document.getElementById('video').currentTime") > seen_s + CALM_S / 2
+    assert player == "dash.js" or fatal(page) == []

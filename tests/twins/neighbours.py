@@ -8,6 +8,11 @@ from aiohttp import web
 METRICS = """# TYPE headwater_origin_live_edge_age_seconds gauge
 headwater_origin_live_edge_age_seconds{channel="demo"} 1.25
 headwater_origin_live_edge_age_seconds{channel="arena"} 73.0
+# TYPE headwater_origin_delivery_bytes counter
+headwater_origin_delivery_bytes_total 1.5e+09
+# TYPE headwater_origin_delivery_answers counter
+headwater_origin_delivery_answers_total{status="200"} 990.0
+headwater_origin_delivery_answers_total{status="503"} 10.0
 """
 MASTER = b"""#EXTM3U
 #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="English",LANGUAGE="en",URI="a/media.m3u8"
@@ -49,6 +54,10 @@ def neighbours() -> web.Application:
             {
                 "breakers": [{"region": "DE", "pathway": "CDN-B", "circuit": "open"}],
                 "snapshot": {"stale": False},
+                "pathways": [
+                    {"sessions": 30, "load_mbps": 12.25},
+                    {"sessions": 12, "load_mbps": 4.0},
+                ],
             }
         ),
     }

@@ -1,6 +1,7 @@
 """Session fixtures that start the real twins of components.md, each once, when first asked.
 
 `redis_url`, `valkey_url`    Redis 7.0 and Valkey on Unix sockets
+`redis_cluster_url`          three servers of Redis 7.0 that share the hash slots
 `postgresql_url`             an empty database per test of one PostgreSQL server
 `moto_endpoint`, `weed_endpoint`   S3: moto (fast, takes any credentials) and SeaweedFS (real)
 """
@@ -9,14 +10,17 @@ import importlib
 import json
 import os
 import subprocess
+import time
 import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
-from twins.process import answers, folder, free_ports, missing, needs, running
+from twins.process import START_S, answers, folder, free_ports, missing, needs, running
 
 S3_KEYS = ("headwater", "headwater-secret")
 POSTGRESQL_BIN = Path("/usr/lib/postgresql/15/bin")  # Debian keeps it off PATH (CMP-12)
@@ -38,6 +42,35 @@ def _store_server(binary: str) -> Iterator[str]:
 def redis_url() -> Iterator[str]:
     """redis-server 7.0: the oldest commands we may use (CMP-6)."""
     yield from _store_server(needs("redis-server"))
+
+
+@pytest.fixture(scope="session")
+def redis_cluster_url() -> Iterator[str]:
+    """A cluster of three primaries, by one of them; their bus is at port + 10000."""
+    cli, ports = needs("redis-cli"), free_ports(3, twins_at=10_000)
+    with ExitStack() as stack:
+        for port in ports:
+            home = stack.enter_context(folder())
+            command = [
+                *(needs("redis-server"), "--bind", "127.0.0.1", "--port", str(port)),
+                *("--cluster-enabled", "yes", "--save", "", "--appendonly", "no"),
+                *("--dir", str(home)),
+            ]
+            ping = partial(answers, [cli, "-p", str(port), "ping"], b"PONG")
+            stack.enter_context(running(command, ping, home / "log"))
+        subprocess.run(
+            [cli, "--cluster", "create", *(f"127.0.0.1:{port}" for port in ports), "--cluster-yes"],
+            check=True,
+            capture_output=True,
+            timeout=START_S,
+        )
+        told = [[cli, "-p", str(port), "cluster", "info"] for port in ports]
+        deadline = time.monotonic() + START_S
+        while not all(answers(command, b"cluster_state:ok") for command in told):
+            if time.monotonic() > deadline:
+                pytest.fail("the servers of the cluster do not agree", pytrace=False)
+            time.sleep(0.02)
+        yield f"redis://127.0.0.1:{ports[0]}"
 
 
 @pytest.fixture(scope="session")
