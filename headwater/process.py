@@ -15,12 +15,15 @@ EXIT_USAGE = 2
 
 
 def command(name: str, config: Path | None, data: Path | None, *more: str) -> Sequence[str]:
-    """How to start a service; `name` is a builder's, with an instance after a colon if it has."""
+    """How to start a service; `name` is a builder's, with an instance after a colon if it has.
+
+    `-P`: a folder of data called `origin` beside the caller is no package of ours.
+    """
     options = [
         *(["--config", str(config)] if config else []),
         *(["--data", str(data)] if data else []),
     ]
-    return [sys.executable, "-m", "headwater.process", name, *options, *more]
+    return [sys.executable, "-P", "-m", "headwater.process", name, *options, *more]
 
 
 def main() -> int:
