@@ -77,11 +77,15 @@ class KeySet(Answer):
 # -- catalogue -------------------------------------------------------------------------
 
 
+# As long as what is behind the longest title: 512 letters that fold to six bytes each, in base64.
+Cursor = Annotated[str, Meta(max_length=4_608)]
+
+
 class Page(Request):
     """How lists are read (CTL-6)."""
 
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
-    cursor: Annotated[str, Meta(max_length=512)] | None = None
+    cursor: Cursor | None = None
 
 
 # -- guide -----------------------------------------------------------------------------

@@ -85,12 +85,8 @@ async def children(
     parent = select(content.c.id).where(content.c.id == parent_id, visible(viewer))
     if (await connection.execute(parent)).first() is None:
         raise Problem("content_not_found")
-    key = (
-        func.coalesce(content.c.season_no, 0),
-        func.coalesce(content.c.episode_no, 0),
-        content.c.id,
-    )
-    wanted = select(content.c.id, *key[:2]).where(content.c.parent_id == parent_id, visible(viewer))
+    key = (func.coalesce(content.c.season_no, 0), func.coalesce(content.c.episode_no, 0))
+    wanted = select(content.c.id).where(content.c.parent_id == parent_id, visible(viewer))
     filters = msgspec.structs.replace(query, limit=1, cursor=None, fields=None)
     purpose = _purpose(parent_id, filters, viewer)
     return await _walk(connection, secret, purpose, wanted, key, False, query, viewer)
@@ -172,15 +168,17 @@ def by_popularity(query: Select[Any], viewer: Viewer) -> tuple[Select[Any], tupl
 def _sorted(
     sort: str, wanted: Select[Any], viewer: Viewer
 ) -> tuple[tuple[Any, ...], bool, Select[Any]]:
-    """Columns to sort by, whether downwards, and the query that has them."""
+    """What to sort by before the id, whether downwards, and the query that knows it."""
     if sort == "title":
-        named = func.coalesce(documents.named(content_text.c.sort_title), content.c.id)
-        return (named, content.c.id), False, wanted.add_columns(named)
+        return (
+            (func.coalesce(documents.named(content_text.c.sort_title), content.c.id),),
+            False,
+            wanted,
+        )
     if sort == "popular":
         wanted, loved = by_popularity(wanted, viewer)
-        return (*loved, content.c.id), True, wanted.add_columns(*loved)
-    column = content.c.updated_ms
-    return (column, content.c.id), True, wanted.add_columns(column)
+        return loved, True, wanted
+    return (content.c.updated_ms,), True, wanted
 
 
 def _purpose(listing: str, filters: msgspec.Struct, viewer: Viewer) -> str:
@@ -199,17 +197,20 @@ async def _walk(
     query: types.TitlePage | types.ChildPage,
     viewer: Viewer,
 ) -> types.TitleList:
+    """One page of the ids in `wanted`, sorted by `key` and then by id."""
+    place = [f"key_{n}" for n in range(len(key))]
+    columns = [column.label(name) for name, column in zip(place, key, strict=True)]
+    order = (*key, content.c.id)
     after = sealed.position(secret, purpose, query.cursor)
     if after is not None:
-        mark, here = tuple_(*after), tuple_(*key)
-        wanted = wanted.where(here < mark if descending else here > mark)
-    order = [column.desc() if descending else column for column in key]
-    rows = (await connection.execute(wanted.order_by(*order).limit(query.limit + 1))).all()
-    shown = rows[: query.limit]
-    items = await titles(connection, [row[0] for row in shown], listed(query.shown("list")), viewer)
-    more = len(rows) > query.limit
-    last = [*shown[-1][1:], shown[-1][0]] if more else []
-    return types.TitleList(items, sealed.seal(secret, purpose, last) if more else None)
+        mark, place_of = tuple_(*after), tuple_(*order)
+        wanted = wanted.where(place_of < mark if descending else place_of > mark)
+    wanted = wanted.add_columns(*columns).limit(query.limit + 1)
+    wanted = wanted.order_by(*(column.desc() if descending else column for column in order))
+    rows = (await connection.execute(wanted)).all()
+    here, cursor = sealed.page(rows, query.limit, secret, purpose, *place, "id")
+    items = await titles(connection, [row.id for row in here], listed(query.shown("list")), viewer)
+    return types.TitleList(items, cursor)
 
 
 def _title(entry: types.Entry, popularity: int, viewer: Viewer) -> types.Title:

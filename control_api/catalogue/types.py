@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType, field
 
 from control_api import shapes
 from control_api.catalogue.workflow import State
-from control_api.types import Answer, Id, Instant, Lang, Milliseconds, Page, Request
+from control_api.types import Answer, Cursor, Id, Instant, Lang, Milliseconds, Page, Request
 
 ContentKind = Literal["movie", "series", "season", "episode", "clip", "event"]
 Territory = Annotated[str, Meta(pattern=r"^([A-Z]{2}|\*\*)$")]
@@ -232,7 +232,7 @@ class Place(Request):
 
 class TitlePage(Place):
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
-    cursor: Annotated[str, Meta(max_length=512)] | None = None
+    cursor: Cursor | None = None
     kind: ContentKind | None = None
     genre: Slug | None = None
     audio: Lang | None = None
@@ -242,7 +242,7 @@ class TitlePage(Place):
 
 class ChildPage(Place):
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
-    cursor: Annotated[str, Meta(max_length=512)] | None = None
+    cursor: Cursor | None = None
 
 
 class Title(Answer):

@@ -108,9 +108,7 @@ async def list_runs(call: Call[None]) -> ImportRuns:
     query = query.order_by(run.started_ms.desc(), run.id.desc()).limit(asked.limit + 1)
     async with services.database.read() as connection:
         rows = (await connection.execute(query)).all()
-    here, more = rows[: asked.limit], len(rows) > asked.limit
-    last: list[str | int] = [here[-1].started_ms, here[-1].id] if more else []
-    cursor = sealed.seal(services.secret, listing, last) if more else None
+    here, cursor = sealed.page(rows, asked.limit, services.secret, listing, "started_ms", "id")
     return ImportRuns([shown(each) for each in here], cursor)
 
 

@@ -144,9 +144,7 @@ async def page(
     if after is not None:
         query = query.where(rule.id > after[0])
     rows = (await connection.execute(query.order_by(rule.id).limit(asked.limit + 1))).all()
-    more = len(rows) > asked.limit
-    shown = rows[: asked.limit]
-    cursor = sealed.seal(secret, listing, [shown[-1].id]) if more else None
+    shown, cursor = sealed.page(rows, asked.limit, secret, listing, "id")
     return shapes.RuleList([answer(each) for each in shown], cursor)
 
 

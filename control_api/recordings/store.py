@@ -32,12 +32,8 @@ async def page(
         query = query.where(tuple_(row.prog_start_ms, row.id) < tuple_(*after))
     query = query.order_by(row.prog_start_ms.desc(), row.id.desc()).limit(asked.limit + 1)
     rows = (await connection.execute(query)).all()
-    shown, more = rows[: asked.limit], len(rows) > asked.limit
-    last: list[str | int] = [shown[-1].prog_start_ms, shown[-1].id] if more else []
-    return shapes.RecordingList(
-        [answer(each) for each in shown],
-        sealed.seal(secret, listing, last) if more else None,
-    )
+    shown, cursor = sealed.page(rows, asked.limit, secret, listing, "prog_start_ms", "id")
+    return shapes.RecordingList([answer(each) for each in shown], cursor)
 
 
 async def find(connection: AsyncConnection, account_id: str, recording_id: str) -> Any:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from control_api.catalogue.types import Country, Slug
-from control_api.types import Answer, Request
+from control_api.types import Answer, Cursor, Request
 
 Kind = Literal["movie", "series", "season", "episode", "clip", "event", "channel", "programme"]
 
@@ -21,7 +21,7 @@ class SearchQuery(SuggestQuery):
 
     kind: Kind | None = None
     genre: Slug | None = None
-    cursor: Annotated[str, Meta(max_length=512)] | None = None
+    cursor: Cursor | None = None
 
 
 class Hit(Answer):
