@@ -51,6 +51,6 @@ def cdns(
 
 def steering(decision: Decision) -> types.Steering | None:
     """The addresses that players poll; None where nobody steers."""
-    if decision.steering is None:
+    if not decision.steering:
         return None
     return types.Steering(decision.steering.hls, decision.steering.dash)

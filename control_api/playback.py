@@ -234,6 +234,7 @@ class Playback:
             session_id=cti.hex(),
             country=country,
             content=cleared.target.origin_path,
+            device_class=cleared.device_class,
         )
         timeout_s = self._settings.timeouts.router_ms / 1_000
         decision = await self._router.decide(question, timeout_s)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Protocol
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from control_api.settings import Pathway
 from runtime import logs
@@ -20,6 +20,7 @@ STATIC_TTL_S = 30
 MAX_ANSWER_BYTES = 65_536
 AWAY = "router_unavailable"
 LATE = "router_timeout"
+UNSTEERED = ";unsteered"  # as the proxy reads cohorts
 OFF = "router_off"
 SENTENCES = {  # CTL-188
     AWAY: "the router does not answer, the configured order is kept",
@@ -34,6 +35,7 @@ class Question(Struct):
     session_id: str
     content: str
     country: str
+    device_class: str
 
 
 class Choice(Struct):
@@ -47,18 +49,21 @@ class SteeringUrls(Struct):
 
 
 class Decision(Struct):
-    """Pathways in order of preference, why so, and how long that holds."""
+    """Pathways in order of preference, why so, and how long that holds. `steering` is None where a
+    rule of the router switches it off, unset where the router said nothing.
+    """
 
     pathways: Annotated[list[Choice], Meta(min_length=1, max_length=16)]
     reason: str
     sentence: str
     ttl_s: Annotated[int, Meta(ge=1, le=86_400)]
-    steering: SteeringUrls | None = None
+    steering: SteeringUrls | UnsetType | None = UNSET
 
     @property
     def cohort(self) -> str:
-        """The proxy's name for this order."""
-        return "~".join(pathway.id for pathway in self.pathways)
+        """The proxy's name for this order, and for whether its manifests name who steers."""
+        names = "~".join(pathway.id for pathway in self.pathways)
+        return names + UNSTEERED if self.steering is None else names
 
 
 _DECISION = msgspec.json.Decoder(Decision)

@@ -17,7 +17,7 @@ from .choices import chosen as first
 from .errors import BlackoutError, ProxyError, SessionError
 from .manifest import Format, format_of
 from .mpd_patches import OWN_PATCH
-from .policy import Pathway, read_cohort
+from .policy import Cohort, Pathway, read_cohort
 from .rulebook import Blackout, Clip, Ruleset, pick
 from .session import MARK, Chosen, Sessions
 from .urls import without_dots
@@ -35,7 +35,7 @@ class Asked(NamedTuple):
     """`target` at the origin, and everything that its copy depends on but token and session id."""
 
     kind: Format
-    cohort: tuple[Pathway, ...]
+    cohort: Cohort
     path: str  # at the origin, as its bytes go into URLs
     target: str
     session: str  # `/s:...` or nothing
@@ -193,7 +193,7 @@ class Asking:
     def medium(self, rest: str, request: Request) -> Medium:
         """What is behind the pathway in a URL; ProxyError where that means nothing."""
         name, segment, found = _parts(rest, request)
-        pathways = read_cohort(name, self._pathways)
+        pathways, _ = read_cohort(name, self._pathways)
         if len(pathways) > 1 or _climbs(found.path):
             raise ProxyError("not_found", status=404)
         chosen = self._chosen(segment) if segment else NOTHING
@@ -210,7 +210,7 @@ class Asking:
     def _asked(
         self,
         kind: Format,
-        cohort: tuple[Pathway, ...],
+        cohort: Cohort,
         found: cat.Found,
         segment: str,
         chosen: Chosen,

@@ -1,4 +1,5 @@
-"""A master playlist with its variants and renditions once per pathway, and one steering tag.
+"""A master playlist with its variants and renditions once per pathway, and one steering tag. Where
+steering is off there is none: the order is the players' own to fall back along.
 
 Blocks are cloned as text, each clone's references are then led to its own pathway.
 Source: HLS-M32; steering ST-1..ST-3.
@@ -14,6 +15,7 @@ from native.holes import Template
 
 from .hls import attribute, edited, unquoted
 from .hls_references import References
+from .holes import Piece
 from .policy import Pathway, Policy
 from .tables import GROUP_ATTRIBUTES
 
@@ -56,13 +58,10 @@ def expanded(lines: Sequence[Line], references: References, policy: Policy) -> T
         block = found.get(at)
         body += cloned(at, policy.first) if block else unbound([lines[at]])
         at += len(block) if block else 1
-    pathway = policy.first.id.encode()
     return Template(
         [
             led(unbound(lines[:first]), policy.first),
-            b"#" + STEERING + b':SERVER-URI="',
-            *policy.steering(),
-            b'",PATHWAY-ID="' + pathway + b'"' + ending,
+            *(_steering(policy, ending) if policy.steered else ()),
             led(body, policy.first),
             *(
                 led((part for at in found for part in cloned(at, p)), p)
@@ -71,6 +70,12 @@ def expanded(lines: Sequence[Line], references: References, policy: Policy) -> T
             led(unbound(lines[last:]), policy.first),
         ]
     )
+
+
+def _steering(policy: Policy, ending: bytes) -> list[Piece]:
+    first = policy.first.id.encode()
+    tag = b"#" + STEERING + b':SERVER-URI="'
+    return [tag, *policy.steering(), b'",PATHWAY-ID="' + first + b'"' + ending]
 
 
 def _clone(block: Block, pathway: Pathway, references: References) -> list[bytes]:

@@ -53,7 +53,7 @@ class Lead:
             path = self._origin.public_path(url) or b""
             pieces.append(begin + b"Location>")
             pieces += [*escaped(policy.refresh(path)), end + b"Location>"]
-        if policy.steering_url:
+        if policy.steering_url and policy.steered:
             first = xml_text(policy.first.id.encode())
             pieces.append(b'%bContentSteering defaultServiceLocation="%b"' % (begin, first))
             pieces.append(b' queryBeforeStart="false">')

@@ -6,13 +6,14 @@ Source: manifest-proxy MP-40..MP-42; steering ST-1..ST-5; pathway ids: ST-12.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from .errors import CohortError
 from .holes import SESSION, TOKEN, TOKEN_MARK, Piece
 
 PATHWAY_ID = re.compile(r"[A-Za-z0-9._-]+")
 COHORT_SEPARATOR = "~"
+UNSTEERED = ";unsteered"  # a path parameter (RFC 3986 section 3.3), which no id can end with
 TOKEN_PARAMETER = b"CAT"  # CTA-5007-B section 4.2: where a token stands in a query
 
 # How a child URI carries the token: as a path prefix, in its query, or as a variable or template
@@ -26,6 +27,19 @@ class Pathway:
 
     id: str
     base_url: str
+
+
+class Cohort(NamedTuple):
+    """Pathways in the order of a decision; `steered` while steering may change it (ST-20)."""
+
+    pathways: tuple[Pathway, ...]
+    steered: bool = True
+
+    @property
+    def name(self) -> str:
+        """What `read_cohort` reads."""
+        names = COHORT_SEPARATOR.join(pathway.id for pathway in self.pathways)
+        return names if self.steered else names + UNSTEERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +62,7 @@ class Policy:
     chaos_url: str = ""  # what stands before a segment that is to fail
     variants_url: str = ""  # what stands before a segment that is A or B by the session's mark
     patches: bool = False  # whether the origin's MPD patches still fit
+    steered: bool = True  # else pathways are named as with steering, and nobody who steers
 
     @property
     def first(self) -> Pathway:
@@ -110,12 +125,13 @@ class Policy:
         return [url, b"&" if b"?" in path else b"?", TOKEN_PARAMETER + b"=", TOKEN]
 
 
-def read_cohort(text: str, known: Mapping[str, Pathway]) -> tuple[Pathway, ...]:
-    """The pathways that a cohort such as `CDN-A~CDN-B` names, in its order."""
-    ids = text.split(COHORT_SEPARATOR)
+def read_cohort(text: str, known: Mapping[str, Pathway]) -> Cohort:
+    """What `CDN-A~CDN-B` names, or `CDN-A~CDN-B;unsteered`."""
+    names = text.removesuffix(UNSTEERED)
+    ids = names.split(COHORT_SEPARATOR)
     if len(set(ids)) != len(ids):
         raise CohortError("cohort_repeats", "a pathway stands twice in the cohort")
     try:
-        return tuple(known[pathway_id] for pathway_id in ids)
+        return Cohort(tuple(known[pathway_id] for pathway_id in ids), names == text)
     except KeyError:
         raise CohortError("pathway_unknown", "the cohort names no configured pathway") from None

@@ -89,11 +89,11 @@ class Press:
 
     def _policy(self, asked: Asked) -> Policy:
         kind, rules = asked.kind, asked.rules
-        names = "~".join(pathway.id for pathway in asked.cohort)
         return Policy(
-            asked.cohort,
+            asked.cohort.pathways,
+            steered=asked.cohort.steered,
             steering_url=self._steering_url and f"{self._steering_url}/{STEERED[kind]}?sid=",
-            refresh_url=f"{self._public_url}{PREFIX}{names}{asked.session}",
+            refresh_url=f"{self._public_url}{PREFIX}{asked.cohort.name}{asked.session}",
             clock_url=f"{self._public_url}{CLOCK_PATH}",
             tokenised=self._tokenised,
             playlists_url=f"{self._public_url}/p" if rules and rules.through else "",

@@ -145,7 +145,7 @@ async def test_router_late_keeps_its_last_order(database: Any, make_api: Any) ->
     ]
 
     async def decide(request: web.Request) -> web.Response:
-        assert set(await request.json()) == {"session_id", "content", "country"}
+        assert set(await request.json()) == {"session_id", "content", "country", "device_class"}
         if answers:
             return web.json_response(answers.pop(0))
         await release.wait()

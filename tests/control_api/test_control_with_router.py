@@ -37,3 +37,15 @@ async def test_control_plays_in_the_order_of_the_real_router(
     _, answer = await api.start("other")
     assert answer["decision"]["reason"] == "drained"
     assert "/p/CDN-B/live/demo/" in answer["manifest_url"]
+
+
+async def test_rules_of_the_router_know_the_device(
+    database: Any, make_api: Any, router_url: str
+) -> None:
+    api = await make_api(database, router="http", router_url=router_url)
+    plan = {"generation": 1, "rules": [{"name": "r", "device": "tv", "only": ["CDN-B"]}]}
+    async with api.client.put(f"{router_url}/v1/plan", json=plan) as response:
+        assert response.status == 200
+    for device_class, cohort in (("tv", "CDN-B"), ("web", "CDN-A~CDN-B")):
+        status, answer = await api.start({"id": device_class, "class": device_class})
+        assert status == 201 and f"/p/{cohort}/live/demo/" in answer["manifest_url"]

@@ -30,8 +30,8 @@ v2/media.m3u8?q=1
 """
 
 
-def expand(data: bytes, *pathways: Pathway, steering: str = STEER) -> bytes:
-    policy = Policy(pathways, steering_url=steering)
+def expand(data: bytes, *pathways: Pathway, steering: str = STEER, steered: bool = True) -> bytes:
+    policy = Policy(pathways, steering_url=steering, steered=steered)
     return compile_hls(data, URL, ORIGIN, policy).render(b"TOK", b"s1")
 
 
@@ -44,6 +44,16 @@ def test_a_master_becomes_exactly_this() -> None:
         + clone("CDN-A", "http://a:1", "")
         + "#EXT-X-END:1\n"
     )
+
+
+def test_without_steering_pathways_stay_to_fall_back_along() -> None:
+    tag = b'#EXT-X-CONTENT-STEERING:SERVER-URI="http://r/steer/hls?sid=s1",PATHWAY-ID="CDN-B"\n'
+    steered = expand(MASTER, B, A)
+    assert tag in steered
+    assert expand(MASTER, B, A, steered=False) == steered.replace(tag, b"")
+    own = b'#EXT-X-CONTENT-STEERING:SERVER-URI="https://elsewhere/"\n'
+    theirs = MASTER.replace(b"# a remark\n", b"# a remark\n" + own)
+    assert expand(theirs, B, A, steered=False) == steered.replace(tag, b"")
 
 
 def clone(name: str, base: str, remark: str) -> str:
