@@ -230,7 +230,7 @@ async def test_the_service_probes_by_itself() -> None:
         await part.start()
     listener = running[-1]
     assert isinstance(listener, Web)
-    async with aiohttp.ClientSession() as session, asyncio.timeout(20):
+    async with aiohttp.ClientSession() as session, asyncio.timeout(60):
         client = Client(session, listener.url)
         while not seen.tokens:
             await client.call("GET", "/v1/pathways")

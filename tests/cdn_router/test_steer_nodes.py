@@ -82,7 +82,7 @@ async def test_sessions_survive_nodes_redis_and_partitions(tmp_path: Path) -> No
     command = [needs("redis-server"), "--port", "0", "--unixsocket", str(socket), "--save", ""]
     redis = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
     try:
-        async with aiohttp.ClientSession() as http, asyncio.timeout(30):
+        async with aiohttp.ClientSession() as http, asyncio.timeout(60):
             viewers = [Viewer(http, f"s{number}") for number in range(20)]
             async with node(RedisStore(f"unix://{socket}")) as one:
                 async with node(RedisStore(f"unix://{socket}")) as two:

@@ -23,7 +23,7 @@ from origin.delivery.handler import Delivery
 from origin.delivery.recordings import TimeShift
 from origin.vod import Library
 
-DEADLINE_S = 30
+DEADLINE_S = 60
 EDGE = FIRST + 5
 NS = "{urn:mpeg:dash:schema:mpd:2011}"
 

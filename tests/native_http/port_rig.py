@@ -12,7 +12,7 @@ from native.http.listener import Listener
 from native.http.port import Port
 from native.http.worker import Worker
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 GOOD = Entity(b"good", content_type="text/plain", cache_control="max-age=1")
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 Handler = Callable[[Request], Answer | Awaitable[Answer]]

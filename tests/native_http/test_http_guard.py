@@ -25,7 +25,7 @@ async def ask(server: Server, *lines: str) -> tuple[int, list[str], bytes]:
     try:
         head = "\r\n".join([lines[0], "Host: a", "Connection: close", *lines[1:], "", ""])
         writer.write(head.encode())
-        raw = await asyncio.wait_for(reader.read(), 10)
+        raw = await asyncio.wait_for(reader.read(), 60)
     finally:
         writer.close()
     head, _, body = raw.decode().partition("\r\n\r\n")
@@ -104,7 +104,7 @@ async def test_a_refused_request_leaves_the_connection_as_it_was() -> None:
         writer.write("".join(get.format(p) for p in ("/no", "/one", "/hot", "/two")).encode())
         raw = b""
         while not raw.endswith(b"/two"):
-            raw += await asyncio.wait_for(reader.read(65536), 10)
+            raw += await asyncio.wait_for(reader.read(65536), 60)
         writer.close()
     assert raw.count(b"HTTP/1.1 200") == 3 and raw.count(b"HTTP/1.1 403") == 1
 

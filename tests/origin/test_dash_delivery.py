@@ -23,7 +23,7 @@ from origin.errors import DamagedLog
 from origin.live.casts import NTP_EPOCH_S
 from origin.vod import Library
 
-DEADLINE_S = 30
+DEADLINE_S = 60
 NS = "{urn:mpeg:dash:schema:mpd:2011}"
 EDGE = FIRST + 5
 TRACKS = {"v": V, "a": A}

@@ -23,7 +23,7 @@ Start = Callable[..., Any]
 
 def ask(origin: Any, path: str) -> tuple[int, dict[str, str]]:
     """Status and fields; repeated ones are joined, as caches do."""
-    connection = http.client.HTTPConnection("127.0.0.1", origin.delivery_port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", origin.delivery_port, timeout=60)
     try:
         connection.request("GET", path)
         response = connection.getresponse()

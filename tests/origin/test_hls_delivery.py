@@ -21,7 +21,7 @@ from origin.live import media
 from origin.live.awaited import Awaited
 from origin.vod import Library
 
-DEADLINE_S = 30
+DEADLINE_S = 60
 
 
 @dataclass

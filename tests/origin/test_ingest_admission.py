@@ -153,7 +153,7 @@ def test_tls(start: Callable[..., Any], tmp_path: Path, mutual: bool) -> None:
     origin = start(ingest_tls=told)
 
     def push(context: ssl.SSLContext) -> int:
-        connection = HTTPSConnection("localhost", origin.ingest_port, context=context, timeout=10)
+        connection = HTTPSConnection("localhost", origin.ingest_port, context=context, timeout=60)
         try:
             connection.request("PUT", "/ingest/demo/Streams(v.cmfv)", HEADER)
             return connection.getresponse().status

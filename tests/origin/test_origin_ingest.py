@@ -166,7 +166,7 @@ def test_a_declared_box_too_large_is_refused_before_its_bytes_come(
 ) -> None:
     origin = start()
     origin.push(V, video_media.header)
-    with socket.create_connection(("127.0.0.1", origin.ingest_port), timeout=10) as encoder:
+    with socket.create_connection(("127.0.0.1", origin.ingest_port), timeout=60) as encoder:
         encoder.sendall(
             f"PUT {V} HTTP/1.1\r\nHost: o\r\nContent-Length: {10 << 30}\r\n\r\n".encode()
         )
@@ -191,7 +191,7 @@ def test_tracks_that_open_a_channel_together_share_it(
     origin = start(channels={"demo": {"segment_s": "48/25"}})
     encoders = []
     for path in (V, A):
-        encoder = socket.create_connection(("127.0.0.1", origin.ingest_port), timeout=10)
+        encoder = socket.create_connection(("127.0.0.1", origin.ingest_port), timeout=60)
         head = f"POST {path} HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: chunked\r\n\r\n"
         encoder.sendall(head.encode() + b"1\r\n\0\r\n")
         encoders.append(encoder)

@@ -35,7 +35,7 @@ def crawl(origin: Any) -> dict[str, Any]:
     """Every URL that the manifests of the channel lead to: (status, body, headers that count)."""
     found: dict[str, Any] = {}
     todo = ["/live/demo/master.m3u8", "/live/demo/manifest.mpd", "/live/demo/ll.mpd"]
-    connection = http.client.HTTPConnection("127.0.0.1", origin.delivery_port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", origin.delivery_port, timeout=60)
     while todo:
         path = todo.pop()
         if path in found:

@@ -33,7 +33,7 @@ async def join(tmp_path: Path) -> Iterator[Callable[[str], Hearing]]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.001)
 
