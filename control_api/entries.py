@@ -23,6 +23,12 @@ def unchanged(call: Call[Any], version: int) -> None:
         raise Problem("precondition_failed", version=version)
 
 
+def as_seen(call: Call[Any], version: int) -> None:
+    """A move may name the version that was looked at: 412 for another one."""
+    if "If-Match" in call.headers:
+        unchanged(call, version)
+
+
 def patched(document: msgspec.Struct, patch: Any) -> Any:
     """The document with a merge patch applied (RFC 7396); 400 for one that leads to none."""
     try:

@@ -37,9 +37,12 @@ async def entries(connection: AsyncConnection, secret: bytes, page: Page) -> typ
     return types.ChannelEntryList(await _entries(connection, rows), cursor)
 
 
-async def existing(connection: AsyncConnection, channel_id: str) -> types.ChannelEntry:
-    """The channel, in whatever state; else 404."""
-    row = (await connection.execute(select(channel).where(channel.c.id == channel_id))).first()
+async def existing(
+    connection: AsyncConnection, channel_id: str, *, lock: bool = False
+) -> types.ChannelEntry:
+    """The channel, in whatever state; else 404. `lock` for who is to change it."""
+    query = select(channel).where(channel.c.id == channel_id)
+    row = (await connection.execute(query.with_for_update() if lock else query)).first()
     if row is None:
         raise Problem("content_not_found")
     return (await _entries(connection, [row]))[0]

@@ -39,9 +39,13 @@ UNSPOKEN = "und"  # ISO 639-2: language not given
 WINDOW = ("licence", "territory", "platform", "tier", "max_height", "hdcp", "offline")
 
 
-async def load(connection: AsyncConnection, wanted: Sequence[str]) -> dict[str, types.Entry]:
-    """Entries by id, in whatever state; those that do not exist are left out."""
-    heads = await _rows(connection, content, content.c.id, wanted)
+async def load(
+    connection: AsyncConnection, wanted: Sequence[str], *, lock: bool = False
+) -> dict[str, types.Entry]:
+    """Entries by id, in whatever state; those that do not exist are left out. `lock` is for who is
+    to change them: what hangs on them is read once nobody else can.
+    """
+    heads = await _rows(connection, content, content.c.id, wanted, lock=lock)
     children = {
         table: _by(await _rows(connection, table, table.c.content_id, wanted), "content_id")
         for table in CHILDREN
@@ -228,11 +232,18 @@ def _children(entry: types.Entry, table: Table) -> list[dict[str, Any]]:
 
 
 async def _rows(
-    connection: AsyncConnection, table: Table, key: Any, wanted: Sequence[str]
+    connection: AsyncConnection,
+    table: Table,
+    key: Any,
+    wanted: Sequence[str],
+    *,
+    lock: bool = False,
 ) -> list[Any]:
     found: list[Any] = []
     for batch in _batches(wanted):
         query = select(table).where(key.in_(batch)).order_by(*ORDERS.get(table, ()))
+        if lock:
+            query = query.order_by(key).with_for_update()
         found += (await connection.execute(query)).all()
     return found
 

@@ -37,9 +37,11 @@ class Edit:
     now_ms: int
 
 
-async def existing(connection: AsyncConnection, content_id: str) -> types.Entry:
-    """The entry, in whatever state; else 404."""
-    found = await documents.load(connection, [content_id])
+async def existing(
+    connection: AsyncConnection, content_id: str, *, lock: bool = False
+) -> types.Entry:
+    """The entry, in whatever state; else 404. `lock` for who is to change it."""
+    found = await documents.load(connection, [content_id], lock=lock)
     if content_id not in found:
         raise Problem("content_not_found")
     return found[content_id]

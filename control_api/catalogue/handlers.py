@@ -21,7 +21,7 @@ from control_api.catalogue import (
     types,
 )
 from control_api.catalogue.editor import Edit
-from control_api.entries import patched, tag, unchanged
+from control_api.entries import as_seen, patched, tag, unchanged
 from control_api.jobs import desk as jobs
 from control_api.problems import Problem
 
@@ -146,7 +146,7 @@ async def patch(call: Call[bytes]) -> Reply:
     """Change a title by merge patch."""
     key = call.path["id"]
     async with _editing(call) as edit:
-        old = await editor.existing(edit.connection, key)
+        old = await editor.existing(edit.connection, key, lock=True)
         unchanged(call, old.version)
         wanted = patched(old.document, call.body)
         made = (await editor.save(edit, {key: wanted}, {key: old}))[key]
@@ -158,20 +158,23 @@ async def patch(call: Call[bytes]) -> Reply:
 async def remove(call: Call[None]) -> None:
     """Delete a title that nothing depends on."""
     async with _editing(call) as edit:
-        await editor.remove(edit, await editor.existing(edit.connection, call.path["id"]))
+        old = await editor.existing(edit.connection, call.path["id"], lock=True)
+        await editor.remove(edit, old)
 
 
 async def move(call: Call[types.Move]) -> Reply:
     """Move a title along draft, review, approved, published, archived."""
     async with _editing(call) as edit:
-        old = await editor.existing(edit.connection, call.path["id"])
+        old = await editor.existing(edit.connection, call.path["id"], lock=True)
+        as_seen(call, old.version)
         return tagged(await editor.transit(edit, old, call.body.to))
 
 
 async def publish(call: Call[None]) -> Reply:
     """Publish an approved title: the last of its moves under a name of its own."""
     async with _editing(call) as edit:
-        old = await editor.existing(edit.connection, call.path["id"])
+        old = await editor.existing(edit.connection, call.path["id"], lock=True)
+        as_seen(call, old.version)
         return tagged(await editor.transit(edit, old, "published"))
 
 
@@ -185,7 +188,7 @@ async def put_windows(call: Call[types.Windows]) -> Reply:
     """Change the windows of a title's document, and nothing else of it."""
     key = call.path["id"]
     async with _editing(call) as edit:
-        old = await editor.existing(edit.connection, key)
+        old = await editor.existing(edit.connection, key, lock=True)
         unchanged(call, old.version)
         wanted = msgspec.structs.replace(old.document, windows=call.body.windows)
         made = (await editor.save(edit, {key: wanted}, {key: old}))[key]
@@ -266,7 +269,7 @@ async def get_channel_entry(call: Call[None]) -> Reply:
 async def patch_channel(call: Call[bytes]) -> Reply:
     """Change a channel by merge patch."""
     async with _editing(call) as edit:
-        old = await channels.existing(edit.connection, call.path["id"])
+        old = await channels.existing(edit.connection, call.path["id"], lock=True)
         unchanged(call, old.version)
         return tagged(await channels.change(edit, old, patched(old.document, call.body)))
 
@@ -274,5 +277,6 @@ async def patch_channel(call: Call[bytes]) -> Reply:
 async def move_channel(call: Call[types.Move]) -> Reply:
     """Move a channel along draft, review, approved, published, archived."""
     async with _editing(call) as edit:
-        old = await channels.existing(edit.connection, call.path["id"])
+        old = await channels.existing(edit.connection, call.path["id"], lock=True)
+        as_seen(call, old.version)
         return tagged(await channels.transit(edit, old, call.body.to))

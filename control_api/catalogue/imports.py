@@ -44,7 +44,7 @@ async def run(edit: Edit, raw: bytes, media: str) -> types.ImportReport:
     await _recognise(edit, lines)
     _refuse_repeats(lines)
     wanted = {line.id: line.document for line in lines if line.id and line.document}
-    before = await documents.load(edit.connection, list(wanted))
+    before = await documents.load(edit.connection, list(wanted), lock=True)
     made = await save(edit, wanted, before)
     rows = [_outcome(line, made, before) for line in lines]
     counts = {name: sum(row.outcome == name for row in rows) for name in OUTCOMES}

@@ -42,7 +42,7 @@ def _patched(path: str, handler: Handler, answer: type[Struct]) -> Route:
 
 
 def _moved(path: str, handler: Handler, answer: type[Struct]) -> Route:
-    errors = ("content_not_found", "bad_state")
+    errors = ("content_not_found", "bad_state", "precondition_failed")
     return _edited("POST", path, handler, answer, body=types.Move, errors=errors)
 
 
@@ -115,7 +115,7 @@ ROUTES: tuple[Route, ...] = (
         f"{TITLES}/{{id}}/publish",
         handlers.publish,
         types.Entry,
-        errors=("content_not_found", "bad_state"),
+        errors=("content_not_found", "bad_state", "precondition_failed"),
     ),
     _edited(
         "GET",

@@ -1,5 +1,6 @@
 """Editing the catalogue: workflow, versions, If-Match, references, audit (CTL-8, 31, 34)."""
 
+import asyncio
 from typing import Any
 from urllib.parse import urlencode
 
@@ -109,6 +110,30 @@ async def test_editors_find_titles_by_their_words_in_any_state(api: Any) -> None
     assert {each["items"][0]["id"] for each in (first, rest)} == {years, thousand}
     assert rest["next_cursor"] is None
     assert (await found(q="other", cursor=first["next_cursor"]))["code"] == "bad_cursor"
+
+
+async def test_a_move_may_name_what_was_looked_at(api: Any) -> None:
+    """Nobody publishes what another editor changed under their eyes."""
+    _, entry = await edit(api, "POST", "/v1/catalog/contents", film())
+    url = f"/v1/catalog/contents/{entry['id']}"
+    seen = {"If-Match": '"v1"'}
+    assert (await edit(api, "PATCH", url, {"year": 2000}, headers=seen))[0] == 200
+    status, problem = await edit(api, "POST", f"{url}/moves", {"to": "review"}, headers=seen)
+    assert (status, problem["code"]) == (412, "precondition_failed")
+    seen = {"If-Match": '"v2"'}
+    assert (await edit(api, "POST", f"{url}/moves", {"to": "review"}, headers=seen))[0] == 200
+
+
+async def test_of_two_editors_at_once_one_is_told(api: Any) -> None:
+    """Both name the version that they saw; one comes first, the other's work is refused whole."""
+    _, entry = await edit(api, "POST", "/v1/catalog/contents", film())
+    url, version = f"/v1/catalog/contents/{entry['id']}", 1
+    for round_ in range(8):
+        seen = {"If-Match": f'"v{version}"'}
+        patches = [{"year": 1900 + 2 * round_ + one} for one in (0, 1)]
+        told = await asyncio.gather(*(edit(api, "PATCH", url, p, headers=seen) for p in patches))
+        assert sorted(status for status, _ in told) == [200, 412], told
+        version += 1
 
 
 async def test_a_patch_needs_the_version_it_was_made_for(api: Any) -> None:
