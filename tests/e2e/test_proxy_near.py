@@ -13,7 +13,7 @@ import pytest
 from origin_rigs.players_rig import PLAYERS, SEGMENT_S, Cinema, Encoder, Seen, cinema
 from origin_rigs.running import Origin, listening, until
 from proxy_rigs.town import KEY, NODE, ROOT
-from twins.process import free_ports
+from twins.ports import free_port
 
 pytestmark = [
     pytest.mark.browser,
@@ -53,7 +53,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Origin]:
 @pytest.fixture(scope="module")
 def proxied(origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where the channel is behind a proxy that all playlists come through; media do not."""
-    (port,) = free_ports(1)
+    port = free_port()
     rules = tmp_path_factory.mktemp("rules") / "r.toml"
     rules.write_text('[[rules]]\nname = "r"\nplaylists = "proxy"\n')
     direct = f"http://127.0.0.1:{origin.delivery_port}"

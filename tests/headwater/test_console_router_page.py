@@ -5,13 +5,13 @@ import json
 import threading
 import urllib.request
 from collections.abc import Iterator
-from socket import socket
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from aiohttp import web
 from playwright.sync_api import Route
 from twins.chromium import chromium
+from twins.ports import free_ports
 
 from cdn_router.server import parts
 from cdn_router.settings import Settings
@@ -19,12 +19,6 @@ from headwater.console.pages import Console
 from headwater.settings import Demo
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
-
-
-def free_port() -> int:
-    with socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def serve(router: int, console: int, ready: threading.Event, over: asyncio.Event) -> None:
@@ -48,7 +42,7 @@ async def serve(router: int, console: int, ready: threading.Event, over: asyncio
 @pytest.fixture
 def console() -> Iterator[tuple[str, str]]:
     """URLs of router and console, on a loop in a thread of its own: the browser takes this one."""
-    router, port = free_port(), free_port()
+    router, port = free_ports(2)
     loop, ready, over = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
     thread = threading.Thread(
         target=loop.run_until_complete, args=(serve(router, port, ready, over),)

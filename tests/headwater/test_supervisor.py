@@ -3,12 +3,12 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from twins.ports import free_port
 
 from headwater import supervisor
 from headwater.supervisor import Child, Supervisor
@@ -21,12 +21,6 @@ http.server.HTTPServer.allow_reuse_address = True
 address = ("127.0.0.1", int(sys.argv[1]))
 http.server.HTTPServer(address, http.server.SimpleHTTPRequestHandler).serve_forever()
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def service(folder: Path) -> tuple[Child, Path]:

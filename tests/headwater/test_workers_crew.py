@@ -5,7 +5,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,21 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from twins.ports import free_port, free_ports
 
 from headwater.workers import merged
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 def get(port: int, path: str) -> tuple[int, str]:
@@ -56,16 +45,18 @@ class Crew:
     """`headwater SERVICE --workers N` as a user starts it."""
 
     def __init__(self, service: str, count: int, data: Path, environ: dict[str, str]) -> None:
-        self.process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "headwater.cli", service),
-                *("--workers", str(count), "--data", str(data)),
-            ],
-            cwd=data,
-            env={"PYTHONPATH": f"{ROOT}:{ROOT}/token", "PATH": os.environ["PATH"], **environ},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
+        self.log = data / "crew.log"  # a pipe that nobody empties would hold it up
+        with self.log.open("wb") as out:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "headwater.cli", service),
+                    *("--workers", str(count), "--data", str(data)),
+                ],
+                cwd=data,
+                env={"PYTHONPATH": f"{ROOT}:{ROOT}/token", "PATH": os.environ["PATH"], **environ},
+                stdout=out,
+                stderr=out,
+            )
 
     def children(self) -> list[int]:
         path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
@@ -73,7 +64,7 @@ class Crew:
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=12)
+        return self.process.wait(timeout=60)
 
 
 @pytest.fixture
@@ -89,8 +80,6 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Crew]]:
         if crew.process.poll() is None:
             crew.process.kill()
         crew.process.wait()
-        assert crew.process.stdout is not None
-        crew.process.stdout.close()
 
 
 def ready(port: int) -> bool:
@@ -100,11 +89,8 @@ def ready(port: int) -> bool:
 def service_environment(service: str) -> tuple[int, int, dict[str, str]]:
     """Port and admin port of a service on free ports; router and control keep port + 100."""
     if service in ("router", "control"):
-        while True:
-            port = free_ports(1)[0]
-            with socket.socket() as probe:
-                if port + 100 < 65536 and probe.connect_ex(("127.0.0.1", port + 100)):
-                    return port, port + 100, {f"HEADWATER_{service.upper()}__PORT": str(port)}
+        port = free_port(twin_at=100)
+        return port, port + 100, {f"HEADWATER_{service.upper()}__PORT": str(port)}
     port, admin = free_ports(2)
     said = {"HEADWATER_PROXY__PORT": str(port), "HEADWATER_PROXY__ADMIN_PORT": str(admin)}
     return port, admin, said
@@ -149,9 +135,8 @@ def test_a_killed_worker_comes_back_while_the_other_answers(start: Callable[...,
 
 def test_a_port_that_cannot_be_shared_is_said(start: Callable[..., Crew]) -> None:
     crew = start("router", 2, HEADWATER_ROUTER__PORT="0")
-    output, _ = crew.process.communicate(timeout=20)
-    assert crew.process.returncode == 2
-    assert b"router.port: several workers need a fixed port" in output
+    assert crew.process.wait(timeout=60) == 2
+    assert "router.port: several workers need a fixed port" in crew.log.read_text()
 
 
 def test_merged_metrics_keep_every_family_once() -> None:

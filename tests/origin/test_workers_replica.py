@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from twins.crew import Crew, exchange, free_port, until
+from twins.crew import Crew, exchange, until
+from twins.ports import free_port
 from twins.process import answers, folder, needs, running
 
 pytestmark = pytest.mark.twin

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from twins.ports import free_ports
+
 ROOT = Path(__file__).resolve().parents[2]
 RUN = """
 import json, sys
@@ -45,8 +47,7 @@ class Origin:
 
     def __init__(self, data: Path, **settings: Any) -> None:
         self.data = data
-        self.delivery_port, self.ingest_port = free_port(), free_port()
-        self.admin_port = free_port()
+        self.delivery_port, self.ingest_port, self.admin_port = free_ports(3)
         self.settings = settings | {
             "delivery_port": self.delivery_port,
             "ingest_port": self.ingest_port,
@@ -72,7 +73,7 @@ class Origin:
     def stop(self) -> int:
         assert self.process is not None
         self.process.terminate()
-        return self.process.wait(timeout=12)
+        return self.process.wait(timeout=60)
 
     def get(self, path: str, method: str = "GET", **headers: str) -> Answered:
         return exchange(self.delivery_port, method, path, None, headers)
@@ -90,7 +91,7 @@ class Origin:
 def exchange(
     port: int, method: str, path: str, body: bytes | None, headers: dict[str, str]
 ) -> Answered:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request(method, path, body, headers)
         response = connection.getresponse()
@@ -101,18 +102,12 @@ def exchange(
         connection.close()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def listening(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 20) -> Any:
+def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
     """Poll a condition; the deadline is only there to fail instead of hanging."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

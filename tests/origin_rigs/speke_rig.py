@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from twins.process import free_ports, running
+from twins.ports import free_port
+from twins.process import running
 
 SERVER = Path(__file__).parents[1] / "twins" / "speke_server.py"
 
@@ -14,7 +15,7 @@ SERVER = Path(__file__).parents[1] / "twins" / "speke_server.py"
 @contextmanager
 def speke_server(folder: Path) -> Iterator[str]:
     """Its address; it ends with the context. `folder` takes its log."""
-    [port] = free_ports(1)
+    port = free_port()
 
     def ready() -> bool:
         with socket.socket() as probe:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from probe.world import PART_S, PARTS, Film
+from twins.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = """
@@ -26,13 +27,7 @@ sys.exit(service.run("origin", parts(settings, Path(sys.argv[1])), admin=admin))
 """
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = 30) -> Any:
+def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
     """Poll a condition; the deadline is only there to fail instead of hanging."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -46,7 +41,7 @@ class Origin:
     """One origin process on free ports."""
 
     def __init__(self, data: Path, **settings: Any) -> None:
-        self.port, self.ingest, admin = free_port(), free_port(), free_port()
+        self.port, self.ingest, admin = free_ports(3)
         chosen = {"delivery_port": self.port, "ingest_port": self.ingest, "admin_port": admin}
         argv = [sys.executable, "-c", RUN, str(data), json.dumps(settings | chosen)]
         env = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT}/token"}

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from aiohttp import web
-from twins.process import free_ports
+from twins.ports import free_ports
 
 import cat
 from native.http import Server, serve

@@ -4,7 +4,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from twins.process import free_ports, needs, running
+from twins.ports import free_ports
+from twins.process import needs, running
 
 
 def test_required_or_skipped(monkeypatch: pytest.MonkeyPatch) -> None:

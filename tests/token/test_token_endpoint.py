@@ -7,7 +7,8 @@ from contextlib import closing
 
 import aiohttp
 import pytest
-from twins.process import free_ports, needs, running
+from twins.ports import free_port
+from twins.process import needs, running
 
 import cat
 from headwater.verifier import Keyring, Verifying
@@ -80,7 +81,7 @@ def listens(port):
 async def test_nginx_enforces_tokens(desk, client, tmp_path):
     """auth_request: the viewer's own path, method, address and headers decide."""
     nginx = needs("nginx")
-    (front,) = free_ports(1)
+    front = free_port()
     (tmp_path / "www" / "live").mkdir(parents=True)
     (tmp_path / "www" / "live" / "a").write_text("film")
     (tmp_path / "www" / "other").write_text("film")

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from twins.ports import free_ports
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -25,12 +27,6 @@ class Answered:
     @property
     def text(self) -> str:
         return self.body.decode()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def until(condition: Callable[[], Any], what: str, seconds: float = 90) -> Any:
@@ -48,7 +44,7 @@ class Crew:
 
     def __init__(self, data: Path, workers: int, **settings: Any) -> None:
         self.data = data
-        self.delivery_port, self.ingest_port, self.admin_port = (free_port() for _ in range(3))
+        self.delivery_port, self.ingest_port, self.admin_port = free_ports(3)
         said = {
             "delivery_port": self.delivery_port,
             "ingest_port": self.ingest_port,

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from twins.process import START_S, folder, free_ports, needs
+from twins.ports import free_ports
+from twins.process import START_S, folder, needs
 
 
 class FailingCluster:

@@ -11,8 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from twins.crew import ROOT, free_port
+from twins.crew import ROOT
 from twins.killable import Killable
+from twins.ports import free_port
 
 from control_api import keys
 from control_api.issuer import Issuer

@@ -20,7 +20,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from twins.process import START_S, answers, folder, free_ports, missing, needs, running
+from twins.ports import free_port, free_ports
+from twins.process import START_S, answers, folder, missing, needs, running
 
 S3_KEYS = ("headwater", "headwater-secret")
 POSTGRESQL_BIN = Path("/usr/lib/postgresql/15/bin")  # Debian keeps it off PATH (CMP-12)
@@ -164,7 +165,7 @@ def _http_ready(url: str) -> bool:
 @pytest.fixture(scope="session")
 def moto_endpoint() -> Iterator[str]:
     """moto's S3: quick to start; checks no credentials (CMP-22)."""
-    (port,) = free_ports(1)
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     with folder() as home:
         command = [needs("moto_server"), "-H", "127.0.0.1", "-p", str(port)]

@@ -1,10 +1,9 @@
-"""Starting a real server for the tests (CMP-8): free ports, a folder of its own, ready by a real
-command, stopped by its pid, nothing left behind."""
+"""Starting a real server for the tests (CMP-8): a folder of its own, ready by a real command,
+stopped by its pid, nothing left behind."""
 
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -31,30 +30,6 @@ def needs(binary: str) -> str:
     if found is None:
         missing(f"{binary} is not installed")
     return str(found)
-
-
-def free_ports(count: int, *, twins_at: int = 0) -> list[int]:
-    """Ports nobody listens on; with `twins_at`, port + that offset is free as well."""
-    held: list[socket.socket] = []
-    ports: list[int] = []
-    try:
-        while len(ports) < count:
-            first = socket.socket()
-            held.append(first)
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            if twins_at:
-                second = socket.socket()
-                held.append(second)
-                try:
-                    second.bind(("127.0.0.1", port + twins_at))
-                except (OSError, OverflowError):
-                    continue
-            ports.append(port)
-    finally:
-        for each in held:
-            each.close()
-    return ports
 
 
 MEMORY = Path("/dev/shm")
