@@ -109,6 +109,7 @@ class Circuits:
         for where, state in self.states.items():
             seen = recent.get(where, SILENCE)
             state.good, state.failed = seen.good, seen.failed
+            state.since_s = min(state.since_s, now_s)  # the clock may have been put back
             if state.circuit is Circuit.HALF_OPEN:
                 seen = joined(nodes, state.since_s, now_s).get(where, SILENCE)
             following = _judge(state, seen, where[1], stalled.get(where[0], {}), now_s)

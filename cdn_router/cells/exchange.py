@@ -9,7 +9,9 @@ Theory of operation
    was told before; one of which a message is lost counts row by row.
 3. Messages are numbered. Whoever misses one asks for the whole as if it began to listen.
 4. A node hears itself. When it does not for `DEAF_S`, its subscription is renewed.
-5. The store may be away: `tell` and `listen` then end with StoreError within its time limit, and
+5. A message has its node's time. A node whose clock is more than `SKEW_S` off counts by its own
+   clock; when that is put right, what it told before is forgotten and it is asked for the whole.
+6. The store may be away: `tell` and `listen` then end with StoreError within its time limit, and
    the node goes on alone. Nothing here is on the path of a request.
 
 What arrives is held to shape and range; a node of other CDNs is heard for those that both know.
@@ -26,9 +28,9 @@ from runtime.store import Store
 from ..policies.face import Cell
 from .circuits import Second
 from .state import Part, State
-from .sums import COLUMNS, HOUR_S, MAX_ROWS, Key, Sums
+from .sums import COLUMNS, HOUR_S, MAX_ROWS, SKEW_S, Key, Sums
 
-CHANNEL = "router:cells:3"
+CHANNEL = "router:cells:4"
 MAX_BYTES = 8 << 20
 MAX_SECONDS = 4_096
 MAX_PEERS = 64
@@ -47,7 +49,8 @@ Outcomes = tuple[int, str, int, int, int, int, int, int]
 class Told(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     """A message. `rows`: cell and CDN by their place, then the columns; `seconds`: epoch second,
     region, CDN, good, failed, stalled, bitmaps of sessions and networks; then the number of the
-    round, that of the message in it, and whether it is the round's last.
+    round, that of the message in it, whether it is the round's last, and its node's time (older
+    tapes have none).
     """
 
     node: str
@@ -61,6 +64,7 @@ class Told(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     round: int = 0
     at: int = 0
     last: bool = True
+    at_s: float = 0.0
 
 
 ENCODER = msgspec.msgpack.Encoder()
@@ -108,10 +112,16 @@ class Exchange:
         count = max(1, -(-len(keys) // TOLD_ROWS))
         for at in range(count):
             some = keys[at * TOLD_ROWS : (at + 1) * TOLD_ROWS]
-            yield self._told(some, whole, [] if at else seconds, at, at + 1 == count)
+            yield self._told(some, whole, [] if at else seconds, at, at + 1 == count, now_s)
 
     def _told(
-        self, keys: Sequence[Key], whole: bool, seconds: list[Outcomes], at: int, last: bool
+        self,
+        keys: Sequence[Key],
+        whole: bool,
+        seconds: list[Outcomes],
+        at: int,
+        last: bool,
+        now_s: float,
     ) -> bytes:
         sums = self._state.own.sums
         places: dict[Cell, int] = {}
@@ -131,6 +141,7 @@ class Exchange:
             round=self._round,
             at=at,
             last=last,
+            at_s=now_s,
         )
         return ENCODER.encode(told)
 
@@ -161,8 +172,9 @@ class Exchange:
             if len(peers) >= MAX_PEERS:
                 self.refused += 1
                 return
-            part = peers[told.node] = Part(Sums(now_s))
+            part = peers[told.node] = Part(Sums(told.landmark_s))
             self._whole = True  # it may not have heard of us
+        self._timed(part, told, now_s)
         self._missed |= not part.follows(told.whole, told.round, told.at, told.last)
         part.heard_s = now_s
         known = {cdn.id: at for at, cdn in enumerate(self._state.cdns)}
@@ -178,9 +190,21 @@ class Exchange:
         )
         for at_s, region, cdn, *outcome in told.seconds:
             if (at := ours[cdn]) is not None:
-                part.seconds.setdefault(at_s, {})[region, at] = Second(*outcome)
+                here_s = at_s - round(part.sums.ahead_s)
+                part.seconds.setdefault(here_s, {})[region, at] = Second(*outcome)
         if told.last and sums is part.coming:
             part.came()
+
+    def _timed(self, part: Part, told: Told, now_s: float) -> None:
+        """How far the node's clock is ahead; other than before, nothing of before counts."""
+        ahead_s = told.at_s - now_s if told.at_s else 0.0
+        if abs(ahead_s - part.sums.ahead_s) <= SKEW_S:
+            return
+        self._missed |= bool(part.sums.rows)
+        losses, part.sums, part.coming = part.sums.losses, Sums(told.landmark_s), None
+        part.sums.losses, part.sums.ahead_s = losses + 1, ahead_s if abs(ahead_s) > SKEW_S else 0.0
+        part.seconds.clear()
+        log.warning("peer_clock", node=told.node, ahead_s=round(ahead_s, 1))
 
     # -- over the store ----------------------------------------------------------------------------
 
@@ -203,7 +227,7 @@ def _sound(told: Told, now_s: float) -> bool:
         and len(told.seconds) <= MAX_SECONDS
         and 0 <= told.round < MAX_NUMBER
         and 0 <= told.at < MAX_NUMBER
-        and (told.hello or abs(now_s - told.landmark_s) < 2 * HOUR_S)
+        and (told.hello or -SKEW_S <= (told.at_s or now_s) - told.landmark_s < 2 * HOUR_S)
         and all(
             0 <= cell < len(told.cells) and 0 <= cdn < len(told.cdns) and _sums(row)
             for cell, cdn, row in told.rows

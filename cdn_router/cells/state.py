@@ -41,6 +41,7 @@ class Part:
         follows = begins or (round_, at) == self.due
         if begins:
             self.coming = Sums(self.sums.landmark_s)
+            self.coming.ahead_s = self.sums.ahead_s
             self.seconds.clear()
         elif not follows:
             self.coming = None

@@ -8,6 +8,8 @@ Theory of operation
    the next replaces it. Sums of a node that fell silent are forgotten with it.
 3. When the hour turns, stored sums are brought to the new L; what decayed to nothing is dropped.
 4. There are at most `MAX_ROWS`; beyond them evidence counts for the wider cell.
+5. Sums are read by the clock that wrote them, which may be `ahead_s` of the reader's. What was
+   written before that clock was put back would weigh 2^(step/h) of what follows: it is forgotten.
 
 Source: specs routing.md RT-2, RT-15.
 """
@@ -22,6 +24,7 @@ from ..policies.face import RECENT_S, Cell
 HOUR_S = 3_600
 MAX_ROWS = 20_000
 NOTHING = 1e-3  # of a sample
+SKEW_S = 5.0  # less between two readings of clocks is delay
 HALF_LIFE_S = 240.0  # what `headwater` is tuned to; all nodes must agree
 PRESENCE_S = 30.0  # what is heard of every 30 s is there (CM-21)
 SECONDS_AT_REST = PRESENCE_S / 0.6931471805599453  # the sum of one session that stays
@@ -74,6 +77,8 @@ class Sums:
         self.landmark_s = now_s // HOUR_S * HOUR_S
         self.rows: dict[Key, Row] = {}
         self.losses = 0  # how often rows went
+        self.ahead_s = 0.0
+        self._latest_s = now_s
         self._dirty: dict[Key, None] = {}
         self._weights = (-1.0, weights(0, 0))
 
@@ -105,6 +110,13 @@ class Sums:
 
     def turn(self, now_s: float) -> None:
         """Bring the sums to the hour of `now_s`."""
+        if now_s < self._latest_s - SKEW_S:
+            self.landmark_s, self.losses = now_s // HOUR_S * HOUR_S, self.losses + 1
+            self.rows.clear()
+        self._latest_s = now_s
+        self._bring(now_s)
+
+    def _bring(self, now_s: float) -> None:
         landmark_s = now_s // HOUR_S * HOUR_S
         if landmark_s <= self.landmark_s:
             return
@@ -125,7 +137,7 @@ class Sums:
 
     def update(self, landmark_s: float, rows: Mapping[Key, Sequence[float]]) -> None:
         """Put in rows of the same node, as it told them; newer ones replace."""
-        self.turn(landmark_s)
+        self._bring(landmark_s)
         fade = weights(self.landmark_s, landmark_s)
         for key, row in rows.items():
             if key in self.rows or len(self.rows) < MAX_ROWS:

@@ -69,7 +69,7 @@ class Totals:
         self.regions = dict(layout.regions)
         self._values = array("d", bytes(8 * WIDTH * self.cdns * len(layout.places)))
         for name, sums in nodes.items():
-            fade = weights(now_s, sums.landmark_s)
+            fade = weights(now_s + sums.ahead_s, sums.landmark_s)
             kernel.add(self._values, sums.rows, spots[name], layout.wider, self.cdns, fade)
         self.lines = Lines(layout.sharing, self._values, self.cdns, SECONDS_AT_REST)
 

@@ -42,6 +42,7 @@ class PartLine(Struct):
     seconds: list[tuple[int, str, int, Second]]
     due: tuple[int, int] = (0, 0)
     coming: tuple[float, Rows] | None = None
+    ahead_s: float = 0.0
 
     @classmethod
     def of(cls, node: str, part: Part) -> "PartLine":
@@ -59,12 +60,14 @@ class PartLine(Struct):
             seconds,
             part.due,
             coming,
+            part.sums.ahead_s,
         )
 
     def part(self) -> Part:
-        made = Part(_sums(self.landmark_s, self.rows), heard_s=self.heard_s, due=self.due)
+        sums = _sums(self.landmark_s, self.rows, self.ahead_s)
+        made = Part(sums, heard_s=self.heard_s, due=self.due)
         if self.coming is not None:
-            made.coming = _sums(*self.coming)
+            made.coming = _sums(*self.coming, self.ahead_s)
         for at_s, region, cdn, second in self.seconds:
             made.seconds.setdefault(at_s, {})[region, cdn] = second
         return made
@@ -74,8 +77,9 @@ def _rows(sums: Sums) -> Rows:
     return [(cell, cdn, list(row)) for (cell, cdn), row in sums.rows.items()]
 
 
-def _sums(landmark_s: float, rows: Rows) -> Sums:
+def _sums(landmark_s: float, rows: Rows, ahead_s: float) -> Sums:
     made = Sums(landmark_s)
+    made.ahead_s = ahead_s
     made.update(landmark_s, {(cell, cdn): row for cell, cdn, row in rows})
     return made
 
