@@ -57,6 +57,9 @@ def _ref(name: str, target: str, *, nullable: bool = False) -> Column[str]:
     return Column(name, String(64), ForeignKey(f"{target}.id"), nullable=nullable)
 
 
+SORT_CHARS = 200  # of a title, that lists are sorted by
+
+
 def _window() -> CheckConstraint:
     return CheckConstraint("end_ms > start_ms", name="ends_after_start")
 
@@ -124,6 +127,7 @@ content = Table(
     Column("rating", String(16)),
     Column("min_age", BigInteger),
     Column("orig_lang", String(35)),
+    Column("sort_title", String(SORT_CHARS), nullable=False, server_default=text("''")),
     Column("popularity", BigInteger, nullable=False, server_default=text("0")),
     Column("version", BigInteger, nullable=False, server_default=text("1")),
     Column("updated_ms", BigInteger, nullable=False),
@@ -133,6 +137,10 @@ content = Table(
     CheckConstraint(f"status in {WORKFLOW}", name="status"),
     UniqueConstraint("parent_id", "season_no", "episode_no"),
     Index(None, "kind", "status", "updated_ms", "id"),
+    Index(None, "updated_ms", "id"),
+    Index(None, "status", "updated_ms", "id"),
+    Index(None, "status", "sort_title", "id"),
+    Index(None, "status", "popularity", "updated_ms", "id"),
 )
 
 content_text = Table(
@@ -346,6 +354,7 @@ epg_import_run = Table(
     Column("reason", String(255)),
     CheckConstraint("state in ('running', 'applied', 'held', 'failed')", name="state"),
     Index(None, "source_id", "started_ms"),
+    Index(None, "started_ms", "id"),
 )
 
 # PostgreSQL also refuses overlaps on a channel, at commit (a deferrable exclusion constraint).

@@ -40,7 +40,7 @@ def _channel(slug: str, number: int) -> dict[str, Any]:
     }
 
 
-def _movie(name: str, duration_ms: int) -> dict[str, Any]:
+def _movie(name: str, sort_title: str, duration_ms: int) -> dict[str, Any]:
     return {
         "id": f"cnt_{name}",
         "kind": "movie",
@@ -48,6 +48,7 @@ def _movie(name: str, duration_ms: int) -> dict[str, Any]:
         "duration_ms": duration_ms,
         "year": 2026,
         "orig_lang": "en",
+        "sort_title": sort_title,
         "updated_ms": SINCE_MS,
     }
 
@@ -87,9 +88,9 @@ ROWS: Sequence[tuple[Table, dict[str, Any]]] = (
     ),
     (channel, _channel("demo", 1)),
     (channel, _channel("arena", 2)),
-    (content, _movie("film", 120_000)),
-    (content, _movie("sealed", 120_000)),
-    (content, _movie("vault", 5_400_000)),
+    (content, _movie("film", "film", 120_000)),
+    (content, _movie("sealed", "film 2", 120_000)),
+    (content, _movie("vault", "vault", 5_400_000)),
     (content_text, _text("film", "The Film", "film", "Two minutes with two audio languages.")),
     (content_text, _text("sealed", "The Film, protected", "film 2", "The same under a key.")),
     (content_text, _text("vault", "The Vault", "vault", "For subscribers of Premium only.")),

@@ -77,8 +77,7 @@ class KeySet(Answer):
 # -- catalogue -------------------------------------------------------------------------
 
 
-# As long as what is behind the longest title: 512 letters that fold to six bytes each, in base64.
-Cursor = Annotated[str, Meta(max_length=4_608)]
+Cursor = Annotated[str, Meta(max_length=1_536)]
 
 
 class Page(Request):

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from control_api import sealed
 from control_api.catalogue import curated_types, documents, shown, types
 from control_api.catalogue.editor import Edit
-from control_api.catalogue.shown import Viewer
 from control_api.catalogue.tables import collection, collection_item
+from control_api.catalogue.visible import Viewer, visible
 from control_api.problems import Problem
 from control_api.schema import content
 from control_api.terms.books import Book, head, referred
@@ -73,7 +73,7 @@ async def page(
     something = exists().where(
         item.collection_id == collection.c.id,
         item.content_id == content.c.id,
-        shown.visible(viewer),
+        visible(viewer),
     )
     wanted = select(collection).where(something)
     if after is not None:
@@ -94,7 +94,7 @@ async def one(
     query = (
         select(item.content_id)
         .join(content, content.c.id == item.content_id)
-        .where(item.collection_id == key, shown.visible(viewer))
+        .where(item.collection_id == key, visible(viewer))
         .order_by(item.pos)
     )
     found = list((await connection.execute(query)).scalars())

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Column, ColumnElement, Table, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Table, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import ids
@@ -17,7 +17,7 @@ from control_api.catalogue.tables import (
     credit,
     external_id,
 )
-from control_api.schema import content, content_text, rights_window
+from control_api.schema import SORT_CHARS, content, content_text, rights_window
 from control_api.times import epoch_ms, utc
 
 BATCH_ROWS = 500  # bound parameters of one statement have a limit
@@ -50,7 +50,9 @@ async def load(
         table: _by(await _rows(connection, table, table.c.content_id, wanted), "content_id")
         for table in CHILDREN
     }
-    named = _by(await _rows(connection, external_id, external_id.c.target_id, wanted), "target_id")
+    owned = external_id.c.target_kind == "content"
+    ours = await _rows(connection, external_id, external_id.c.target_id, wanted, owned)
+    named = _by(ours, "target_id")
     return {
         head.id: types.Entry(
             id=head.id,
@@ -61,7 +63,7 @@ async def load(
                 _document(
                     head,
                     {table: rows[head.id] for table, rows in children.items()},
-                    [row for row in named[head.id] if row.target_kind == "content"],
+                    named[head.id],
                 )
             ),
         )
@@ -154,9 +156,13 @@ def text(texts: Sequence[types.Text], langs: Sequence[str]) -> types.Text:
     return texts[0]
 
 
-def named(column: Column[str] = content_text.c.title) -> ColumnElement[str]:
+def named() -> ColumnElement[str]:
     """The same in SQL for the `content` of a query, whoever looks."""
-    texts = select(column).where(content_text.c.content_id == content.c.id).correlate(content)
+    texts = (
+        select(content_text.c.title)
+        .where(content_text.c.content_id == content.c.id)
+        .correlate(content)
+    )
     original = texts.where(content_text.c.lang == content.c.orig_lang).scalar_subquery()
     first = texts.order_by(content_text.c.lang).limit(1).scalar_subquery()
     return func.coalesce(original, first)
@@ -207,6 +213,7 @@ def _head(entry: types.Entry) -> dict[str, Any]:
     return {name: getattr(entry.document, name) for name in HEAD} | {
         "id": entry.id,
         "status": entry.status,
+        "sort_title": (title(entry.document).sort_title or "")[:SORT_CHARS],
         "version": entry.version,
         "updated_ms": epoch_ms(entry.updated_at),
     }
@@ -236,12 +243,12 @@ async def _rows(
     table: Table,
     key: Any,
     wanted: Sequence[str],
-    *,
+    *which: ColumnElement[bool],
     lock: bool = False,
 ) -> list[Any]:
     found: list[Any] = []
     for batch in _batches(wanted):
-        query = select(table).where(key.in_(batch)).order_by(*ORDERS.get(table, ()))
+        query = select(table).where(key.in_(batch), *which).order_by(*ORDERS.get(table, ()))
         if lock:
             query = query.order_by(key).with_for_update()
         found += (await connection.execute(query)).all()

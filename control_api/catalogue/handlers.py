@@ -21,6 +21,7 @@ from control_api.catalogue import (
     types,
 )
 from control_api.catalogue.editor import Edit
+from control_api.catalogue.visible import Viewer
 from control_api.entries import as_seen, patched, tag, unchanged
 from control_api.jobs import desk as jobs
 from control_api.problems import Problem
@@ -28,10 +29,10 @@ from control_api.problems import Problem
 IMPORT_TIMEOUT_MS = 30_000  # CTL-188
 
 
-def viewer(call: Call[Any]) -> shown.Viewer:
+def viewer(call: Call[Any]) -> Viewer:
     """The place a public answer is for: what the query says, else the setting's country."""
     query: types.Place = call.query
-    return shown.Viewer(
+    return Viewer(
         territory=query.territory or call.services.settings.default_country,
         platform=query.platform,
         langs=shown.spoken(query.lang, call.headers),

@@ -1,13 +1,15 @@
 """Rows of titles for a page, filled from what is counted and said here, by no model (CTL-145)."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, distinct, exists, func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from control_api.catalogue import curated, shown, types
-from control_api.catalogue.shown import Viewer
+from control_api.catalogue import curated, orders, shown, types
 from control_api.catalogue.tables import collection_item, content_genre, credit
+from control_api.catalogue.visible import Viewer, offered, visible
+from control_api.popularity.tables import popular
 from control_api.problems import Problem
 from control_api.schema import content
 
@@ -16,14 +18,25 @@ MAX_GENRES = 8
 KINDS = ("movie", "series", "event")
 GENRE, COLLECTION = "genre.", "collection."
 COMMON_GENRE, COMMON_PERSON, SAME_KIND, NEAR_YEAR = 4, 6, 2, 1  # weights of likeness
+LIKEST = 500  # of which those that the place may see are shown
+
+
+class Filling(NamedTuple):
+    """What fills a rail, in order; `source` says by what right."""
+
+    id: str
+    source: str
+    content_ids: Sequence[str]
 
 
 async def page(connection: AsyncConnection, fields: str | None, viewer: Viewer) -> types.RailList:
     """What is popular, what is new, and the fullest genres; empty rails are left out."""
     fullest = (await shown.genres(connection, viewer)).items[:MAX_GENRES]
     names = ["popular", "new", *(f"{GENRE}{genre.id}" for genre in fullest)]
-    rails = [await one(connection, name, fields, viewer) for name in names]
-    return types.RailList([rail for rail in rails if rail.items])
+    found = [await _filling(connection, name, viewer) for name in names]
+    return types.RailList(
+        [rail for rail in await _rails(connection, found, fields, viewer) if rail.items]
+    )
 
 
 async def one(
@@ -32,21 +45,8 @@ async def one(
     """A rail by name: popular, new, genre.{slug}, popularity first, then what is newest; or
     collection.{id}, in its editor's order.
     """
-    if rail_id.startswith(COLLECTION):
-        return await _gathered(connection, rail_id, fields, viewer)
-    query = select(content.c.id).where(shown.offered(viewer), content.c.kind.in_(KINDS))
-    if rail_id == "new":
-        query = query.order_by(content.c.updated_ms.desc(), content.c.id)
-        return await _rail(connection, rail_id, "editorial", query, fields, viewer)
-    if rail_id.startswith(GENRE):
-        tagged = content_genre.c.genre == rail_id.removeprefix(GENRE)
-        query = query.join(content_genre, and_(content_genre.c.content_id == content.c.id, tagged))
-    elif rail_id != "popular":
-        raise Problem("not_found")
-    query, loved = shown.by_popularity(query, viewer)
-    newest = content.c.updated_ms.desc()
-    query = query.order_by(*(column.desc() for column in loved), newest, content.c.id)
-    return await _rail(connection, rail_id, "popularity", query, fields, viewer)
+    found = await _filling(connection, rail_id, viewer)
+    return (await _rails(connection, [found], fields, viewer))[0]
 
 
 async def related(
@@ -56,77 +56,106 @@ async def related(
     mine = (
         await connection.execute(
             select(content.c.kind, content.c.year).where(
-                content.c.id == content_id, shown.visible(viewer)
+                content.c.id == content_id, visible(viewer)
             )
         )
     ).first()
     if mine is None:
         raise Problem("content_not_found")
-    genres = (
-        select(content_genre.c.content_id, func.count().label("n"))
-        .where(
-            content_genre.c.genre.in_(
-                select(content_genre.c.genre).where(content_genre.c.content_id == content_id)
-            )
-        )
-        .group_by(content_genre.c.content_id)
-        .subquery()
-    )
-    people = (
-        select(credit.c.content_id, func.count(credit.c.name.distinct()).label("n"))
-        .where(credit.c.name.in_(select(credit.c.name).where(credit.c.content_id == content_id)))
-        .group_by(credit.c.content_id)
-        .subquery()
-    )
-    common = COMMON_GENRE * func.coalesce(genres.c.n, 0)
-    common += COMMON_PERSON * func.coalesce(people.c.n, 0)
-    likeness = common + SAME_KIND * case((content.c.kind == mine.kind, 1), else_=0)
+    found = await _like(connection, content_id, mine, viewer)
+    if not found.content_ids:
+        loved = (await _filling(connection, "popular", viewer)).content_ids
+        others = [each for each in loved if each != content_id]
+        found = Filling("related", "popularity", others)
+    return (await _rails(connection, [found], fields, viewer))[0]
+
+
+async def _filling(connection: AsyncConnection, rail_id: str, viewer: Viewer) -> Filling:
+    if rail_id.startswith(COLLECTION):
+        return await _gathered(connection, rail_id, viewer)
+    wanted: list[ColumnElement[bool]] = [offered(viewer), content.c.kind.in_(KINDS)]
+    if rail_id == "new":
+        query = orders.newest(wanted, viewer, None, RAIL_TITLES)
+        return Filling(rail_id, "editorial", await _ids(connection, query))
+    if rail_id.startswith(GENRE):
+        tagged = content_genre.c.genre == rail_id.removeprefix(GENRE)
+        wanted.append(exists().where(content_genre.c.content_id == content.c.id, tagged))
+    elif rail_id != "popular":
+        raise Problem("not_found")
+    query = orders.by_popularity(wanted, viewer, None, RAIL_TITLES)
+    return Filling(rail_id, "popularity", await _ids(connection, query))
+
+
+async def _like(connection: AsyncConnection, content_id: str, mine: Any, viewer: Viewer) -> Filling:
+    """The likest of those that have a genre or a person in common with a title."""
+    genres = select(content_genre.c.genre).where(content_genre.c.content_id == content_id)
+    people = select(credit.c.name).where(credit.c.content_id == content_id)
+    persons = COMMON_PERSON * func.count(distinct(credit.c.name))
+    common = union_all(
+        select(content_genre.c.content_id, literal(COMMON_GENRE).label("n")).where(
+            content_genre.c.genre.in_(genres)
+        ),
+        select(credit.c.content_id, persons.label("n"))
+        .where(credit.c.name.in_(people))
+        .group_by(credit.c.content_id),
+    ).subquery()
+    summed = select(common.c.content_id, func.sum(common.c.n).label("n"))
+    alike = summed.group_by(common.c.content_id).subquery()
+    likeness = alike.c.n + SAME_KIND * case((content.c.kind == mine.kind, 1), else_=0)
     if mine.year is not None:
         near = content.c.year.between(mine.year - 5, mine.year + 5)
         likeness += NEAR_YEAR * case((near, 1), else_=0)
+    here = and_(popular.c.target_id == content.c.id, popular.c.territory == viewer.territory)
+    loved = (func.coalesce(popular.c.shown, 0), content.c.popularity, content.c.id)
+    place = func.row_number().over(order_by=(likeness.desc(), *(column.desc() for column in loved)))
+    likest = (
+        select(content.c.id, place.label("place"))
+        .join(alike, alike.c.content_id == content.c.id)
+        .outerjoin(popular, here)
+        .where(
+            content.c.id != content_id,
+            content.c.kind.in_(KINDS),
+            content.c.status == "published",
+        )
+        .order_by(place)
+        .limit(LIKEST)
+        .subquery()
+    )
     query = (
         select(content.c.id)
-        .outerjoin(genres, genres.c.content_id == content.c.id)
-        .outerjoin(people, people.c.content_id == content.c.id)
-        .where(
-            shown.offered(viewer),
-            content.c.kind.in_(KINDS),
-            content.c.id != content_id,
-            or_(genres.c.n > 0, people.c.n > 0),
-        )
+        .join(likest, likest.c.id == content.c.id)
+        .where(offered(viewer))
+        .order_by(likest.c.place)
+        .limit(RAIL_TITLES)
     )
-    query, loved = shown.by_popularity(query, viewer)
-    query = query.order_by(likeness.desc(), *(column.desc() for column in loved), content.c.id)
-    rail = await _rail(connection, "related", "related", query, fields, viewer)
-    if rail.items:
-        return rail
-    popular = await one(connection, "popular", fields, viewer)
-    others = [title for title in popular.items if title.id != content_id]
-    return types.Rail("related", "popularity", others)
+    return Filling("related", "related", await _ids(connection, query))
 
 
-async def _gathered(
-    connection: AsyncConnection, rail_id: str, fields: str | None, viewer: Viewer
-) -> types.Rail:
+async def _gathered(connection: AsyncConnection, rail_id: str, viewer: Viewer) -> Filling:
     row = await curated.existing(connection, rail_id.removeprefix(COLLECTION))
     item = collection_item.c
     query = (
         select(content.c.id)
         .join(collection_item, item.content_id == content.c.id)
-        .where(item.collection_id == row.id, shown.offered(viewer))
+        .where(item.collection_id == row.id, offered(viewer))
         .order_by(item.pos)
+        .limit(RAIL_TITLES)
     )
-    return await _rail(connection, rail_id, "editorial", query, fields, viewer)
+    return Filling(rail_id, "editorial", await _ids(connection, query))
 
 
-async def _rail(
-    connection: AsyncConnection,
-    rail_id: str,
-    source: str,
-    query: Select[Any],
-    fields: str | None,
-    viewer: Viewer,
-) -> types.Rail:
-    found = list((await connection.execute(query.limit(RAIL_TITLES))).scalars())
-    items = await shown.titles(connection, found, shown.listed(fields), viewer)
-    return types.Rail(rail_id, source, items)  # type: ignore[arg-type]
+async def _ids(connection: AsyncConnection, query: Any) -> Sequence[str]:
+    return (await connection.execute(query)).scalars().all()
+
+
+async def _rails(
+    connection: AsyncConnection, found: Sequence[Filling], fields: str | None, viewer: Viewer
+) -> list[types.Rail]:
+    """Rails with their titles, each of which is read once."""
+    wanted = list(dict.fromkeys(key for filling in found for key in filling.content_ids))
+    items = await shown.titles(connection, wanted, shown.listed(fields), viewer)
+    by_id = {item.id: item for item in items}
+    return [
+        types.Rail(each.id, each.source, [by_id[k] for k in each.content_ids if k in by_id])  # type: ignore[arg-type]
+        for each in found
+    ]

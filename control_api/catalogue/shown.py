@@ -3,22 +3,21 @@
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 from msgspec import UNSET
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import sealed
 from control_api.catalogue import documents, types
+from control_api.catalogue.orders import ORDERS
 from control_api.catalogue.tables import content_genre, content_language
-from control_api.popularity.tables import popular
+from control_api.catalogue.visible import Viewer, offered, visible, whole
 from control_api.problems import Problem
-from control_api.schema import asset, content, content_text, rights_window
+from control_api.schema import content
 from control_api.times import epoch_ms, utc
 
-WITHOUT_ASSET = ("series", "season")
 ALWAYS = "id"
 # What a list leaves out unless `fields` asks for it.
 DETAIL = frozenset({"credits", "artwork", "subtitle_langs", "audio_langs", "lang", "sort_title"})
@@ -27,51 +26,28 @@ RANGE = re.compile(r"(?:^|,)\s*([A-Za-z0-9-]{1,35})\s*(?:;\s*q=([01](?:\.[0-9]{0
 MAX_RANGES_CHARS = 512
 
 
-class Viewer(msgspec.Struct, frozen=True):
-    """The place that a public answer is made for."""
-
-    territory: str
-    platform: str
-    langs: Sequence[str]
-    now_ms: int
-
-
-def visible(viewer: Viewer) -> ColumnElement[bool]:
-    """Published, with a window of the place that is open or announced (CTL-32)."""
-    return and_(content.c.status == "published", exists().where(_window(viewer)))
-
-
-def offered(viewer: Viewer) -> ColumnElement[bool]:
-    """Visible, with something that can be played; a series has that in its parts."""
-    playable = exists().where(
-        asset.c.content_id == content.c.id, asset.c.kind == "vod", asset.c.state == "ready"
-    )
-    return and_(visible(viewer), or_(content.c.kind.in_(WITHOUT_ASSET), playable))
-
-
 async def page(
     connection: AsyncConnection, secret: bytes, query: types.TitlePage, viewer: Viewer
 ) -> types.TitleList:
     """Titles that can be played, and series."""
-    wanted = select(content.c.id).where(offered(viewer))
+    wanted = [offered(viewer)]
     if query.kind is not None:
-        wanted = wanted.where(content.c.kind == query.kind)
+        wanted.append(content.c.kind == query.kind)
     if query.genre is not None:
         tagged = content_genre.c.content_id == content.c.id
-        wanted = wanted.where(exists().where(tagged, content_genre.c.genre == query.genre))
+        wanted.append(exists().where(tagged, content_genre.c.genre == query.genre))
     if query.audio is not None:
         spoken = exists().where(
             content_language.c.content_id == content.c.id,
             content_language.c.kind == "audio",
             content_language.c.lang == query.audio,
         )
-        wanted = wanted.where(spoken)
+        wanted.append(spoken)
     if query.max_age is not None:
-        wanted = wanted.where(func.coalesce(content.c.min_age, 0) <= query.max_age)
+        wanted.append(func.coalesce(content.c.min_age, 0) <= query.max_age)
     filters = msgspec.structs.replace(query, limit=1, cursor=None, fields=None)
-    key, descending, wanted = _sorted(query.sort, wanted, viewer)
     purpose = _purpose("contents", filters, viewer)
-    return await _walk(connection, secret, purpose, wanted, key, descending, query, viewer)
+    return await _walk(connection, secret, purpose, wanted, query.sort, query, viewer)
 
 
 async def children(
@@ -85,11 +61,10 @@ async def children(
     parent = select(content.c.id).where(content.c.id == parent_id, visible(viewer))
     if (await connection.execute(parent)).first() is None:
         raise Problem("content_not_found")
-    key = (func.coalesce(content.c.season_no, 0), func.coalesce(content.c.episode_no, 0))
-    wanted = select(content.c.id).where(content.c.parent_id == parent_id, visible(viewer))
+    wanted = (content.c.parent_id == parent_id, visible(viewer))
     filters = msgspec.structs.replace(query, limit=1, cursor=None, fields=None)
     purpose = _purpose(parent_id, filters, viewer)
-    return await _walk(connection, secret, purpose, wanted, key, False, query, viewer)
+    return await _walk(connection, secret, purpose, wanted, "number", query, viewer)
 
 
 async def one(
@@ -123,7 +98,7 @@ async def genres(connection: AsyncConnection, viewer: Viewer) -> types.GenreList
     query = (
         select(content_genre.c.genre, func.count().label("titles"))
         .join(content, content.c.id == content_genre.c.content_id)
-        .where(offered(viewer))
+        .where(whole(viewer))
         .group_by(content_genre.c.genre)
         .order_by(func.count().desc(), content_genre.c.genre)
     )
@@ -143,44 +118,6 @@ def _names(fields: str) -> frozenset[str]:
     return names
 
 
-def _window(viewer: Viewer) -> ColumnElement[bool]:
-    matches = and_(
-        rights_window.c.content_id == content.c.id,
-        rights_window.c.territory.in_(("**", viewer.territory)),
-        rights_window.c.end_ms > viewer.now_ms,
-    )
-    if viewer.platform == "*":
-        return matches
-    return and_(matches, rights_window.c.platform.in_(("*", viewer.platform)))
-
-
-def by_popularity(query: Select[Any], viewer: Viewer) -> tuple[Select[Any], tuple[Any, ...]]:
-    """The query with what it is sorted by: how popular titles are where the viewer is, then
-    everywhere (CTL-145).
-    """
-    here = and_(popular.c.target_id == content.c.id, popular.c.territory == viewer.territory)
-    return query.outerjoin(popular, here), (
-        func.coalesce(popular.c.shown, 0),
-        content.c.popularity,
-    )
-
-
-def _sorted(
-    sort: str, wanted: Select[Any], viewer: Viewer
-) -> tuple[tuple[Any, ...], bool, Select[Any]]:
-    """What to sort by before the id, whether downwards, and the query that knows it."""
-    if sort == "title":
-        return (
-            (func.coalesce(documents.named(content_text.c.sort_title), content.c.id),),
-            False,
-            wanted,
-        )
-    if sort == "popular":
-        wanted, loved = by_popularity(wanted, viewer)
-        return loved, True, wanted
-    return (content.c.updated_ms,), True, wanted
-
-
 def _purpose(listing: str, filters: msgspec.Struct, viewer: Viewer) -> str:
     """What a cursor is bound to: the list and all that filters it (CTL-6)."""
     told = msgspec.json.encode([msgspec.to_builtins(filters), viewer.territory])
@@ -191,23 +128,15 @@ async def _walk(
     connection: AsyncConnection,
     secret: bytes,
     purpose: str,
-    wanted: Select[Any],
-    key: tuple[Any, ...],
-    descending: bool,
+    wanted: Sequence[ColumnElement[bool]],
+    order: str,
     query: types.TitlePage | types.ChildPage,
     viewer: Viewer,
 ) -> types.TitleList:
-    """One page of the ids in `wanted`, sorted by `key` and then by id."""
-    place = [f"key_{n}" for n in range(len(key))]
-    columns = [column.label(name) for name, column in zip(place, key, strict=True)]
-    order = (*key, content.c.id)
+    """One page of what is wanted, in an order of `ORDERS`."""
     after = sealed.position(secret, purpose, query.cursor)
-    if after is not None:
-        mark, place_of = tuple_(*after), tuple_(*order)
-        wanted = wanted.where(place_of < mark if descending else place_of > mark)
-    wanted = wanted.add_columns(*columns).limit(query.limit + 1)
-    wanted = wanted.order_by(*(column.desc() if descending else column for column in order))
-    rows = (await connection.execute(wanted)).all()
+    walk, place = ORDERS[order]
+    rows = (await connection.execute(walk(wanted, viewer, after, query.limit + 1))).all()
     here, cursor = sealed.page(rows, query.limit, secret, purpose, *place, "id")
     items = await titles(connection, [row.id for row in here], listed(query.shown("list")), viewer)
     return types.TitleList(items, cursor)

@@ -46,6 +46,7 @@ credit = Table(
     Column("name", Text, nullable=False),
     Column("role", String(16), nullable=False),
     Column("character", Text),
+    Index(None, "name", "content_id"),
 )
 
 artwork = Table(

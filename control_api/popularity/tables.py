@@ -27,4 +27,5 @@ popular = Table(
     Column("score", Float, nullable=False),
     Column("at_ms", BigInteger, nullable=False),
     Column("shown", BigInteger, nullable=False),
+    Index(None, "territory", "shown"),
 )
