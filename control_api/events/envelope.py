@@ -23,7 +23,9 @@ _TYPE: Final = re.compile(r"[a-z_]+(\.[a-z_]+)+")
 
 
 class EventError(ValueError):
-    """`code`: unknown_type, unknown_field, missing_field, bad_value, malformed or too_large."""
+    """`code`: unknown_type, unknown_field, missing_field, bad_value, malformed or too_large; of a
+    letter also gone.
+    """
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(f"{code}: {detail}")

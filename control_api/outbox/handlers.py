@@ -37,8 +37,8 @@ async def replay_letter(call: Call[None]) -> None:
             raise Problem("not_found")
         try:
             await revive(connection, row, call.now_ms)
-        except EventError:
-            raise Problem("bad_state", "this letter holds no event; it can be dropped") from None
+        except EventError as error:
+            raise Problem("bad_state", f"{error}; it can be dropped") from None
 
 
 async def drop_letter(call: Call[None]) -> None:
@@ -74,10 +74,12 @@ async def stream(call: Call[None]) -> Stream:
 
 
 async def revive(connection: AsyncConnection, row: Any, now_ms: int) -> None:
-    """A webhook's letter goes to its endpoint again, any other to its stream. Raises EventError."""
+    """A webhook's letter goes to its endpoint again, any other to its stream. The letter of which
+    that cannot be stays, with EventError.
+    """
     if row.consumer == deliveries.CONSUMER:
         endpoint_id = row.topic.partition(":")[2]
-        await deliveries.again(connection, endpoint_id, now_ms, event_ids=[row.event_id])
+        await deliveries.revive(connection, endpoint_id, row.payload, now_ms)
         await dead.drop(connection, row.id)
     else:
         await dead.again(connection, row, now_ms)

@@ -24,6 +24,7 @@ from control_api.webhooks.tables import webhook_delivery, webhook_endpoint
 from runtime.sql import Database
 
 CONSUMER: Final = "webhooks"
+FIRST: Final = 0  # outboxes count from 1
 GONE: Final = 410  # RFC 9110 section 15.5.11: asks not to be called again
 endpoint = webhook_endpoint.c
 delivery = webhook_delivery.c
@@ -56,25 +57,31 @@ async def spread(connection: AsyncConnection, rows: Sequence[Any], now_ms: int) 
     known = select(delivery.endpoint_id, delivery.event_id).where(delivery.event_id.in_(told))
     there = {tuple(pair) for pair in await connection.execute(known)}
     fresh = [
-        {
-            "id": ids.new("delivery"),
-            "endpoint_id": one.id,
-            "event_id": row.id,
-            "seq": row.seq,
-            "topic": row.topic,
-            "key": row.key,
-            "payload": row.payload,
-            "status": "pending",
-            "next_ms": 0,  # at once, whoever's clock is looked at
-            "created_ms": now_ms,
-            "log": [],
-        }
+        _fresh(one.id, event, row.payload, row.seq, now_ms)
         for row, event in told.values()
         for one in listening
         if (one.id, row.id) not in there and wants(one.topics, one.filters, event)
     ]
     if fresh:
         await connection.execute(insert(webhook_delivery), fresh)
+
+
+def _fresh(
+    endpoint_id: str, event: events.Event, payload: str, seq: int, now_ms: int
+) -> dict[str, Any]:
+    return {
+        "id": ids.new("delivery"),
+        "endpoint_id": endpoint_id,
+        "event_id": event.id,
+        "seq": seq,
+        "topic": event.type,
+        "key": event.subject,
+        "payload": payload,
+        "status": "pending",
+        "next_ms": 0,  # at once, whoever's clock is looked at
+        "created_ms": now_ms,
+        "log": [],
+    }
 
 
 async def due_endpoints(database: Database, now_ms: int) -> Sequence[str]:
@@ -200,12 +207,33 @@ async def again(
     return done.rowcount
 
 
+async def revive(connection: AsyncConnection, endpoint_id: str, payload: str, now_ms: int) -> None:
+    """Send a dead letter's event once more, before all that waits where its delivery was forgotten
+    meanwhile. Raises EventError if the endpoint is gone.
+    """
+    event = events.decode(payload.encode())
+    if await again(connection, endpoint_id, now_ms, event_ids=[event.id]):
+        return
+    known = select(delivery.id).where(
+        delivery.endpoint_id == endpoint_id, delivery.event_id == event.id
+    )
+    if (await connection.execute(known)).first() is not None:
+        return
+    mine = select(endpoint.id).where(endpoint.id == endpoint_id).with_for_update()
+    if (await connection.execute(mine)).first() is None:
+        raise events.EventError("gone", "its endpoint was removed")
+    row = _fresh(endpoint_id, event, payload, FIRST, now_ms)
+    await connection.execute(insert(webhook_delivery).values(row))
+
+
 async def trim(connection: AsyncConnection, endpoint_id: str, oldest_ms: int, most: int) -> int:
-    """Keep the queue of a paused endpoint within bounds; how many were dropped and counted."""
+    """Keep the queue of a paused endpoint within bounds; how many were dropped and counted. What
+    was put back there waits anew.
+    """
     mine = and_(delivery.endpoint_id == endpoint_id, delivery.status == "pending")
     newest = select(delivery.seq).where(mine).order_by(delivery.seq.desc()).offset(most).limit(1)
     floor = (await connection.execute(newest)).scalar()
-    old = delivery.created_ms < oldest_ms
+    old = and_(delivery.created_ms < oldest_ms, delivery.next_ms < oldest_ms)
     lost = old if floor is None else (old | (delivery.seq <= floor))
     change = update(webhook_delivery).where(mine, lost).values(status="dropped")
     count = (await connection.execute(change)).rowcount
