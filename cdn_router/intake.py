@@ -12,6 +12,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from native.cmcd import UNKNOWN, Batch
+from runtime import logs
 
 from .bucket import Buckets
 from .cells.feed import Feed
@@ -35,7 +36,9 @@ MAX_LATE_MS = 900_000  # older lines of logs tell of another time
 MIN_RATED_BYTES = 256 << 10  # what is smaller fits in buffers: its rate is not the network's
 ABORTED = frozenset({0, 499})  # the viewer left
 
-Keep = Callable[[bytes, str, int], None]
+Keep = Callable[[bytes, str, int], None]  # body, peer, time of arrival; Busy when it may not
+
+log = logs.get("cdn_router")
 
 
 class Origin(NamedTuple):
@@ -84,7 +87,9 @@ def _only(named: Mapping[str, set[str]]) -> dict[str, str]:
 
 class Intake:
     """Takes batches; `records` and `notes` count what became of them and what was odd. With `feed`
-    they become evidence, with `keep` a body is kept before it has any effect.
+    they become evidence, with `keep` a body is kept before it has any effect. One that cannot be
+    kept is lost to the archive, and counted: sessions are steered by what players say, not by what
+    disks take.
     """
 
     def __init__(
@@ -105,6 +110,7 @@ class Intake:
         self._hosts = hosts
         self._feed = feed
         self._keep = keep
+        self._losing = False
         self._peers = Buckets(per_peer, per_peer * PEER_BURST_S, MAX_PEERS)
         self._weights = Buckets(per_session, per_session * SESSION_BURST_S, sessions.capacity)
         self.batch = _batch(hosts)
@@ -128,7 +134,12 @@ class Intake:
         if not read:
             raise RequestError("no_record", "no line is CMCD")
         if self._keep is not None:
-            self._keep(body, peer, now_ms)
+            try:
+                self._keep(body, peer, now_ms)
+            except Busy as error:
+                self._lost(read, error.detail)
+            else:
+                self._losing = False
         suffering = self._suffering() if batch.cmsd else {}
         for session_id, places in batch.groups().items():
             if session_id is None:
@@ -136,6 +147,12 @@ class Intake:
             else:
                 told = suffering.get(session_id, CALM)
                 self._observe(session_id, places, peer, now_ms, told)
+
+    def _lost(self, count: int, reason: str) -> None:
+        self.records["not_kept",] += count
+        if not self._losing:
+            self._losing = True
+            log.error("archive_takes_nothing", reason=reason)
 
     def _suffering(self) -> dict[str | None, frozenset[str]]:
         """The CDNs that say in responses to a session that they are in duress (CM-52)."""

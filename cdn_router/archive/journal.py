@@ -24,6 +24,7 @@ from ..errors import Busy
 HEAD = struct.Struct("<IIqH")
 MAX_FILE_BYTES = 64 << 20
 MAX_FRAME_BYTES = 64 << 20
+RETRY_MS = 1_000  # until a disk that took nothing is tried again: each try begins a file
 
 
 class Frame(NamedTuple):
@@ -45,6 +46,7 @@ class Journal:
         self._file = -1
         self._size = 0
         self._number = 0
+        self._retry_ms = 0
         folder.mkdir(parents=True, exist_ok=True)
         self._waiting = sum(path.stat().st_size for path in folder.glob(f"*{self._suffix}"))
 
@@ -55,6 +57,8 @@ class Journal:
         frame = b"".join((head, name, body))
         if self._waiting + len(frame) > self._max_bytes:
             raise Busy("archive_full", "what came before has yet to be stored")
+        if 0 < self._retry_ms - now_ms <= RETRY_MS:
+            raise Busy("archive_full", "the disk took nothing of late")
         try:
             if self._file < 0:
                 self._open(now_ms)
@@ -63,6 +67,7 @@ class Journal:
             written = -1
         if written != len(frame):
             self.turn()  # what is torn ends its file
+            self._retry_ms = now_ms + RETRY_MS
             raise Busy("archive_full", "the disk takes no more")
         self._size += len(frame)
         self._waiting += len(frame)
