@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from runtime.settings import Section
 
@@ -52,6 +52,15 @@ class Sql(Section):
     url: SecretStr = SecretStr("")
     timeout_ms: int = Field(default=1_000, ge=1, le=600_000)  # CTL-188
     pool_size: int = Field(default=8, ge=1, le=256)
+
+    @field_validator("url")
+    @classmethod
+    def _is_ours(cls, given: SecretStr) -> SecretStr:
+        if given.get_secret_value():
+            from runtime.sql import parse  # not for who has no database
+
+            parse(given.get_secret_value())
+        return given
 
 
 class Objects(Section):

@@ -28,7 +28,7 @@ from weakref import WeakSet
 from asyncpg import PostgresError
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
@@ -68,8 +68,13 @@ class SqlError(Exception):
 
 
 def parse(url: str) -> URL:
-    """The URL with our driver. Raises ValueError for another database or an unnamed SQLite file."""
-    parsed = make_url(url)
+    """The URL with our driver. Raises ValueError, never quoting it, for what is no URL, another
+    database or an unnamed SQLite file.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise ValueError("sql.url must be sqlite:////absolute/path or postgresql://...") from None
     dialect = parsed.drivername.partition("+")[0]
     if dialect == "postgres":
         dialect = "postgresql"

@@ -121,6 +121,15 @@ def test_the_test_runs_own_variable_is_no_setting() -> None:
     assert load(ALL, None, {"HEADWATER_TWINS": "required", "PATH": "/bin"}).values["origin"]
 
 
+@pytest.mark.parametrize(
+    "url", ["pass-word", "mysql://u:pass-word@h/x", "postgresql://u:pass-word@h:port/x", "sqlite:"]
+)
+def test_a_database_that_is_none_is_refused_by_name(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"sql\.url") as refused:
+        load(SECTIONS, None, {"HEADWATER_SQL__URL": url})
+    assert "pass-word" not in str(refused.value) and "\n" not in str(refused.value)
+
+
 def test_runtimes_own_sections_have_defaults() -> None:
     loaded = load(SECTIONS, None, {})
     assert set(loaded.values) == {"data", "log", "telemetry", "store", "sql", "objects"}
