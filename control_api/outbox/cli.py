@@ -16,7 +16,7 @@ from control_api.times import now_ms, utc
 from runtime.sql import Database, SqlError
 
 OK, NO, USAGE, FAILURE = 0, 1, 2, 3  # CONTRACT: exit codes
-SHOWN = 1_000
+PATIENCE_MS = 600_000
 
 Opener = Callable[[Path | None, Path | None], Database]
 Config = Annotated[Path | None, typer.Option("--config", help="Settings file.")]
@@ -36,8 +36,7 @@ def events_app(open_database: Opener) -> typer.Typer:
         """
 
         async def work(connection: Any) -> int:
-            rows = await dead.letters(connection, None, SHOWN)
-            for row in rows:
+            async for row in dead.every(connection):
                 letter = {
                     "id": row.id,
                     "topic": row.topic,
@@ -84,7 +83,7 @@ async def _each(
 ) -> int:
     """Act on the letters that there are; NO if one is missing or cannot be replayed."""
     every = letters == ["all"]
-    named = [row.id for row in await dead.letters(connection, None, SHOWN)] if every else letters
+    named = [row.id async for row in dead.every(connection)] if every else letters
     code = OK
     for letter in named:
         row = await dead.one(connection, letter)
@@ -103,7 +102,7 @@ def _run(name: str, database: Database, work: Callable[[Any], Awaitable[int]]) -
     async def inside() -> int:
         async with database:
             await database.upgrade(LOCATION)
-            async with database.write() as connection:
+            async with database.write(timeout_ms=PATIENCE_MS) as connection:
                 return await work(connection)
 
     try:

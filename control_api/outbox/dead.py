@@ -4,7 +4,7 @@ A replay is safe: the event goes to its stream under its old id, so that only co
 not handled it yet do so.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 from sqlalchemy import delete, func, insert, select, tuple_, update
@@ -16,6 +16,7 @@ from control_api.outbox.tables import dlq_message, outbox
 from runtime import logs, metrics
 
 MAX_ERROR_CHARS: Final = 500
+BATCH: Final = 1_000
 TOLD: Final = "dlq.message_added"
 
 log = logs.get("control")
@@ -77,10 +78,19 @@ async def letters(
     return (await connection.execute(query)).all()
 
 
-async def one(connection: AsyncConnection, dead_id: str) -> Any:
-    """The letter's row, locked; None if there is none."""
-    query = select(dlq_message).where(dead.id == dead_id).with_for_update()
-    return (await connection.execute(query)).first()
+async def every(connection: AsyncConnection) -> AsyncIterator[Any]:
+    """All rows, the oldest first."""
+    after: tuple[int, str] | None = None
+    while rows := await letters(connection, after, BATCH):
+        for row in rows:
+            yield row
+        after = rows[-1].at_ms, rows[-1].id
+
+
+async def one(connection: AsyncConnection, dead_id: str, *, lock: bool = True) -> Any:
+    """The letter's row; None if there is none."""
+    query = select(dlq_message).where(dead.id == dead_id)
+    return (await connection.execute(query.with_for_update() if lock else query)).first()
 
 
 async def again(connection: AsyncConnection, row: Any, now_ms: int) -> None:

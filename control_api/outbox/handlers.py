@@ -29,6 +29,15 @@ async def list_letters(call: Call[None]) -> types.DeadLetterList:
     return types.DeadLetterList([_letter(row) for row in letters], cursor)
 
 
+async def get_letter(call: Call[None]) -> types.DeadLetter:
+    """One dead letter."""
+    async with call.services.database.read() as connection:
+        row = await dead.one(connection, call.path["id"], lock=False)
+    if row is None:
+        raise Problem("not_found")
+    return _letter(row)
+
+
 async def replay_letter(call: Call[None]) -> None:
     """Put a letter's event back on its way: only who failed on it will handle it again."""
     async with call.services.database.write() as connection:

@@ -17,6 +17,7 @@ ROUTES: tuple[Route, ...] = (
         scope=ADMIN,
         query=Page,
     ),
+    Route("GET", f"{DEAD}/{{id}}", handlers.get_letter, types.DeadLetter, scope=ADMIN),
     Route(
         "POST",
         f"{DEAD}/{{id}}/replay",

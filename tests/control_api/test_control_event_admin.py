@@ -58,6 +58,9 @@ async def test_operators_replay_and_drop(api: Any) -> None:
     _, rest = await call(api, "GET", f"/v1/admin/dlq?cursor={page['next_cursor']}")
     assert [(item["id"], item["event"]) for item in rest["items"]] == [(noise, None)]
     assert (await call(api, "GET", "/v1/admin/outbox"))[1]["dead"] == 3
+    status, shown = await call(api, "GET", f"/v1/admin/dlq/{second}")
+    assert (status, shown) == (200, page["items"][1])
+    assert (await call(api, "GET", "/v1/admin/dlq/dlq_none"))[0] == 404
     assert (await call(api, "POST", f"/v1/admin/dlq/{first}/replay"))[0] == 204
     assert (await call(api, "POST", f"/v1/admin/dlq/{first}/replay"))[0] == 404
     assert (await call(api, "POST", f"/v1/admin/dlq/{noise}/replay"))[0] == 409
@@ -67,6 +70,7 @@ async def test_operators_replay_and_drop(api: Any) -> None:
     viewer = frozenset({"playback", "webhook:manage"})
     for method, path in (
         ("GET", "/v1/admin/dlq"),
+        ("GET", f"/v1/admin/dlq/{noise}"),
         ("POST", f"/v1/admin/dlq/{noise}/replay"),
         ("DELETE", f"/v1/admin/dlq/{noise}"),
         ("GET", "/v1/admin/outbox"),
@@ -185,6 +189,24 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert run(app, ["drop", letters[1]]).exit_code == 0
     assert asyncio.run(after())[1] == 0
     assert run(app, ["replay", "all"]).exit_code == 0
+
+
+def test_all_is_more_than_one_batch(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(dead, "BATCH", 2)
+
+    def database(*_: Any) -> Database:
+        return Database(f"sqlite:///{tmp_path / 'x.sqlite'}", timeout_ms=10_000)
+
+    async def prepared() -> None:
+        async with database() as opened:
+            await opened.upgrade(LOCATION)
+            await bury(opened, *"abcde")
+
+    asyncio.run(prepared())
+    run, app = CliRunner().invoke, events_app(database)
+    assert len(run(app, ["dead"]).stdout.splitlines()) == 5
+    assert len(run(app, ["replay", "all"]).stdout.splitlines()) == 5
+    assert run(app, ["dead"]).stdout == ""
 
 
 async def test_a_webhooks_letter_goes_to_its_endpoint_again(api: Any) -> None:
