@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from asyncio import Task
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 import pytest
@@ -83,14 +84,20 @@ async def test_what_is_purged_goes_and_nothing_else(path: str, gone: tuple[str, 
     assert all("If-None-Match" not in headers for _, headers in origin.asked), "the copy is gone"
 
 
+async def purged(origin: Origin, cache: Upstream, asking: Coroutine[Any, Any, Any]) -> Task[Any]:
+    """What is asked of the origin, which holds it back, and purged on its way."""
+    asked, before = asyncio.create_task(asking), len(origin.asked)
+    origin.gate.clear()
+    while len(origin.asked) == before:
+        await asyncio.sleep(0)
+    cache.purge(below(["/vod/film/"]))
+    return asked
+
+
 async def test_what_was_on_its_way_is_not_kept() -> None:
     origin = Origin()
     cache = upstream(origin)
-    origin.gate.clear()
-    asked = asyncio.create_task(cache.get(PATHS[0]))
-    while not origin.asked:
-        await asyncio.sleep(0)
-    cache.purge(below(["/vod/film/"]))
+    asked = await purged(origin, cache, cache.get(PATHS[0]))
     origin.gate.set()
     assert (await asked).body == b"x" and cache.fresh(PATHS[0]) is None
 
@@ -99,11 +106,7 @@ async def test_who_asks_after_a_purge_gets_what_is_fetched_after_it() -> None:
     """Not what was on its way to somebody before, and the CDN in between would hold (MP-43)."""
     origin = Origin()
     cache = upstream(origin)
-    origin.gate.clear()
-    before = asyncio.create_task(cache.get(PATHS[0]))
-    while not origin.asked:
-        await asyncio.sleep(0)
-    cache.purge(below(["/vod/film/"]))
+    before = await purged(origin, cache, cache.get(PATHS[0]))
     origin.body = b"new"
     after = asyncio.create_task(cache.get(PATHS[0]))
     while len(origin.asked) < 2:
@@ -118,12 +121,8 @@ async def test_what_is_purged_while_the_origin_fails_is_not_served() -> None:
     cache = upstream(origin, clock)
     await cache.get(PATHS[0])
     clock.advance(3601)
-    origin.gate.clear()
     origin.fault = FetchError("unreachable", "o")
-    asked = asyncio.create_task(cache.get(PATHS[0]))
-    while len(origin.asked) < 2:
-        await asyncio.sleep(0)
-    cache.purge(below(["/vod/film/"]))
+    asked = await purged(origin, cache, cache.get(PATHS[0]))
     origin.gate.set()
     with pytest.raises(UpstreamError):
         await asked
@@ -148,11 +147,7 @@ async def test_what_was_on_its_way_is_not_shared_for_outages() -> None:
     origin, store = Origin(), MemoryStore()
     cache, ledger = upstream(origin), Ledger(ManualClock(), store)
     clips = Clips(cache, Place("http://o"), ledger, ManualClock())
-    origin.gate.clear()
-    asked = asyncio.create_task(clips._kept(PATHS[0]))
-    while not origin.asked:
-        await asyncio.sleep(0)
-    cache.purge(below(["/vod/film/"]))
+    asked = await purged(origin, cache, clips._kept(PATHS[0]))
     origin.gate.set()
     await asked
     await rest(ledger)

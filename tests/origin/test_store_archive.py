@@ -3,23 +3,16 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from origin_rigs.archive_rig import FIRST, STORES, Flaky, Rig, empty
+from origin_rigs.archive_rig import FIRST, Flaky, Rig
 
 from native.http import Entity, Refusal
 from origin.live.blocks import Block, Blocks
 from origin.live.presentation import WARM
 from runtime.objects import FolderStore, ObjectError, ObjectStore
-
-
-@pytest.fixture(params=STORES)
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ObjectStore]:
-    async with empty(request, tmp_path) as made:
-        yield made
 
 
 async def test_media_goes_up_leaves_the_disk_and_comes_back(

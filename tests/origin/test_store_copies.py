@@ -1,22 +1,14 @@
 """Private copies of recordings: objects of their own, which outlive the channel's (CTL-127)."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-from origin_rigs.archive_rig import FIRST, STORES, empty
+from origin_rigs.archive_rig import FIRST
 from origin_rigs.copies_rig import END, CopiesRig
 
 from runtime.objects import FolderStore, ObjectStore
 
 LEAVES = ("master.m3u8", "v/media.m3u8", "v/iframe.m3u8", "manifest.mpd")
-
-
-@pytest.fixture(params=STORES)
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ObjectStore]:
-    async with empty(request, tmp_path) as made:
-        yield made
 
 
 async def test_copies_play_on_when_the_channel_has_let_go(

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from origin_rigs.archive_rig import FIRST
-from origin_rigs.copies_rig import CopiesRig
+from origin_rigs.copies_rig import CopiesRig, copied
 
 from origin.live.copying import LATE_S, Copier
-from runtime.objects import FolderStore, ObjectError
+from runtime.objects import ObjectError
 
 LATE = "copies/a/v/late"
 
@@ -24,15 +23,7 @@ class Times:
 
 @pytest.fixture
 async def rig(tmp_path: Path, video_media: Any) -> CopiesRig:
-    """A channel that has all of what is recorded, and a copy that was deleted."""
-    store = FolderStore(tmp_path / "objects")
-    await store.start()
-    rig = CopiesRig(tmp_path, video_media, store, archive_s=0, retention_s=400)
-    rig.push(FIRST)
-    rig.record("a")
-    rig.push(*range(FIRST + 1, rig.settled + 1))
-    await rig.copier.work()
-    return rig
+    return await copied(tmp_path, video_media)
 
 
 async def names(rig: CopiesRig) -> list[str]:

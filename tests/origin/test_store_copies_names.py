@@ -6,26 +6,16 @@ from typing import Any
 
 import pytest
 from origin_rigs.archive_rig import FIRST
-from origin_rigs.copies_rig import BEGIN, END, SEGMENT_S, CopiesRig
+from origin_rigs.copies_rig import BEGIN, END, SEGMENT_S, CopiesRig, copied
 
 from origin.errors import OriginError
 from origin.live.holds import Hold
 from origin.live.ranges import Range
-from runtime.objects import FolderStore
 
 
 @pytest.fixture
 async def rig(tmp_path: Path, video_media: Any) -> CopiesRig:
-    """A channel that has all of what is recorded, and a copy of it."""
-    store = FolderStore(tmp_path / "objects")
-    await store.start()
-    rig = CopiesRig(tmp_path, video_media, store, archive_s=0, retention_s=400)
-    rig.push(FIRST)
-    rig.record("a")
-    rig.push(*range(FIRST + 1, rig.settled + 1))
-    await rig.copier.work()
-    assert rig.facts("a").state == "complete"
-    return rig
+    return await copied(tmp_path, video_media)
 
 
 async def test_the_same_name_again_is_another_copy_to_every_worker(

@@ -13,7 +13,7 @@ from origin.live.copies import Facts
 from origin.live.copying import Copier
 from origin.live.holds import Hold
 from origin.live.ranges import Range
-from runtime.objects import ObjectStore
+from runtime.objects import FolderStore, ObjectStore
 
 SEGMENT_S = Fraction(48, 25)
 BEGIN, END = FIRST + 4, FIRST + 28  # what is recorded, from the middle of a volume
@@ -61,3 +61,16 @@ class CopiesRig(Rig):
         self.push(*numbers)
         await self.archive.work()
         await self.copier.work()
+
+
+async def copied(folder: Path, media: Any) -> CopiesRig:
+    """A channel that has all of what is recorded, and the copy `a` of it."""
+    store = FolderStore(folder / "objects")
+    await store.start()
+    rig = CopiesRig(folder, media, store, archive_s=0, retention_s=400)
+    rig.push(FIRST)
+    rig.record("a")
+    rig.push(*range(FIRST + 1, rig.settled + 1))
+    await rig.copier.work()
+    assert rig.facts("a").state == "complete"
+    return rig
