@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from control_api.guarded import Shelf
-from runtime.store import Pulse, StoreError
+from runtime.store import Pulse
 from runtime.together import Together
 
 MAX_TOGETHER = 256
@@ -21,5 +21,5 @@ class Beats:
         """The store's answer; `StoreError` when there is none."""
         return await self._together.do((account, session, limit))
 
-    async def _sent(self, beats: Sequence[Beat]) -> Sequence[Pulse | StoreError]:
+    async def _sent(self, beats: Sequence[Beat]) -> Sequence[Pulse]:
         return await self._shelf.ask(lambda store: store.heartbeats(beats))

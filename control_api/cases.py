@@ -137,7 +137,8 @@ class Cases:
                 copy = await self._flight.do(question, lambda: self._load(question, now_ms))
             return copy, "sql"
         except SqlError as error:
-            if old is not None and self._lasts(old, question, now_ms):
+            lasts = old is not None and now_ms - old.read_ms <= STALE_MS
+            if old is not None and lasts and self._current(old, question):
                 log.warning("stale_rights", error=str(error))
                 return old, "stale"
             stranger = self._stranger(question, now_ms) if self.opens() else None
@@ -145,10 +146,6 @@ class Cases:
                 raise
             log.warning("open_rights", error=str(error))
             return stranger, "open"
-
-    def _lasts(self, copy: _Copy, question: Question, now_ms: int) -> bool:
-        """Is it good while the database does not answer?"""
-        return now_ms - copy.read_ms <= STALE_MS and self._current(copy, question)
 
     def _stranger(self, question: Question, now_ms: int) -> _Copy | None:
         """The question as an account would ask it that bought nothing, if the terms are known."""
@@ -158,7 +155,8 @@ class Cases:
             return None
         case = rights.case(STRANGER, account_id, device_id, kind, known.terms)
         copy = _Copy(case, known.read_ms, UNKNOWN, known.epoch, 0)
-        return copy if self._lasts(copy, question, now_ms) else None
+        current = self._holds_since(known.epoch, target_id)  # of the account nothing is asked
+        return copy if current and now_ms - known.read_ms <= STALE_MS else None
 
     async def _load(self, question: Question, now_ms: int) -> _Copy:
         account_id, device_id, kind, target_id = question

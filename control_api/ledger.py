@@ -54,6 +54,7 @@ OWED = metrics.gauge("control_owed", "session rows that wait for the database", 
 LOST = metrics.counter("control_beats_lost", "positions dropped because too many waited")
 REFUSED = metrics.counter("control_debts_refused", "rows that no payment can write", ("kind",))
 MAX_OWED = 200_000
+AHEAD_MS = 60_000  # a time so far to come is of a clock that was wrong (CTL-140)
 EARLY_S = 30.0  # no commit comes later
 DATA_EXCEPTION = "22"  # class of SQLSTATE that speaks of values; PostgreSQL 15, appendix A
 PIECE, SIGNS = 100, 1_000  # of starts and of ends, and of signs, in one transaction

@@ -232,12 +232,18 @@ def gone(reason: str, at_ms: int) -> Problem:
     return Problem("session_terminated", by=by.get(reason, "service"), at=utc(at_ms), reason=reason)
 
 
+async def live(ask: Ask, account_id: str, times: Clockwork, now_ms: int) -> Sequence[Any]:
+    """The rows of an account's live sessions, with `name` and `device_class` of their devices."""
+    seen = {"account": account_id, "after": now_ms - 1_000 * times.ttl_s}
+    return await ask(_ACTIVE, seen)
+
+
 async def active(
     ask: Ask, account_id: str, secret: bytes, times: Clockwork, now_ms: int
 ) -> list[types.ActiveDevice]:
     """What a 409 lists (CTL-103)."""
     found = []
-    for row in await ask(_ACTIVE, {"account": account_id, "after": now_ms - 1_000 * times.ttl_s}):
+    for row in await live(ask, account_id, times, now_ms):
         target = await find_target(ask, TARGETS[row.kind], row.target_id)
         found.append(
             types.ActiveDevice(

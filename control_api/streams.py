@@ -12,14 +12,15 @@ Rules of the file
 
 import contextlib
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import msgspec
 from sqlalchemy import select
 
-from control_api import devices, sessions, types
+from control_api import details, devices, sessions, types
 from control_api.arrivals import Arrival, Arrivals
 from control_api.beats import Beats
+from control_api.details import Detail
 from control_api.entitlement import NEVER_MS
 from control_api.facts import UNKNOWN_COUNTRY
 from control_api.guarded import Shelf
@@ -32,24 +33,16 @@ from control_api.times import utc
 from runtime import logs, metrics
 from runtime.asking import within
 from runtime.sql import Database, SqlError
-from runtime.store import Session, Store, StoreError
+from runtime.store import Admission, Session, Store, StoreError
 
 log = logs.get("control")
 DEGRADED = metrics.counter("control_degraded", "answers without an engine", ("engine", "operation"))
 
 SINCE = "live:since"  # when this store began to count, in its own time
 SINCE_KEPT_MS = 10 * 365 * 86_400_000
+SINCE_DIGITS = 20
 WARM_CHECK_MS = 1_000
 MAX_KNOWN = 200_000
-
-
-class Detail(msgspec.Struct, array_like=True):
-    """What the store keeps of a session beside its times, for the list of a 409 (CTL-103)."""
-
-    name: str
-    device_class: str
-    title: str
-    started_ms: int
 
 
 @dataclass(slots=True)
@@ -103,28 +96,43 @@ class Streams:
         detail = Detail(arrival.device.name, arrival.device_class, arrival.title, now_ms)
         victims = sessions.named_by(codes, self._secret, one.account_id, now_ms)
         try:
-            done = await self._shelf.ask(
+            done = await self._admitted(
+                one.account_id,
                 lambda store: store.admit(
                     one.account_id,
                     one.id,
                     device=one.device_id,
-                    detail=msgspec.msgpack.encode(detail),
+                    detail=detail.packed(),
                     limit=one.limit,
                     terminate=victims,
-                )
+                ),
+                now_ms,
             )
         except StoreError as error:
             self._decided_alone("start", error, now_ms)
             return None
-        for ended in done.ended:
-            self._ledger.end(End(ended.account, ended.id, ended.reason, now_ms))
         if not done.admitted:
             listed = [self._listed(one.account_id, each, now_ms) for each in done.live]
             raise Problem("stream_limit", limit=one.limit, active_devices=listed)
         return len(done.live)
 
+    async def _admitted(
+        self, account_id: str, admit: Callable[[Store], Awaitable[Admission]], now_ms: int
+    ) -> Admission:
+        """The store's word, once it knows of the account; who had to go is told."""
+        done = await self._shelf.ask(admit)
+        if done.unreadable:
+            await self._ledger.flush()
+            await details.restore(self._database, self._shelf, account_id, self._times, now_ms)
+            done = await self._shelf.ask(admit)
+            if done.unreadable:
+                raise StoreError("unavailable", "the account cannot be read")
+        for ended in done.ended:
+            self._ledger.end(End(ended.account, ended.id, ended.reason, now_ms))
+        return done
+
     def _listed(self, account_id: str, live: Session, now_ms: int) -> types.ActiveDevice:
-        detail = msgspec.msgpack.decode(live.detail, type=Detail)
+        detail = details.read(live.detail, live.last_seen_ms)
         return types.ActiveDevice(
             session_id=live.id,
             device_name=detail.name,
@@ -243,8 +251,9 @@ class Streams:
                 raise sessions.gone(pulse.reason, now_ms)
             case "limit":
                 raise Problem("stream_limit", limit=limit, active_devices=[])
-            case "unknown":
-                await self._taken_up(account_id, session_id, told, now_ms)
+            case "unknown" if not await self._taken_up(account_id, session_id, told, now_ms):
+                self._ledger.beat(session_id, Sign(now_ms, told.position_ms, told.cdn))
+                return False
         if now_ms < self._doubt_until_ms:
             await self._compared(account_id, session_id, told, now_ms)
         self._ledger.beat(session_id, Sign(now_ms, told.position_ms, told.cdn))
@@ -276,26 +285,36 @@ class Streams:
             await self._beat_in_sql(account_id, session_id, told, now_ms)
         except Problem as problem:
             reason = str(problem.members.get("reason", "failed"))
-            await self._shelf.ask(lambda store: store.end(account_id, session_id, reason))
+            with contextlib.suppress(StoreError):
+                await self._shelf.ask(lambda store: store.end(account_id, session_id, reason))
             raise
 
     async def _taken_up(
         self, account_id: str, session_id: str, told: types.HeartbeatRequest, now_ms: int
-    ) -> None:
-        """The store does not know it: the database's word, told to the store."""
-        known = await self.known(account_id, session_id)
-        async with self._database.change() as ask:
-            await sessions.beat(ask, account_id, session_id, told, self._times, now_ms)
-        detail = Detail("", "web", known.target_id, known.started_ms)
-        await self._shelf.ask(
-            lambda store: store.admit(
+    ) -> bool:
+        """The store does not know it: the database's word, told to the store. Whether both heard;
+        else nobody knows better than the player.
+        """
+        try:
+            known = await self.known(account_id, session_id)
+            async with self._database.change() as ask:
+                await sessions.beat(ask, account_id, session_id, told, self._times, now_ms)
+            detail = Detail("", "web", known.target_id, known.started_ms)
+            await self._admitted(
                 account_id,
-                session_id,
-                device=known.device_id,
-                detail=msgspec.msgpack.encode(detail),
-                limit=known.limit,
+                lambda store: store.admit(
+                    account_id,
+                    session_id,
+                    device=known.device_id,
+                    detail=detail.packed(),
+                    limit=known.limit,
+                ),
+                now_ms,
             )
-        )
+        except (SqlError, StoreError) as error:
+            _without("sql" if isinstance(error, SqlError) else "store", "heartbeat", error)
+            return False
+        return True
 
     async def withdraw(self, one: Newcomer, now_ms: int) -> None:
         """A start that came to nothing must not hold a slot nor cost a use, whoever is away."""
@@ -352,16 +371,18 @@ class Streams:
 
 
 async def _since(store: Store) -> int:
-    """When the store began to count, in its own time; now, if it never did, or forgot, or if that
-    is to come and was written by a clock that was wrong.
+    """When the store began to count, in its own time; now, if it never did, or forgot, if that is
+    to come and was written by a clock that was wrong, or if nobody here wrote it.
     """
     now_ms = store.now_ms()
     now = str(now_ms).encode()
     await store.put_if_absent(SINCE, now, SINCE_KEPT_MS)
-    since_ms = int(await store.get(SINCE) or now_ms)
-    if since_ms > now_ms:
+    found = await store.get(SINCE) or b""
+    since_ms = int(found) if found.isdigit() and len(found) < SINCE_DIGITS else None
+    if since_ms is None or since_ms > now_ms:
         await store.put(SINCE, now, SINCE_KEPT_MS)
-    return min(since_ms, now_ms)
+        return now_ms
+    return since_ms
 
 
 def _without(engine: str, operation: str, error: Exception) -> None:

@@ -61,7 +61,8 @@ def work(services: Services) -> Sequence[Part]:
         playback.cases.heard,
         name=secrets.token_hex(8),
     )
-    silent = Silent(services.database, playback.ledger, services.settings.session_ttl_s)
+    ttl_s = services.settings.session_ttl_s
+    silent = Silent(services.database, playback.shelf, playback.ledger, ttl_s)
     router_url = services.settings.router_url
     fetcher = Fetcher([router_url], name="qoe-client")
     return [

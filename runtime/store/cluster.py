@@ -18,6 +18,7 @@ from redis.exceptions import MovedError, ResponseError
 from runtime.store.clients import FAULTS
 from runtime.store.interface import StoreError
 from runtime.store.lane import Lane, Word, answered, heard
+from runtime.store.replies import Unreadable
 
 LOOK_S = 1.0
 ELSEWHERE = ("MOVED", "ASK")
@@ -41,6 +42,8 @@ class Lanes:
         home = self._home(key)
         try:
             return await self._at(home).ask(*command)
+        except Unreadable:
+            raise
         except StoreError:
             self._look()
             raise

@@ -64,11 +64,14 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The outcome of `admit`: who is live now, oldest first, and who had to go."""
+    """The outcome of `admit`: who is live now, oldest first, and who had to go. Where what is kept
+    of the account cannot be read nothing was done: `restore` it first.
+    """
 
     admitted: bool
     live: tuple[Session, ...]
     ended: tuple[Ended, ...]
+    unreadable: bool = False
 
 
 Beat = Literal["live", "readmitted", "limit", "ended", "unknown"]
@@ -150,8 +153,8 @@ class Store(Protocol):
 
     async def append_all(
         self, stream: str, bodies: Sequence[bytes], *, max_len: int = 100_000
-    ) -> None:
-        """Add entries in this order, all at once or none."""
+    ) -> int:
+        """Add entries in this order, all at once or none; how many the bound dropped for them."""
 
     async def newest(self, stream: str) -> bytes | None:
         """The entry that was added last, whoever read it."""
@@ -179,7 +182,7 @@ class Store(Protocol):
     async def lag(self, stream: str, group: str) -> int:
         """Entries that the group has not done with: pending ones and those not yet delivered."""
 
-    # -- playback sessions
+    # -- playback sessions. What nobody here wrote, and cannot be read, counts as lost.
     async def admit(
         self,
         account: str,
@@ -198,11 +201,16 @@ class Store(Protocol):
     ) -> Pulse:
         """Seen now, in one round trip (CTL-105..108). A late one comes back if the limit allows."""
 
-    async def heartbeats(
-        self, beats: Sequence[tuple[str, str, int]]
-    ) -> Sequence[Pulse | StoreError]:
-        """Many at once, each (account, session, limit), in one round trip. An account whose entry
-        cannot be read has an error of its own."""
+    async def heartbeats(self, beats: Sequence[tuple[str, str, int]]) -> list[Pulse]:
+        """Many at once, each (account, session, limit), in one round trip."""
+
+    async def live(self, sessions: Sequence[tuple[str, str]]) -> list[bool]:
+        """Which of these, each (account, session), were seen within the TTL: in one round trip, and
+        nothing becomes of any."""
+
+    async def restore(self, account: str, sessions: Sequence[tuple[str, str, bytes]]) -> None:
+        """Whatever is kept of the account, these are live, each (session, device, detail), and seen
+        now; what ended is forgotten."""
 
     async def end(self, account: str, session: str, reason: str) -> Ended | None:
         """End a live session; None if it is not live (any more)."""

@@ -29,4 +29,9 @@ def packed(device: str, detail: bytes) -> bytes:
 
 def unpacked(value: bytes) -> tuple[str, bytes]:
     device, _, detail = value.partition(b"\0")
-    return device.decode(), detail
+    return text(device), detail
+
+
+def text(name: bytes) -> str:
+    """Whoever wrote it."""
+    return name.decode(errors="replace")

@@ -190,9 +190,12 @@ class MemoryStore(MemorySessions):
 
     async def append_all(
         self, stream: str, bodies: Sequence[bytes], *, max_len: int = 100_000
-    ) -> None:
+    ) -> int:
+        entries = self._streams[stream].entries
+        had = len(entries)
         for body in bodies:
             await self.append(stream, body, max_len=max_len)
+        return had + len(bodies) - len(entries)
 
     async def newest(self, stream: str) -> bytes | None:
         entries = self._streams[stream].entries

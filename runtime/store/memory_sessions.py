@@ -20,6 +20,9 @@ class _Account:
     graves: dict[str, _Grave] = field(default_factory=dict)
 
 
+_NOBODY = _Account()
+
+
 class MemorySessions:
     """Base of the in-process store: sessions per account."""
 
@@ -101,6 +104,16 @@ class MemorySessions:
 
     async def heartbeats(self, beats: Sequence[tuple[str, str, int]]) -> list[Pulse]:
         return [await self.heartbeat(account, session, limit=n) for account, session, n in beats]
+
+    async def live(self, sessions: Sequence[tuple[str, str]]) -> list[bool]:
+        now_ms = self._clock.now_ms()
+        known = ((self._accounts.get(account, _NOBODY).live, of) for account, of in sessions)
+        return [of in mine and self._due_ms(mine[of]) > now_ms for mine, of in known]
+
+    async def restore(self, account: str, sessions: Sequence[tuple[str, str, bytes]]) -> None:
+        now_ms = self._clock.now_ms()
+        live = {of: Session(of, device, detail, now_ms) for of, device, detail in sessions}
+        self._accounts[account] = _Account(live)
 
     async def end(self, account: str, session: str, reason: str) -> Ended | None:
         mine = self._accounts.get(account)

@@ -23,6 +23,7 @@ from runtime.store.cluster import Lanes
 from runtime.store.interface import Limit, Message, SessionPolicy, StoreError
 from runtime.store.lane import Word
 from runtime.store.remote_sessions import RemoteSessions
+from runtime.store.replies import Unreadable
 from runtime.store.scripted import SCRIPTS
 from runtime.store.server_clock import ServerClock
 
@@ -132,7 +133,13 @@ class RedisStore(RemoteSessions):
     # -- values
 
     async def get(self, key: str) -> bytes | None:
-        value: bytes | None = await self._lane.ask("GET", key)
+        def ask() -> Awaitable[Any]:
+            return self._lane.ask("GET", key)
+
+        try:
+            value: bytes | None = await ask()
+        except Unreadable as error:
+            value = await self._anew(error, [key], ask)
         return value
 
     async def mget(self, keys: Sequence[str]) -> list[bytes | None]:
@@ -205,8 +212,8 @@ class RedisStore(RemoteSessions):
 
     async def append_all(
         self, stream: str, bodies: Sequence[bytes], *, max_len: int = 100_000
-    ) -> None:
-        await self._run("APPEND_ALL", [stream], max_len, *bodies)
+    ) -> int:
+        return int(await self._run("APPEND_ALL", [stream], max_len, *bodies))
 
     async def newest(self, stream: str) -> bytes | None:
         rows = await self._lane.ask("XREVRANGE", stream, "+", "-", "COUNT", 1)

@@ -3,18 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
-from redis.exceptions import ResponseError
-
-from runtime import logs
 from runtime.clock import Clock
 from runtime.store import keys
-from runtime.store.interface import Admission, Ended, Pulse, Session, SessionPolicy, StoreError
-from runtime.store.replies import refused
-from runtime.store.scripted import Run, Scripted
+from runtime.store.interface import Admission, Ended, Pulse, Session, SessionPolicy
+from runtime.store.keys import text
+from runtime.store.lane import answered
+from runtime.store.replies import Unreadable
+from runtime.store.scripted import Run, Scripted, found
 
-log = logs.get("store")
 LEASE_MS = 15_000  # a dead reaper's accounts are looked at again after so long (CTL-108)
-BACK = Pulse("readmitted")
+BACK, UNKNOWN = Pulse("readmitted"), Pulse("unknown")
 
 
 class RemoteSessions(Scripted):
@@ -36,8 +34,26 @@ class RemoteSessions(Scripted):
         now_ms = self._clock.now_ms()
         return "LOOK", [keys.live_key(account)], (now_ms, now_ms + self._policy.ttl_ms, account)
 
-    async def _sessions(self, script: str, account: str, *own: Any) -> Any:
-        return (await self._run_all(self._of(script, account, *own)))[0]
+    async def _told(self, *calls: Run) -> list[Any]:
+        """Answers in one round trip; None is of an account that cannot be read."""
+        replies = await self._run_each(*calls)
+        for n, (reply, (_, on, _own)) in enumerate(zip(replies, calls, strict=True)):
+            if isinstance(reply, Unreadable):
+                found(reply, on[0])
+                replies[n] = None
+        return answered(replies)
+
+    async def _indexed(self, *looks: Run) -> None:
+        """Reapers will look; an index that cannot be read is begun anew."""
+        for look, reply in zip(looks, await self._run_each(*looks), strict=True):
+            await self._heard(look, reply)
+
+    async def _heard(self, look: Run, reply: Any) -> None:
+        if isinstance(reply, Unreadable):
+            script, on, own = look
+            await self._run(script, on, *own)
+        else:
+            answered([reply])
 
     async def admit(
         self,
@@ -50,11 +66,16 @@ class RemoteSessions(Scripted):
         terminate: Sequence[str] = (),
     ) -> Admission:
         own = (limit, session, device, keys.packed(device, detail), *terminate)
-        (admitted, rows, ended), _ = await self._run_all(
-            self._of("ADMIT", account, *own), self._look(account)
-        )
+        call, look = self._of("ADMIT", account, *own), self._look(account)
+        reply, looked = await self._run_each(call, look)
+        await self._heard(look, looked)
+        if isinstance(reply, Unreadable):
+            found(reply, call[1][0])
+            return Admission(False, (), (), unreadable=True)
+        admitted, rows, ended = answered([reply])[0]
+        now_ms = self._clock.now_ms()
         live = tuple(
-            Session(id_.decode(), *keys.unpacked(value), last_seen_ms=int(score))
+            Session(text(id_), *keys.unpacked(value), last_seen_ms=_seen_ms(score, now_ms))
             for id_, score, value in rows
         )
         return Admission(bool(admitted), live, _ended(account, ended))
@@ -63,29 +84,41 @@ class RemoteSessions(Scripted):
         self, account: str, session: str, *, limit: int, detail: bytes | None = None
     ) -> Pulse:
         given = (0, b"") if detail is None else (1, detail)
-        beat, reason = await self._sessions(
-            "HEARTBEAT", account, limit, session, self._policy.late_ms, *given
-        )
-        if beat == b"readmitted":
-            await self._run_all(self._look(account))
-        return Pulse(beat.decode(), reason.decode())
+        own = (limit, session, self._policy.late_ms, *given)
+        (row,) = await self._told(self._of("HEARTBEAT", account, *own))
+        pulse = _pulse(row)
+        if pulse == BACK:
+            await self._indexed(self._look(account))
+        return pulse
 
-    async def heartbeats(self, beats: Sequence[tuple[str, str, int]]) -> list[Pulse | StoreError]:
+    async def heartbeats(self, beats: Sequence[tuple[str, str, int]]) -> list[Pulse]:
         own = (self._policy.late_ms, 0, b"")
-        rows = await self._run_each(
-            *(self._of("HEARTBEAT", one, limit, of, *own) for one, of, limit in beats)
-        )
-        told = [_pulse(row) for row in rows]
-        back = [n for n, pulse in enumerate(told) if pulse == BACK]
+        calls = [self._of("HEARTBEAT", one, limit, of, *own) for one, of, limit in beats]
+        told = [_pulse(row) for row in await self._told(*calls)]
+        back = [self._look(beats[n][0]) for n, pulse in enumerate(told) if pulse == BACK]
         if back:
-            looked = await self._run_each(*(self._look(beats[n][0]) for n in back))
-            for n, reply in zip(back, looked, strict=True):
-                if isinstance(reply, ResponseError):
-                    told[n] = refused(reply)
+            await self._indexed(*back)
         return told
 
+    async def live(self, sessions: Sequence[tuple[str, str]]) -> list[bool]:
+        after_ms = self._clock.now_ms() - self._policy.ttl_ms
+        scores = await self._lane.ask_each(
+            [("ZSCORE", keys.account_keys(account)[0], of) for account, of in sessions]
+        )
+        read = answered([None if isinstance(each, Unreadable) else each for each in scores])
+        return [score is not None and float(score) > after_ms for score in read]
+
+    async def restore(self, account: str, sessions: Sequence[tuple[str, str, bytes]]) -> None:
+        own = [
+            word for of, device, detail in sessions for word in (of, keys.packed(device, detail))
+        ]
+        script, on, values = self._of("RESTORE", account, *own)
+        await self._run(script, on, *values)
+        await self._indexed(self._look(account))
+
     async def end(self, account: str, session: str, reason: str) -> Ended | None:
-        ended = _ended(account, await self._sessions("END", account, session, reason))
+        (rows,) = await self._told(self._of("END", account, session, reason))
+        ended = _ended(account, rows or ())
         return ended[0] if ended else None
 
     async def reap(self, *, count: int = 100) -> list[Ended]:
@@ -94,30 +127,32 @@ class RemoteSessions(Scripted):
         lease = now_ms + LEASE_MS + 0.5  # no admission ever writes a half millisecond
         for shard in keys.live_keys():
             due = await self._run("CLAIM_DUE", [shard], now_ms, lease, max(count - len(ended), 0))
-            for account in (name.decode() for name in due):
-                (reply,) = await self._run_each(self._of("REAP_ACCOUNT", account))
-                if isinstance(reply, ResponseError):  # its lease stays, and keeps nobody waiting
-                    log.error("unreadable", account=account, error=str(refused(reply)))
-                    continue
-                rows, next_ms = reply
+            for name in due:
+                account = text(name)
+                (reply,) = await self._told(self._of("REAP_ACCOUNT", account))
+                rows, next_ms = reply or ((), -1)  # who cannot be read waits for its next start
                 ended += _ended(account, rows)
                 if int(next_ms) < 0:
-                    await self._run("FORGET", [shard], account, lease)
+                    await self._run("FORGET", [shard], name, lease)
                 else:
-                    await self._lane.ask("ZADD", shard, int(next_ms), account)
+                    await self._lane.ask("ZADD", shard, int(next_ms), name)
         return ended
 
 
 def _ended(account: str, rows: Sequence[Any]) -> tuple[Ended, ...]:
     return tuple(
-        Ended(account, id_.decode(), *keys.unpacked(value), reason=reason.decode())
+        Ended(account, text(id_), *keys.unpacked(value), reason=text(reason))
         for id_, reason, value in rows
     )
 
 
-def _pulse(row: Any) -> Pulse | StoreError:
-    """Of one reply among many."""
-    if isinstance(row, ResponseError):
-        return refused(row)
+def _pulse(row: Any) -> Pulse:
+    if row is None:
+        return UNKNOWN
     beat, reason = row
-    return Pulse(beat.decode(), reason.decode())
+    return Pulse(beat.decode(), text(reason))
+
+
+def _seen_ms(score: bytes, now_ms: int) -> int:
+    """Whoever wrote it: not before 1970, nor in a time to come."""
+    return int(min(max(float(score), 0), now_ms))

@@ -35,21 +35,34 @@ class Refused(StoreError):
         self.elsewhere = AWAY[word]
 
 
+class Unreadable(StoreError, ResponseError):
+    """What a key holds is nothing that anybody here wrote."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__("unavailable", text)
+
+
+FOREIGN = (  # how replies to that begin; Redis 7.0 and up, and Valkey
+    "WRONGTYPE ",
+    "ERR user_script:",  # a script that stumbled over it
+    "ERR value is not an integer",
+)
+
+
 def error(text: str) -> Refused | ResponseError:
     """What an error reply's text says."""
     word = text.partition(" ")[0]
+    if text.startswith(FOREIGN):
+        return Unreadable(text)
     return Refused(word) if word in AWAY else ResponseError(text)
 
 
 def judged(reply: ResponseError) -> Refused | ResponseError:
     """As the driver made it, which takes the first words that it knows off the text."""
     word = reply.status_code or str(reply).partition(" ")[0]
-    return Refused(word) if word in AWAY else reply
-
-
-def refused(reply: ResponseError) -> StoreError:
-    """One question of many that the server cannot answer: what it looked for is something else."""
-    return StoreError("unavailable", str(reply).partition(" ")[0])
+    if word in AWAY:
+        return Refused(word)
+    return Unreadable(str(reply)) if word == "WRONGTYPE" else reply
 
 
 def entries(reply: Any) -> list[tuple[str, bytes]]:

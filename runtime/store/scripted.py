@@ -2,18 +2,22 @@
 anew, or was a replica until now.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from hashlib import sha1
 from typing import Any
 
 from redis.exceptions import ResponseError
 
+from runtime import logs, metrics
 from runtime.clock import Clock
 from runtime.store import lane, scripts
 from runtime.store.absent import ABSENT, Absent
 from runtime.store.cluster import Lanes
 from runtime.store.lane import Word
+from runtime.store.replies import Unreadable
 
+log = logs.get("store")
+FOREIGN = metrics.counter("store_foreign", "keys that held what nobody here wrote")
 Run = tuple[str, Sequence[str], Sequence[Word]]  # script, keys, its own arguments
 SCRIPTS = {
     name: getattr(scripts, name)
@@ -31,6 +35,20 @@ class Scripted:
         self._lane: lane.Lane | Lanes | Absent = ABSENT
 
     async def _run(self, script: str, on: Sequence[str], *arguments: Word) -> Any:
+        """Its keys are begun anew where they hold what nobody here wrote."""
+        try:
+            return await self._ran(script, on, *arguments)
+        except Unreadable as error:
+            return await self._anew(error, on, lambda: self._ran(script, on, *arguments))
+
+    async def _anew(
+        self, error: Unreadable, on: Sequence[str], ask: Callable[[], Awaitable[Any]]
+    ) -> Any:
+        found(error, on[0])
+        await self._lane.ask("DEL", *on)
+        return await ask()
+
+    async def _ran(self, script: str, on: Sequence[str], *arguments: Word) -> Any:
         try:
             return await self._lane.ask("EVALSHA", SHA1S[script], len(on), *on, *arguments)
         except ResponseError as error:
@@ -52,6 +70,12 @@ class Scripted:
     async def _run_all(self, *calls: Run) -> list[Any]:
         """Answers alone; the first error is raised."""
         return lane.answered(await self._run_each(*calls))
+
+
+def found(error: Unreadable, key: str) -> None:
+    """A key that holds what nobody here wrote."""
+    FOREIGN.inc()
+    log.error("foreign_key", key=key, error=str(error))
 
 
 def _unheard_of(answer: Any) -> bool:

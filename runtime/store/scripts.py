@@ -50,7 +50,13 @@ _SESSIONS = """
 local S, D, G = KEYS[1], KEYS[2], KEYS[3]
 local now, ttl, kept = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local ended = {}
-local function device_of(value) return string.sub(value, 1, string.find(value, '%z') - 1) end
+local function few()
+  if redis.call('ZCARD', S) > 10000 then error('more sessions than an account has') end
+end
+local function device_of(value)
+  if #value > 65536 then error('a longer detail than a session has') end
+  return string.sub(value, 1, string.find(value, '%z') - 1)
+end
 local function bury(id, reason)
   local value = redis.call('HGET', D, id)
   local at = now
@@ -68,6 +74,7 @@ local function seen(id, value)
   redis.call('PEXPIRE', D, kept)
 end
 local function expire()
+  few()
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', S, '-inf', now - ttl)) do bury(id, 'expired') end
 end
 """
@@ -123,6 +130,7 @@ end
 local beat = 'live'
 if due <= now then
   if now - due > late then return {'unknown', ''} end
+  few()
   for _, other in ipairs(redis.call('ZRANGEBYSCORE', S, now - ttl + 1, '+inf')) do
     local same = device_of(redis.call('HGET', D, other)) == device_of(value)
     if same then return {'ended', 'replaced'} end
@@ -134,6 +142,15 @@ if ARGV[7] == '1' then value = device_of(value) .. '\\0' .. ARGV[8] end
 redis.call('HDEL', G, id)
 seen(id, value)
 return {beat, ''}
+"""
+)
+
+# own ARGV: session, packed value, session, packed value...
+RESTORE = (
+    _SESSIONS
+    + """
+redis.call('DEL', S, D, G)
+for at = 4, #ARGV, 2 do seen(ARGV[at], ARGV[at + 1]) end
 """
 )
 
@@ -169,11 +186,13 @@ end
 redis.call('ZADD', KEYS[1], string.format('%d', latest), ARGV[3])
 """
 
-# KEYS: a stream. ARGV: how many entries it may have, then the new ones.
+# KEYS: a stream. ARGV: how many entries it may have, then the new ones. Returns how many it lost.
 APPEND_ALL = """
+local had = redis.call('XLEN', KEYS[1])
 for at = 2, #ARGV do
   redis.call('XADD', KEYS[1], 'MAXLEN', '=', ARGV[1], '*', 'b', ARGV[at])
 end
+return had + #ARGV - 1 - redis.call('XLEN', KEYS[1])
 """
 
 # KEYS: an index shard. ARGV: now_ms, lease score, count. Due accounts, leased to this reaper.

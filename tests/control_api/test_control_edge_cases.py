@@ -1,5 +1,6 @@
 """Facts of CheckAccess that are kept: told changes are seen, a database away is lived with."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -74,8 +75,14 @@ async def test_a_start_goes_on_without_the_database(
 ) -> None:
     """CTL-188: the row is owed, and paid; heartbeats and stop do not wait for it."""
     api = await make_api(database, access_cache_s=60)
+    cases, told = api.services.playback.cases, []
+    forget = cases.forget
+    monkeypatch.setattr(cases, "forget", lambda subject: (told.append(subject), forget(subject)))
     await api.services.store.put("live:since", b"1")
     _, first = await api.start("one")
+    async with asyncio.timeout(60):  # the start itself, `device.registered`, and its own echo
+        while told.count(seed.ACCOUNT) < 3:
+            await asyncio.sleep(0.01)
     wheel.advance(3)
     _, warm = await api.start("one")
     assert warm["limits"]["in_use"] == 1, "the same device's own session makes room"

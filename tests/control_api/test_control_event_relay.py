@@ -109,7 +109,7 @@ async def test_a_store_that_is_away_is_waited_for(migrated: Database) -> None:
         ) -> None:
             if self.gone:
                 raise StoreError("unavailable", "ConnectionError")
-            await super().append_all(stream, bodies, max_len=max_len)
+            return await super().append_all(stream, bodies, max_len=max_len)
 
     store = Away()
     ids = await tell(migrated, "a1", "a2")

@@ -235,6 +235,10 @@ async def test_free_titles_play_while_accounts_cannot_be_looked_up(
     status, told = await check("cnt_free", "acc_else")
     assert (status, told.get("source")) == (200, "open"), told
     assert (await check("cnt_film", "acc_else"))[1]["code"] == "not_entitled"
+    await api.services.playback.cases.changed(seed.ACCOUNT)
+    status, told = await check("cnt_free")
+    assert (status, told.get("source")) == (200, "open"), "an account that changed since: no copy"
+    assert (await check("cnt_film"))[1]["code"] == "not_entitled", "what it bought is unknown"
     assert (await check("cnt_other", "acc_else"))[1]["code"] == "entitlement_unavailable"
     await switch(api, "free_without_rights", False)
     assert (await check("cnt_free", "acc_else"))[1]["code"] == "entitlement_unavailable"

@@ -1,10 +1,12 @@
 """What a process owes is paid though it dies, and the silent are ended (CTL-108, CTL-189)."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
 from sqlalchemy import insert, select
 
-from control_api import silent
+from control_api import pledges, silent
 from control_api.guarded import Shelf
 from control_api.ledger import End, Ledger, Sign
 from control_api.outbox.tables import outbox
@@ -13,9 +15,21 @@ from control_api.schema import playback_session
 from control_api.sessions import LATE_S, Newcomer
 from control_api.silent import LOOK_S, WATCHED_S, Silent
 from runtime.clock import ManualClock
-from runtime.store import MemoryStore, StoreError
+from runtime.store import MemoryStore, RedisStore, Store, StoreError
 
 SHAPE = ("acc_demo", "dev", "vod", "cnt_film", "00", 1)
+
+
+@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.twin)])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    made: Any = MemoryStore()
+    if request.param == "redis":
+        made = RedisStore(request.getfixturevalue("redis_url"), timeout_ms=10_000)
+    await made.start()
+    for key in (OWED, LEASE):
+        await made.delete(key)
+    yield made
+    await made.stop()
 
 
 def row(name: str, at_ms: int = 1_000) -> dict[str, Any]:
@@ -63,21 +77,43 @@ async def test_one_pays_at_a_time_and_a_store_that_is_away_costs_only_the_copy(
     database: Any, make_api: Any
 ) -> None:
     class Away(MemoryStore):
-        async def append(self, stream: str, body: bytes, *, max_len: int = 100_000) -> str:
+        async def append_all(self, *_: Any, **__: Any) -> int:
             raise StoreError("unavailable", "ConnectionError")
 
     await make_api(database)
     store = MemoryStore()
-    pledges = Pledges(Shelf(store, 30), Ledger(database, flush_s=60))
-    await pledges.start(row("ses_a"))
+    kept = Pledges(Shelf(store, 30), Ledger(database, flush_s=60))
+    await kept.start(row("ses_a"))
     await store.put(LEASE, b"another")
-    assert await pledges.pay() == 0
+    assert await kept.pay() == 0
     await store.delete(LEASE)
-    assert await pledges.pay() == 1
+    assert await kept.pay() == 1
     alone = Pledges(Shelf(Away(), 30), Ledger(database, flush_s=60))
     await alone.start(row("ses_b"))
     await alone._ledger.flush()
     assert {"ses_a", "ses_b"} <= set(await sessions(database))
+
+
+async def test_copies_that_gave_way_are_counted_and_told_now_and_then(
+    database: Any, make_api: Any, store: Store, monkeypatch: Any
+) -> None:
+    await make_api(database)
+    monkeypatch.setattr(pledges, "MAX_KEPT", 3)
+    lines: list[int] = []
+    monkeypatch.setattr(pledges.log, "error", lambda _event, **told: lines.append(told["count"]))
+    clock, before = ManualClock(), pledges.DROPPED._value.get()
+    kept = Pledges(Shelf(store, 30), Ledger(database, flush_s=60), clock)
+    for n in range(5):
+        await kept.start(row(f"ses_{n}"))
+    assert pledges.DROPPED._value.get() == before + 2 and lines == [1]
+    clock.advance(pledges.TELL_S)
+    kept._ledger.beat("ses_4", Sign(2_000, 40_000, None))
+    await kept.end(End("acc_demo", "ses_4", "stopped", 3_000))
+    assert pledges.DROPPED._value.get() == before + 4 and lines == [1, 3]
+    assert await store.lag(OWED, READER) == 3
+    heir = Pledges(Shelf(store, 30), Ledger(database, flush_s=60))
+    assert await heir.pay() == 3
+    assert (await sessions(database))["ses_4"].position_ms == 40_000
 
 
 async def test_who_is_silent_for_good_is_ended_once(database: Any, make_api: Any) -> None:
@@ -85,11 +121,12 @@ async def test_who_is_silent_for_good_is_ended_once(database: Any, make_api: Any
     await make_api(database)
     async with database.write() as connection:
         await connection.execute(
-            insert(playback_session), [row("ses_gone"), row("ses_back"), row("ses_young", 900_000)]
+            insert(playback_session), [row("ses_gone"), row("ses_back"), row("ses_young", 700_000)]
         )
     clock = ManualClock(0)
     ledger = Ledger(database, flush_s=60)
-    look, before = Silent(database, ledger, 90, clock), silent.FOUND._value.get()
+    shelf = Shelf(MemoryStore(), 30)
+    look, before = Silent(database, shelf, ledger, 90, clock), silent.FOUND._value.get()
     at_ms = 1_001 + 1_000 * (90 + LATE_S)
     assert await look.look(at_ms - 1) == 0 and not look._watched
     assert await look.look(at_ms) == 0, "one look proves nothing"

@@ -216,3 +216,37 @@ async def test_an_admission_after_a_reapers_death_keeps_nobody_longer(
     clock.advance(89 + 90 - 92 - LEASE_MS // 1_000)
     assert [ended.id for ended in await store.reap()] == ["second"]
     await store.stop()
+
+
+async def test_whether_sessions_are_live_is_asked_of_many_and_changes_nothing(
+    pair: list[Store], clock: ManualClock
+) -> None:
+    for account in ("one", "two"):
+        await pair[0].admit(account, "s", device="tv", detail=b"", limit=2)
+    clock.advance(80)
+    await pair[0].admit("one", "late", device="web", detail=b"", limit=2)
+    clock.advance(9.999)
+    asked = [("one", "s"), ("two", "s"), ("one", "late"), ("two", "late"), ("none", "s")]
+    assert await pair[1].live(asked) == [True, True, True, False, False]
+    clock.advance(0.001)
+    assert await pair[1].live(asked) == [False, False, True, False, False]
+    assert await pair[1].live([]) == []
+    assert {(e.account, e.id) for e in await pair[1].reap()} == {("one", "s"), ("two", "s")}
+
+
+async def test_an_account_is_what_it_is_restored_to(pair: list[Store], clock: ManualClock) -> None:
+    await pair[0].admit("acc", "old", device="tv", detail=b"", limit=2)
+    await pair[0].end("acc", "old", "stopped")
+    await pair[0].admit("acc", "gone", device="tv", detail=b"", limit=2)
+    await pair[1].restore("acc", [("a", "tv", b"1"), ("b", "web", b"2")])
+    word = await pair[0].admit("acc", "c", device="pad", detail=b"", limit=2)
+    assert not word.admitted
+    assert [(s.id, s.device, s.detail) for s in word.live] == [
+        ("a", "tv", b"1"),
+        ("b", "web", b"2"),
+    ]
+    assert (await pair[0].heartbeat("acc", "old", limit=2)).beat == "unknown"
+    clock.advance(90)
+    assert {ended.id for ended in await pair[0].reap()} == {"a", "b"}
+    await pair[1].restore("acc", [])
+    assert await pair[0].live([("acc", "a")]) == [False]

@@ -196,7 +196,8 @@ async def test_many_entries_come_in_their_order(pair: list[Store]) -> None:
     found = [m.body for m in await pair[0].read("evt:o", "g", "a", count=1_000)]
     at = [found.index(bodies[0]) for bodies in batches]
     assert [found[begin : begin + 30] for begin in at] == batches, "none between"
-    await pair[0].append_all("evt:o", batches[0], max_len=5)
+    assert await pair[0].append_all("evt:o", batches[0], max_len=5_000) == 0
+    assert await pair[0].append_all("evt:o", batches[0], max_len=5) == 5 * 30 + 30 - 5
     assert [m.body for m in await pair[1].read("evt:o", "h", "a")] == batches[0][-5:]
 
 
