@@ -10,12 +10,13 @@ from twins.frozen import frozen
 
 from control_api.guarded import GuardedDatabase
 from runtime.asking import CONNECTIONS
+from runtime.clock import ManualClock
 from runtime.sql import Database, SqlError
 
 pytestmark = pytest.mark.twin
 WHO = text("SELECT pg_backend_pid()")
 POOL = 8
-OPEN_S = 0.2
+OPEN_S = 30.0
 BACK_S = 90.0
 OURS = text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
@@ -42,14 +43,14 @@ async def test_the_probe_fills_the_pools_though_its_request_has_left(postgresql_
     """Requests that have too little time to make a connection must not keep the database away."""
     async with Database(postgresql_url, timeout_ms=20_000, pool_size=POOL) as inner:
         database = GuardedDatabase(inner, OPEN_S)
+        hand = database._breaker._clock = ManualClock()
         async with inner.read() as connection:
             backend = (await connection.execute(WHO)).scalar_one()
         with frozen(backend):
             for _ in range(5):
                 assert (await refused(database, 20)).startswith("timeout")
             assert "switched off" in await refused(database, 20)
-            while not database._breaker.due:
-                await asyncio.sleep(0.01)
+            hand.advance(OPEN_S)
             with suppress(TimeoutError, SqlError):
                 async with asyncio.timeout(0.05):
                     await database.ask(WHO, {})
@@ -60,5 +61,6 @@ async def test_the_probe_fills_the_pools_though_its_request_has_left(postgresql_
             try:
                 found = (await database.ask(OURS, {}))[0][0]
             except SqlError:
+                hand.advance(OPEN_S)
                 await asyncio.sleep(0.02)
         assert found == POOL + CONNECTIONS

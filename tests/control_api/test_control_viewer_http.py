@@ -22,6 +22,7 @@ from control_api.viewers.marks import is_finished
 
 PROFILES = "/v1/profiles"
 PATCH = {"Content-Type": "application/merge-patch+json"}
+PIN = "86420975"  # too long to come up in an id
 
 
 @pytest.fixture
@@ -59,12 +60,12 @@ async def test_profiles_are_five_at_most(home: Any) -> None:
 async def test_a_pin_guards_its_profile_and_is_never_told(home: Any) -> None:
     """CTL-77: argon2 in the database, wrong and missing PINs refused."""
     path = f"{PROFILES}/{home.profile['id']}"
-    status, changed = await home.send("PATCH", path, {"pin": "1234"}, headers=PATCH)
-    assert (status, changed["has_pin"]) == (200, True) and "1234" not in str(changed)
-    for body, code in (({"name": "x"}, "pin_required"), ({"current_pin": "1235"}, "pin_wrong")):
+    status, changed = await home.send("PATCH", path, {"pin": PIN}, headers=PATCH)
+    assert (status, changed["has_pin"]) == (200, True) and PIN not in str(changed)
+    for body, code in (({"name": "x"}, "pin_required"), ({"current_pin": PIN[::-1]}, "pin_wrong")):
         status, problem = await home.send("PATCH", path, body, headers=PATCH)
         assert (status, problem["code"]) == (403, code)
-    body = {"current_pin": "1234", "pin": None, "name": "Eve", "max_rating": "12"}
+    body = {"current_pin": PIN, "pin": None, "name": "Eve", "max_rating": "12"}
     status, changed = await home.send("PATCH", path, body, headers=PATCH)
     assert (changed["has_pin"], changed["name"], changed["kind"]) == (False, "Eve", "adult")
     status, problem = await home.send("PATCH", path, {"account_id": "acc_b"}, headers=PATCH)
@@ -108,6 +109,16 @@ async def test_the_last_writer_by_its_own_clock_wins(home: Any) -> None:
         assert (status, problem["code"]) == expected
     status, problem = await home.send("PUT", "/v1/bookmarks/ch_demo", mark(50_000))
     assert (status, problem["code"]) == (404, "content_not_found"), "live has none"
+
+
+async def test_what_was_begun_anew_is_not_taken_back(home: Any) -> None:
+    """CTL-140: a device that was offline tells an older place behind a newer begin."""
+    now = now_ms()
+    await stop(home, "cnt_film", 60_000, now - 9)
+    await stop(home, "cnt_film", 1_000, now - 1)
+    assert (await stop(home, "cnt_film", 70_000, now - 5))["position_ms"] == 0
+    assert (await home.send("GET", "/v1/bookmarks/cnt_film"))[0] == 404
+    assert (await stop(home, "cnt_film", 80_000, now))["position_ms"] == 80_000
 
 
 async def test_finished_and_not_worth_it(home: Any) -> None:
@@ -196,6 +207,7 @@ async def test_what_to_go_on_with(home: Any) -> None:
     await stop(home, "cnt_film", 40_000, now - 2)
     async with home.database.write() as connection:
         await connection.execute(delete(entitlement))
+    await home.services.playback.cases.changed(seed.ACCOUNT)
     assert await going_on(home) == []
     assert (await home.send("GET", "/v1/bookmarks/cnt_film"))[0] == 200, "hidden, not deleted"
 
