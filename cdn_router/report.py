@@ -12,7 +12,7 @@ import msgspec
 from .pathways import is_pathway_id
 
 MAX_ENTRIES = 16
-MAX_QUERY_CHARS = 4096
+MAX_QUERY_CHARS = 7_168  # a state and what a player adds; a request line has at most 8,190
 NO_PATHWAY = "."  # what an HLS client reports before it knows one
 QUOTES = '" '  # around a list, or around each of it
 NUMBER = re.compile(r"([0-9]{1,16})(?:\.[0-9]{0,16})?")  # VHS sends decimals (ST-32)

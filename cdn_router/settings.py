@@ -10,6 +10,8 @@ from runtime.settings import Section
 
 from .pathways import PATHWAY_ID
 
+MAX_IDS_CHARS = 2_048  # of all pathways: every poll carries them
+
 BaseUrl = Annotated[str, Field(pattern=r"^https?://[^/?#\s\"<>]+(/[^?#\s\"<>]*[^/?#\s\"<>])?$")]
 
 
@@ -80,4 +82,6 @@ class Settings(Section):
         ids = [pathway.id for pathway in pathways]
         if len(set(ids)) != len(ids):
             raise ValueError("two pathways share an id")
+        if sum(map(len, ids)) > MAX_IDS_CHARS:
+            raise ValueError(f"ids of pathways are at most {MAX_IDS_CHARS} characters together")
         return pathways

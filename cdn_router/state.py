@@ -9,7 +9,7 @@ from native.router.seal import Seal
 
 from .rules.rule import Who
 
-MAX_CHARS = 1024
+MAX_CHARS = 6_144  # what the settings and texts of a start allow, in base64
 
 
 class State(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
