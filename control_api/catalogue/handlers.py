@@ -14,6 +14,7 @@ from control_api.catalogue import (
     curated,
     curated_types,
     editor,
+    genres,
     imports,
     lists,
     rails,
@@ -73,16 +74,17 @@ async def list_related(call: Call[None]) -> types.Rail:
 
 async def list_genres(call: Call[None]) -> types.GenreList:
     """Genres and how many titles they have."""
-    async with call.services.database.read() as connection:
-        return await shown.genres(connection, viewer(call))
+    return await genres.counted(call.services.database, viewer(call))
 
 
 async def list_rails(call: Call[None]) -> types.RailList:
     """Rows of titles for a front page."""
     if not call.services.flags.on("rails"):
         return types.RailList([])
+    place, fields = viewer(call), call.query.shown("list")
+    fullest = await genres.counted(call.services.database, place)
     async with call.services.database.read() as connection:
-        return await rails.page(connection, call.query.shown("list"), viewer(call))
+        return await rails.page(connection, fullest.items, fields, place)
 
 
 async def get_rail(call: Call[None]) -> types.Rail:

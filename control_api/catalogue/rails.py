@@ -29,10 +29,11 @@ class Filling(NamedTuple):
     content_ids: Sequence[str]
 
 
-async def page(connection: AsyncConnection, fields: str | None, viewer: Viewer) -> types.RailList:
+async def page(
+    connection: AsyncConnection, fullest: Sequence[types.Genre], fields: str | None, viewer: Viewer
+) -> types.RailList:
     """What is popular, what is new, and the fullest genres; empty rails are left out."""
-    fullest = (await shown.genres(connection, viewer)).items[:MAX_GENRES]
-    names = ["popular", "new", *(f"{GENRE}{genre.id}" for genre in fullest)]
+    names = ["popular", "new", *(f"{GENRE}{genre.id}" for genre in fullest[:MAX_GENRES])]
     found = [await _filling(connection, name, viewer) for name in names]
     return types.RailList(
         [rail for rail in await _rails(connection, found, fields, viewer) if rail.items]

@@ -13,7 +13,7 @@ from control_api import sealed
 from control_api.catalogue import documents, types
 from control_api.catalogue.orders import ORDERS
 from control_api.catalogue.tables import content_genre, content_language
-from control_api.catalogue.visible import Viewer, offered, visible, whole
+from control_api.catalogue.visible import Viewer, offered, visible
 from control_api.problems import Problem
 from control_api.schema import content
 from control_api.times import epoch_ms, utc
@@ -91,19 +91,6 @@ async def titles(
         for key in wanted
         if key in entries
     ]
-
-
-async def genres(connection: AsyncConnection, viewer: Viewer) -> types.GenreList:
-    """Genres of titles in lists with how many they have, the fullest first."""
-    query = (
-        select(content_genre.c.genre, func.count().label("titles"))
-        .join(content, content.c.id == content_genre.c.content_id)
-        .where(whole(viewer))
-        .group_by(content_genre.c.genre)
-        .order_by(func.count().desc(), content_genre.c.genre)
-    )
-    rows = (await connection.execute(query)).all()
-    return types.GenreList([types.Genre(row.genre, row.titles) for row in rows])
 
 
 def listed(fields: str | None) -> frozenset[str]:

@@ -1,6 +1,6 @@
 """What to go on with, and what to watch some day (CTL-142)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import delete, func, insert, or_, select, tuple_
@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import rights, sealed, sessions
 from control_api.calls import Call
+from control_api.cases import Question
 from control_api.catalogue import documents
 from control_api.entitlement import Allowed, check
 from control_api.facts import Ask
@@ -20,6 +21,13 @@ from control_api.viewers.schema import bookmark, watchlist
 LOOKED_AT = 200  # bookmarks, the newest
 WISHES = 1_000
 PARENTS = 2  # season, series
+ANY_DEVICE = ""
+
+parent = content.alias()
+PLACE = (
+    (0, func.coalesce(content.c.season_no, parent.c.season_no, 0)),
+    (1, func.coalesce(content.c.episode_no, 0)),
+)
 
 
 async def go_on(call: Call[None]) -> shapes.GoOnList:
@@ -35,21 +43,24 @@ async def go_on(call: Call[None]) -> shapes.GoOnList:
             )
         ).all()
         titles = await _titles(connection, [mark.content_id for mark in marks])
-        stopped = {mark.content_id: mark for mark in marks}
-        items: list[shapes.GoOn] = []
-        seen: set[str] = set()
-        for mark in marks:
-            title = titles.get(mark.content_id)
-            if title is None:
-                continue
-            series_id = await _series(connection, title)
-            if series_id in seen or len(items) >= call.query.limit:
-                continue
-            seen.add(series_id or mark.content_id)
-            if mark.finished:
+        series = await _series(connection, titles.values())
+    stopped = {mark.content_id: mark for mark in marks}
+    latest: dict[str, Any] = {}  # the newest mark of a series, or of what is in none
+    for mark in marks:
+        if mark.content_id in titles:
+            latest.setdefault(series.get(mark.content_id) or mark.content_id, mark)
+    items: list[shapes.GoOn] = []
+    for mark in latest.values():
+        if len(items) == call.query.limit:
+            break
+        title, series_id = titles[mark.content_id], series.get(mark.content_id)
+        if mark.finished and series_id is not None:
+            async with call.services.database.read() as connection:
                 title = await _next(connection, title, series_id, stopped)
-            if title is not None and await _playable(connection, call, title.id):
-                items.append(_entry(title, series_id, mark, stopped.get(title.id)))
+        elif mark.finished:
+            continue
+        if title is not None and await _playable(call, title.id):
+            items.append(_entry(title, series_id, mark, stopped.get(title.id)))
     return shapes.GoOnList(items)
 
 
@@ -112,47 +123,49 @@ async def _titles(connection: AsyncConnection, wanted: Sequence[str]) -> Mapping
 
 
 def _published() -> Any:
-    title = documents.named().label("title")
-    return select(content, title).where(content.c.status == "published")
+    """Published titles, with their place in a series: an episode may leave its season's number to
+    the season, or hang on the series.
+    """
+    return (
+        select(content, documents.named().label("title"), *(n.label(f"at_{i}") for i, n in PLACE))
+        .outerjoin(parent, parent.c.id == content.c.parent_id)
+        .where(content.c.status == "published")
+    )
 
 
-async def _series(connection: AsyncConnection, title: Any) -> str | None:
-    """The series of an episode, which hangs on it or on its season (CTL-31)."""
-    parent_id, kind = title.parent_id, title.kind
+async def _series(connection: AsyncConnection, titles: Iterable[Any]) -> Mapping[str, str]:
+    """The series of titles that have one: they hang on it or on its season (CTL-31)."""
+    above = {title.id: title.parent_id for title in titles if title.parent_id is not None}
+    found: dict[str, str] = {}
     for _ in range(PARENTS):
-        if parent_id is None or kind == "series":
-            break
         query = select(content.c.id, content.c.kind, content.c.parent_id)
-        row = (await connection.execute(query.where(content.c.id == parent_id))).one()
-        if row.kind == "series":
-            return str(row.id)
-        parent_id, kind = row.parent_id, row.kind
-    return None
+        query = query.where(content.c.id.in_(set(above.values())))
+        rows = {row.id: row for row in (await connection.execute(query)).all()} if above else {}
+        parents = {key: rows[parent_id] for key, parent_id in above.items() if parent_id in rows}
+        found |= {key: row.id for key, row in parents.items() if row.kind == "series"}
+        above = {
+            key: row.parent_id
+            for key, row in parents.items()
+            if row.kind != "series" and row.parent_id is not None
+        }
+    return found
 
 
 async def _next(
-    connection: AsyncConnection, title: Any, series_id: str | None, stopped: Mapping[str, Any]
+    connection: AsyncConnection, title: Any, series_id: str, stopped: Mapping[str, Any]
 ) -> Any:
     """The published episode behind a finished one that is not finished itself."""
-    if series_id is None:
-        return None
-    parent = content.alias()
-    place = (  # an episode may leave its season's number to the season, or hang on the series
-        func.coalesce(content.c.season_no, parent.c.season_no, 0),
-        func.coalesce(content.c.episode_no, 0),
-    )
-    on_parent = parent.c.id == content.c.parent_id
-    here = select(*place).join(parent, on_parent).where(content.c.id == title.id)
+    place = [number for _, number in PLACE]
     query = (
         _published()
-        .join(parent, on_parent)
         .where(
             content.c.kind == "episode",
             or_(parent.c.id == series_id, parent.c.parent_id == series_id),
-            tuple_(*place) > tuple_(*(await connection.execute(here)).one()),
+            tuple_(*place) > tuple_(title.at_0, title.at_1),
         )
+        .order_by(*place)
+        .limit(LOOKED_AT)
     )
-    query = query.order_by(*place).limit(LOOKED_AT)
     for row in (await connection.execute(query)).all():
         mark = stopped.get(row.id)
         if mark is None or not mark.finished:
@@ -160,15 +173,12 @@ async def _next(
     return None
 
 
-async def _playable(connection: AsyncConnection, call: Call[None], content_id: str) -> bool:
+async def _playable(call: Call[None], content_id: str) -> bool:
     """Would CheckAccess say yes, whatever the device (CTL-142)?"""
-    account_id = call.caller.account_id
-    case = await rights.load(connection, account_id, "content", content_id, call.now_ms)
-    if case is None:
-        return False
-    facts = rights.anywhere(case.facts)
+    question: Question = (call.caller.account_id, ANY_DEVICE, "content", content_id)
+    found = await call.services.playback.cases.get(question, call.now_ms)
     ask = Ask(call.now_ms, call.caller.country, "web")
-    return isinstance(check(facts, ask), Allowed)
+    return isinstance(check(rights.anywhere(found.case.facts), ask), Allowed)
 
 
 def _entry(title: Any, series_id: str | None, mark: Any, own: Any) -> shapes.GoOn:
