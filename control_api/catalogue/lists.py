@@ -10,7 +10,7 @@ from control_api import sealed
 from control_api.catalogue import documents, types
 from control_api.catalogue.editor import existing
 from control_api.catalogue.tables import content_version
-from control_api.schema import content
+from control_api.schema import content, content_text
 from control_api.times import utc
 from control_api.types import Page
 
@@ -19,13 +19,13 @@ async def entries(
     connection: AsyncConnection, secret: bytes, page: types.EntryPage
 ) -> types.EntryList:
     """Titles in any state or in one, all or those that a text finds, the last changed first."""
-    title = documents.named()
-    query = select(content, title.label("title"))
+    query = select(content, documents.named().label("title"))
     if page.status is not None:
         query = query.where(content.c.status == page.status)
     if page.q is not None:
-        named = title.icontains(page.q, autoescape=True)
-        query = query.where(or_(content.c.id == page.q, named))
+        texts = select(content_text.c.content_id)
+        named = texts.where(content_text.c.title.icontains(page.q, autoescape=True))
+        query = query.where(or_(content.c.id == page.q, content.c.id.in_(named)))
     listing = f"entries:{page.status}:{page.q or ''}"
     after = sealed.position(secret, listing, page.cursor)
     if after is not None:

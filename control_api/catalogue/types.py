@@ -139,7 +139,7 @@ class EntryList(Answer):
 
 
 class EntryPage(Page):
-    """`q` is an id, or part of the title in its original language, whatever the case of the letters
+    """`q` is an id, or part of the title in any of its languages, whatever the case of the letters
     A to Z.
     """
 

@@ -1,10 +1,11 @@
 """The guide's sources and what their imports did, for editors (CTL-62, CTL-68)."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import and_, func, select, tuple_
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import sealed, types
@@ -70,11 +71,12 @@ async def list_sources(call: Call[None]) -> GuideSources:
     async with call.services.database.read() as connection:
         sources = (await connection.execute(select(epg_source).order_by(epg_source.c.id))).all()
         channels = await _by_source(connection, channel_source.c.source_id, func.count())
-        until = await _by_source(connection, epg_event.c.source_id, func.max(epg_event.c.end_ms))
-        applied = await _by_source(
-            connection, run.source_id, func.max(run.ended_ms), run.state == "applied"
-        )
-        latest = await _latest(connection)
+        until = await _until(connection)
+        applied = {
+            row.source_id: row.ended_ms
+            for row in await _latest(connection, epg_import_run.c.state == "applied")
+        }
+        latest = {row.source_id: shown(row) for row in await _latest(connection)}
     return GuideSources(
         [
             GuideSource(
@@ -112,23 +114,37 @@ async def list_runs(call: Call[None]) -> ImportRuns:
     return ImportRuns([shown(each) for each in here], cursor)
 
 
-async def _by_source(
-    connection: AsyncConnection, source: Any, value: Any, *which: Any
-) -> dict[str, int]:
-    query = select(source, value).where(*which).group_by(source)
+async def _by_source(connection: AsyncConnection, source: Any, value: Any) -> dict[str, int]:
+    query = select(source, value).group_by(source)
     return {row[0]: row[1] for row in (await connection.execute(query)).all()}
 
 
-async def _latest(connection: AsyncConnection) -> dict[str, ImportRun]:
-    """The run of each source that began last."""
-    begun = (
-        select(run.source_id, func.max(run.started_ms).label("at_ms"))
-        .group_by(run.source_id)
-        .subquery()
+async def _until(connection: AsyncConnection) -> dict[str, int]:
+    """Where the programmes of each source end, by a look at the last ones of its channels."""
+    event, own = epg_event.c, channel_source.c
+    last = (
+        select(event.end_ms)
+        .where(event.channel_id == own.channel_id, event.source_id == own.source_id)
+        .order_by(event.end_ms.desc())
+        .limit(1)
+        .correlate(channel_source)
+        .scalar_subquery()
     )
-    same = and_(run.source_id == begun.c.source_id, run.started_ms == begun.c.at_ms)
-    query = select(epg_import_run).join(begun, same).order_by(run.id)
-    return {row.source_id: shown(row) for row in (await connection.execute(query)).all()}
+    return await _by_source(connection, own.source_id, func.max(last))
+
+
+async def _latest(connection: AsyncConnection, *which: Any) -> Sequence[Any]:
+    """The run of each source that began last, of some."""
+    last = (
+        select(run.id)
+        .where(run.source_id == epg_source.c.id, *which)
+        .order_by(run.started_ms.desc(), run.id.desc())
+        .limit(1)
+        .correlate(epg_source)
+        .scalar_subquery()
+    )
+    query = select(epg_import_run).where(run.id.in_(select(last).select_from(epg_source)))
+    return (await connection.execute(query)).all()
 
 
 def shown(row: Any) -> ImportRun:
