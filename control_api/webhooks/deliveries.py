@@ -35,15 +35,17 @@ def topic_of(endpoint_id: str) -> str:
     return f"webhook:{endpoint_id}"
 
 
+def names(topic: str, event_type: str) -> bool:
+    """Is a type among those that a topic stands for?"""
+    family = topic.endswith(".*") and event_type.startswith(topic.removesuffix("*"))
+    return family or topic in ("*", event_type)
+
+
 def wants(topics: Sequence[str], filters: dict[str, list[str]], event: events.Event) -> bool:
     """Is an event for an endpoint? A topic is a type, `domain.*` or `*`; each filter names a field
     of the data and the values it may have.
     """
-    named = any(
-        topic in ("*", event.type)
-        or (topic.endswith(".*") and event.type.startswith(topic.removesuffix("*")))
-        for topic in topics
-    )
+    named = any(names(topic, event.type) for topic in topics)
     return named and all(event.data.get(field) in values for field, values in filters.items())
 
 

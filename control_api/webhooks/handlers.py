@@ -1,10 +1,11 @@
 """One function an operation of webhooks."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
-from control_api import ids
+from control_api import events, ids
 from control_api.calls import Call, Reply
 from control_api.problems import Problem
 from control_api.times import epoch_ms, utc
@@ -27,6 +28,7 @@ async def list_endpoints(call: Call[None]) -> types.EndpointList:
 async def create_endpoint(call: Call[types.NewEndpoint]) -> Reply:
     """Have events sent to a URL; the answer shows the secret, once."""
     services = call.services
+    _known(call.body.topics)
     async with services.database.write() as connection:
         made, secret = await endpoints.create(
             connection,
@@ -59,6 +61,7 @@ async def change_endpoint(call: Call[types.EndpointPatch]) -> Reply:
             raise Problem("precondition_failed", version=row.version)
         patch = msgspec.structs.asdict(call.body)
         given = {name: value for name, value in patch.items() if value is not msgspec.UNSET}
+        _known(given.get("topics", ()))
         await endpoints.change(connection, call.services.settings.webhooks, row, given)
         row = await endpoints.find(connection, None, row.id)
         seen = await endpoints.shown(connection, row)
@@ -120,6 +123,13 @@ async def replay_deliveries(call: Call[types.Replay]) -> types.Replayed:
             connection, row.id, call.now_ms, event_ids=call.body.event_ids, since_ms=since_ms
         )
     return types.Replayed(count)
+
+
+def _known(topics: Sequence[str]) -> None:
+    """400 for a topic under which nothing would ever be sent."""
+    for topic in topics:
+        if not any(deliveries.names(topic, each) for each in events.TYPES):
+            raise Problem("invalid", f"no event is called {topic}")
 
 
 def _owner(call: Call[Any]) -> str | None:

@@ -278,3 +278,16 @@ async def test_packaging_tells_of_a_title(api: Any) -> None:
     assert (await bring(api, {"type": "title.ready", "data": data}))[0] == 200
     (event,) = await told(api, "title")
     assert event.data["duration_ms"] == 60_000 and event.data["content_id"] == "cnt_film"
+
+
+async def test_a_topic_that_nothing_is_called_is_refused(api: Any) -> None:
+    """A slip of the pen would else be an endpoint that never hears anything."""
+    for topic in ("account.creatd", "acount.*", "account.created.*"):
+        status, problem = await own(api, "POST", body=BODY | {"topics": ["*", topic]})
+        assert (status, problem["code"]) == (400, "invalid") and topic in problem["detail"]
+    status, made = await own(api, "POST", body=BODY | {"topics": ["*", "account.created"]})
+    assert status == 201
+    tag = {"If-Match": f'"{made["endpoint"]["version"]}"'}
+    path = f"/{made['endpoint']['id']}"
+    status, problem = await own(api, "PATCH", path, {"topics": ["acount.*"]}, headers=tag)
+    assert (status, problem["code"]) == (400, "invalid")
