@@ -10,17 +10,8 @@ from hypothesis import strategies as st
 
 from cdn_router.cells.state import State
 from cdn_router.cells.sums import Sample
-from cdn_router.policies.face import (
-    Cdn,
-    Cell,
-    Circuit,
-    Evidence,
-    Reason,
-    Site,
-    Snapshot,
-    Stand,
-    Table,
-)
+from cdn_router.policies import face
+from cdn_router.policies.face import Cdn, Cell, Evidence
 from cdn_router.policies.lines import EACH, ENOUGH, NO_LINES, ROUNDS, Drift, Lines, Sharing
 from cdn_router.policies.ours import Headwater
 from native.router import totals as kernel
@@ -160,8 +151,9 @@ def test_a_line_that_is_found_twice_counts_as_far_as_it_is_surest() -> None:
     cell = Cell("R1", "I1")
     known = {each: (told(90, 0.5), told(88, 5.0, 88.0)) for each in (cell, Cell("R1"), Cell())}
     lines = Twice(Sharing(), array("d"), len(CDNS))
-    sites, stands = {"R1": (Site(), Site())}, (Stand.ENABLED,) * 2
-    table = Headwater().plan("R1", Snapshot(1, 0, CDNS, stands, known, sites, lines=lines))[cell]
+    sites, stands = {"R1": (face.Site(), face.Site())}, (face.Stand.ENABLED,) * 2
+    picture = face.Snapshot(1, 0, CDNS, stands, known, sites, lines=lines)
+    table = Headwater().plan("R1", picture)[cell]
     assert table.candidates[0].parts["qoe"] < 75
 
 
@@ -171,7 +163,7 @@ def test_who_is_not_known_is_on_no_line() -> None:
         assert not lines.of(cell) and not NO_LINES.of(cell)
 
 
-def planned(hit: str, *, load_mbps: float = 0.0) -> dict[Cell, Table]:
+def planned(hit: str, *, load_mbps: float = 0.0) -> dict[Cell, face.Table]:
     """Six regions of four ISPs, each cell told too little to be believed, even all of a region; the
     viewers of an ISP see A sink everywhere but in R1, where none of them spoke.
     """
@@ -184,10 +176,10 @@ def planned(hit: str, *, load_mbps: float = 0.0) -> dict[Cell, Table]:
             cells[cell] = (told(40 if sunk else 90, 0.5 if quiet else 5.0), told(88, 5.0, 88.0))
     wide = {Cell(f"R{region}"): (told(89), told(88, 6.0, 88.0)) for region in range(1, 7)}
     known = {**cells, **wide, Cell(): (told(89), told(88, 6.0, 88.0))}
-    site = Site(Circuit.CLOSED, load_mbps, 100.0)
-    sites = {f"R{region}": (site, Site()) for region in range(1, 7)}
-    stands = (Stand.ENABLED,) * 2
-    picture = Snapshot(1, 0, CDNS, stands, known, sites, lines=lines_of(known))
+    site = face.Site(face.Circuit.CLOSED, load_mbps, 100.0)
+    sites = {f"R{region}": (site, face.Site()) for region in range(1, 7)}
+    stands = (face.Stand.ENABLED,) * 2
+    picture = face.Snapshot(1, 0, CDNS, stands, known, sites, lines=lines_of(known))
     return {cell: Headwater().plan(cell.region, picture)[cell] for cell in cells}
 
 
@@ -196,7 +188,7 @@ def test_a_brown_out_of_one_peering_is_seen_by_all_of_an_isp() -> None:
     sank = planned("I3")
     for cell, table in sank.items():
         if cell.isp == "I3":
-            assert table.share[1] > 0.9 and table.urgent[0] is Reason.BREAKER, cell
+            assert table.share[1] > 0.9 and table.urgent[0] is face.Reason.BREAKER, cell
         else:
             assert table.share[0] > 0.5 and table.leave[0] == 0, cell
     calm = planned("")
