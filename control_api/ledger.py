@@ -43,6 +43,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from control_api import devices, outbox
 from control_api.problems import Problem
 from control_api.schema import entitlement, playback_session
+from control_api.viewers.marks import AHEAD_MS
 from control_api.viewers.resume import leave
 from runtime import logs, metrics
 from runtime.asking import Ask, within
@@ -54,7 +55,6 @@ OWED = metrics.gauge("control_owed", "session rows that wait for the database", 
 LOST = metrics.counter("control_beats_lost", "positions dropped because too many waited")
 REFUSED = metrics.counter("control_debts_refused", "rows that no payment can write", ("kind",))
 MAX_OWED = 200_000
-AHEAD_MS = 60_000  # a time so far to come is of a clock that was wrong (CTL-140)
 EARLY_S = 30.0  # no commit comes later
 DATA_EXCEPTION = "22"  # class of SQLSTATE that speaks of values; PostgreSQL 15, appendix A
 PIECE, SIGNS = 100, 1_000  # of starts and of ends, and of signs, in one transaction
@@ -156,7 +156,7 @@ class Ledger:
         """Pay them all, but for those that cannot be paid. The ends of which no start was found."""
         try:
             async with self._database.write(timeout_ms=10_000) as connection:
-                return await _pay(connection, debts)
+                return await _pay(connection, debts, self._clock.now_ms())
         except Exception as error:
             if not _refuses(error):
                 raise
@@ -199,7 +199,7 @@ def _named(debt: Debt) -> tuple[str, str]:
             return "beat", session_id
 
 
-async def _pay(connection: AsyncConnection, debts: Sequence[Debt]) -> list[End]:
+async def _pay(connection: AsyncConnection, debts: Sequence[Debt], now_ms: int) -> list[End]:
     """The ends of sessions that are not there."""
     for row in debts:
         if not isinstance(row, dict):
@@ -218,7 +218,13 @@ async def _pay(connection: AsyncConnection, debts: Sequence[Debt]) -> list[End]:
         return []
     held = set((await connection.scalars(_HELD, {"ids": sorted(named)})).all())
     seen = [
-        {"of": debt[0], "seen": debt[1].seen_ms, "at": debt[1].position_ms, "by": debt[1].cdn}
+        {
+            "of": debt[0],
+            "seen": debt[1].seen_ms,
+            "at": debt[1].position_ms,
+            "by": debt[1].cdn,
+            "ahead": now_ms + AHEAD_MS,
+        }
         for debt in debts
         if isinstance(debt, tuple)
     ]
@@ -226,14 +232,14 @@ async def _pay(connection: AsyncConnection, debts: Sequence[Debt]) -> list[End]:
         await connection.execute(_SEEN, seen)
         late = {"ids": [each["of"] for each in seen]}
         for each in (await connection.execute(_STOPPED, late)).all():
-            await leave(connection, each.id, each.ended_ms)
+            await leave(connection, each.id, now_ms)
     early = []
     for end in debts:
         if not isinstance(end, End):
             continue
         if await close(within(connection), end):
             if end.reason in PLACED:
-                await leave(connection, end.session_id, end.at_ms)
+                await leave(connection, end.session_id, now_ms)
         elif end.session_id not in held:
             early.append(end)
     return early
@@ -288,13 +294,16 @@ _HELD = (
     .with_for_update(key_share=True)
 )
 # An expired session that was seen again is live again (CTL-108); another end is for good, and of
-# one that its viewer stopped another process may know a later place.
+# one that its viewer stopped another process may know a later place. What was seen in a time to
+# come, by a clock that was wrong, yields to any sign (CTL-140).
 _SEEN = (
     update(playback_session)
     .where(
         and_(
             session.id == bindparam("of"),
-            session.last_seen_ms <= bindparam("seen"),
+            or_(
+                session.last_seen_ms <= bindparam("seen"), session.last_seen_ms > bindparam("ahead")
+            ),
             or_(session.ended_ms.is_(None), *(session.end_reason == why for why in PLACED)),
         )
     )
@@ -332,7 +341,7 @@ _REFUND = (
         first_played_ms=func.nullif(bought.first_played_ms, _BEGAN),
     )
 )
-_STOPPED = select(session.id, session.ended_ms).where(
+_STOPPED = select(session.id).where(
     session.id.in_(bindparam("ids", expanding=True)),
     session.end_reason == "stopped",
     session.profile_id.is_not(None),

@@ -18,10 +18,11 @@ from typing import Any
 from sqlalchemy import bindparam, or_, select, tuple_
 
 from control_api.guarded import Shelf
-from control_api.ledger import AHEAD_MS, End, Ledger
+from control_api.ledger import End, Ledger
 from control_api.schema import playback_session
 from control_api.sessions import LATE_S
 from control_api.times import now_ms
+from control_api.viewers.marks import AHEAD_MS
 from runtime import logs, metrics
 from runtime.clock import SYSTEM, Clock
 from runtime.sql import Database, SqlError

@@ -12,15 +12,13 @@ from control_api.schema import content
 from control_api.times import epoch_ms, utc
 from control_api.viewers import marks, profiles, shapes
 
-AHEAD_MS = 60_000  # how far a client's clock may be ahead (CTL-140)
-
 
 async def put(call: Call[shapes.BookmarkRequest]) -> shapes.Bookmark:
     """Set a bookmark; what another device said later stands."""
     asked, account_id, content_id = call.body, call.caller.account_id, call.path["content"]
     if asked.position_ms > asked.duration_ms:
         raise Problem("bad_position")
-    updated_ms = min(epoch_ms(asked.updated_at), call.now_ms + AHEAD_MS)
+    updated_ms = min(epoch_ms(asked.updated_at), call.now_ms + marks.AHEAD_MS)
     values = {
         "position_ms": asked.position_ms,
         "duration_ms": asked.duration_ms,

@@ -58,7 +58,7 @@ async def write(
         await connection.execute(delete(bookmark).where(*key, yields))
         await connection.execute(_begun_anew(profile_id, content_id, told_ms, ahead_ms))
         return await find(connection, profile_id, content_id)
-    if await _begun_since(connection, profile_id, content_id, values["updated_ms"]):
+    if await _begun_since(connection, profile_id, content_id, told_ms, ahead_ms):
         return await find(connection, profile_id, content_id)
     keys = {"profile_id": profile_id, "content_id": content_id}
     await connection.execute(
@@ -76,13 +76,13 @@ async def find(connection: AsyncConnection, profile_id: str, content_id: str) ->
 
 
 async def _begun_since(
-    connection: AsyncConnection, profile_id: str, target_id: str, told_ms: int
+    connection: AsyncConnection, profile_id: str, target_id: str, told_ms: int, ahead_ms: int
 ) -> bool:
     """Was it begun anew, or watched further, after what is told of now?"""
     seen = watch_history.c
     query = select(seen.at_ms).where(seen.profile_id == profile_id, seen.target_id == target_id)
     at_ms = (await connection.execute(query)).scalar()
-    return at_ms is not None and at_ms > told_ms
+    return at_ms is not None and told_ms < at_ms <= ahead_ms
 
 
 async def _note(

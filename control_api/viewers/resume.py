@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import String, and_, bindparam, exists, func, select
+from sqlalchemy import BigInteger, String, and_, bindparam, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import types
@@ -49,15 +49,18 @@ class Resume:
 async def leave(connection: AsyncConnection, session_id: str, now_ms: int) -> None:
     """The place where a session of a profile ended is its bookmark, as old as the heartbeat that
     told of it (CTL-109), unless something later is known of the profile and the title (CTL-140).
+    `now_ms` is the time of writing: what was seen later than that was seen by a clock that was
+    wrong, and no later than now.
     """
-    left = (await connection.execute(_LEFT, {"session": session_id})).first()
+    ahead_ms = now_ms + marks.AHEAD_MS
+    left = (await connection.execute(_LEFT, {"session": session_id, "ahead": ahead_ms})).first()
     if left is None:
         return
     values = {
         "position_ms": min(left.position_ms, left.length_ms),
         "duration_ms": left.length_ms,
         "finished": marks.is_finished(left.position_ms, left.length_ms),
-        "updated_ms": left.last_seen_ms,
+        "updated_ms": left.last_seen_ms if left.last_seen_ms <= ahead_ms else now_ms,
     }
     mark = (left.account_id, left.profile_id, left.target_id)
     await marks.keep(connection, *mark, values, now_ms)
@@ -76,19 +79,21 @@ _PLACE = (
 
 own = playback_session.c
 later = playback_session.alias("later").c
+_AHEAD = bindparam("ahead", type_=BigInteger)
 _LENGTH_MS = func.coalesce(
     content.c.duration_ms, recording.c.prog_end_ms - recording.c.prog_start_ms
 )
 _WATCHED_LATER = exists().where(
     watch_history.c.profile_id == own.profile_id,
     watch_history.c.target_id == own.target_id,
-    watch_history.c.at_ms >= own.last_seen_ms,
+    watch_history.c.at_ms.between(own.last_seen_ms, _AHEAD),
 )
 _PLAYED_LATER = exists().where(
     later.account_id == own.account_id,
     later.profile_id == own.profile_id,
     later.target_id == own.target_id,
     later.last_seen_ms > own.last_seen_ms,
+    later.last_seen_ms <= _AHEAD,
 )
 # The profile is held, for its bookmark to have one.
 _LEFT = (

@@ -8,10 +8,11 @@ from sqlalchemy import insert, select
 
 from control_api import silent
 from control_api.guarded import Shelf
-from control_api.ledger import AHEAD_MS, Ledger
+from control_api.ledger import Ledger
 from control_api.schema import playback_session
 from control_api.sessions import LATE_S, Newcomer
 from control_api.silent import LOOK_S, WATCHED_S, Silent
+from control_api.viewers.marks import AHEAD_MS
 from runtime.clock import ManualClock
 from runtime.store import MemoryStore, RedisStore, SessionPolicy, Store, StoreError
 
