@@ -38,7 +38,8 @@ class Telemetry(Section):
 
 class Store(Section):
     """Shared store (CMP-3): empty url = in-process for one process, else a child server on a Unix
-    socket. redis:// or rediss:// names a server, or any server of a cluster.
+    socket. redis:// or rediss:// names a server, or any server of a cluster;
+    redis+sentinel://host:port,host:port/service the primary that Sentinels name.
     """
 
     url: SecretStr = SecretStr("")

@@ -13,6 +13,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException, RedisError
 
 from runtime import tracing
+from runtime.store import sentinels
 
 FAULTS = (RedisError, RedisClusterException, OSError)  # of the second the first is no parent
 TOLD = {"db.system.name": "redis"}
@@ -24,7 +25,8 @@ def one(
     """A client of a pool, whose callers wait for a connection at most as long as for its opening.
     `within_s` None is for reads that wait.
     """
-    pool = driver.BlockingConnectionPool.from_url(
+    pool = sentinels.pool(
+        driver.BlockingConnectionPool,
         url,
         max_connections=connections,
         timeout=connect_s,

@@ -30,7 +30,7 @@ from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as ServerLate
 
 from runtime import tracing
-from runtime.store import replies
+from runtime.store import replies, sentinels
 from runtime.store.interface import StoreError
 
 Word = str | bytes | int | float
@@ -124,9 +124,8 @@ class Lane:
             attempt.exception()  # everybody who waited may have left
 
     async def _connected(self) -> Any:
-        pool: Any = driver.ConnectionPool.from_url(
-            self._url, protocol=2, socket_timeout=None, retry=Retry(NoBackoff(), 0)
-        )
+        shape = {"protocol": 2, "socket_timeout": None, "retry": Retry(NoBackoff(), 0)}
+        pool = sentinels.pool(driver.ConnectionPool, self._url, **shape)
         connection = pool.make_connection()
         try:
             async with asyncio.timeout(self._timeout_s):

@@ -32,8 +32,9 @@ START_S = 5.0
 
 
 class RedisStore(RemoteSessions):
-    """One server by URL: redis://host:port/db, rediss://..., unix:///path; or the cluster that the
-    server is of, any of its servers being as good.
+    """One server by URL: redis://host:port/db, rediss://..., unix:///path, or the one whom
+    Sentinels name (`sentinels`); or the cluster that the server is of, any of its servers being as
+    good.
     """
 
     def __init__(

@@ -1,0 +1,101 @@
+"""The primary that Sentinels name: redis+sentinel://host:port,host:port/service, rediss+sentinel://
+over TLS. `user:password@` is for the server; `/service/2` is its database 2, and the driver's own
+options follow as in `?ssl_ca_certs=...`, `sentinel_username` and `sentinel_password` for Sentinels.
+
+Source: "Sentinel client spec" of Redis' documentation.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from redis.asyncio import connection as wires
+from redis.asyncio import sentinel
+from redis.exceptions import ConnectionError as ServerGone
+from redis.exceptions import RedisError
+
+MARK = "+sentinel"
+DOWN = {b"s_down", b"o_down"}  # as this Sentinel sees it, and as most do
+PORT = 26379
+MANAGED: Mapping[type[Any], type[Any]] = {
+    wires.Connection: sentinel.SentinelManagedConnection,
+    wires.SSLConnection: sentinel.SentinelManagedSSLConnection,
+}
+SIGN_IN = {"sentinel_username": "username", "sentinel_password": "password"}
+
+
+class Named:
+    """Whom they name. Asked all at once, at each opening of a connection: some may be gone."""
+
+    is_master = True
+    check_connection = False
+
+    def __init__(
+        self,
+        service: str,
+        places: Sequence[tuple[str, int]],
+        kind: type[Any],
+        shape: Mapping[str, Any],
+    ) -> None:
+        self._service = service
+        self._places = places
+        self._kind = kind
+        self._shape = shape
+
+    async def get_master_address(self) -> tuple[str, int]:
+        """The first that any of them names. Raises the driver's ConnectionError."""
+        asking = [asyncio.create_task(self._ask(*place)) for place in self._places]
+        try:
+            for answer in asyncio.as_completed(asking):
+                try:
+                    return await answer
+                except (RedisError, OSError):
+                    continue
+        finally:
+            for each in asking:
+                each.cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
+        raise ServerGone("no Sentinel names a primary")
+
+    async def _ask(self, host: str, port: int) -> tuple[str, int]:
+        one = self._kind(host=host, port=port, protocol=2, **self._shape)
+        try:
+            await one.connect()
+            await one.send_command("SENTINEL", "MASTER", self._service)
+            words = await one.read_response()
+        finally:
+            await one.disconnect(nowait=True)
+        told = dict(zip(words[::2], words[1::2], strict=True))
+        if set(told[b"flags"].split(b",")) & DOWN:
+            raise ServerGone("down, and no other yet")
+        return told[b"ip"].decode(), int(told[b"port"])
+
+
+def pool(kind: type[Any], url: str, **shape: Any) -> Any:
+    """A pool of the driver's of connections to the server at any URL."""
+    parts = urlsplit(url)
+    if not parts.scheme.endswith(MARK):
+        return kind.from_url(url, **shape)
+    sign_in, at, hosts = parts.netloc.rpartition("@")
+    service, _, number = parts.path.strip("/").partition("/")
+    if not (hosts and service):
+        raise ValueError("store.url: redis+sentinel://host:port,host:port/service")
+    plain = parts._replace(
+        scheme=parts.scheme.removesuffix(MARK), netloc=f"{sign_in}{at}sentinel", path=f"/{number}"
+    )
+    told: dict[str, Any] = dict(wires.parse_url(plain.geturl()))
+    kind_of_wire = told.pop("connection_class", wires.Connection)
+    del told["host"]
+    asked = {name: told.pop(given) for given, name in SIGN_IN.items() if given in told}
+    asked |= {name: value for name, value in told.items() if name.startswith("ssl_")}
+    asked |= {"retry": shape["retry"]}
+    named = Named(service, [_place(each) for each in hosts.split(",")], kind_of_wire, asked)
+    return kind(connection_class=MANAGED[kind_of_wire], connection_pool=named, **(told | shape))
+
+
+def _place(text: str) -> tuple[str, int]:
+    found = urlsplit(f"//{text}")
+    if found.hostname is None:
+        raise ValueError("store.url: a Sentinel has a host")
+    return found.hostname, found.port or PORT
