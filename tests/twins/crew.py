@@ -77,7 +77,7 @@ class Crew:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(timeout=15)
+                self.process.wait(timeout=60)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -96,7 +96,7 @@ class Crew:
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=12)
+        return self.process.wait(timeout=60)
 
     def owner(self, channel: str) -> int:
         """The process that writes this channel; 0 while nobody does."""
@@ -106,16 +106,19 @@ class Crew:
         return 0
 
     def connect(
-        self, worker: int, port: int, *, timeout_s: float = 20
+        self, worker: int, port: int, *, timeout_s: float = 60
     ) -> http.client.HTTPConnection:
-        """A connection that the kernel gave to this worker."""
-        for _ in range(400):
+        """A connection that the kernel gave to this worker, which may be about to listen."""
+
+        def reached() -> http.client.HTTPConnection | None:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
             connection.connect()
             if accepted_by(connection.sock, port) == worker:
                 return connection
             connection.close()
-        raise AssertionError(f"no connection reached worker {worker}")
+            return None
+
+        return until(reached, f"a connection to worker {worker}", 60)
 
     def get(self, worker: int, path: str, method: str = "GET", **headers: str) -> Answered:
         return ask(self.connect(worker, self.delivery_port), method, path, None, headers)
@@ -137,7 +140,7 @@ def accepted_by(client: socket.socket, port: int) -> int:
                 return "" if fields[9] == "0" else fields[9]
         return "gone"
 
-    target = f"socket:[{until(inode, 'the connection to be accepted', 5)}]"
+    target = f"socket:[{until(inode, 'the connection to be accepted', 60)}]"
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             for descriptor in (process / "fd").iterdir():
@@ -164,5 +167,5 @@ def ask(
 def exchange(
     port: int, method: str, path: str, body: bytes | None = None, **headers: str
 ) -> Answered:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     return ask(connection, method, path, body, headers)
