@@ -201,6 +201,7 @@ class _Wire(asyncio.Protocol):
 
     async def close(self) -> None:
         self.connection_lost(None)
+        self._transport.abort()  # over TLS a close waits for the server's
         await self._connection.disconnect(nowait=True)
 
     def _look_in(self, wait_s: float) -> None:
