@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from sqlalchemy import or_, select, tuple_
+from sqlalchemy import literal, select, tuple_, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import sealed
@@ -25,7 +25,7 @@ async def entries(
     if page.q is not None:
         texts = select(content_text.c.content_id)
         named = texts.where(content_text.c.title.icontains(page.q, autoescape=True))
-        query = query.where(or_(content.c.id == page.q, content.c.id.in_(named)))
+        query = query.where(content.c.id.in_(union_all(named, select(literal(page.q)))))
     listing = f"entries:{page.status}:{page.q or ''}"
     after = sealed.position(secret, listing, page.cursor)
     if after is not None:
