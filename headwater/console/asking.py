@@ -10,12 +10,15 @@ from urllib.parse import urljoin
 from aiohttp import ClientSession, ClientTimeout
 
 from control_api.calls import Call
+from control_api.outbox.handlers import backlog
+from control_api.outbox.types import Backlog
 from control_api.problems import Problem
 from control_api.route import ADMIN, Route
 from headwater.console import hearing, readings
 from headwater.console.status import Watch
 from headwater.probe.playlist import NotAPlaylist, parse
 from runtime.settings import Loaded
+from runtime.sql import SqlError
 
 TIMEOUT = ClientTimeout(total=2)
 
@@ -53,10 +56,11 @@ class Asking:
         )
 
     async def overview(self, call: Call[None]) -> readings.Overview:
-        """Is anything wrong: services, channels, breakers."""
+        """Is anything wrong: services, channels, breakers, events."""
         around = self._around
         async with ClientSession(timeout=TIMEOUT) as session:
-            exposition, screen, *ready = await asyncio.gather(
+            events, exposition, screen, *ready = await asyncio.gather(
+                _backlog(call),
                 hearing.text(session, f"{around.origin_admin}/metrics"),
                 hearing.document(session, f"{around.router}/v1/screen"),
                 *(
@@ -67,7 +71,7 @@ class Asking:
         services = [
             readings.service(name, said) for name, said in zip(around.ready, ready, strict=True)
         ]
-        return readings.overview(call.now_ms / 1_000, services, exposition, screen)
+        return readings.overview(call.now_ms / 1_000, services, exposition, screen, events)
 
     async def settings(self, _: Call[None]) -> readings.Settings:
         """What this process was started with, and who said so; secrets are masked."""
@@ -95,3 +99,11 @@ class Asking:
                 return readings.live(name, master, parse(first, media.encode()), sources)
             except NotAPlaylist:
                 raise Problem("content_not_found") from None
+
+
+async def _backlog(call: Call[None]) -> Backlog | None:
+    """None when the database does not answer: then the control API says so itself."""
+    try:
+        return await backlog(call)
+    except SqlError:
+        return None

@@ -12,9 +12,11 @@ from msgspec import Struct
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from control_api.outbox.types import Backlog
 from headwater.probe.playlist import Playlist, Segment, attributes, seconds
 
 LATE_S = 6.0  # a live edge older than this: its encoder is silent
+WAITS_S = 10.0  # events that wait longer: the relay stands still
 EDGE_AGE = "headwater_origin_live_edge_age_seconds"
 SENT = "headwater_origin_delivery_bytes_total"
 ANSWERS = "headwater_origin_delivery_answers_total"
@@ -176,8 +178,9 @@ def overview(
     services: Sequence[Service],
     exposition: str | None,
     screen: Mapping[str, Any] | None,
+    backlog: Backlog | None = None,
 ) -> Overview:
-    """`screen` is the router's; None where it was silent."""
+    """`screen` is the router's, `backlog` the outbox's; None where it was silent."""
     samples = _samples(exposition, EDGE_AGE, SENT, ANSWERS)
     channels = feeds(samples)
     breakers = [
@@ -201,6 +204,12 @@ def overview(
     if screen is not None and screen["snapshot"]["stale"]:
         trouble.append("router: its snapshot is too old, static priority decides")
     at = datetime.fromtimestamp(now_s, UTC)
+    if backlog is not None and backlog.dead:
+        trouble.append(f"events: {backlog.dead} dead letter{'s' * (backlog.dead > 1)}")
+    if backlog is not None and backlog.waiting_since is not None:
+        waits_s = (at - backlog.waiting_since).total_seconds()
+        if waits_s > WAITS_S:
+            trouble.append(f"events: {backlog.waiting} wait, the oldest for {waits_s:.0f} s")
     return Overview(at, trouble, traffic(samples, screen), list(services), channels, breakers)
 
 

@@ -24,7 +24,6 @@ from runtime.store import Store, StoreError
 
 KEPT_S = 5
 ANSWERS_S = 0.5  # all are asked at once, within one request's time
-LATE_S = 10.0  # events that wait longer than this make the whole bad
 
 
 class Piece(Struct):
@@ -95,7 +94,7 @@ class Watch:
             parts.append(_piece(name, good, "not ready" if said is not None else "no answer"))
         waits_ms, imported_ms = ages or _Ages(None, None)
         lag_s = None if ages is None else _ago_s(call.now_ms, waits_ms or call.now_ms)
-        good = all(each.state == "ok" for each in parts) and (lag_s or 0.0) < LATE_S
+        good = all(each.state == "ok" for each in parts) and (lag_s or 0.0) < readings.WAITS_S
         return Status(
             utc(call.now_ms),
             "ok" if good else "bad",

@@ -6,6 +6,7 @@ const RETRY_MS = 5000;
 export const words = { class: "words", dir: "auto" };
 
 export const clock = at => new Date(at).toLocaleTimeString("en-GB");
+const zoned = at => new Date(at).toLocaleTimeString("en-GB", { timeZoneName: "short" });
 export const day = at => new Date(at).toLocaleString("sv-SE").slice(0, 16);
 export const state = (kind, text) => element("span", { "data-state": kind }, text);
 export const code = text => element("code", {}, text ?? "–");
@@ -74,16 +75,18 @@ function scopes() {
   }
 }
 
+const granted = scopes().join();  // what the page was drawn for
 const ACTING = ["admin", "catalog:write", "entitlement:write", "epg:import", "rights:write", "session:terminate"];
 
 export const may = scope => scopes().includes(scope);
 
-// A button for who has the scope, nothing for a reader.
+// A button for who has the scope, nothing for a reader; it is pressed once at a time.
 export function action(text, needs, does, kind = "") {
-  if (!may(needs)) return "";
+  if (needs && !may(needs)) return "";
   const button = element("button", { class: kind, type: "button" }, text);
   button.addEventListener("click", async () => {
     button.disabled = true;
+    trouble("");
     try { await does(); } catch (error) { trouble(error.message); }
     button.disabled = false;
   });
@@ -102,7 +105,13 @@ export async function api(path, { method = "GET", body, signal, headers: more = 
   if (answer.ok) return answer.status === 204 ? null : answer.json();
   const problem = await answer.json().catch(() => ({}));
   const error = new Error(problem.detail ?? `the API answered ${answer.status}`);
-  throw Object.assign(error, { code: problem.code ?? "", status: answer.status, token });
+  Object.assign(error, { code: problem.code ?? "", status: answer.status });
+  if (answer.status === 401) {
+    error.message = token ? "The sign-in is over or the token is not good." : "";
+    if (sessionStorage.getItem(KEPT) === token) sessionStorage.removeItem(KEPT);
+    door(error.message);
+  }
+  throw error;
 }
 
 export function trouble(text) {
@@ -118,21 +127,29 @@ function door(why) {
   trouble(why);
 }
 
-function signIn(event) {
+// What was typed into the page stays, if the next sign-in may do the same.
+function signIn(event, again) {
   event.preventDefault();
   sessionStorage.setItem(KEPT, new FormData(event.target).get("token").trim());
-  location.reload();
+  event.target.reset();
+  if (scopes().join() !== granted) return location.reload();
+  trouble("");
+  document.getElementById("door").hidden = true;
+  signedIn();
+  again();
+}
+
+function signedIn() {
+  if (!scopes().length) return;
+  document.getElementById("who").textContent = ACTING.some(may) ? "operator" : "read only";
+  document.getElementById("sign-out").hidden = false;
 }
 
 // -- the page -----------------------------------------------------------------------------------
 
 // Whether it is worth trying again.
 function failed(error, shown) {
-  if (error.status === 401) {
-    door(error.token ? "The sign-in is over or the token is not good." : "");
-    if (sessionStorage.getItem(KEPT) === error.token) sessionStorage.removeItem(KEPT);
-    return false;
-  }
+  if (error.status === 401) return false;
   if (error.status === 403) {
     door(`${error.message}. This page needs an operator's token.`);
     return false;
@@ -158,7 +175,7 @@ export function show(look, everyMs = 0) {
       if (mine !== turn) return;
       shown = true;
       document.getElementById("content").hidden = false;
-      document.getElementById("word").textContent = `${said ? said + " · " : ""}at ${clock(Date.now())}`;
+      document.getElementById("word").textContent = `${said ? said + " · " : ""}at ${zoned(Date.now())}`;
       if (document.getElementById("trouble").textContent === document.body.getAttribute("data-stale")) trouble("");
       document.body.removeAttribute("data-stale");
     } catch (error) {
@@ -167,13 +184,9 @@ export function show(look, everyMs = 0) {
     }
     if (next && mine === turn) timer = setTimeout(again, next);
   };
-  document.getElementById("sign-in")?.addEventListener("submit", signIn);
-  const out = document.getElementById("sign-out");
-  out.addEventListener("click", () => { sessionStorage.removeItem(KEPT); location.reload(); });
-  if (scopes().length) {
-    document.getElementById("who").textContent = ACTING.some(may) ? "operator" : "read only";
-    out.hidden = false;
-  }
+  document.getElementById("sign-in")?.addEventListener("submit", event => signIn(event, again));
+  document.getElementById("sign-out").addEventListener("click", () => { sessionStorage.removeItem(KEPT); location.reload(); });
+  signedIn();
   addEventListener("hashchange", () => again().then(() => document.getElementById("one")?.scrollIntoView({ block: "nearest" })));
   again();
   return again;

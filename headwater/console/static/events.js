@@ -16,21 +16,24 @@ const again = show(async current => {
   fill("letters", letters.items.map(l => [
     cell(day(l.at)), cell(l.topic, words), cell(l.consumer, words), cell(String(l.attempts)), cell(l.error, words), cell(link(l.id), words),
   ]));
-  const one = letters.items.find(each => each.id === chosen());
   document.getElementById("one").hidden = !chosen();
-  if (chosen()) detail(chosen(), one);
+  if (chosen()) detail(chosen(), letters.items.find(each => each.id === chosen()) ?? await letter(chosen()));
   return `${backlog.dead} dead, ${backlog.waiting} waiting`;
 }, 5000);
+
+// One that is not among those listed.
+const letter = id => api(`/v1/admin/dlq/${encodeURIComponent(id)}`).catch(error => { if (error.status !== 404) throw error; });
 
 function detail(id, letter) {
   document.getElementById("name").textContent = id;
   document.getElementById("event").textContent = letter ? JSON.stringify(letter.event, null, 2) : "";
   const path = `/v1/admin/dlq/${encodeURIComponent(id)}`;
-  const act = (text, method, suffix, kind) => action(text, "admin", async () => {
+  const act = (text, method, suffix, kind, sure = "") => action(text, "admin", async () => {
+    if (sure && !confirm(sure)) return;
     await api(path + suffix, { method });
     await again();
   }, kind);
   draw("actions", ...(letter
-    ? [letter.event ? act("Replay", "POST", "/replay", "") : "", " ", act("Drop", "DELETE", "", "danger")]
+    ? [letter.event ? act("Replay", "POST", "/replay", "") : "", " ", act("Drop", "DELETE", "", "danger", "Forget this event for good?")]
     : [element("span", { class: "empty" }, "No such letter: it was replayed or dropped.")]));
 }

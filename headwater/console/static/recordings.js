@@ -11,11 +11,11 @@ const again = show(async current => {
   const wanted = form.elements.state.value;
   const of = list => list.filter(each => !wanted || each.state === wanted);
   fill("due", of(found.due).map(r => [
-    cell(title(r)), cell(shown(r), words), cell(r.channel_id, words), cell(day(r.start_at)),
+    cell(title(r), words), cell(shown(r), words), cell(r.channel_id, words), cell(day(r.start_at)),
     cell(`${day(r.due_at).slice(0, 10)} ${clock(r.due_at)}`), cell(code(r.account_id), words),
   ]));
   fill("latest", of(found.latest).map(r => [
-    cell(title(r)), cell(shown(r), words), cell(r.reason ?? "–", words), cell(r.channel_id, words), cell(day(r.start_at)),
+    cell(title(r), words), cell(shown(r), words), cell(r.reason ?? "–", words), cell(r.channel_id, words), cell(day(r.start_at)),
     cell(span((Date.parse(r.end_at) - Date.parse(r.start_at)) / 1000)), cell(code(r.account_id), words),
   ]));
   fill("copying", found.copying.map(c => [

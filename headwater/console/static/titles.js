@@ -1,32 +1,32 @@
-import { action, api, cell, chosen, code, day, draw, element, facts, fill, link, show, span, state, words } from "./console.js";
+import { action, api, cell, chosen, code, day, draw, facts, fill, link, show, span, state, words } from "./console.js";
 
 const KINDS = { published: "ok", archived: "idle" };
 const READY = { ready: "ok", pending: "warn", failed: "bad" };
 const NEXT = { draft: ["review", "archived"], review: ["approved", "draft"], approved: ["published", "draft"], published: ["archived"], archived: ["draft"] };
+const SHOWN = 50;
 const TYPED_MS = 250;  // without a key: a word is asked for, not each of its letters
 const find = document.getElementById("find");
+let listed = "", page, items = [];
 
 const again = show(async (current, signal) => {
   const asked = [...new FormData(find)].filter(([, value]) => value.trim());
-  const path = `/v1/admin/contents?${new URLSearchParams([["limit", "50"], ...asked])}`;
-  let page = await api(path, { signal });
-  const items = [...page.items];
+  const path = `/v1/admin/contents?${new URLSearchParams([["limit", SHOWN], ...asked])}`;
+  if (path !== listed || items.length <= SHOWN) {  // further pages stay where one looks
+    const first = await api(path, { signal });
+    if (!current()) return "";
+    [listed, page, items] = [path, first, first.items];
+  }
   const list = () => fill("titles", items.map(t => [
     cell(link(t.id, t.title || t.id), words), cell(code(t.id), words), cell(t.kind, words),
     cell(state(KINDS[t.status] ?? "warn", t.status), words), cell(String(t.version)), cell(day(t.updated_at)),
   ]));
   const more = document.getElementById("more");
-  const offer = () => {
-    const button = element("button", { type: "button" }, "More");
-    button.addEventListener("click", async () => {
-      page = await api(`${path}&cursor=${encodeURIComponent(page.next_cursor)}`);
-      items.push(...page.items);
-      list();
-      offer();
-    });
-    more.replaceChildren(...(page.next_cursor ? [button] : []));
-  };
-  if (!current()) return "";
+  const offer = () => more.replaceChildren(page.next_cursor ? action("More", "", async () => {
+    page = await api(`${path}&cursor=${encodeURIComponent(page.next_cursor)}`);
+    items.push(...page.items);
+    list();
+    offer();
+  }) : "");
   list();
   offer();
   if (chosen()) await detail(chosen());
@@ -46,8 +46,12 @@ async function detail(id) {
     ["Languages", known.texts.map(t => t.lang).join(", ")], ["Version", `${entry.version}, ${day(entry.updated_at)}`],
   ]));
   draw("actions", ...NEXT[entry.status].flatMap(to => [action(`to ${to}`, "catalog:write", async () => {
-    await api(`${path}/moves`, { method: "POST", body: { to } });
-    again();
+    listed = "";
+    try {
+      await api(`/v1/catalog/contents/${encodeURIComponent(id)}/moves`, { method: "POST", body: { to }, headers: { "If-Match": `"v${entry.version}"` } });
+    } finally {
+      await again();
+    }
   }), " "]));
   fill("assets", assets.items.map(a => [
     cell(code(a.origin_path)), cell(a.kind, words), cell(state(READY[a.state] ?? "idle", a.state), words),
