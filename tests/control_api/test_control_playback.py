@@ -156,11 +156,7 @@ async def test_router_late_keeps_its_last_order(database: Any, make_api: Any) ->
     router = Web("r", app, host="127.0.0.1", port=0)
     await router.start()
     try:
-        api = await make_api(
-            database,
-            router="http",
-            router_url=router.url,
-        )
+        api = await make_api(database, router="http", router_url=router.url, router_ms=3_000)
         _, first = await api.start("a")
         _, late = await api.start("b")
         answers.append({"pathways": []})
