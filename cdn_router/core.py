@@ -333,7 +333,8 @@ class Router:
                     clones.append(spec.clone())
                     usable.add(spec.id)
             named = [i for i in declared if i in self.sites]
-            order = [i for i in ids if i in usable] or named or self._own(ids)
+            left = [i for i in named if self.sites[i].admin is not Admin.KILLED]
+            order = [i for i in ids if i in usable] or left or named or self._own(ids)
             needed, listed = set(order), list[Clone]()
             for clone in reversed(clones):
                 if clone.id in needed:

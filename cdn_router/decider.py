@@ -116,6 +116,7 @@ class Decider:
             [i for i in self._ids if conditions[i].admin is Admin.KILLED]
         )
         self._everyone = (1 << len(self._ids)) - 1
+        self._left = self._everyone & ~self._killed or self._everyone
         self._known = (1 << len(picture.cdns)) - 1 if picture is not None else 0
 
     def prepare(self, before: "Decider") -> Iterator[None]:
@@ -136,7 +137,7 @@ class Decider:
     def decide(self, question: Question) -> Choice:
         """The choice for one session; never fails, never empty."""
         ruling = self._book.ruling(question.who, question.lot)
-        allowed = (ruling.allowed or self._everyone) & ~self._killed or self._everyone
+        allowed = (ruling.allowed or self._everyone) & ~self._killed or self._left
         current = self._places.get(question.current, -1)
         if ruling.sticky and current >= 0 and self._works(current, allowed):
             return self._led(current, allowed, ruling, Reason.STICKY)
@@ -174,7 +175,7 @@ class Decider:
 
     def default(self) -> Choice:
         """The static order, whoever asks: what the console tells of moves."""
-        return self._by_priority(self._everyone & ~self._killed or self._everyone, NONE)
+        return self._by_priority(self._left, NONE)
 
     def _after(self, mask: int) -> tuple[str, ...]:
         return tuple(name for at, name in enumerate(self._ids) if mask >> at & 1)
