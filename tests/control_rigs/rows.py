@@ -201,6 +201,7 @@ TABLE: dict[str, Row] = {
     "GET /v1/admin/recordings": ADMIN,
     "GET /v1/admin/audit": ADMIN,
     "GET /v1/admin/dlq": ADMIN,
+    "GET /v1/admin/dlq/{id}": ADMIN,
     "POST /v1/admin/dlq/{id}/replay": ADMIN,
     "DELETE /v1/admin/dlq/{id}": ADMIN,
     "POST /v1/admin/dlq/replay": ADMIN,
