@@ -99,14 +99,23 @@ class Supervisor:
     async def _first_start(self, child: Child) -> None:
         assert child.ready_url is not None
         via = aiohttp.UnixConnector(str(child.ready_socket)) if child.ready_socket else None
-        async with asyncio.timeout(START_LIMIT_S), aiohttp.ClientSession(connector=via) as session:
-            if await _is_ready(session, child.ready_url):
-                raise ChildFailed(f"{child.name}: another process answers at {child.ready_url}")
-            process = await self._start(child)
-            while not await _is_ready(session, child.ready_url):
-                if process.returncode is not None:
-                    raise ChildFailed(f"{child.name} did not start: {self._last_words(child)}")
-                await asyncio.sleep(0.05)
+        try:
+            async with (
+                asyncio.timeout(START_LIMIT_S),
+                aiohttp.ClientSession(connector=via) as session,
+            ):
+                if await _is_ready(session, child.ready_url):
+                    raise ChildFailed(f"{child.name}: another process answers at {child.ready_url}")
+                process = await self._start(child)
+                while not await _is_ready(session, child.ready_url):
+                    if process.returncode is not None:
+                        raise ChildFailed(f"{child.name} did not start: {self._last_words(child)}")
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            said = self._last_words(child)
+            raise ChildFailed(
+                f"{child.name} is not ready after {START_LIMIT_S:.0f} s: {said}"
+            ) from None
 
     async def _keep(self, child: Child) -> None:
         """Start the child again whenever it ends."""

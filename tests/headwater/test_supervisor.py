@@ -67,6 +67,17 @@ async def test_a_child_that_cannot_start_ends_the_tree_with_its_last_words(
             os.kill(int(pid), 0)
 
 
+async def test_who_is_never_ready_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(supervisor, "START_LIMIT_S", 1.0)
+    argv = (sys.executable, "-c", "import time; time.sleep(600)")
+    slow = Child("slow", lambda: (0.0, argv), f"http://127.0.0.1:{free_port()}/")
+    code = await asyncio.wait_for(Supervisor([slow], tmp_path / "log").run(lambda: None), 30)
+    assert code == supervisor.EXIT_FAILURE
+    assert "slow is not ready after 1 s: it said nothing" in capsys.readouterr().err
+
+
 async def test_who_ignores_sigterm_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
