@@ -2,6 +2,7 @@
 under them, a kill -9, a deletion, and retention to its end (CTL-127, CTL-130).
 """
 
+import os
 import shutil
 from collections.abc import Callable
 from fractions import Fraction
@@ -35,7 +36,9 @@ def push(origin: Origin, media: Any, *numbers: int) -> None:
 
 
 def objects(origin: Origin, asset_id: str) -> list[Path]:
-    return [p for p in (origin.data / "objects" / "copies" / asset_id).rglob("*") if p.is_file()]
+    """The files of a copy; folders may go while they are walked."""
+    walked = os.walk(origin.data / "objects" / "copies" / asset_id)
+    return [Path(folder, name) for folder, _, names in walked for name in names]
 
 
 async def settle(recorder: Recorder, recording_id: str, now_ms: int, state: str) -> None:
