@@ -35,7 +35,7 @@ async def pair(request: pytest.FixtureRequest, clock: ManualClock) -> AsyncItera
     fixture, protocol = request.param.split("/")
     url = request.getfixturevalue(fixture)
     stores = [
-        RedisStore(url, timeout_ms=5_000, protocol=int(protocol), clock=clock, policy=POLICY)
+        RedisStore(url, timeout_ms=20_000, protocol=int(protocol), clock=clock, policy=POLICY)
         for _ in range(2)
     ]
     for each in stores:

@@ -160,7 +160,7 @@ async def test_ended_sessions_leave_no_details_and_no_index(
     redis_url: str, clock: ManualClock, policy: SessionPolicy
 ) -> None:
     """CTL-102: from set and details alike; the index forgets an account without sessions."""
-    store = RedisStore(redis_url, timeout_ms=5_000, clock=clock, policy=policy)
+    store = RedisStore(redis_url, timeout_ms=20_000, clock=clock, policy=policy)
     await store.start()
     await store._quick.flushall()
     for account in ("one", "two"):
@@ -179,7 +179,7 @@ async def test_an_admission_beside_a_reaper_stays_indexed(
     redis_url: str, clock: ManualClock, policy: SessionPolicy
 ) -> None:
     """A reaper claims an account and finds nobody; a session starts; the reaper forgets."""
-    store = RedisStore(redis_url, timeout_ms=5_000, clock=clock, policy=policy)
+    store = RedisStore(redis_url, timeout_ms=20_000, clock=clock, policy=policy)
     await store.start()
     await store._quick.flushall()
     await store.admit("acc", "s", device="tv", detail=b"", limit=1)
@@ -199,7 +199,7 @@ async def test_an_admission_after_a_reapers_death_keeps_nobody_longer(
     redis_url: str, clock: ManualClock, policy: SessionPolicy
 ) -> None:
     """CTL-108: what the dead one was to look at is looked at when its lease ends."""
-    store = RedisStore(redis_url, timeout_ms=5_000, clock=clock, policy=policy)
+    store = RedisStore(redis_url, timeout_ms=20_000, clock=clock, policy=policy)
     await store.start()
     await store._quick.flushall()
     await store.admit("acc", "first", device="tv", detail=b"", limit=3)

@@ -50,7 +50,7 @@ async def test_an_absent_server_is_unavailable() -> None:
 @pytest.mark.twin
 async def test_the_child_serves_and_leaves_nothing() -> None:
     binary = needs("redis-server")
-    settings = Settings(timeout_ms=5_000)
+    settings = Settings(timeout_ms=20_000)
     store, parts, _ = choose(settings, processes=2, binary=lambda: binary)
     child, *_ = parts
     assert isinstance(child, Child)
@@ -70,7 +70,7 @@ async def test_the_child_serves_and_leaves_nothing() -> None:
 @pytest.mark.twin
 async def test_a_dead_child_is_noticed_and_the_store_says_so() -> None:
     binary = needs("redis-server")
-    store, (child, _), _ = choose(Settings(timeout_ms=5_000), processes=2, binary=lambda: binary)
+    store, (child, _), _ = choose(Settings(timeout_ms=20_000), processes=2, binary=lambda: binary)
     assert isinstance(child, Child)
     await child.start()
     await store.start()

@@ -17,7 +17,7 @@ KEYS = [f"{{{n}}}:k" for n in range(12)]
 
 @pytest.fixture
 async def store(redis_cluster_url: str) -> AsyncIterator[RedisStore]:
-    made = RedisStore(redis_cluster_url, timeout_ms=5_000)
+    made = RedisStore(redis_cluster_url, timeout_ms=20_000)
     await made.start()
     await made._quick.flushall()
     yield made
@@ -30,7 +30,7 @@ def servers(store: RedisStore) -> Any:
 
 async def test_who_asks_while_it_starts_is_told_so(redis_cluster_url: str) -> None:
     """No server answers for another's keys before it is known that there are several."""
-    store = RedisStore(redis_cluster_url, timeout_ms=5_000)
+    store = RedisStore(redis_cluster_url, timeout_ms=20_000)
     starting = asyncio.create_task(store.start())
     try:
         while not starting.done():
