@@ -113,11 +113,6 @@ def long_video(tmp_path_factory: pytest.TempPathFactory) -> Media:
 
 
 @pytest.fixture(scope="session")
-def long_chunked(tmp_path_factory: pytest.TempPathFactory) -> Media:
-    return make(tmp_path_factory.mktemp("long-chunked"), "c", video(), LONG_S / 4, LONG_S)
-
-
-@pytest.fixture(scope="session")
 def long_audio(tmp_path_factory: pytest.TempPathFactory) -> Media:
     return make(tmp_path_factory.mktemp("long-audio"), "a", AUDIO, LONG_S, LONG_S)
 
