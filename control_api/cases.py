@@ -228,6 +228,6 @@ class Cases:
             try:
                 async with self._shelf.store.subscribe(CHANNEL) as told:
                     async for subject in told:
-                        self.forget(subject.decode())
+                        self.forget(subject.decode(errors="replace"))
             except StoreError:
                 await sleep(PAUSE_S)

@@ -2,6 +2,7 @@
 behind a store that lost it, and nobody is told 500 (CTL-188, CTL-189).
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from control_api import seed
+from control_api.cases import CHANNEL
 from control_api.schema import account
 from control_api.streams import SINCE
 from runtime.sql import SqlError
@@ -85,6 +87,15 @@ async def test_a_store_that_does_not_say_since_when_it_counts_is_cold(
     await api.services.store.put(SINCE, wrote)
     assert (await api.start("a"))[0] == 201
     assert int(await api.services.store.get(SINCE)) > 1_600_000_000_000
+
+
+async def test_a_change_that_is_no_text_is_heard_and_survived(api: Any) -> None:
+    cases = api.services.playback.cases
+    before = cases.epoch(seed.ACCOUNT)
+    async with asyncio.timeout(60):
+        while cases.epoch(seed.ACCOUNT) <= before:
+            await api.services.store.publish(CHANNEL, b"\xff", seed.ACCOUNT.encode())
+            await asyncio.sleep(0.01)
 
 
 async def test_a_store_that_lost_it_while_the_database_is_away(api: Any, monkeypatch: Any) -> None:
