@@ -100,7 +100,7 @@ async def _lines(
 ) -> list[types.GridLine]:
     """One line per channel, in the order given; channels without events have an empty one."""
     rows = (await connection.execute(query)).all()
-    spoken = await store.words(connection, query)
+    spoken = await store.words(connection, [row.id for row in rows])
     found = {
         channel_id: [programme(row, spoken.get(row.id, {}), lang) for row in group]
         for channel_id, group in groupby(rows, key=lambda row: str(row.channel_id))

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 from sqlalchemy import (
     BigInteger,
-    Select,
     String,
     bindparam,
     delete,
@@ -124,7 +123,7 @@ async def near(
     }
     found: dict[str, list[Stored]] = {channel_id: [] for channel_id in schedules}
     rows = (await connection.execute(_NEAR, asked)).all()
-    spoken = _spoken((await connection.execute(_NEAR_WORDS, asked)).all()) if rows else {}
+    spoken = await words(connection, [row.id for row in rows])
     for row in rows:
         wanted, rank = schedules[row.channel_id], ranks[row.channel_id]
         opens_ms, closes_ms = wanted[0].start_ms - NEAR_MS, wanted[-1].end_ms + NEAR_MS
@@ -141,15 +140,14 @@ def event(row: Any, spoken: dict[str, Words]) -> Event:
     return Event(**fields, words=spoken, flags=tuple(row.flags.split()))
 
 
-async def words(connection: AsyncConnection, events: Select[Any]) -> dict[str, dict[str, Words]]:
-    """Text, by id and language, of the events that a query finds."""
-    return _spoken((await connection.execute(_words_of(events))).all())
-
-
-def _words_of(events: Select[Any]) -> Select[Any]:
-    """Asked by the query, since a list of ids is compared one by one."""
-    listed = select(events.order_by(None).subquery().c.id)
-    return select(epg_event_text).where(epg_event_text.c.event_id.in_(listed))
+async def words(
+    connection: AsyncConnection, event_ids: Sequence[str]
+) -> dict[str, dict[str, Words]]:
+    """Text of events, by id and language."""
+    rows: list[Any] = []
+    for batch in _batches(event_ids):
+        rows += (await connection.execute(_WORDS, {"events": batch})).all()
+    return _spoken(rows)
 
 
 def _spoken(rows: Sequence[Any]) -> dict[str, dict[str, Words]]:
@@ -258,7 +256,9 @@ _NEAR = (
     )
     .order_by(epg_event.c.channel_id, epg_event.c.start_ms)
 )
-_NEAR_WORDS = _words_of(_NEAR)
+_WORDS = select(epg_event_text).where(
+    epg_event_text.c.event_id.in_(bindparam("events", type_=String, expanding=True))
+)
 _UPDATE = (
     update(epg_event)
     .where(epg_event.c.id == bindparam("event", type_=String))

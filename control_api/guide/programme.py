@@ -19,8 +19,7 @@ async def one(connection: AsyncConnection, event_id: str, lang: str | None) -> P
     owner = await _one(connection, channel, event.channel_id) if event is not None else None
     if owner is None or owner.status != "published":
         raise Problem("not_found")
-    this = select(epg_event).where(epg_event.c.id == event_id)
-    spoken = (await store.words(connection, this)).get(event_id, {})
+    spoken = (await store.words(connection, [event_id])).get(event_id, {})
     shown = grid.programme(event, spoken, lang)
     return ProgrammeDetail(
         **msgspec.structs.asdict(shown),

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from msgspec import field
 
-from control_api.types import Answer, Lang, Programme, Request
+from control_api.types import Answer, ChannelIds, Lang, Programme, Request
 
 
 class ProgrammeQuery(Request):
@@ -14,7 +14,7 @@ class ProgrammeQuery(Request):
 class LiveQuery(Request):
     """Channels by id, joined by comma; none: all of them."""
 
-    channels: str | None = None
+    channels: ChannelIds | None = None
 
 
 class Rights(Answer):

@@ -70,9 +70,5 @@ async def _next(
     async with database.read() as connection:
         query = its.order_by(epg_event.c.start_ms).limit(PIECE)
         found = (await connection.execute(query)).all()
-        if not found:
-            return ()
-        spoken = await store.words(
-            connection, its.where(epg_event.c.start_ms <= found[-1].start_ms)
-        )
+        spoken = await store.words(connection, [each.id for each in found])
     return [store.event(each, spoken.get(each.id, {})) for each in found]

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from control_api.epg import importer, store
 from control_api.guide import handlers
-from control_api.guide.kept import FRESH_MS, MOST, SETTLE_MS, STALE_MS, Kept
+from control_api.kept import FRESH_MS, MOST, SETTLE_MS, STALE_MS, Kept
 from control_api.schema import channel, epg_event
 from control_api.times import epoch_ms, now_ms, utc
 from runtime.sql import Database, SqlError
@@ -131,6 +131,13 @@ async def test_changes_are_told_as_they_happen(api: Any) -> None:
             f"{utc(first_ms + HOUR_MS):%Y-%m-%dT%H:%M:%S}"
         )
         assert b"event" not in b"".join(other.content._buffer), "a slow machine hears of silence"
+
+
+@pytest.mark.parametrize("listed", ["", "ch demo", "ch_demo,", "ch_demo,,ch_arena", "c" * 65])
+async def test_channels_that_none_can_have_are_refused(api: Any, listed: str) -> None:
+    for path in ("/v1/epg/live", "/v1/epg", "/v1/epg/now", "/v1/epg/xmltv"):
+        status, problem = await api.send("GET", path, params={"channels": listed})
+        assert (status, problem["code"]) == (400, "invalid"), path
 
 
 async def test_programmes_are_found(api: Any) -> None:
