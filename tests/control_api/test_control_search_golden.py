@@ -66,7 +66,7 @@ async def plant(api: Any) -> None:
     """The library as rows, published everywhere, and found."""
     async with api.database.write() as connection:
         for key, (titles, people, year) in LIBRARY.items():
-            row = seed._movie(key, 1) | {"year": year, "orig_lang": "l0"}
+            row = seed._movie(key, key, 1) | {"year": year, "orig_lang": "l0"}
             await connection.execute(insert(content).values(row))
             for n, title in enumerate(titles):
                 spoken = seed._text(key, title, title, "") | {"lang": f"l{n}"}

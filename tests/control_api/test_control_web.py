@@ -135,7 +135,7 @@ async def test_pages_walk_every_row_once(api: Any) -> None:
     """CTL-6: also while others are inserted; a cursor is of its own list."""
     async with api.database.write() as connection:
         for n in range(7):
-            row = seed._movie(f"m{n}", 1) | {"updated_ms": seed.SINCE_MS + n % 3}
+            row = seed._movie(f"m{n}", f"m{n}", 1) | {"updated_ms": seed.SINCE_MS + n % 3}
             await connection.execute(insert(content).values(row))
             film = {
                 "id": f"ast_{n}",
@@ -162,7 +162,7 @@ async def test_pages_walk_every_row_once(api: Any) -> None:
 
 async def test_only_published_titles_are_shown(api: Any) -> None:
     async with api.database.write() as connection:
-        row = seed._movie("draft", 1) | {"status": "draft"}
+        row = seed._movie("draft", "draft", 1) | {"status": "draft"}
         await connection.execute(insert(content).values(row))
     status, answer = await api.send("GET", "/v1/catalog/contents/cnt_film")
     assert (status, answer["title"]) == (200, "The Film")
