@@ -6,7 +6,7 @@ Rules of the file
 2. An attempt's outcome and what follows from it (the next attempt, a dead letter, a pause) are one
    transaction.
 3. While an endpoint is paused its deliveries queue up; beyond the bounds the oldest are dropped and
-   counted.
+   counted. One that failed is tried again at its `probe_ms`; one that was paused by hand has none.
 """
 
 from collections.abc import Sequence
@@ -25,6 +25,7 @@ from runtime.sql import Database
 
 CONSUMER: Final = "webhooks"
 FIRST: Final = 0  # outboxes count from 1
+ASKED: Final = "asked"  # why an endpoint is paused that somebody paused
 GONE: Final = 410  # RFC 9110 section 15.5.11: asks not to be called again
 endpoint = webhook_endpoint.c
 delivery = webhook_delivery.c
@@ -115,13 +116,14 @@ async def settle(
     probe_ms: int,
 ) -> bool:
     """Note an attempt and what follows from it; False when the endpoint takes no more now. If it
-    is paused, `probe_ms` is when it may be tried again.
+    fails, `probe_ms` is when it may be tried again.
     """
     query = select(webhook_endpoint).where(endpoint.id == row.endpoint_id).with_for_update()
     target = (await connection.execute(query)).first()
     if target is None:
         return False
     attempt = row.attempt + 1
+    active: bool = target.state == "active"
     entry = {
         "at": utc(now_ms).isoformat(),
         "status": outcome.status,
@@ -131,15 +133,15 @@ async def settle(
     noted = {"attempt": attempt, "log": [*row.log, entry], "last_error": outcome.error or None}
     if outcome.good:
         await _note(connection, row, status="done", **noted)
-        return True
+        return active
     if outcome.status == GONE:
         await _note(connection, row, status="dead", **noted)
-        await _close(connection, target, ("disabled", "gone"), attempt, None, now_ms)
+        await close(connection, target, ("disabled", "gone"), attempt, None, now_ms)
         return False
     wait_ms = next_wait_ms(target.schedule, attempt, outcome.status, outcome.retry_after, chance)
     if wait_ms is not None:
         await _note(connection, row, next_ms=now_ms + wait_ms, **noted)
-        return True
+        return active
     await _note(connection, row, status="dead", **noted)
     await dead.bury(
         connection,
@@ -159,8 +161,8 @@ async def settle(
         "event_type": row.topic,
     }
     await emit(connection, "webhook.delivery_failed", failed, now_ms)
-    if target.state == "active":
-        await _close(connection, target, ("paused", "failing"), attempt, probe_ms, now_ms)
+    if active:
+        await close(connection, target, ("paused", "failing"), attempt, probe_ms, now_ms)
     return False
 
 
@@ -169,11 +171,11 @@ async def _note(connection: AsyncConnection, row: Any, **values: Any) -> None:
     await connection.execute(change)
 
 
-async def _close(
+async def close(
     connection: AsyncConnection,
     target: Any,
     why: tuple[str, str],
-    attempts: int,
+    attempts: int | None,
     probe_ms: int | None,
     now_ms: int,
 ) -> None:

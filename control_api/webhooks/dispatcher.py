@@ -112,7 +112,7 @@ class Dispatcher:
             query = select(webhook_endpoint).where(endpoint.id == endpoint_id)
             target = (await connection.execute(query)).first()
             rows = await deliveries.due(connection, endpoint_id, now_ms, BATCH)
-        if target is None:
+        if target is None or (target.state != "active" and target.probe_ms is None):
             return
         if target.state == "paused":
             if not await self._revived(target, rows):
@@ -168,12 +168,13 @@ class Dispatcher:
         changes: dict[str, Any] = {"probe_ms": now_ms + 1_000 * self._settings.probe_s}
         if good:
             changes |= {"state": "active", "reason": None, "version": endpoint.version + 1}
+        tried = (endpoint.state == "paused", endpoint.probe_ms.is_not(None))
         async with self._database.write() as connection:
-            change = update(webhook_endpoint).where(endpoint.id == target.id)
-            await connection.execute(change.where(endpoint.state == "paused").values(**changes))
-            if outcome is not None and good:
-                await self._settle(connection, rows[0], outcome)
-        return good
+            change = update(webhook_endpoint).where(endpoint.id == target.id, *tried)
+            await connection.execute(change.values(**changes))
+            if outcome is None or not good:
+                return False
+            return await self._settle(connection, rows[0], outcome)
 
     async def _sweep(self, now_ms: int) -> None:
         if now_ms - self._swept_ms < SWEEP_MS:

@@ -1,5 +1,6 @@
 """Endpoints: who wants what sent where, and the secret of each (CTL-150, CTL-152, CTL-154)."""
 
+import re
 import secrets
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
@@ -20,6 +21,7 @@ from control_api.webhooks.vault import Vault
 from runtime.guard import permitted
 
 LISTING = "webhooks"
+_NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 endpoint = webhook_endpoint.c
 delivery = webhook_delivery.c
 
@@ -38,7 +40,7 @@ def judge(url: str, settings: Webhooks) -> None:
     private: list[IPv4Network | IPv6Network] = list(settings.private_networks)
     if _is_literal(host) and not permitted(host, private):
         raise Problem("bad_url", "a private address")
-    if host == "localhost" or host.endswith(".localhost"):
+    if f".{host.rstrip('.')}".endswith(".localhost"):
         raise Problem("bad_url", "a private address")
 
 
@@ -126,6 +128,13 @@ async def rotate(
     return types.NewSecret(row.id, secret_text(secret), utc(until_ms))
 
 
+async def pause(connection: AsyncConnection, row: Any, now_ms: int) -> None:
+    """Send nothing until somebody resumes it; unlike after failures it is not tried meanwhile."""
+    if (row.state, row.reason) == ("paused", deliveries.ASKED):
+        return
+    await deliveries.close(connection, row, ("paused", deliveries.ASKED), None, None, now_ms)
+
+
 async def resume(connection: AsyncConnection, row: Any, now_ms: int) -> None:
     """Active again, with what waits sent now and in order."""
     await _write(connection, row, state="active", reason=None, probe_ms=None)
@@ -202,4 +211,7 @@ async def _write(connection: AsyncConnection, row: Any, **values: Any) -> None:
 
 
 def _is_literal(host: str) -> bool:
-    return ":" in host or all(part.isdigit() for part in host.split("."))
+    """Whether somebody's parser takes it for an address: the "ends in a number checker" of the URL
+    standard, section 3.5.
+    """
+    return ":" in host or _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]) is not None

@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from control_api import events, ids
+from control_api import audit, events, ids
 from control_api.calls import Call, Reply
 from control_api.problems import Problem
 from control_api.times import epoch_ms, utc
 from control_api.webhooks import deliveries, endpoints, types
 from control_api.webhooks.sender import Sender, fetcher
 from control_api.webhooks.vault import Vault
+from runtime import redact
 from runtime.clock import SYSTEM
 
 MANAGE: Final = "webhook:manage"
@@ -38,6 +40,8 @@ async def create_endpoint(call: Call[types.NewEndpoint]) -> Reply:
             call.body,
             call.now_ms,
         )
+        row = await endpoints.find(connection, None, made.id)
+        await _noted(connection, call, "created", None, row)
     headers = {"Location": f"/v1/webhooks/{made.id}", "ETag": _tag(made)}
     return Reply(types.MadeEndpoint(made, secret), headers)
 
@@ -63,8 +67,9 @@ async def change_endpoint(call: Call[types.EndpointPatch]) -> Reply:
         given = {name: value for name, value in patch.items() if value is not msgspec.UNSET}
         _known(given.get("topics", ()))
         await endpoints.change(connection, call.services.settings.webhooks, row, given)
-        row = await endpoints.find(connection, None, row.id)
-        seen = await endpoints.shown(connection, row)
+        made = await endpoints.find(connection, None, row.id)
+        await _noted(connection, call, "changed", row, made)
+        seen = await endpoints.shown(connection, made)
     return Reply(seen, {"ETag": _tag(seen)})
 
 
@@ -73,6 +78,7 @@ async def remove_endpoint(call: Call[None]) -> None:
     async with call.services.database.write() as connection:
         row = await endpoints.find(connection, _owner(call), call.path["id"])
         await endpoints.remove(connection, row)
+        await _noted(connection, call, "removed", row, None)
 
 
 async def rotate_secret(call: Call[None]) -> types.NewSecret:
@@ -81,7 +87,20 @@ async def rotate_secret(call: Call[None]) -> types.NewSecret:
     async with services.database.write() as connection:
         row = await endpoints.find(connection, _owner(call), call.path["id"])
         vault, settings = Vault(services.secret), services.settings.webhooks
-        return await endpoints.rotate(connection, vault, settings, row, call.now_ms)
+        fresh = await endpoints.rotate(connection, vault, settings, row, call.now_ms)
+        made = await endpoints.find(connection, None, row.id)
+        await _noted(connection, call, "rotated", row, made)
+    return fresh
+
+
+async def pause_endpoint(call: Call[None]) -> types.Endpoint:
+    """Send nothing more until it is resumed; its events wait, within the bounds of every pause."""
+    async with call.services.database.write() as connection:
+        row = await endpoints.find(connection, _owner(call), call.path["id"])
+        await endpoints.pause(connection, row, call.now_ms)
+        made = await endpoints.find(connection, None, row.id)
+        await _noted(connection, call, "paused", row, made)
+        return await endpoints.shown(connection, made)
 
 
 async def resume_endpoint(call: Call[None]) -> types.Endpoint:
@@ -89,8 +108,9 @@ async def resume_endpoint(call: Call[None]) -> types.Endpoint:
     async with call.services.database.write() as connection:
         row = await endpoints.find(connection, _owner(call), call.path["id"])
         await endpoints.resume(connection, row, call.now_ms)
-        row = await endpoints.find(connection, None, row.id)
-        return await endpoints.shown(connection, row)
+        made = await endpoints.find(connection, None, row.id)
+        await _noted(connection, call, "resumed", row, made)
+        return await endpoints.shown(connection, made)
 
 
 async def test_endpoint(call: Call[None]) -> types.Tested:
@@ -123,6 +143,20 @@ async def replay_deliveries(call: Call[types.Replay]) -> types.Replayed:
             connection, row.id, call.now_ms, event_ids=call.body.event_ids, since_ms=since_ms
         )
     return types.Replayed(count)
+
+
+async def _noted(
+    connection: AsyncConnection, call: Call[Any], verb: str, old: Any, made: Any
+) -> None:
+    before, after = (_told(each) if each is not None else None for each in (old, made))
+    line = (f"webhook.{verb}", (made or old).id, before, after)
+    await audit.record(connection, call.caller.account_id, call.now_ms, line)
+
+
+def _told(row: Any) -> dict[str, Any]:
+    """What audit keeps: no secret, not those in a URL either."""
+    kept = ("topics", "filters", "schedule", "state", "reason", "version")
+    return {"url": redact.text(row.url)} | {name: row._mapping[name] for name in kept}
 
 
 def _known(topics: Sequence[str]) -> None:

@@ -46,6 +46,7 @@ ROUTES: tuple[Route, ...] = (
     _own("DELETE", ONE, handlers.remove_endpoint, None, status=204),
     _own("POST", f"{ONE}/test", handlers.test_endpoint, types.Tested),
     _own("POST", f"{ONE}/rotate", handlers.rotate_secret, types.NewSecret),
+    _own("POST", f"{ONE}/pause", handlers.pause_endpoint, types.Endpoint),
     _own("POST", f"{ONE}/resume", handlers.resume_endpoint, types.Endpoint),
     _own(
         "GET",

@@ -109,14 +109,17 @@ async def test_an_owner_manages_endpoints(api: Any) -> None:
     assert (status, seen["state"], seen["version"]) == (200, "active", 1)
     assert "secret" not in json.dumps(seen), "shown once"
     assert (await own(api, "GET"))[1]["items"] == [seen]
-    patch = {"topics": ["*"]}
+    patch = {"topics": ["entitlement.*"]}
     assert (await own(api, "PATCH", path, patch))[0] == 428
     assert (await own(api, "PATCH", path, patch, headers={"If-Match": '"7"'}))[0] == 412
     status, changed = await own(api, "PATCH", path, patch, headers={"If-Match": '"1"'})
-    assert (status, changed["topics"], changed["url"]) == (200, ["*"], BODY["url"])
+    assert (status, changed["topics"], changed["url"]) == (200, ["entitlement.*"], BODY["url"])
     status, rotated = await own(api, "POST", path + "/rotate")
     assert status == 200 and rotated["secret"] != made["secret"]
-    assert (await own(api, "POST", path + "/resume"))[1]["state"] == "active"
+    status, paused = await own(api, "POST", path + "/pause")
+    assert (status, paused["state"], paused["reason"]) == (200, "paused", "asked")
+    status, resumed = await own(api, "POST", path + "/resume")
+    assert (status, resumed["state"], resumed["reason"]) == (200, "active", None)
     assert (await own(api, "GET", path + "/deliveries"))[1]["items"] == []
     assert (await own(api, "POST", path + "/replay", {}))[1] == {"count": 0}
     assert (await own(api, "DELETE", path))[0] == 204
@@ -133,6 +136,7 @@ async def test_nobody_else_manages_them(api: Any) -> None:
         ("DELETE", path, None),
         ("POST", path + "/test", None),
         ("POST", path + "/rotate", None),
+        ("POST", path + "/pause", None),
         ("POST", path + "/resume", None),
         ("GET", path + "/deliveries", None),
         ("POST", path + "/replay", {}),
@@ -147,6 +151,28 @@ async def test_nobody_else_manages_them(api: Any) -> None:
     assert (await own(api, "GET", path, account_id="acc_admin", scopes=admin))[0] == 200
 
 
+async def test_audit_has_every_write(api: Any) -> None:
+    """CTL-163: before and after, no secret, not one in a URL either."""
+    url = "https://hooks.example/in?token=hidden"
+    _, made = await own(api, "POST", "", BODY | {"url": url})
+    endpoint_id = made["endpoint"]["id"]
+    path = "/" + endpoint_id
+    await own(api, "PATCH", path, {"topics": ["*"]}, headers={"If-Match": "*"})
+    for verb in ("/rotate", "/pause", "/resume"):
+        assert (await own(api, "POST", path + verb))[0] == 200
+    await own(api, "DELETE", path)
+    headers = api.bearer("acc_admin", scopes=frozenset({"admin"}))
+    status, page = await api.send("GET", f"/v1/admin/audit?target={endpoint_id}", headers=headers)
+    assert status == 200
+    lines = page["items"][::-1]
+    verbs = ["created", "changed", "rotated", "paused", "resumed", "removed"]
+    assert sorted(line["action"] for line in lines) == sorted(f"webhook.{each}" for each in verbs)
+    assert {line["actor"] for line in lines} == {"acc_owner"}
+    (pause,) = [line for line in lines if line["action"] == "webhook.paused"]
+    assert (pause["before"]["state"], pause["after"]["state"]) == ("active", "paused")
+    assert "hidden" not in json.dumps(lines) and "whsec_" not in json.dumps(lines)
+
+
 async def test_urls_that_are_never_asked(api: Any) -> None:
     for url in (
         "https://169.254.169.254/latest",
@@ -157,6 +183,16 @@ async def test_urls_that_are_never_asked(api: Any) -> None:
         "https://user:pw@hooks.example/",
         "https://10.1.2.3/",
         "https://2130706433/",
+        "https://0x7f000001/",
+        "https://0X7F.1/",
+        "https://0177.0.0.1/",
+        "https://127.1/",
+        "https://127.0.0.1./",
+        "https://localhost./",
+        "https://[::ffff:127.0.0.1]/",
+        "https://[::ffff:7f00:1]/",
+        "https://[64:ff9b::7f00:1]/",
+        "https://\uff11\uff10.0.0.1/",
         "https://hooks.example:99999/",
     ):
         assert (await own(api, "POST", "", BODY | {"url": url}))[0] == 422, url

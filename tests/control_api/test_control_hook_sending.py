@@ -86,7 +86,7 @@ async def test_a_paused_one_queues_and_resumes_in_order(desk: Desk, site: Site) 
     endpoint_id, _ = await desk.endpoint()
     async with desk.database.write() as connection:
         row = await endpoints.find(connection, "acc_1", endpoint_id)
-        await deliveries._close(connection, row, ("paused", "failing"), 5, 2**60, 0)
+        await deliveries.close(connection, row, ("paused", "failing"), 5, 2**60, 0)
     await desk.tell("a1", "b1", "a2", "a3")
     await desk.turn()
     assert site.got == []

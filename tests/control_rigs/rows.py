@@ -143,6 +143,7 @@ TABLE: dict[str, Row] = {
     "DELETE /v1/webhooks/{id}": _hook(),
     "POST /v1/webhooks/{id}/test": _hook("/test"),
     "POST /v1/webhooks/{id}/rotate": _hook("/rotate"),
+    "POST /v1/webhooks/{id}/pause": _hook("/pause"),
     "POST /v1/webhooks/{id}/resume": _hook("/resume"),
     "GET /v1/webhooks/{id}/deliveries": _hook("/deliveries"),
     "POST /v1/webhooks/{id}/replay": _hook("/replay", {}),
