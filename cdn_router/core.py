@@ -333,7 +333,7 @@ class Router:
                     clones.append(spec.clone())
                     usable.add(spec.id)
             named = [i for i in declared if i in self.sites]
-            left = [i for i in named if self.sites[i].admin is not Admin.KILLED]
+            left = [i for i in decider.default().ids if i in named]
             order = [i for i in ids if i in usable] or left or named or self._own(ids)
             needed, listed = set(order), list[Clone]()
             for clone in reversed(clones):

@@ -118,6 +118,11 @@ class Decider:
         self._everyone = (1 << len(self._ids)) - 1
         self._left = self._everyone & ~self._killed or self._everyone
         self._known = (1 << len(picture.cdns)) - 1 if picture is not None else 0
+        aside = self._book.mask([i for i in self._ids if conditions[i].admin is not Admin.ENABLED])
+        self._behind = self._everyone & ~self._known | aside
+        self._serving = self._known & ~aside
+        self._cloned = self._everyone & ~self._known & ~aside
+        self._tails: dict[int, tuple[str, ...]] = {}
 
     def prepare(self, before: "Decider") -> Iterator[None]:
         """Plan what sessions asked `before`, in small steps."""
@@ -145,17 +150,20 @@ class Decider:
             return self._led(ruling.lead, allowed, ruling, Reason.WEIGHTED)
         if self._chooser is None or question.stale:
             return self._by_priority(allowed, ruling, question.stale)
+        known = self._known  # clones have no evidence of their own: they follow
+        if not allowed & self._serving and (allowed & self._cloned or not allowed & known):
+            return self._by_priority(allowed, ruling)  # or lead, where nothing else serves
         tried = self._places.get(question.trial, -1)
         if tried >= 0 and self._works(tried, allowed):
             return self._led(tried, allowed, ruling, Reason.TRIED)
         cell = cell_of(question.who)
-        known = self._known  # clones have no evidence of their own: they follow
         mask = 0 if allowed & known == known else allowed & known
         there = current if known >> max(current, 0) & 1 else -1
         chooser, seed = self._chooser, question.seed
         order, reason, cell, table = chooser.pick(cell, there, question.dwell_s, mask, seed)
+        behind = allowed & self._behind  # which policies do not list
         return Choice(
-            order if allowed <= known else order + self._after(allowed & ~known),
+            self._followed(order, behind) if behind else order,
             reason,
             "",
             chooser.policy.name,
@@ -177,8 +185,17 @@ class Decider:
         """The static order, whoever asks: what the console tells of moves."""
         return self._by_priority(self._left, NONE)
 
-    def _after(self, mask: int) -> tuple[str, ...]:
-        return tuple(name for at, name in enumerate(self._ids) if mask >> at & 1)
+    def _followed(self, order: tuple[str, ...], mask: int) -> tuple[str, ...]:
+        """An order, and behind it clones, then what is drained: not chosen, but there when all
+        others fail (ST-17). Of these, only the lead can be in the order.
+        """
+        tail = self._tails.get(mask)
+        if tail is None:
+            found = [name for at, name in enumerate(self._ids) if mask >> at & 1]
+            found.sort(key=lambda name: static.place(self.conditions[name]))
+            tail = self._tails[mask] = tuple(found)
+        lead = order[0]
+        return order + (tail if lead not in tail else tuple(i for i in tail if i != lead))
 
     def _works(self, index: int, allowed: int) -> bool:
         condition = self.conditions[self._ids[index]]

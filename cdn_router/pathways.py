@@ -19,8 +19,8 @@ class Admin(StrEnum):
     """What the operator wants of a pathway."""
 
     ENABLED = "enabled"
-    DRAINED = "drained"  # no new sessions; those there leave at their polls
-    KILLED = "killed"  # as drained, and in no list while another is left
+    DRAINED = "drained"  # last in lists: no new sessions, and those there leave at their polls
+    KILLED = "killed"  # in no list while another is left; those there leave at their polls
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 Healthy pathways come first, then slow ones, then those that are out: they stay listed because a
 player's own failover needs a second pathway (ST-17), and our probes do not see what a viewer sees.
-Drained ones are left out unless nothing else is left.
+Drained ones come last: nobody is led there, and still they are more than nothing. Killed ones are
+left out unless all are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ from .pathways import Admin, Pathway
 from .reasons import SENTENCES, Reason
 
 NAME = "static-priority"
-VERSION = 1
+VERSION = 2
 
 RANK = {State.UP: 0, State.SLOW: 1, State.OUT: 2}
 BEHIND = {State.SLOW: Reason.PROBE_SLOW, State.OUT: Reason.PROBE_FAILED}
@@ -56,7 +57,8 @@ def decide(pathways: Sequence[Pathway], snapshot: Snapshot) -> Decision:
     by_priority = sorted(pathways, key=lambda pathway: pathway.priority)
     conditions = {p.id: snapshot.conditions.get(p.id, Condition()) for p in by_priority}
     serving = [p for p in by_priority if conditions[p.id].admin is Admin.ENABLED]
-    order = sorted(serving or by_priority, key=lambda p: RANK[conditions[p.id].state])
+    left = [p for p in by_priority if conditions[p.id].admin is not Admin.KILLED] or by_priority
+    order = sorted(left, key=lambda p: place(conditions[p.id]))
     favourite = by_priority[0]
     if not serving:
         reason = Reason.ALL_DRAINED
@@ -68,9 +70,14 @@ def decide(pathways: Sequence[Pathway], snapshot: Snapshot) -> Decision:
     else:
         reason = BEHIND[conditions[favourite.id].state]
     sentence = SENTENCES[reason].format(pathway=favourite.id)
-    if reason is Reason.PRIORITY and len(serving) > 1 and _some_unwell(order, conditions):
+    if reason is Reason.PRIORITY and len(serving) > 1 and _some_unwell(serving, conditions):
         sentence = "static priority, the first choice is healthy"
     return Decision(tuple(order), reason, sentence, snapshot.version)
+
+
+def place(condition: Condition) -> tuple[bool, int]:
+    """What comes first in a list has the least."""
+    return condition.admin is not Admin.ENABLED, RANK[condition.state]
 
 
 def _some_unwell(order: Sequence[Pathway], conditions: Mapping[str, Condition]) -> bool:

@@ -67,8 +67,8 @@ class Stand(StrEnum):
     """What the operator wants of a CDN (RT-9)."""
 
     ENABLED = "enabled"
-    DRAINED = "drained"  # no new sessions, in no list; those there leave at the policy's pace
-    KILLED = "killed"  # as drained, and those there leave at their next poll
+    DRAINED = "drained"  # no new sessions, last in lists; those there leave at the policy's pace
+    KILLED = "killed"  # in no list; those there leave at their next poll
 
 
 class Evidence(NamedTuple):

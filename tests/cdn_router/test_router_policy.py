@@ -11,7 +11,7 @@ from cdn_router.reasons import SENTENCES, Reason
 
 A, B, C = Pathway("A", "http://a", 0), Pathway("B", "http://b", 1), Pathway("C", "http://c", 2)
 UP, SLOW, OUT = State.UP, State.SLOW, State.OUT
-DRAINED = Admin.DRAINED
+DRAINED, KILLED = Admin.DRAINED, Admin.KILLED
 
 
 def order(a: Condition, b: Condition) -> tuple[str, Reason]:
@@ -30,9 +30,12 @@ def order(a: Condition, b: Condition) -> tuple[str, Reason]:
         (Condition(OUT), Condition(SLOW), ("BA", Reason.PROBE_FAILED)),
         (Condition(SLOW), Condition(OUT), ("AB", Reason.PRIORITY)),
         (Condition(OUT), Condition(OUT), ("AB", Reason.ALL_OUT)),
-        (Condition(UP, DRAINED), Condition(), ("B", Reason.DRAINED)),
-        (Condition(UP, DRAINED), Condition(OUT), ("B", Reason.DRAINED)),
-        (Condition(), Condition(UP, DRAINED), ("A", Reason.PRIORITY)),
+        (Condition(UP, DRAINED), Condition(), ("BA", Reason.DRAINED)),
+        (Condition(UP, DRAINED), Condition(OUT), ("BA", Reason.DRAINED)),
+        (Condition(), Condition(UP, DRAINED), ("AB", Reason.PRIORITY)),
+        (Condition(), Condition(UP, KILLED), ("A", Reason.PRIORITY)),
+        (Condition(UP, DRAINED), Condition(UP, KILLED), ("A", Reason.ALL_DRAINED)),
+        (Condition(UP, KILLED), Condition(UP, KILLED), ("AB", Reason.ALL_DRAINED)),
         (Condition(UP, DRAINED), Condition(UP, DRAINED), ("AB", Reason.ALL_DRAINED)),
     ],
 )
@@ -41,18 +44,17 @@ def test_two_pathways(a: Condition, b: Condition, expected: tuple[str, Reason]) 
 
 
 def test_laws_of_any_three() -> None:
-    """Never empty, never twice, drained only when alone, better health never behind worse."""
+    """Never empty, never twice, drained behind all others, better health never behind worse."""
     ranks = {UP: 0, SLOW: 1, OUT: 2}
     choices = [Condition(state, admin) for state in State for admin in Admin]
     for conditions in itertools.product(choices, repeat=3):
         named = dict(zip("ABC", conditions, strict=True))
         decision = decide([A, B, C], Snapshot(1, named))
         ids = decision.ids
-        enabled = [i for i in "ABC" if named[i].admin is Admin.ENABLED]
-        assert sorted(ids) == (enabled or ["A", "B", "C"])
-        assert [(ranks[named[i].state], i) for i in ids] == sorted(
-            (ranks[named[i].state], i) for i in ids
-        )
+        left = [i for i in "ABC" if named[i].admin is not KILLED]
+        assert sorted(ids) == (left or ["A", "B", "C"])
+        places = [(named[i].admin is DRAINED, ranks[named[i].state], i) for i in ids]
+        assert places == sorted(places)
         assert decision.sentence
         assert decide([A, B, C], Snapshot(1, named)) == decision
 

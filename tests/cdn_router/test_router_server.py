@@ -64,7 +64,7 @@ async def test_a_decision(client: Client) -> None:
         "reason": "priority",
         "sentence": "static priority, every pathway is healthy",
         "policy": "static-priority",
-        "policy_version": 1,
+        "policy_version": 2,
         "snapshot_version": 1,
         "ttl_s": 10,
     }
@@ -119,7 +119,7 @@ async def test_an_operator_drains_and_enables(client: Client) -> None:
     ]
     assert listed["snapshot_version"] == 2 and listed["pathways"][0]["since_ms"] > 0
     _, _, answer = await client.call("GET", "/steer/hls")
-    assert answer["PATHWAY-PRIORITY"] == ["CDN-B"]
+    assert answer["PATHWAY-PRIORITY"] == ["CDN-B", "CDN-A"]
     _, _, moves = await client.call("GET", "/v1/moves")
     sentence = "moved from CDN-A to CDN-B: CDN-A was drained by an operator"
     assert [move["sentence"] for move in moves["moves"]] == [sentence]

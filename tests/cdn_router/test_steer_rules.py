@@ -95,7 +95,7 @@ def test_sticky_while_it_works() -> None:
     out = WELL | {"C": Condition(State.OUT)}
     assert first(decider(sticky, conditions=out), current="C")[0] == "A"
     drained = WELL | {"C": Condition(admin=Admin.DRAINED)}
-    assert first(decider(sticky, conditions=drained), current="C") == ("A", "B")
+    assert first(decider(sticky, conditions=drained), current="C") == ("A", "B", "C")
 
 
 def test_policies_decide_and_the_kill_switch_ends_it() -> None:
