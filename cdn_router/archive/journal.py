@@ -1,7 +1,9 @@
 """The journal of bodies: written before a body is acknowledged, read when it becomes Parquet.
 
 A frame is length, CRC-32, time of arrival in epoch ms and the length of a label, then the label
-(whence the body is) and the body; numbers are little-endian. Each goes out in one write to a file
+(whence the body is) and the body; numbers are little-endian. `WHOLE` in the length says that the
+CRC is over the frame from the time on and the length; without, as it was once, over the body. Each
+frame goes out in one write to a file
 opened for appending, so what was acknowledged survives a kill -9 of the process. `sync` brings it
 to the disk; what a power failure may take is what came since the last one. A torn frame ends a
 file.
@@ -10,6 +12,7 @@ Bodies hold URLs as players sent them, queries and all: files are for their owne
 their table is stored.
 """
 
+import errno
 import fcntl
 import os
 import struct
@@ -19,12 +22,22 @@ from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
+from runtime import logs, metrics
+
 from ..errors import Busy
 
 HEAD = struct.Struct("<IIqH")
+TOLD = struct.Struct("<IqH")  # of the head, what the CRC is over
+WHOLE = 1 << 31
 MAX_FILE_BYTES = 64 << 20
 MAX_FRAME_BYTES = 64 << 20
+COPIED_BYTES = 1 << 20  # at a time
 RETRY_MS = 1_000  # until a disk that took nothing is tried again: each try begins a file
+
+log = logs.get("cdn_router")
+GONE = metrics.counter(
+    "router_journal_lost_bytes", "acknowledged, and neither in the folder nor stored any more"
+)
 
 
 class Frame(NamedTuple):
@@ -48,13 +61,15 @@ class Journal:
         self._number = 0
         self._retry_ms = 0
         folder.mkdir(parents=True, exist_ok=True)
-        self._waiting = sum(path.stat().st_size for path in folder.glob(f"*{self._suffix}"))
+        self._waiting = 0
+        self.ended()
 
     def append(self, body: bytes, label: str, now_ms: int) -> None:
         """Write a frame; Busy when more waits than may, or the disk takes no more."""
         name = label.encode()
-        head = HEAD.pack(len(body), crc32(body), now_ms, len(name))
-        frame = b"".join((head, name, body))
+        told = len(body) | WHOLE, now_ms, len(name)
+        check = crc32(body, crc32(name, crc32(TOLD.pack(*told))))
+        frame = b"".join((HEAD.pack(told[0], check, *told[1:]), name, body))
         if self._waiting + len(frame) > self._max_bytes:
             raise Busy("archive_full", "what came before has yet to be stored")
         if 0 < self._retry_ms - now_ms <= RETRY_MS:
@@ -75,10 +90,25 @@ class Journal:
             self.turn()
 
     def turn(self) -> None:
-        """End the file; the next frame begins another."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file, self._size = -1, 0
+        """End the file; the next frame begins another. One that was deleted meanwhile is written
+        anew.
+        """
+        if self._file < 0:
+            return
+        file, size = self._file, self._size
+        self._file, self._size = -1, 0
+        try:
+            if size and not os.fstat(file).st_nlink:
+                self._save(file)
+        except OSError as error:
+            GONE.inc(size)
+            log.error("journal_lost", bytes=size, reason=str(error))
+        finally:
+            os.close(file)
+
+    def deleted(self) -> bool:
+        """Whether somebody took away the file that is written."""
+        return self._file >= 0 and not os.fstat(self._file).st_nlink
 
     def sync(self) -> None:
         """Bring what is written to the disk."""
@@ -86,22 +116,50 @@ class Journal:
             os.fdatasync(self._file)
 
     def ended(self) -> list[Path]:
-        """Files that nobody writes any more, oldest first: a writer holds a lock on its own."""
-        return [path for path in sorted(self._folder.glob(f"*{self._suffix}")) if _idle(path)]
+        """Files that nobody writes any more, oldest first: a writer holds a lock on its own. Other
+        processes of this folder store and begin some: what waits is counted anew.
+        """
+        found = sorted(self._folder.glob(f"*{self._suffix}"))
+        self._waiting = sum(map(_size, found))
+        return [path for path in found if _idle(path)]
 
     def stored(self, path: Path) -> None:
         """The content of a file is safe elsewhere."""
         with suppress(FileNotFoundError):  # another process of this folder was as quick
-            self._waiting = max(0, self._waiting - path.stat().st_size)
+            size = _size(path)
             path.unlink()
+            self._waiting = max(0, self._waiting - size)
 
     def _open(self, now_ms: int) -> None:
         self._number += 1
         path = self._folder / f"{now_ms:013d}-{self._node}-{self._number}{self._suffix}"
         begun = path.with_name(f"{path.name}.begun")  # which `ended` passes over
-        self._file = os.open(begun, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._file = os.open(begun, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         fcntl.flock(self._file, fcntl.LOCK_EX)
         begun.rename(path)
+
+    def _save(self, file: int) -> None:
+        """Write what a deleted file holds to a new one. OSError where that fails."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        at = os.lseek(file, 0, os.SEEK_SET)
+        head = os.pread(file, HEAD.size, at)
+        self._open(HEAD.unpack(head)[2])
+        saved, self._file = self._file, -1
+        try:
+            while piece := os.pread(file, COPIED_BYTES, at):
+                if os.write(saved, piece) != len(piece):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                at += len(piece)
+        finally:
+            os.close(saved)
+        log.warning("journal_written_anew", bytes=at)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _idle(path: Path) -> bool:
@@ -123,10 +181,12 @@ def frames(content: bytes) -> Iterator[Frame]:
     """The frames of a file, up to the first that is torn."""
     at = 0
     while at + HEAD.size <= len(content):
-        length, check, at_ms, named = HEAD.unpack_from(content, at)
-        begin = at + HEAD.size + named
+        told, check, at_ms, named = HEAD.unpack_from(content, at)
+        length, begin = told & ~WHOLE, at + HEAD.size + named
         body = content[begin : begin + length]
-        if length > MAX_FRAME_BYTES or len(body) != length or crc32(body) != check:
+        over = TOLD.pack(told, at_ms, named) + content[at + HEAD.size : begin]
+        begun = crc32(over) if told & WHOLE else 0
+        if length > MAX_FRAME_BYTES or len(body) != length or crc32(body, begun) != check:
             return
         yield Frame(at_ms, content[at + HEAD.size : begin].decode(errors="replace"), body)
         at = begin + length

@@ -94,7 +94,7 @@ class Archive:
             for shelf in self._shelves:
                 with suppress(OSError):  # a file that ended meanwhile
                     await asyncio.to_thread(shelf.journal.sync)
-                if now_s - turned_s >= TURN_S:
+                if now_s - turned_s >= TURN_S or shelf.journal.deleted():
                     shelf.journal.turn()
             turned_s = now_s if now_s - turned_s >= TURN_S else turned_s
             await self.store()
