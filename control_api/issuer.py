@@ -8,9 +8,10 @@ import asyncio
 import base64
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from argon2 import PasswordHasher
@@ -25,6 +26,7 @@ from joserfc.jwk import ECKey
 from control_api.facts import UNKNOWN_COUNTRY
 from control_api.keys import Jwk
 
+T = TypeVar("T")
 ALGORITHMS = ["ES256"]
 ES256 = ECDSA(SHA256())
 NUMBER_BYTES = 32  # of the two in a signature (RFC 7518 section 3.4): 86 letters for both
@@ -35,29 +37,44 @@ COMPACT = re.compile(  # RFC 7515 section 3.1
 VIEWER_SCOPES = frozenset({"playback", "entitlement:check", "recording"})
 MAX_TOKEN_CHARS = 4_096
 HASHES_AT_ONCE = 2  # each takes 64 MiB and a core
+HASHES_WAITING = 32  # one takes 50 ms, on a busy machine ten times that
+
+
+class Crowded(TimeoutError):
+    """More passwords wait than can be looked at in time."""
 
 
 class Passwords:
-    """Argon2id with the library's RFC 9106 low-memory profile, off the event loop."""
+    """Argon2id with the library's RFC 9106 low-memory profile, off the event loop: in threads of
+    its own, so that who gives up waiting costs nothing once it would be its turn.
+    """
 
     def __init__(self) -> None:
         self._hasher = PasswordHasher()
-        self._gate = asyncio.Semaphore(HASHES_AT_ONCE)
+        self._threads = ThreadPoolExecutor(HASHES_AT_ONCE, "passwords")
+        self._asked = 0
         self._nobody = self._hasher.hash(secrets.token_hex(16))
 
     def hash(self, password: str) -> str:
         return self._hasher.hash(password)
 
     async def hashed(self, password: str) -> str:
-        """The same off the event loop, which a request must use."""
-        async with self._gate:
-            return await asyncio.to_thread(self.hash, password)
+        """The same off the event loop, which a request must use. Raises Crowded."""
+        return await self._apart(self.hash, password)
 
     async def matches(self, password: str, stored: str | None) -> bool:
-        """Takes equally long when there is no such user (`stored` None)."""
-        async with self._gate:
-            good = await asyncio.to_thread(self._verify, password, stored or self._nobody)
+        """Takes equally long when there is no such user (`stored` None). Raises Crowded."""
+        good = await self._apart(self._verify, password, stored or self._nobody)
         return good and stored is not None
+
+    async def _apart(self, work: Callable[..., T], *given: str) -> T:
+        if self._asked >= HASHES_AT_ONCE + HASHES_WAITING:
+            raise Crowded("too many passwords wait")
+        self._asked += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work, *given)
+        finally:
+            self._asked -= 1
 
     def _verify(self, password: str, stored: str) -> bool:
         try:

@@ -14,7 +14,7 @@ from control_api.guarded import Shelf
 from control_api.problems import Problem
 from control_api.settings import Limits
 from runtime import client_address, logs, metrics
-from runtime.store import MemoryStore, StoreError
+from runtime.store import Limit, MemoryStore, StoreError
 
 log = logs.get("control")
 REFUSED = metrics.counter("control_limited", "requests beyond a limit", ("rule",))
@@ -23,7 +23,7 @@ REFUSED = metrics.counter("control_limited", "requests beyond a limit", ("rule",
 @dataclass(frozen=True, slots=True)
 class Rule:
     """`limit` a period, `burst` at once. `local`: counted by each process, without a round trip.
-    `forgiven`: what succeeds does not count.
+    `forgiven`: what succeeds does not count. `guesses`: what the server failed at does not either.
     """
 
     limit: int
@@ -32,19 +32,29 @@ class Rule:
     by: Callable[[Any], str]
     local: bool = False
     forgiven: bool = False
+    guesses: bool = False
 
 
 def rules(limits: Limits) -> Mapping[str, Rule]:
     """By the names that routes use."""
     return {
         "login": Rule(
-            limits.login_per_min, 60_000, limits.login_per_min, _address_and_user, forgiven=True
+            limits.login_per_min,
+            60_000,
+            limits.login_per_min,
+            _address_and_user,
+            forgiven=True,
+            guesses=True,
         ),
         "login_address": Rule(
-            limits.login_address_per_min, 60_000, limits.login_address_per_min, _address
+            limits.login_address_per_min,
+            60_000,
+            limits.login_address_per_min,
+            _address,
+            guesses=True,
         ),
         "user_code": Rule(  # RFC 8628 section 5.1
-            limits.user_code_per_min, 60_000, limits.user_code_per_min, _asker
+            limits.user_code_per_min, 60_000, limits.user_code_per_min, _asker, guesses=True
         ),
         "search": Rule(limits.search_per_s, 1_000, 2 * limits.search_per_s, _asker),
         "guide": Rule(limits.guide_per_s, 1_000, 2 * limits.guide_per_s, _asker, local=True),
@@ -71,24 +81,35 @@ class Limiter:
     async def admit(self, names: Sequence[str], call: Any) -> None:
         """Count a request; raises what it is answered with beyond a limit."""
         for name in names:
-            rule = self._rules[name]
-            subject = rule.by(call)
-            shape = {"limit": rule.limit, "period_ms": rule.period_ms, "burst": rule.burst}
-            try:
-                if rule.local:
-                    word = await self._alone.gcra(f"{name} {subject}", **shape)
-                else:
-                    key = _key(name, subject)
-                    word = await self._shelf.ask(
-                        lambda store, key=key, shape=shape: store.gcra(key, **shape)  # type: ignore[misc]
-                    )
-            except StoreError:
-                word = await self._alone.gcra(key, **shape)
+            word = await self._count(name, call, 1)
             if not word.allowed:
                 REFUSED.labels(name).inc()
                 log.info("limited", rule=name)
                 after_s = max(1, ceil(word.retry_after_ms / 1_000))
                 raise Problem("rate_limited", limit=name, headers={"Retry-After": str(after_s)})
+
+    async def refund(self, names: Sequence[str], call: Any) -> None:
+        """The server failed at it: whoever asked has learnt nothing."""
+        for name in names:
+            if self._rules[name].guesses:
+                await self._count(name, call, -1)
+
+    async def _count(self, name: str, call: Any, cost: int) -> Limit:
+        rule = self._rules[name]
+        subject = rule.by(call)
+        shape = {
+            "limit": rule.limit,
+            "period_ms": rule.period_ms,
+            "burst": rule.burst,
+            "cost": cost,
+        }
+        if rule.local:
+            return await self._alone.gcra(f"{name} {subject}", **shape)
+        key = _key(name, subject)
+        try:
+            return await self._shelf.ask(lambda store: store.gcra(key, **shape))
+        except StoreError:
+            return await self._alone.gcra(key, **shape)
 
     async def forgive(self, names: Sequence[str], call: Any) -> None:
         """It succeeded."""

@@ -145,7 +145,9 @@ class Store(Protocol):
     async def gcra(
         self, key: str, *, limit: int, period_ms: int, burst: int = 1, cost: int = 1
     ) -> Limit:
-        """Generic cell rate algorithm, ITU-T I.371: `limit` a period, `burst` at once (CTL-164)."""
+        """Generic cell rate algorithm, ITU-T I.371: `limit` a period, `burst` at once (CTL-164). A
+        negative `cost` gives back what was counted.
+        """
 
     # -- streams
     async def append(self, stream: str, body: bytes, *, max_len: int = 100_000) -> str:

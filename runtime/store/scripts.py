@@ -41,7 +41,11 @@ if tat > now + interval * burst + 60000 then tat = now end -- the clock went bac
 local after = tat + interval * cost
 local wait = after - interval * burst - now
 if wait > 0.001 then return {0, 0, math.ceil(wait - 0.001)} end
-redis.call('SET', KEYS[1], string.format('%.3f', after), 'PX', math.ceil(after - now))
+if after > now then
+  redis.call('SET', KEYS[1], string.format('%.3f', after), 'PX', math.ceil(after - now))
+else
+  redis.call('DEL', KEYS[1])
+end
 return {1, math.floor((now + interval * burst - after) / interval + 0.001), 0}
 """
 

@@ -109,6 +109,17 @@ async def test_gcra_lets_the_burst_then_the_rate_through(store: Store, clock: Ma
     assert await ask(cost=2) == (False, 0, 400)
 
 
+async def test_gcra_takes_back_what_was_counted(store: Store) -> None:
+    async def asked(cost: int = 1) -> bool:
+        shape = {"limit": 1, "period_ms": 3_600_000, "burst": 2}
+        return (await store.gcra("rl:back", **shape, cost=cost)).allowed
+
+    assert await asked(-1), "nothing was counted, nothing is saved up"
+    assert [await asked() for _ in range(3)] == [True, True, False]
+    assert await asked(-1)
+    assert [await asked() for _ in range(2)] == [True, False]
+
+
 async def test_gcra_is_one_limit_for_all(pair: list[Store]) -> None:
     words = await asyncio.gather(
         *(pair[n % 2].gcra("rl:y", limit=1, period_ms=60_000, burst=10) for n in range(50))
