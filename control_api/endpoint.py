@@ -141,6 +141,7 @@ class Endpoint:
         except (TimeoutError, SqlError) as error:
             code = "entitlement_unavailable" if self.route.decides_access else "unavailable"
             log.warning("late", path=self.route.path, error=str(error) or "request timeout")
+            await self.shared.limiter.refund(self.route.limits, call)
             raise Problem(code, headers={"Retry-After": "1"}) from None
         await self.shared.limiter.forgive(self.route.limits, call)
         return result if isinstance(result, Stream) else self._rendered(request, result)

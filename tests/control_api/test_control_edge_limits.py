@@ -1,5 +1,7 @@
 """Limits of how often one may ask, and who is counted (CTL-10, CTL-164)."""
 
+import asyncio
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from control_api import limits
+from control_api.issuer import HASHES_AT_ONCE, HASHES_WAITING, Crowded, Passwords
 from control_api.route import Deprecated
 from control_api.settings import Limits
 from runtime import client_address
@@ -68,6 +71,44 @@ async def test_guessing_passwords_is_slowed_down_however_it_is_spelt(file_api: A
     assert status == 429 and 1 <= int(after) <= 60
     assert (await sign_in(file_api, "headwater-demo"))[0] == 429, "not even the right one"
     assert (await sign_in(file_api, "wrong", "other@headwater.example"))[0] == 401
+
+
+async def test_what_the_server_failed_at_is_no_guess(file_api: Any, monkeypatch: Any) -> None:
+    """A sign-in that comes too late is answered calmly, and takes no try from who asked."""
+    passwords = file_api.services.passwords
+
+    async def late(*_: Any) -> bool:
+        raise Crowded("test")
+
+    assert [(await sign_in(file_api, "wrong"))[0] for _ in range(4)] == [401] * 4
+    with monkeypatch.context() as busy:
+        busy.setattr(passwords, "matches", late)
+        assert [await sign_in(file_api, "wrong") for _ in range(40)] == [(503, "1")] * 40
+    assert [(await sign_in(file_api, "wrong"))[0] for _ in range(2)] == [401, 429]
+
+
+async def test_passwords_wait_in_a_line_with_an_end(monkeypatch: Any) -> None:
+    """Two are looked at, some wait, the next is refused; who gave up is never looked at."""
+    passwords, free, looked = Passwords(), threading.Event(), []
+
+    def verify(password: str, _: str) -> bool:
+        looked.append(password)
+        return free.wait(60)
+
+    monkeypatch.setattr(passwords, "_verify", verify)
+    room = HASHES_AT_ONCE + HASHES_WAITING
+    line = [asyncio.create_task(passwords.matches(f"p{n}", "hash")) for n in range(room)]
+    async with asyncio.timeout(60):
+        while len(looked) < HASHES_AT_ONCE:
+            await asyncio.sleep(0.01)
+    with pytest.raises(Crowded):
+        await passwords.matches("one too many", "hash")
+    for gone in line[HASHES_AT_ONCE:-1]:
+        gone.cancel()
+    await asyncio.wait(line[HASHES_AT_ONCE:-1])
+    free.set()
+    assert await line[-1] and await passwords.matches("next", "hash")
+    assert sorted(looked) == sorted(["p0", "p1", f"p{room - 1}", "next"])
 
 
 async def test_signing_in_costs_nothing(lone_api: Any) -> None:
