@@ -1,7 +1,7 @@
 """Reads the facts that CheckAccess judges (entitlement.py) from the database."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -129,6 +129,24 @@ async def find_terms(ask: Ask, kind: Kind, target_id: str, now_ms: int) -> Terms
     )
 
 
+async def title_terms(connection: AsyncConnection, wanted: Sequence[str]) -> Mapping[str, Terms]:
+    """The terms of many titles but for offers, which only matter to those who are refused."""
+    rows: dict[str, list[Any]] = {}
+    for name, query in _OF_TITLES.items():
+        rows[name] = list((await connection.execute(query, {"targets": wanted})).all())
+    found: dict[str, Terms] = {}
+    for each in wanted:
+        mine = {name: [row for row in some if row.of == each] for name, some in rows.items()}
+        target = _title(mine["title"][0]) if mine["title"] else None
+        found[each] = Terms(
+            target,
+            frozenset(row.package_id for row in mine["named"]),
+            [_window(row) for row in mine["windows"]],
+            ages=[Aged(target.age)] if target is not None and target.age else (),
+        )
+    return found
+
+
 def anywhere(facts: Facts) -> Facts:
     """The same question whatever device asks."""
     return replace(facts, device=None, devices=())
@@ -159,8 +177,10 @@ async def find_target(ask: Ask, kind: Kind, target_id: str) -> Target | None:
         published, path = row.status == "published", f"/live/{row.slug}/"
         return Target("channel", row.id, row.slug, published, path, age=row.min_age or 0)
     row = await _one(ask, _TITLE, target_id)
-    if row is None:
-        return None
+    return None if row is None else _title(row)
+
+
+def _title(row: Any) -> Target:
     published, age = row.status == "published", title_age(row.min_age, row.rating)
     return Target("content", row.id, row.title or row.id, published, row.origin_path, age=age)
 
@@ -175,20 +195,21 @@ def bought(kind: Kind, target_id: str) -> str | None:
 
 
 async def _windows(ask: Ask, kind: Kind, target_id: str) -> Sequence[Window]:
-    return [
-        Window(
-            territory=row.territory,
-            licence=row.licence,
-            platform=row.platform,
-            start_ms=row.start_ms,
-            end_ms=row.end_ms,
-            tier=row.tier,
-            max_height=row.max_height,
-            hdcp=row.hdcp,
-            offline=row.offline,
-        )
-        for row in await ask(_WINDOWS[kind], {"target": target_id})
-    ]
+    return [_window(row) for row in await ask(_WINDOWS[kind], {"target": target_id})]
+
+
+def _window(row: Any) -> Window:
+    return Window(
+        territory=row.territory,
+        licence=row.licence,
+        platform=row.platform,
+        start_ms=row.start_ms,
+        end_ms=row.end_ms,
+        tier=row.tier,
+        max_height=row.max_height,
+        hdcp=row.hdcp,
+        offline=row.offline,
+    )
 
 
 async def _blackouts(ask: Ask, channel_id: str, now_ms: int) -> Sequence[Blackout]:
@@ -261,7 +282,7 @@ _NOW = bindparam("now", type_=BigInteger)
 _CHANNEL = select(channel.c.id, channel.c.slug, channel.c.status, channel.c.min_age).where(
     channel.c.id == _TARGET
 )
-_TITLE = (
+_TITLES = (
     select(
         content.c.id,
         content.c.status,
@@ -272,10 +293,9 @@ _TITLE = (
     )
     .join(asset, and_(asset.c.content_id == content.c.id, asset.c.kind == "vod"))
     .outerjoin(content_text, content_text.c.content_id == content.c.id)
-    .where(content.c.id == _TARGET)
     .order_by(content_text.c.lang != content.c.orig_lang, asset.c.id)
-    .limit(1)
 )
+_TITLE = _TITLES.where(content.c.id == _TARGET).limit(1)
 _NAMED = select(package_content.c.package_id).where(
     package_content.c.target_kind == bindparam("kind", type_=String),
     package_content.c.target_id == _TARGET,
@@ -286,6 +306,16 @@ _WINDOWS: dict[Kind, Select[Any]] = {
     .order_by(rights_window.c.id),
     "content": select(rights_window)
     .where(rights_window.c.content_id == _TARGET)
+    .order_by(rights_window.c.id),
+}
+_TARGETS = bindparam("targets", type_=String, expanding=True)
+_OF_TITLES: dict[str, Select[Any]] = {  # the same of many, `of` which
+    "title": _TITLES.add_columns(content.c.id.label("of")).where(content.c.id.in_(_TARGETS)),
+    "named": select(package_content.c.package_id, package_content.c.target_id.label("of")).where(
+        package_content.c.target_kind == "content", package_content.c.target_id.in_(_TARGETS)
+    ),
+    "windows": select(rights_window, rights_window.c.content_id.label("of"))
+    .where(rights_window.c.content_id.in_(_TARGETS))
     .order_by(rights_window.c.id),
 }
 _BLACKOUTS = (

@@ -77,10 +77,16 @@ class Bookmark(Answer):
     updated_at: datetime
 
 
+Watched = Literal["content", "recording"]
+
+
 class GoOn(Answer):
-    """`content_id` is what to play next; `series_id` what it belongs to."""
+    """`content_id` is what to play next, a title or a recording as `kind` says; `series_id` what it
+    belongs to.
+    """
 
     content_id: str
+    kind: Watched
     series_id: str | None
     title: str
     position_ms: int

@@ -1,67 +1,113 @@
 """What to go on with, and what to watch some day (CTL-142)."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import delete, func, insert, or_, select, tuple_
+from sqlalchemy import delete, insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from control_api import rights, sealed, sessions
+from control_api import sealed, sessions
 from control_api.calls import Call
-from control_api.cases import Question
-from control_api.catalogue import documents
-from control_api.entitlement import Allowed, check
-from control_api.facts import Ask
 from control_api.problems import Problem
-from control_api.schema import content
+from control_api.recordings import playing
+from control_api.recordings.schema import recording
 from control_api.times import utc
-from control_api.viewers import profiles, shapes
+from control_api.viewers import playable, profiles, shapes, titles
 from control_api.viewers.schema import bookmark, watchlist
 
 LOOKED_AT = 200  # bookmarks, the newest
 WISHES = 1_000
-PARENTS = 2  # season, series
-ANY_DEVICE = ""
 
-parent = content.alias()
-PLACE = (
-    (0, func.coalesce(content.c.season_no, parent.c.season_no, 0)),
-    (1, func.coalesce(content.c.episode_no, 0)),
-)
+
+class Begun(NamedTuple):
+    """A title or a recording as a row, the series it is of, and the place where it was left."""
+
+    row: Any
+    series_id: str | None
+    mark: Any
+    kind: shapes.Watched
 
 
 async def go_on(call: Call[None]) -> shapes.GoOnList:
-    """What to go on with: one entry a series, after a finished episode the next one."""
+    """What to go on with, titles and recordings: one entry a series, after a finished episode the
+    next one.
+    """
+    limit = call.query.limit
+    items: list[shapes.GoOn] = []
     async with call.services.database.read() as connection:
         whose = await profiles.whose(connection, call.caller.account_id, call.query.profile_id)
-        marks = (
-            await connection.execute(
-                select(bookmark)
-                .where(bookmark.c.profile_id == whose.id)
-                .order_by(bookmark.c.updated_ms.desc(), bookmark.c.content_id)
-                .limit(LOOKED_AT)
-            )
-        ).all()
-        titles = await _titles(connection, [mark.content_id for mark in marks])
-        series = await _series(connection, titles.values())
-    stopped = {mark.content_id: mark for mark in marks}
-    latest: dict[str, Any] = {}  # the newest mark of a series, or of what is in none
+        begun = await _begun(connection, whose)
+        while begun and len(items) < limit:
+            items += await _offered(call, connection, whose.id, begun[:limit])
+            begun = begun[limit:]
+    return shapes.GoOnList(items[:limit])
+
+
+async def _begun(connection: AsyncConnection, whose: Any) -> Sequence[Begun]:
+    """The newest place of each series, of what is in none, and of each rule's recordings."""
+    query = select(bookmark).where(bookmark.c.profile_id == whose.id)
+    query = query.order_by(bookmark.c.updated_ms.desc(), bookmark.c.content_id).limit(LOOKED_AT)
+    marks = (await connection.execute(query)).all()
+    known = await titles.published(connection, [mark.content_id for mark in marks])
+    series = await titles.series(connection, known.values())
+    others = [mark.content_id for mark in marks if mark.content_id not in known]
+    recorded = await _recorded(connection, whose.account_id, others)
+    latest: dict[str, Begun] = {}
     for mark in marks:
-        if mark.content_id in titles:
-            latest.setdefault(series.get(mark.content_id) or mark.content_id, mark)
-    items: list[shapes.GoOn] = []
-    for mark in latest.values():
-        if len(items) == call.query.limit:
-            break
-        title, series_id = titles[mark.content_id], series.get(mark.content_id)
-        if mark.finished and series_id is not None:
-            async with call.services.database.read() as connection:
-                title = await _next(connection, title, series_id, stopped)
-        elif mark.finished:
-            continue
-        if title is not None and await _playable(call, title.id):
-            items.append(_entry(title, series_id, mark, stopped.get(title.id)))
-    return shapes.GoOnList(items)
+        key = mark.content_id
+        if key in known:
+            own = series.get(key)
+            latest.setdefault(own or key, Begun(known[key], own, mark, "content"))
+        elif key in recorded and not mark.finished:
+            row = recorded[key]
+            latest.setdefault(row.rule_id or key, Begun(row, None, mark, "recording"))
+    return [each for each in latest.values() if each.series_id or not each.mark.finished]
+
+
+async def _recorded(
+    connection: AsyncConnection, account_id: str, wanted: Sequence[str]
+) -> Mapping[str, Any]:
+    """The account's recordings that can be played, by id."""
+    length_ms = (recording.c.prog_end_ms - recording.c.prog_start_ms).label("duration_ms")
+    query = select(recording.c.id, recording.c.rule_id, recording.c.title, length_ms).where(
+        recording.c.id.in_(wanted),
+        recording.c.account_id == account_id,
+        recording.c.state.in_(playing.PLAYABLE),
+    )
+    return {row.id: row for row in (await connection.execute(query)).all()} if wanted else {}
+
+
+async def _offered(
+    call: Call[None], connection: AsyncConnection, profile_id: str, begun: Sequence[Begun]
+) -> list[shapes.GoOn]:
+    """Entries of what the caller may play."""
+    done = {each.series_id: each.row for each in begun if each.series_id and each.mark.finished}
+    following = await titles.following(connection, profile_id, done)
+    entries = [_entry(each, following.get(each.series_id)) for each in begun]
+    shown = [entry for entry in entries if entry is not None]
+    allowed = await playable.titles(
+        connection, call, [entry.content_id for entry in shown if entry.kind == "content"]
+    )
+    allowed |= await playable.recordings(
+        call, [entry.content_id for entry in shown if entry.kind == "recording"]
+    )
+    return [entry for entry in shown if entry.content_id in allowed]
+
+
+def _entry(each: Begun, following: Any) -> shapes.GoOn | None:
+    """Where it was left, or what follows; an episode that was not begun starts at 0."""
+    if each.mark.finished and following is None:
+        return None
+    row, place = (following, following) if each.mark.finished else (each.row, each.mark)
+    return shapes.GoOn(
+        content_id=row.id,
+        kind=each.kind,
+        series_id=each.series_id,
+        title=row.title or row.id,
+        position_ms=place.position_ms or 0,
+        duration_ms=row.duration_ms,
+        updated_at=utc(each.mark.updated_ms),
+    )
 
 
 async def wish(call: Call[None]) -> None:
@@ -70,7 +116,7 @@ async def wish(call: Call[None]) -> None:
         await sessions.lock(connection, call.caller.account_id)
         whose = await profiles.whose(connection, call.caller.account_id, call.query.profile_id)
         target_id = call.path["content"]
-        if target_id not in await _titles(connection, [target_id]):
+        if target_id not in await titles.published(connection, [target_id]):
             raise Problem("content_not_found")
         mine = select(watchlist.c.target_id).where(watchlist.c.profile_id == whose.id)
         known = set((await connection.execute(mine)).scalars().all())
@@ -105,90 +151,12 @@ async def wishes(call: Call[None]) -> shapes.Watchlist:
         rows = (await connection.execute(query.limit(call.query.limit + 1))).all()
         place = ("at_ms", "target_id")
         shown, cursor = sealed.page(rows, call.query.limit, call.services.secret, listing, *place)
-        titles = await _titles(connection, [each.target_id for each in shown])
+        known = await titles.published(connection, [each.target_id for each in shown])
     return shapes.Watchlist(
         [
-            shapes.Wish(each.target_id, titles[each.target_id].title, utc(each.at_ms))
+            shapes.Wish(each.target_id, known[each.target_id].title, utc(each.at_ms))
             for each in shown
-            if each.target_id in titles
+            if each.target_id in known
         ],
         cursor,
-    )
-
-
-async def _titles(connection: AsyncConnection, wanted: Sequence[str]) -> Mapping[str, Any]:
-    """Published titles by id."""
-    query = _published().where(content.c.id.in_(wanted))
-    return {row.id: row for row in (await connection.execute(query)).all()}
-
-
-def _published() -> Any:
-    """Published titles, with their place in a series: an episode may leave its season's number to
-    the season, or hang on the series.
-    """
-    return (
-        select(content, documents.named().label("title"), *(n.label(f"at_{i}") for i, n in PLACE))
-        .outerjoin(parent, parent.c.id == content.c.parent_id)
-        .where(content.c.status == "published")
-    )
-
-
-async def _series(connection: AsyncConnection, titles: Iterable[Any]) -> Mapping[str, str]:
-    """The series of titles that have one: they hang on it or on its season (CTL-31)."""
-    above = {title.id: title.parent_id for title in titles if title.parent_id is not None}
-    found: dict[str, str] = {}
-    for _ in range(PARENTS):
-        query = select(content.c.id, content.c.kind, content.c.parent_id)
-        query = query.where(content.c.id.in_(set(above.values())))
-        rows = {row.id: row for row in (await connection.execute(query)).all()} if above else {}
-        parents = {key: rows[parent_id] for key, parent_id in above.items() if parent_id in rows}
-        found |= {key: row.id for key, row in parents.items() if row.kind == "series"}
-        above = {
-            key: row.parent_id
-            for key, row in parents.items()
-            if row.kind != "series" and row.parent_id is not None
-        }
-    return found
-
-
-async def _next(
-    connection: AsyncConnection, title: Any, series_id: str, stopped: Mapping[str, Any]
-) -> Any:
-    """The published episode behind a finished one that is not finished itself."""
-    place = [number for _, number in PLACE]
-    query = (
-        _published()
-        .where(
-            content.c.kind == "episode",
-            or_(parent.c.id == series_id, parent.c.parent_id == series_id),
-            tuple_(*place) > tuple_(title.at_0, title.at_1),
-        )
-        .order_by(*place)
-        .limit(LOOKED_AT)
-    )
-    for row in (await connection.execute(query)).all():
-        mark = stopped.get(row.id)
-        if mark is None or not mark.finished:
-            return row
-    return None
-
-
-async def _playable(call: Call[None], content_id: str) -> bool:
-    """Would CheckAccess say yes, whatever the device (CTL-142)?"""
-    question: Question = (call.caller.account_id, ANY_DEVICE, "content", content_id)
-    found = await call.services.playback.cases.get(question, call.now_ms)
-    ask = Ask(call.now_ms, call.caller.country, "web")
-    return isinstance(check(rights.anywhere(found.case.facts), ask), Allowed)
-
-
-def _entry(title: Any, series_id: str | None, mark: Any, own: Any) -> shapes.GoOn:
-    """`mark` says when, `own` where; an episode that was not begun starts at 0."""
-    position_ms = own.position_ms if own is not None and not own.finished else 0
-    return shapes.GoOn(
-        content_id=title.id,
-        series_id=series_id,
-        title=title.title or title.id,
-        position_ms=position_ms,
-        duration_ms=title.duration_ms,
-        updated_at=utc(mark.updated_ms),
     )
