@@ -83,7 +83,7 @@ async def _offered(
     """Entries of what the caller may play."""
     done = {each.series_id: each.row for each in begun if each.series_id and each.mark.finished}
     following = await titles.following(connection, profile_id, done)
-    entries = [_entry(each, following.get(each.series_id)) for each in begun]
+    entries = [_entry(each, following.get(each.series_id or "")) for each in begun]
     shown = [entry for entry in entries if entry is not None]
     allowed = await playable.titles(
         connection, call, [entry.content_id for entry in shown if entry.kind == "content"]

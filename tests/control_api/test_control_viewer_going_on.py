@@ -114,7 +114,12 @@ async def test_a_list_is_filled_from_behind_what_is_hidden(home: Any) -> None:
     for n, key in enumerate([*hidden, *shown]):
         await stop(home, key, ago_ms=1_000 * n)
     assert [each["content_id"] for each in await going_on(home, limit=2)] == shown[:2]
-    rental = {"id": "ent_r", "account_id": seed.ACCOUNT, "content_id": hidden[3], "source": "t"}
+    rental: dict[str, Any] = {
+        "id": "ent_r",
+        "account_id": seed.ACCOUNT,
+        "content_id": hidden[3],
+        "source": "t",
+    }
     rental |= {"source_ref": "r", "state": "active", "start_ms": 0}
     async with home.database.write() as connection:
         await connection.execute(insert(entitlement).values(rental))
