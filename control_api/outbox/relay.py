@@ -14,6 +14,7 @@ Rules of the file
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,6 +39,7 @@ STREAM_LEN: Final = 100_000
 LIVE: Final = "evt:live"  # the channel on which listeners of this moment are told
 REPEAT_MS: Final = 60_000
 CHECK_S: Final = 1.0
+COUNTED: Final = 100_000  # a longer line reads as this
 SWEEP_MS: Final = 60_000
 
 log = logs.get("control")
@@ -87,6 +89,7 @@ class Relay:
         self._last_ms = 0
         self._swept_ms = 0
         self._checked_s = float("-inf")
+        self._counted_s = float("-inf")
         self._came_s = clock.monotonic_s()
 
     async def run(self) -> None:
@@ -97,6 +100,8 @@ class Relay:
             except (SqlError, StoreError) as error:
                 log.warning("relay_waits", error=str(error))
                 busy = False
+                with suppress(SqlError):
+                    await self._count()
             if not busy:
                 quiet_s = self._clock.monotonic_s() - self._came_s
                 await asyncio.sleep(beat_s(POLL_S if quiet_s < LIVELY_S else REST_S))
@@ -104,6 +109,7 @@ class Relay:
     async def turn(self) -> bool:
         """One batch, if the lease is ours; True if there may be more."""
         if not await self._leads():
+            self._gauge(0, None)  # another tells
             return False
         await self._check()
         async for _ in self.steps():
@@ -115,7 +121,10 @@ class Relay:
         """The steps of one batch; whoever stops asking has died between two of them."""
         rows = await self._database.ask(_WAITING, {})
         self._full = len(rows) == BATCH
-        self._gauge(rows)
+        if self._full:
+            await self._count()
+        else:
+            self._gauge(len(rows), rows[0].created_ms if rows else None)
         if not rows:
             return
         self._came_s = self._clock.monotonic_s()
@@ -193,9 +202,18 @@ class Relay:
         async with self._database.write() as connection:
             await connection.execute(delete(outbox).where(outbox.c.published_ms < until_ms))
 
-    def _gauge(self, rows: Sequence[Any]) -> None:
-        WAITING.set(len(rows))
-        LAG.set((self._clock.now_ms() - rows[0].created_ms) / 1_000 if rows else 0)
+    async def _count(self) -> None:
+        """Tell what waits beyond a batch, or for the store; looks once a second."""
+        now_s = self._clock.monotonic_s()
+        if now_s - self._counted_s < CHECK_S:
+            return
+        (line,) = await self._database.ask(_LINE, {})
+        self._gauge(line.waiting, line.since_ms)
+        self._counted_s = now_s
+
+    def _gauge(self, waiting: int, since_ms: int | None) -> None:
+        WAITING.set(waiting)
+        LAG.set(0 if since_ms is None else (self._clock.now_ms() - since_ms) / 1_000)
 
 
 def _id_of(body: bytes) -> str:
@@ -212,6 +230,14 @@ _WAITING = (
     .order_by(outbox.c.seq)
     .limit(BATCH)
 )
+_OLDEST = (
+    select(outbox.c.created_ms)
+    .where(outbox.c.published_ms.is_(None))
+    .order_by(outbox.c.seq)
+    .limit(COUNTED)
+    .subquery()
+)
+_LINE = select(func.count().label("waiting"), func.min(_OLDEST.c.created_ms).label("since_ms"))
 _LAST_MS = select(func.max(outbox.c.published_ms)).scalar_subquery()
 _ENDS = (
     select(func.max(outbox.c.seq))
