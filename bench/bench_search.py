@@ -109,9 +109,9 @@ async def measure(url: str) -> list[str]:
                 typed[at] = mistyped(draw, typed[at])
             begun = time.perf_counter()
             async with database.read() as connection:
-                answer = await handlers.find(connection, " ".join(typed), PLACE, None)
+                answer = await handlers.find(connection, " ".join(typed), PLACE, {})
             taken.append(1_000 * (time.perf_counter() - begun))
-            found += any(row.label == " ".join(wanted) for row in answer.rows[:10])
+            found += any(hit.row.label == " ".join(wanted) for hit in answer.hits[:10])
         cuts = statistics.quantiles(taken, n=100)
         for name, value in (("p50", cuts[49]), ("p95", cuts[94]), ("p99", cuts[98])):
             lines.append(

@@ -19,7 +19,7 @@ from control_api.idempotency import Claim, Claims
 from control_api.issuer import BadToken, Caller
 from control_api.limits import Limiter
 from control_api.problems import Problem
-from control_api.route import Route
+from control_api.route import VIEWER, Route
 from control_api.seen_tokens import SeenTokens
 from control_api.times import now_ms
 from runtime import client_address, logs, metrics, trace
@@ -65,12 +65,16 @@ class Endpoint:
             return told(Problem("internal"), request.request_id)
 
     async def _handled(self, request: Plain) -> Answer | Stream:
+        caller = await self._caller(request, self.route.scope)
+        path, query = _names(request), _query(request, self.route.query)
+        if self.route.personal and query.profile_id is not None:
+            caller = await self._caller(request, VIEWER)
         call = Call(
             services=self.services,
             now_ms=now_ms(),
-            caller=await self._caller(request),
-            path=_names(request),
-            query=_query(request, self.route.query),
+            caller=caller,
+            path=path,
+            query=query,
             body=await self._body(request),
             headers=request.headers,
             address=client_address.client(
@@ -144,7 +148,7 @@ class Endpoint:
             await self.shared.limiter.refund(self.route.limits, call)
             raise Problem(code, headers={"Retry-After": "1"}) from None
         await self.shared.limiter.forgive(self.route.limits, call)
-        return result if isinstance(result, Stream) else self._rendered(request, result)
+        return result if isinstance(result, Stream) else self._rendered(request, call, result)
 
     def _budget_s(self, request: Plain) -> float:
         """The setting, or less if the caller has less time (CTL-188)."""
@@ -154,8 +158,8 @@ class Endpoint:
             limit_ms = min(limit_ms, max(int(text), 1))
         return limit_ms / 1_000
 
-    async def _caller(self, request: Plain) -> Caller | None:
-        if self.route.scope is None:
+    async def _caller(self, request: Plain, scope: str | None) -> Caller | None:
+        if scope is None:
             return None
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         challenge = {"WWW-Authenticate": "Bearer"}  # RFC 6750 section 3
@@ -167,8 +171,8 @@ class Endpoint:
             log.info("bad_token", reason=str(error))
             challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
             raise Problem("unauthenticated", headers=challenge) from None
-        if not self.route.open_to(caller.scopes):
-            raise Problem("forbidden_scope", scope=self.route.scope)
+        if not self.route.open_to(caller.scopes) and scope not in caller.scopes:
+            raise Problem("forbidden_scope", scope=scope)
         return Caller(caller.account_id, caller.scopes, caller.key_id, self._country(request))
 
     def _country(self, request: Plain) -> str:
@@ -205,7 +209,7 @@ class Endpoint:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise Problem("invalid", str(error)) from None
 
-    def _rendered(self, request: Plain, result: Any) -> Answer:
+    def _rendered(self, request: Plain, call: Call[Any], result: Any) -> Answer:
         reply = result if isinstance(result, Reply) else Reply(result)
         headers = dict(reply.headers)
         if self.route.deprecated is not None:
@@ -213,7 +217,7 @@ class Endpoint:
         if reply.value is None:
             return Answer(204, "", headers | {"Cache-Control": "no-store"}, b"")
         raw, tag = _coded(request, reply.value, headers)
-        if self.route.cache_s is None:
+        if self.route.cache_s is None or call.caller is not None:
             headers["Cache-Control"] = "private, no-store"  # CTL-7
         else:
             headers |= {

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from control_api import idempotency, ids, problems, types
-from control_api.route import JSON, Route
+from control_api.route import JSON, VIEWER, Route
 
 API_VERSION = "1.0.0"
 REF = "#/components/schemas/{name}"
@@ -56,6 +56,9 @@ def _operation(route: Route, named: dict[Any, Any], components: dict[str, Any]) 
     if route.scope is not None:
         operation["security"] = [{"bearer": []}]
         operation["description"] = f"Scope: `{route.scope}`."
+    elif route.personal:
+        operation["security"] = [{}, {"bearer": []}]
+        operation["description"] = f"Scope, where `profile_id` is given: `{VIEWER}`."
     return operation
 
 
@@ -118,7 +121,8 @@ def _responses(route: Route, named: dict[Any, Any]) -> dict[str, Any]:
 def _codes(route: Route) -> Sequence[str]:
     """The codes of a row, and those that come with having a body, a query, a scope, an id."""
     codes = [*route.errors, "unavailable"]
-    codes += SIGNED_IN if route.scope is not None else ()
+    codes += SIGNED_IN if route.scope is not None or route.personal else ()
+    codes += ("profile_not_found",) if route.personal else ()
     codes += WITH_BODY if route.body is not None else ()
     codes += ("invalid",) if route.query is not None else ()
     codes += ("not_found",) if "{" in route.path else ()

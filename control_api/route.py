@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from control_api.calls import Call, Reply, Stream
+from control_api.types import Audience
 
 Handler = Callable[[Call[Any]], Awaitable[Struct | Reply | Stream | None]]
 
@@ -18,6 +19,7 @@ JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"  # RFC 7396
 EVENT_STREAM = "text/event-stream"
 ADMIN = "admin"
+VIEWER = "playback"
 READER = "admin:read"  # an operator who looks and changes nothing
 # Whose GETs a reader may ask.
 READABLE = frozenset({ADMIN, "catalog:write", "epg:import", "rights:write", "session:terminate"})
@@ -77,6 +79,11 @@ class Route:
         """Whether a token with these scopes may ask for it (CTL-162)."""
         reads = self.method == "GET" and self.scope in READABLE and READER in scopes
         return reads or self.scope in scopes or self.formerly in scopes
+
+    @property
+    def personal(self) -> bool:
+        """Whether its query may name a profile: then it asks for sign-in and is private."""
+        return self.scope is None and self.query is not None and issubclass(self.query, Audience)
 
     @property
     def idempotent(self) -> bool:

@@ -131,16 +131,17 @@ content = Table(
     Column("popularity", BigInteger, nullable=False, server_default=text("0")),
     Column("version", BigInteger, nullable=False, server_default=text("1")),
     Column("updated_ms", BigInteger, nullable=False),
+    Column("published_ms", BigInteger, nullable=False, server_default=text("0")),  # first; 0: never
+    Column("age", BigInteger, nullable=False, server_default=text("0")),  # ratings.title_age
     CheckConstraint(
         "kind in ('movie', 'series', 'season', 'episode', 'clip', 'event')", name="kind"
     ),
     CheckConstraint(f"status in {WORKFLOW}", name="status"),
     UniqueConstraint("parent_id", "season_no", "episode_no"),
-    Index(None, "kind", "status", "updated_ms", "id"),
+    Index(None, "kind", "status", "published_ms", "id"),
     Index(None, "updated_ms", "id"),
-    Index(None, "status", "updated_ms", "id"),
-    Index(None, "status", "sort_title", "id"),
-    Index(None, "status", "popularity", "updated_ms", "id"),
+    *(Index(None, "status", name, "id") for name in ("updated_ms", "published_ms", "sort_title")),
+    Index(None, "status", "popularity", "published_ms", "id"),
 )
 
 content_text = Table(

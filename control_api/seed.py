@@ -50,6 +50,7 @@ def _movie(name: str, sort_title: str, duration_ms: int) -> dict[str, Any]:
         "orig_lang": "en",
         "sort_title": sort_title,
         "updated_ms": SINCE_MS,
+        "published_ms": SINCE_MS,
     }
 
 

@@ -77,6 +77,18 @@ class KeySet(Answer):
 # -- catalogue -------------------------------------------------------------------------
 
 
+MaxAge = Annotated[int, Meta(ge=0, le=21)]
+
+
+class Audience(Request):
+    """What is for older ones than `max_age` is left out; titles that nobody rated are for all.
+    `profile_id`, of the account that asks, sets the profile's own limit; its answer is private.
+    """
+
+    max_age: MaxAge | None = None
+    profile_id: Id | None = None
+
+
 Cursor = Annotated[str, Meta(max_length=1_536)]
 
 
@@ -94,7 +106,7 @@ ChannelIds = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,64}(,[A-Za-z0-9_.:
 Lang = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,35}$")]
 
 
-class NowQuery(Request):
+class NowQuery(Audience):
     """Ids joined by comma, at most 100; none: the first channels by number."""
 
     channels: ChannelIds | None = None

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import delete, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, delete, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from control_api import audit, ids, sealed
+from control_api import audience, audit, ids, sealed
 from control_api.catalogue import documents, found, types
 from control_api.catalogue.editor import Edit
 from control_api.catalogue.workflow import State, move
@@ -24,16 +24,19 @@ COLUMNS = tuple(name for name in types.ChannelRequest.__struct_fields__ if name 
 SHOWN = types.Channel.__struct_fields__
 
 
-async def shown(connection: AsyncConnection, secret: bytes, page: Page) -> types.ChannelList:
-    """Published channels by number."""
-    rows, cursor = await _page(connection, secret, "channels", page, only_published=True)
+async def shown(
+    connection: AsyncConnection, secret: bytes, page: types.ChannelPage, age: int | None
+) -> types.ChannelList:
+    """Published channels that are for an age, by number."""
+    public = (channel.c.status == "published", audience.fits_channel(age))
+    rows, cursor = await _page(connection, secret, f"channels:{age}", page, *public)
     items = [types.Channel(**{name: row._mapping[name] for name in SHOWN}) for row in rows]
     return types.ChannelList(items, cursor)
 
 
 async def entries(connection: AsyncConnection, secret: bytes, page: Page) -> types.ChannelEntryList:
     """All channels by number, with their windows."""
-    rows, cursor = await _page(connection, secret, "channel-entries", page, only_published=False)
+    rows, cursor = await _page(connection, secret, "channel-entries", page)
     return types.ChannelEntryList(await _entries(connection, rows), cursor)
 
 
@@ -161,11 +164,13 @@ def _entry(row: Any, windows: list[types.Availability]) -> types.ChannelEntry:
 
 
 async def _page(
-    connection: AsyncConnection, secret: bytes, listing: str, page: Page, *, only_published: bool
+    connection: AsyncConnection,
+    secret: bytes,
+    listing: str,
+    page: Page | types.ChannelPage,
+    *wanted: ColumnElement[bool],
 ) -> tuple[Sequence[Any], str | None]:
-    query = select(channel)
-    if only_published:
-        query = query.where(channel.c.status == "published")
+    query = select(channel).where(*wanted)
     after = sealed.position(secret, listing, page.cursor)
     if after is not None:
         query = query.where(tuple_(channel.c.number, channel.c.id) > tuple_(*after))

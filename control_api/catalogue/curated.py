@@ -4,6 +4,7 @@ Editors have them as a book of entries; viewers see those that hold something fo
 any of them can be asked for as a rail.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,12 +47,25 @@ class Collections(Book[curated_types.CollectionDocument]):
             await edit.connection.execute(insert(collection_item), rows)
 
     async def read(self, connection: AsyncConnection, row: Any) -> curated_types.CollectionEntry:
-        items = select(item.content_id).where(item.collection_id == row.id).order_by(item.pos)
-        told = curated_types.CollectionDocument(
-            msgspec.convert(row.texts, list[types.Text]),
-            list((await connection.execute(items)).scalars()),
-        )
-        return curated_types.CollectionEntry(document=told, **head(row))
+        return (await self.read_all(connection, [row]))[0]
+
+    async def read_all(
+        self, connection: AsyncConnection, rows: Sequence[Any]
+    ) -> list[curated_types.CollectionEntry]:
+        query = select(item.collection_id, item.content_id).order_by(item.pos)
+        ours = query.where(item.collection_id.in_([row.id for row in rows]))
+        items: defaultdict[str, list[str]] = defaultdict(list)
+        for key, content_id in await connection.execute(ours):
+            items[key].append(content_id)
+        return [
+            curated_types.CollectionEntry(
+                document=curated_types.CollectionDocument(
+                    msgspec.convert(row.texts, list[types.Text]), items[row.id]
+                ),
+                **head(row),
+            )
+            for row in rows
+        ]
 
     async def remove(self, edit: Edit, old: Any) -> None:
         await self._clear(edit, old.id)
@@ -68,7 +82,7 @@ async def page(
     connection: AsyncConnection, secret: bytes, query: types.ChildPage, viewer: Viewer
 ) -> curated_types.CollectionList:
     """Collections that hold something for the place, the newest first."""
-    listing = f"collections:{viewer.territory}:{viewer.platform}"
+    listing = f"collections:{viewer.territory}:{viewer.platform}:{viewer.max_age}"
     after = sealed.position(secret, listing, query.cursor)
     something = exists().where(
         item.collection_id == collection.c.id,

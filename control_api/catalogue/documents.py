@@ -17,6 +17,7 @@ from control_api.catalogue.tables import (
     credit,
     external_id,
 )
+from control_api.ratings import title_age
 from control_api.schema import SORT_CHARS, content, content_text, rights_window
 from control_api.times import epoch_ms, utc
 
@@ -213,6 +214,7 @@ def _head(entry: types.Entry) -> dict[str, Any]:
     return {name: getattr(entry.document, name) for name in HEAD} | {
         "id": entry.id,
         "status": entry.status,
+        "age": title_age(entry.document.min_age, entry.document.rating),
         "sort_title": (title(entry.document).sort_title or "")[:SORT_CHARS],
         "version": entry.version,
         "updated_ms": epoch_ms(entry.updated_at),

@@ -152,7 +152,19 @@ async def _keep(
     hidden = [entry.id for entry in changed if entry.status != "published"]
     await index.drop(edit.connection, hidden)
     shown = [entry for entry in changed if entry.status == "published"]
+    await _published(edit, [entry.id for entry in shown])
     await index.put(edit.connection, [found.by(entry) for entry in shown])
+
+
+async def _published(edit: Edit, keys: Sequence[str]) -> None:
+    """From now on titles are new that never were published."""
+    for at in range(0, len(keys), documents.BATCH_ROWS):
+        first = (
+            content.c.id.in_(keys[at : at + documents.BATCH_ROWS]),
+            content.c.published_ms == 0,
+        )
+        change = update(content).where(*first).values(published_ms=edit.now_ms)
+        await edit.connection.execute(change)
 
 
 async def _tell(edit: Edit, verb: str, entry: types.Entry) -> None:

@@ -10,13 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from control_api.catalogue import types
 from control_api.catalogue.tables import content_genre
 from control_api.catalogue.visible import Viewer, whole
-from control_api.guide.kept import Kept
+from control_api.kept import Kept
 from control_api.schema import content
 from runtime.sql import Database
 
 TIMEOUT_MS = 4_000  # a request's time, less some for the rest of its answer
 
-Counts = Kept[tuple[str, str], types.GenreList]
+Counts = Kept[tuple[str, str, int | None], types.GenreList]
 _COUNTS: WeakKeyDictionary[Database, Counts] = WeakKeyDictionary()
 
 
@@ -28,7 +28,8 @@ async def counted(database: Database, viewer: Viewer) -> types.GenreList:
             return await _count(connection, viewer)
 
     kept = _COUNTS.setdefault(database, Kept())
-    return (await kept.get((viewer.territory, viewer.platform), viewer.now_ms, made))[0]
+    place = (viewer.territory, viewer.platform, viewer.max_age)
+    return (await kept.get(place, viewer.now_ms, made))[0]
 
 
 async def _count(connection: AsyncConnection, viewer: Viewer) -> types.GenreList:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from control_api import audit, ids
+from control_api import audience, audit, ids
 from control_api.calls import Call, Reply
 from control_api.catalogue import (
     assets,
@@ -14,6 +14,7 @@ from control_api.catalogue import (
     curated,
     curated_types,
     editor,
+    front,
     genres,
     imports,
     lists,
@@ -30,88 +31,96 @@ from control_api.problems import Problem
 IMPORT_TIMEOUT_MS = 30_000  # CTL-188
 
 
-def viewer(call: Call[Any]) -> Viewer:
-    """The place a public answer is for: what the query says, else the setting's country."""
+async def viewer(call: Call[Any]) -> Viewer:
+    """The place and the age an answer is for: what the query says, else the setting's country."""
     query: types.Place = call.query
     return Viewer(
         territory=query.territory or call.services.settings.default_country,
         platform=query.platform,
         langs=shown.spoken(query.lang, call.headers),
         now_ms=call.now_ms,
+        max_age=await audience.max_age(call),
     )
 
 
 async def list_titles(call: Call[None]) -> types.TitleList:
     """Titles, the newest first, or by popularity or name."""
+    place = await viewer(call)
     async with call.services.database.read() as connection:
-        return await shown.page(connection, call.services.secret, call.query, viewer(call))
+        return await shown.page(connection, call.services.secret, call.query, place)
 
 
 async def get_title(call: Call[None]) -> types.Title:
     """One title."""
+    place, fields = await viewer(call), call.query.shown("detail")
     async with call.services.database.read() as connection:
-        return await shown.one(
-            connection, call.path["id"], call.query.shown("detail"), viewer(call)
-        )
+        return await shown.one(connection, call.path["id"], fields, place)
 
 
 async def list_children(call: Call[None]) -> types.TitleList:
     """Seasons of a series, episodes of a season."""
-    secret, parent = call.services.secret, call.path["id"]
+    secret, parent, place = call.services.secret, call.path["id"], await viewer(call)
     async with call.services.database.read() as connection:
-        return await shown.children(connection, secret, parent, call.query, viewer(call))
+        return await shown.children(connection, secret, parent, call.query, place)
 
 
 async def list_related(call: Call[None]) -> types.Rail:
     """Titles like this one."""
+    place, fields = await viewer(call), call.query.shown("list")
     if not call.services.flags.on("rails"):
         return types.Rail("related", "editorial", [])
     async with call.services.database.read() as connection:
-        return await rails.related(
-            connection, call.path["id"], call.query.shown("list"), viewer(call)
-        )
+        return await rails.related(connection, call.path["id"], fields, place)
 
 
 async def list_genres(call: Call[None]) -> types.GenreList:
     """Genres and how many titles they have."""
-    return await genres.counted(call.services.database, viewer(call))
+    return await genres.counted(call.services.database, await viewer(call))
 
 
-async def list_rails(call: Call[None]) -> types.RailList:
+async def list_rails(call: Call[None]) -> Reply:
     """Rows of titles for a front page."""
+    place, fields = await viewer(call), call.query.shown("list")
     if not call.services.flags.on("rails"):
-        return types.RailList([])
-    place, fields = viewer(call), call.query.shown("list")
-    fullest = await genres.counted(call.services.database, place)
-    async with call.services.database.read() as connection:
-        return await rails.page(connection, fullest.items, fields, place)
+        return Reply(types.RailList([]))
+    database = call.services.database
+    fullest = await genres.counted(database, place)
+    found, stale = await front.rows(database, rails.names(fullest.items), fields, place)
+    return Reply(types.RailList([rail for rail in found if rail.items]), _source(stale))
 
 
-async def get_rail(call: Call[None]) -> types.Rail:
+async def get_rail(call: Call[None]) -> Reply:
     """One row of titles."""
+    key, place, fields = call.path["id"], await viewer(call), call.query.shown("list")
     if not call.services.flags.on("rails"):
-        return types.Rail(call.path["id"], "editorial", [])
-    async with call.services.database.read() as connection:
-        return await rails.one(connection, call.path["id"], call.query.shown("list"), viewer(call))
+        return Reply(types.Rail(key, "editorial", []))
+    found, stale = await front.rows(call.services.database, [key], fields, place)
+    return Reply(found[0], _source(stale))
+
+
+def _source(stale: bool) -> dict[str, str]:
+    return {"X-Source": "stale"} if stale else {}
 
 
 async def list_collections(call: Call[None]) -> curated_types.CollectionList:
     """Collections of titles, the newest first."""
+    place = await viewer(call)
     async with call.services.database.read() as connection:
-        return await curated.page(connection, call.services.secret, call.query, viewer(call))
+        return await curated.page(connection, call.services.secret, call.query, place)
 
 
 async def get_collection(call: Call[None]) -> curated_types.Collection:
     """A collection with its titles, in its editor's order."""
+    place, fields = await viewer(call), call.query.shown("list")
     async with call.services.database.read() as connection:
-        fields = call.query.shown("list")
-        return await curated.one(connection, call.path["id"], fields, viewer(call))
+        return await curated.one(connection, call.path["id"], fields, place)
 
 
 async def list_channels(call: Call[None]) -> types.ChannelList:
     """Channels by number."""
+    age = await audience.max_age(call)
     async with call.services.database.read() as connection:
-        return await channels.shown(connection, call.services.secret, call.query)
+        return await channels.shown(connection, call.services.secret, call.query, age)
 
 
 # -- editors ---------------------------------------------------------------------------

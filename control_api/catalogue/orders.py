@@ -19,9 +19,9 @@ Order = Callable[[Wanted, Viewer, Place, int], Select[Any]]
 
 
 def newest(wanted: Wanted, viewer: Viewer, after: Place, most: int) -> Select[Any]:
-    """What changed last goes first."""
-    query = select(content.c.id, content.c.updated_ms).where(*wanted)
-    return _walk(query, (content.c.updated_ms, content.c.id), after, most, descending=True)
+    """What was published last goes first: a correction makes no title new."""
+    query = select(content.c.id, content.c.published_ms).where(*wanted)
+    return _walk(query, (content.c.published_ms, content.c.id), after, most, descending=True)
 
 
 def by_title(wanted: Wanted, viewer: Viewer, after: Place, most: int) -> Select[Any]:
@@ -47,7 +47,7 @@ def by_popularity(wanted: Wanted, viewer: Viewer, after: Place, most: int) -> Se
         popular.c.territory == viewer.territory,
         popular.c.shown > 0,
     )
-    key = (content.c.popularity, content.c.updated_ms, content.c.id)
+    key = (content.c.popularity, content.c.published_ms, content.c.id)
     loved = select(content.c.id, popular.c.shown.label("shown"), *key[:2]).join_from(
         content, popular, here[0]
     )
@@ -62,8 +62,8 @@ def by_popularity(wanted: Wanted, viewer: Viewer, after: Place, most: int) -> Se
         _walk(others, key, None, most, descending=True).subquery(),
     ]
     both = union_all(*(select(walk) for walk in walks)).subquery().c
-    found = select(both.id, both.shown, both.popularity, both.updated_ms)
-    order = (both.shown, both.popularity, both.updated_ms, both.id)
+    found = select(both.id, both.shown, both.popularity, both.published_ms)
+    order = (both.shown, both.popularity, both.published_ms, both.id)
     return found.order_by(*(column.desc() for column in order)).limit(most)
 
 
@@ -84,8 +84,8 @@ def _walk(
 NUMBERS = ("season_no", "episode_no")
 # By name: the order, and what it sorts by before the id.
 ORDERS: Mapping[str, tuple[Order, tuple[str, ...]]] = {
-    "newest": (newest, ("updated_ms",)),
+    "newest": (newest, ("published_ms",)),
     "title": (by_title, ("sort_title",)),
-    "popular": (by_popularity, ("shown", "popularity", "updated_ms")),
+    "popular": (by_popularity, ("shown", "popularity", "published_ms")),
     "number": (by_number, NUMBERS),
 }

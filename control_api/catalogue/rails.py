@@ -1,7 +1,7 @@
 """Rows of titles for a page, filled from what is counted and said here, by no model (CTL-145)."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, case, distinct, exists, func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,33 +21,20 @@ COMMON_GENRE, COMMON_PERSON, SAME_KIND, NEAR_YEAR = 4, 6, 2, 1  # weights of lik
 LIKEST = 500  # of which those that the place may see are shown
 
 
+Source = Literal["popularity", "editorial", "related"]
+
+
 class Filling(NamedTuple):
     """What fills a rail, in order; `source` says by what right."""
 
     id: str
-    source: str
+    source: Source
     content_ids: Sequence[str]
 
 
-async def page(
-    connection: AsyncConnection, fullest: Sequence[types.Genre], fields: str | None, viewer: Viewer
-) -> types.RailList:
-    """What is popular, what is new, and the fullest genres; empty rails are left out."""
-    names = ["popular", "new", *(f"{GENRE}{genre.id}" for genre in fullest[:MAX_GENRES])]
-    found = [await _filling(connection, name, viewer) for name in names]
-    return types.RailList(
-        [rail for rail in await _rails(connection, found, fields, viewer) if rail.items]
-    )
-
-
-async def one(
-    connection: AsyncConnection, rail_id: str, fields: str | None, viewer: Viewer
-) -> types.Rail:
-    """A rail by name: popular, new, genre.{slug}, popularity first, then what is newest; or
-    collection.{id}, in its editor's order.
-    """
-    found = await _filling(connection, rail_id, viewer)
-    return (await _rails(connection, [found], fields, viewer))[0]
+def names(fullest: Sequence[types.Genre]) -> Sequence[str]:
+    """The rails of a front page: what is popular, what is new, and the fullest genres."""
+    return ["popular", "new", *(f"{GENRE}{genre.id}" for genre in fullest[:MAX_GENRES])]
 
 
 async def related(
@@ -65,13 +52,17 @@ async def related(
         raise Problem("content_not_found")
     found = await _like(connection, content_id, mine, viewer)
     if not found.content_ids:
-        loved = (await _filling(connection, "popular", viewer)).content_ids
+        loved = (await filling(connection, "popular", viewer)).content_ids
         others = [each for each in loved if each != content_id]
         found = Filling("related", "popularity", others)
-    return (await _rails(connection, [found], fields, viewer))[0]
+    items = await shown.titles(connection, found.content_ids, shown.listed(fields), viewer)
+    return types.Rail("related", found.source, items)
 
 
-async def _filling(connection: AsyncConnection, rail_id: str, viewer: Viewer) -> Filling:
+async def filling(connection: AsyncConnection, rail_id: str, viewer: Viewer) -> Filling:
+    """Of a rail by name: popular, new, genre.{slug}, popularity first, then what is newest; or
+    collection.{id}, in its editor's order. Else 404.
+    """
     if rail_id.startswith(COLLECTION):
         return await _gathered(connection, rail_id, viewer)
     wanted: list[ColumnElement[bool]] = [offered(viewer), content.c.kind.in_(KINDS)]
@@ -147,16 +138,3 @@ async def _gathered(connection: AsyncConnection, rail_id: str, viewer: Viewer) -
 
 async def _ids(connection: AsyncConnection, query: Any) -> Sequence[str]:
     return (await connection.execute(query)).scalars().all()
-
-
-async def _rails(
-    connection: AsyncConnection, found: Sequence[Filling], fields: str | None, viewer: Viewer
-) -> list[types.Rail]:
-    """Rails with their titles, each of which is read once."""
-    wanted = list(dict.fromkeys(key for filling in found for key in filling.content_ids))
-    items = await shown.titles(connection, wanted, shown.listed(fields), viewer)
-    by_id = {item.id: item for item in items}
-    return [
-        types.Rail(each.id, each.source, [by_id[k] for k in each.content_ids if k in by_id])  # type: ignore[arg-type]
-        for each in found
-    ]

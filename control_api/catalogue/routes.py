@@ -67,7 +67,13 @@ def _book(path: str, book: Book[Any]) -> tuple[Route, ...]:
 
 
 ROUTES: tuple[Route, ...] = (
-    _seen("/v1/channels", handlers.list_channels, types.ChannelList, "bad_cursor", query=Page),
+    _seen(
+        "/v1/channels",
+        handlers.list_channels,
+        types.ChannelList,
+        "bad_cursor",
+        query=types.ChannelPage,
+    ),
     _seen(TITLES, handlers.list_titles, types.TitleList, "bad_cursor", query=types.TitlePage),
     _seen(f"{TITLES}/{{id}}", handlers.get_title, types.Title, "content_not_found"),
     _seen(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import UNSET
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import sealed
@@ -43,10 +43,7 @@ async def page(
             content_language.c.lang == query.audio,
         )
         wanted.append(spoken)
-    if query.max_age is not None:
-        wanted.append(func.coalesce(content.c.min_age, 0) <= query.max_age)
-    filters = msgspec.structs.replace(query, limit=1, cursor=None, fields=None)
-    purpose = _purpose("contents", filters, viewer)
+    purpose = _purpose("contents", query, viewer)
     return await _walk(connection, secret, purpose, wanted, query.sort, query, viewer)
 
 
@@ -62,8 +59,7 @@ async def children(
     if (await connection.execute(parent)).first() is None:
         raise Problem("content_not_found")
     wanted = (content.c.parent_id == parent_id, visible(viewer))
-    filters = msgspec.structs.replace(query, limit=1, cursor=None, fields=None)
-    purpose = _purpose(parent_id, filters, viewer)
+    purpose = _purpose(parent_id, query, viewer)
     return await _walk(connection, secret, purpose, wanted, "number", query, viewer)
 
 
@@ -83,14 +79,22 @@ async def titles(
 ) -> list[types.Title]:
     """Titles in the order of their ids, with the named fields; who may see them is checked."""
     entries = await documents.load(connection, wanted)
-    query = select(content.c.id, content.c.popularity).where(content.c.id.in_(wanted))
-    popularity = {row.id: row.popularity for row in await connection.execute(query)}
+    popularity = await popularities(connection, wanted)
+    found = [key for key in wanted if key in entries]
+    return [dressed(entries[key], popularity[key], names, viewer) for key in found]
+
+
+def dressed(
+    entry: types.Entry, popularity: int, names: frozenset[str], viewer: Viewer
+) -> types.Title:
+    """A title with the named fields, as the place sees it."""
     dropped = dict.fromkeys(NAMES - names - {ALWAYS}, UNSET)
-    return [
-        msgspec.structs.replace(_title(entries[key], popularity[key], viewer), **dropped)
-        for key in wanted
-        if key in entries
-    ]
+    return msgspec.structs.replace(_title(entry, popularity, viewer), **dropped)
+
+
+async def popularities(connection: AsyncConnection, wanted: Sequence[str]) -> Mapping[str, int]:
+    query = select(content.c.id, content.c.popularity).where(content.c.id.in_(wanted))
+    return {row.id: row.popularity for row in await connection.execute(query)}
 
 
 def listed(fields: str | None) -> frozenset[str]:
@@ -105,8 +109,9 @@ def _names(fields: str) -> frozenset[str]:
     return names
 
 
-def _purpose(listing: str, filters: msgspec.Struct, viewer: Viewer) -> str:
+def _purpose(listing: str, query: types.TitlePage | types.ChildPage, viewer: Viewer) -> str:
     """What a cursor is bound to: the list and all that filters it (CTL-6)."""
+    filters = msgspec.structs.replace(query, limit=1, cursor=None, fields=None)
     told = msgspec.json.encode([msgspec.to_builtins(filters), viewer.territory])
     return f"{listing}:{hashlib.blake2s(told, digest_size=8).hexdigest()}"
 

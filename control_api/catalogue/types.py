@@ -7,7 +7,17 @@ from msgspec import UNSET, Meta, UnsetType, field
 
 from control_api import shapes
 from control_api.catalogue.workflow import State
-from control_api.types import Answer, Cursor, Id, Instant, Lang, Milliseconds, Page, Request
+from control_api.types import (
+    Answer,
+    Audience,
+    Cursor,
+    Id,
+    Instant,
+    Lang,
+    Milliseconds,
+    Page,
+    Request,
+)
 
 ContentKind = Literal["movie", "series", "season", "episode", "clip", "event"]
 Territory = Annotated[str, Meta(pattern=r"^([A-Z]{2}|\*\*)$")]
@@ -213,7 +223,7 @@ class ImportReport(Answer):
 FieldNames = Annotated[str, Meta(pattern=r"^[a-z_]{1,32}(,[a-z_]{1,32}){0,31}$")]
 
 
-class Place(Request):
+class Place(Audience):
     """Who looks, as far as a public answer depends on it; none: the setting's country, any device.
 
     `fields` leaves out what is not named (id always stays), `shape` names a device's field set.
@@ -236,7 +246,6 @@ class TitlePage(Place):
     kind: ContentKind | None = None
     genre: Slug | None = None
     audio: Lang | None = None
-    max_age: Annotated[int, Meta(ge=0, le=21)] | None = None
     sort: Literal["newest", "popular", "title"] = "newest"
 
 
@@ -350,6 +359,11 @@ class ChannelEntry(Answer):
 class ChannelEntryList(Answer):
     items: list[ChannelEntry]
     next_cursor: str | None
+
+
+class ChannelPage(Audience):
+    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+    cursor: Cursor | None = None
 
 
 class Channel(Answer):

@@ -7,7 +7,7 @@ where its page ends; `whole` is for what counts all of them at once.
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import ColumnElement, Table, and_, literal, or_, select
+from sqlalchemy import ColumnElement, Table, and_, literal, or_, select, true
 
 from control_api.schema import asset, content, rights_window
 
@@ -15,17 +15,18 @@ WITHOUT_ASSET = ("series", "season")
 
 
 class Viewer(msgspec.Struct, frozen=True):
-    """The place that a public answer is made for."""
+    """The place that a public answer is made for, and up to which age; None is any."""
 
     territory: str
     platform: str
     langs: Sequence[str]
     now_ms: int
+    max_age: int | None = None
 
 
 def visible(viewer: Viewer) -> ColumnElement[bool]:
-    """Published, with a window of the place that is open or announced."""
-    return and_(content.c.status == "published", _has(rights_window, _open(viewer)))
+    """Published, for the age, with a window of the place that is open or announced."""
+    return and_(_public(viewer), _has(rights_window, _open(viewer)))
 
 
 def offered(viewer: Viewer) -> ColumnElement[bool]:
@@ -37,10 +38,15 @@ def whole(viewer: Viewer) -> ColumnElement[bool]:
     """What `offered` says, for a query that reads all titles."""
     ready = content.c.id.in_(select(asset.c.content_id).where(_READY))
     return and_(
-        content.c.status == "published",
+        _public(viewer),
         content.c.id.in_(select(rights_window.c.content_id).where(_open(viewer))),
         or_(content.c.kind.in_(WITHOUT_ASSET), ready),
     )
+
+
+def _public(viewer: Viewer) -> ColumnElement[bool]:
+    fits = true() if viewer.max_age is None else content.c.age <= viewer.max_age
+    return and_(content.c.status == "published", fits)
 
 
 def _has(table: Table, which: ColumnElement[bool]) -> ColumnElement[bool]:

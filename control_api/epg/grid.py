@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from control_api import types
+from control_api import audience, types
 from control_api.epg import store
 from control_api.epg.programme import Event, Words
 from control_api.problems import Problem
@@ -37,10 +37,14 @@ def window(query: types.GridQuery, now_ms: int) -> tuple[datetime, datetime]:
 
 
 async def grid(
-    connection: AsyncConnection, query: types.GridQuery, begin: datetime, end: datetime
+    connection: AsyncConnection,
+    query: types.GridQuery,
+    age: int | None,
+    begin: datetime,
+    end: datetime,
 ) -> types.Grid:
-    """Everything that overlaps [begin, end) on the channels, in order."""
-    channel_ids = await _channels(connection, query.channels)
+    """Everything for an age that overlaps [begin, end) on the channels for it, in order."""
+    channel_ids = await _channels(connection, query.channels, age)
     wanted = (
         select(epg_event)
         .where(
@@ -48,6 +52,7 @@ async def grid(
             epg_event.c.start_ms >= epoch_ms(begin) - store.NEAR_MS,
             epg_event.c.start_ms < epoch_ms(end),
             epg_event.c.end_ms > epoch_ms(begin),
+            audience.fits_programme(age),
         )
         .order_by(epg_event.c.channel_id, epg_event.c.start_ms)
     )
@@ -56,10 +61,10 @@ async def grid(
 
 
 async def now_and_next(
-    connection: AsyncConnection, query: types.NowQuery, now_ms: int
+    connection: AsyncConnection, query: types.NowQuery, age: int | None, now_ms: int
 ) -> types.NowList:
-    """The running programme of each channel, if any, and the one after."""
-    channel_ids = await _channels(connection, query.channels)
+    """The running programme of each channel, if any, and the one after, of those for an age."""
+    channel_ids = await _channels(connection, query.channels, age)
     place = func.row_number().over(
         partition_by=epg_event.c.channel_id, order_by=epg_event.c.start_ms
     )
@@ -69,6 +74,7 @@ async def now_and_next(
             epg_event.c.channel_id.in_(channel_ids),
             epg_event.c.end_ms > now_ms,
             epg_event.c.end_ms < now_ms + 2 * store.NEAR_MS,
+            audience.fits_programme(age),
         )
         .subquery()
     )
@@ -83,9 +89,10 @@ def _now(line: types.GridLine, at: datetime) -> types.NowLine:
     return types.NowLine(line.channel_id, running, coming[0] if coming else None)
 
 
-async def _channels(connection: AsyncConnection, listed: str | None) -> list[str]:
-    """Published channels by number: those listed, else the first ones."""
-    query = select(channel.c.id).where(channel.c.status == "published")
+async def _channels(connection: AsyncConnection, listed: str | None, age: int | None) -> list[str]:
+    """Published channels for an age, by number: those listed, else the first ones."""
+    public = (channel.c.status == "published", audience.fits_channel(age))
+    query = select(channel.c.id).where(*public)
     if listed is not None:
         names = listed.split(",")
         if len(names) > MAX_CHANNELS:

@@ -9,13 +9,13 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
-from control_api import events, types
+from control_api import audience, events, types
 from control_api.calls import Call, Rendered, Reply, Stream
 from control_api.epg import grid
 from control_api.guide import programme
-from control_api.guide.kept import Kept
 from control_api.guide.types import ProgrammeDetail
 from control_api.ids import VALID
+from control_api.kept import Kept
 from control_api.outbox import feed
 from runtime import metrics
 from runtime.sql import Database
@@ -38,24 +38,26 @@ async def epg_grid(call: Call[None]) -> Reply:
     """The guide: programmes by channel and time."""
     query: types.GridQuery = call.query
     begin, end = grid.window(query, call.now_ms)
+    age = await audience.max_age(call)
 
     async def made() -> Rendered:
         async with call.services.database.read() as connection:
-            return _rendered(await grid.grid(connection, query, begin, end))
+            return _rendered(await grid.grid(connection, query, age, begin, end))
 
-    return await _kept(call, ("grid", begin, end, query.channels, query.lang), made)
+    return await _kept(call, ("grid", begin, end, query.channels, query.lang, age), made)
 
 
 async def epg_now(call: Call[None]) -> Reply:
     """What is on now, and next."""
     query: types.NowQuery = call.query
     now_ms = call.now_ms - call.now_ms % grid.NOW_MS
+    age = await audience.max_age(call)
 
     async def made() -> Rendered:
         async with call.services.database.read() as connection:
-            return _rendered(await grid.now_and_next(connection, query, call.now_ms))
+            return _rendered(await grid.now_and_next(connection, query, age, call.now_ms))
 
-    return await _kept(call, ("now", now_ms, query.channels, query.lang), made)
+    return await _kept(call, ("now", now_ms, query.channels, query.lang, age), made)
 
 
 async def epg_programme(call: Call[None]) -> ProgrammeDetail:

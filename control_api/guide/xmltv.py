@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from control_api import types
+from control_api import audience, types
 from control_api.calls import Call, Stream
 from control_api.epg import export, grid, store
 from control_api.epg.programme import Event
@@ -29,15 +29,16 @@ async def epg_xmltv(call: Call[None]) -> Stream:
     begin, end = grid.window(query, call.now_ms)
     if query.channels is not None and query.channels.count(",") >= MAX_CHANNELS:
         raise Problem("invalid", f"at most {MAX_CHANNELS} channels")
-    database = call.services.database
-    rows = await _channels(database, query.channels)
+    database, age = call.services.database, await audience.max_age(call)
+    rows = await _channels(database, query.channels, age)
     named = {"Content-Disposition": 'attachment; filename="guide.xml"'}
-    return Stream(_pieces(database, rows, epoch_ms(begin), epoch_ms(end), query.lang), named)
+    return Stream(_pieces(database, rows, age, epoch_ms(begin), epoch_ms(end), query.lang), named)
 
 
-async def _channels(database: Database, listed: str | None) -> Sequence[Any]:
-    """Published channels by number: those listed, else the first ones."""
-    query = select(channel).where(channel.c.status == "published")
+async def _channels(database: Database, listed: str | None, age: int | None) -> Sequence[Any]:
+    """Published channels for an age, by number: those listed, else the first ones."""
+    public = (channel.c.status == "published", audience.fits_channel(age))
+    query = select(channel).where(*public)
     if listed is not None:
         query = query.where(channel.c.id.in_(listed.split(",")))
     query = query.order_by(channel.c.number, channel.c.id).limit(MAX_CHANNELS)
@@ -46,26 +47,37 @@ async def _channels(database: Database, listed: str | None) -> Sequence[Any]:
 
 
 async def _pieces(
-    database: Database, rows: Sequence[Any], begin_ms: int, end_ms: int, lang: str | None
+    database: Database,
+    rows: Sequence[Any],
+    age: int | None,
+    begin_ms: int,
+    end_ms: int,
+    lang: str | None,
 ) -> AsyncGenerator[bytes]:
     yield export.HEAD + b"".join(export.channel(row) for row in rows)
     for row in rows:
         after_ms = begin_ms - store.NEAR_MS - 1
-        while events := await _next(database, row.id, after_ms, begin_ms, end_ms):
+        while events := await _next(database, row.id, age, after_ms, begin_ms, end_ms):
             yield b"".join(export.programme(row.id, each, lang) for each in events)
             after_ms = events[-1].start_ms
     yield export.TAIL
 
 
 async def _next(
-    database: Database, channel_id: str, after_ms: int, begin_ms: int, end_ms: int
+    database: Database,
+    channel_id: str,
+    age: int | None,
+    after_ms: int,
+    begin_ms: int,
+    end_ms: int,
 ) -> Sequence[Event]:
-    """The next programmes of a channel that touch [begin_ms, end_ms), in order."""
+    """The next programmes for an age of a channel that touch [begin_ms, end_ms), in order."""
     its = select(epg_event).where(
         epg_event.c.channel_id == channel_id,
         epg_event.c.start_ms > after_ms,
         epg_event.c.start_ms < end_ms,
         epg_event.c.end_ms > begin_ms,
+        audience.fits_programme(age),
     )
     async with database.read() as connection:
         query = its.order_by(epg_event.c.start_ms).limit(PIECE)

@@ -41,6 +41,16 @@ HAVING = {
     "postgresql": "array_to_tsvector(string_to_array(e.words, ' ')) @@ CAST(:words AS tsquery)",
 }
 JOINED = {"sqlite": (" OR ", " AND "), "postgresql": (" | ", " & ")}
+# What narrows a search, where it is asked for.
+LIMITS = {
+    "kind": "AND e.kind = :kind ",
+    "genre": "AND EXISTS (SELECT 1 FROM content_genre g"
+    " WHERE g.content_id = e.target_id AND g.genre = :genre) ",
+    "max_age": "AND COALESCE(c.age, (SELECT n.min_age FROM channel n WHERE n.id = e.target_id),"
+    " (SELECT CASE WHEN t.age > COALESCE(n.min_age, 0) THEN t.age ELSE n.min_age END"
+    " FROM epg_event p JOIN channel n ON n.id = p.channel_id LEFT JOIN content t"
+    " ON t.id = p.content_id WHERE p.id = e.target_id), 0) <= :max_age ",
+}
 # The limit is part of the text: a plan that is kept must know how few rows are wanted.
 CANDIDATES = """
 SELECT e.target_id, e.kind, e.label, e.title, e.people, e.facets,
@@ -49,7 +59,7 @@ FROM search_entry e LEFT JOIN content c ON c.id = e.target_id
 WHERE {having} AND (c.id IS NULL OR EXISTS (
   SELECT 1 FROM rights_window w WHERE w.content_id = e.target_id
   AND w.territory IN ('**', :territory) AND w.end_ms > :now_ms))
-{kind}LIMIT {most}
+{limits}LIMIT {most}
 """
 
 
@@ -68,22 +78,22 @@ async def candidates(
     connection: AsyncConnection,
     groups: Sequence[Sequence[str]],
     place: Mapping[str, Any],
-    kind: str | None,
+    limits: Mapping[str, Any],
 ) -> Sequence[Any]:
-    """Entries that have a word of every group and are visible, at most `MAX_CANDIDATES`."""
+    """Entries that have a word of every group, are visible and within `LIMITS`, at most
+    `MAX_CANDIDATES`.
+    """
     dialect = connection.dialect.name
     either, both = JOINED[dialect]
     quote = '"' if dialect == "sqlite" else "'"
     words = both.join(
         "(" + either.join(f"{quote}{word}{quote}" for word in group) + ")" for group in groups
     )
-    limited = "AND e.kind = :kind " if kind is not None else ""
-    told = CANDIDATES.format(having=HAVING[dialect], kind=limited, most=MAX_CANDIDATES)
+    given = {name: value for name, value in limits.items() if value is not None}
+    limited = "".join(LIMITS[name] for name in given)
+    told = CANDIDATES.format(having=HAVING[dialect], limits=limited, most=MAX_CANDIDATES)
     query = text(told).columns(facets=Json)
-    asked = {"words": words, **place}
-    if kind is not None:
-        asked["kind"] = kind
-    return (await connection.execute(query, asked)).all()
+    return (await connection.execute(query, {"words": words, **place, **given})).all()
 
 
 async def _typos(connection: AsyncConnection, word: str) -> list[str]:

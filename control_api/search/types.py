@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from control_api.catalogue.types import Country, Slug
-from control_api.types import Answer, Cursor, Request
+from control_api.types import Answer, Audience, Cursor
 
 Kind = Literal["movie", "series", "season", "episode", "clip", "event", "channel", "programme"]
 
 
-class SuggestQuery(Request):
+class SuggestQuery(Audience, kw_only=True):
     q: Annotated[str, Meta(min_length=1, max_length=100)]
     limit: Annotated[int, Meta(ge=1, le=50)] = 10
     territory: Country | None = None

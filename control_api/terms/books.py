@@ -42,6 +42,10 @@ class Book(Generic[Doc]):
         """The entry of a row."""
         raise NotImplementedError
 
+    async def read_all(self, connection: AsyncConnection, rows: Sequence[Any]) -> list[Any]:
+        """The entries of many rows."""
+        return [await self.read(connection, row) for row in rows]
+
     async def follow(self, edit: Edit, old: Any, made: Any) -> None:
         """What else a change writes; `old` None is a new entry, `made` None one that is gone."""
 
@@ -70,7 +74,7 @@ class Book(Generic[Doc]):
             query = query.where(key < after[0])
         rows = (await connection.execute(query.order_by(key.desc()).limit(page.limit + 1))).all()
         shown, cursor = sealed.page(rows, page.limit, secret, name, "id")
-        return self.listing([await self.read(connection, row) for row in shown], cursor)
+        return self.listing(await self.read_all(connection, shown), cursor)
 
     async def create(self, edit: Edit, told: Doc) -> Any:
         """A new entry."""

@@ -1,6 +1,6 @@
 """The operations of viewers, as rows of the API's table."""
 
-from control_api.route import MERGE_PATCH, Route
+from control_api.route import MERGE_PATCH, VIEWER, Route
 from control_api.viewers import (
     bookmarks,
     devices,
@@ -12,7 +12,7 @@ from control_api.viewers import (
     watching,
 )
 
-SCOPE = "playback"
+SCOPE = VIEWER
 PINS = ("pin_required", "pin_wrong", "pin_locked")
 
 

@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, insert, select, update
 
-from control_api import ids, seed
+from control_api import endpoint, ids, seed
+from control_api.kept import FRESH_MS
 from control_api.popularity import counting, work
 from control_api.popularity.tables import popular, watched
 from control_api.schema import channel, content, epg_event, epg_source, playback_session
+from control_api.times import now_ms
 from runtime.sql import Database
 
 T0 = 1_774_656_000_000  # 2026-03-28T00:00Z
@@ -164,6 +166,7 @@ async def test_the_rail_follows(kept: Any, make_api: Any, monkeypatch: pytest.Mo
         while await popularity(kept, last) != 3:
             await asyncio.sleep(0.02)
     turning.cancel()
+    monkeypatch.setattr(endpoint, "now_ms", lambda: now_ms() + FRESH_MS)
     _, rail = await api.send("GET", "/v1/rails/popular")
     assert (rail["source"], rail["items"][0]["id"]) == ("popularity", last)
     assert last != before["items"][0]["id"]

@@ -26,7 +26,8 @@ async def load(api: Any, *rows: dict[str, Any]) -> dict[str, Any]:
     async with api.database.write() as connection:
         for each in rows:
             change = update(content).where(content.c.id == each["id"])
-            await connection.execute(change.values(status="published"))
+            now = {"status": "published", "published_ms": content.c.updated_ms}
+            await connection.execute(change.values(**now))
     return report
 
 
