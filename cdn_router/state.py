@@ -7,6 +7,7 @@ import msgspec
 
 from native.router.seal import Seal
 
+from .bodies import UNREADABLE
 from .rules.rule import Who
 
 MAX_CHARS = 6_144  # what the settings and texts of a start allow, in base64
@@ -44,6 +45,6 @@ class Signer:
             return None
         try:
             state = DECODER.decode(payload)
-        except msgspec.MsgspecError:  # signed by a node of another version
+        except UNREADABLE:  # signed by a node of another version
             return None
         return state if now_s < state.expires_s else None

@@ -22,6 +22,7 @@ from runtime.clock import Clock
 
 from .admin.plan import Plan
 from .agents import RegionProbes
+from .bodies import UNREADABLE
 from .cells.commits import Commits
 from .cells.state import State
 from .core import Router
@@ -158,7 +159,7 @@ class Upkeep:
                 self._router.apply(plan, now_ms)
         except FileNotFoundError:
             return
-        except (OSError, msgspec.MsgspecError, RouterError) as error:
+        except (OSError, *UNREADABLE, RouterError) as error:
             log.error("plan_not_read", reason=str(error))
 
     def _flush(self) -> None:

@@ -22,6 +22,7 @@ from runtime import logs
 from runtime.clock import Clock
 from runtime.store import Store, StoreError
 
+from ..bodies import UNREADABLE
 from ..core import Router, Site
 from ..errors import RouterError
 from ..pathways import Admin
@@ -109,7 +110,7 @@ class SharedPlan:
             theirs = msgspec.json.decode(body, type=Plan)
             if self._router.hear(theirs, self._clock.now_ms()):
                 self._keep(theirs)
-        except (msgspec.MsgspecError, RouterError) as error:
+        except (*UNREADABLE, RouterError) as error:
             if body != self._refused:
                 self._refused = body
                 log.error("plan_not_taken", reason=str(error))

@@ -25,6 +25,7 @@ import msgspec
 from runtime import logs
 from runtime.store import Store
 
+from ..bodies import UNREADABLE
 from ..policies.face import Cell
 from .circuits import Second
 from .state import Part, State
@@ -154,7 +155,7 @@ class Exchange:
             return
         try:
             told = DECODER.decode(body) if len(body) <= MAX_BYTES else None
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             told = None
         if told is None or not _sound(told, now_s):
             self.refused += 1

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-import msgspec
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.dataset as ds  # type: ignore[import-untyped]
 
 from ..archive.journal import Frame
+from ..bodies import UNREADABLE
 from .lines import DECODER, DecisionLine
 from .replay import Numbered
 
@@ -41,7 +41,7 @@ def table(frames: list[Frame], node: str) -> pa.Table:
 def _row(at_ms: int, node: str, number: int, text: bytes) -> tuple[object, ...]:
     try:
         line = DECODER.decode(text)
-    except msgspec.MsgspecError:  # of another version of this program
+    except UNREADABLE:  # of another version of this program
         return (at_ms, node, number, "unreadable", *[None] * 6, text)
     kind = line.__struct_config__.tag
     if not isinstance(line, DecisionLine):

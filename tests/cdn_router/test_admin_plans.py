@@ -243,6 +243,8 @@ def test_a_file_keeps_the_plan(tmp_path: Path) -> None:
     first.keep(one.plans.current)
     second.round()
     assert lead(two) == "CDN-B" and two.plans.newest == 1
-    plan_file.write_text('{"generation": "x"}')
-    second.round()
-    assert lead(two) == "CDN-B", "a broken file changes nothing"
+    for broken in (b'{"generation": "x"}', b'{"note": "\xff"}', b"[" * 100_000):
+        plan_file.write_bytes(broken)
+        second._seen_ns = 0
+        second.round()
+        assert lead(two) == "CDN-B", "a broken file changes nothing"

@@ -165,7 +165,9 @@ async def test_a_plan_that_ended_meanwhile_counts_as_seen() -> None:
     assert lead(two) == "CDN-A" and two.plans.newest == 5
 
 
-@pytest.mark.parametrize("body", [b'{"newer": 1}', b'{"generation":9,"stands":{"X":"killed"}}'])
+@pytest.mark.parametrize(
+    "body", [b'{"newer": 1}', b'{"generation":9,"stands":{"X":"killed"}}', b'{"note":"\xff"}']
+)
 async def test_what_is_not_understood_stays(body: bytes) -> None:
     nodes = Nodes(1)
     nodes.routers[0].apply(Plan(1), NOW_MS)

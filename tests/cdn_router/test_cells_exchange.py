@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twins.process import needs
 
@@ -186,6 +186,7 @@ SECONDS = st.lists(st.lists(SMALL | st.just(1 << 63) | st.just("DE"), max_size=9
 
 
 @given(st.binary(max_size=32) | st.tuples(st.sampled_from([0.0, NOW_S, 1e300]), ROWS, SECONDS))
+@example(given=b"\x91\xa3\x00\x00\x80")  # no UTF-8
 @settings(max_examples=60)
 def test_hostile_messages_are_refused_or_harmless(given: object) -> None:
     state, exchange = node("a")
