@@ -66,6 +66,7 @@ async def shift(connection: AsyncConnection, channel_id: str, now_ms: int) -> in
     apart = or_(
         row.prog_end_ms != epg_event.c.end_ms,
         and_(row.state == "scheduled", row.prog_start_ms != epg_event.c.start_ms),
+        and_(row.state == "recording", row.prog_start_ms < epg_event.c.start_ms),
     )
     same = epg_event.c.id == row.event_id
     moved = (
@@ -107,7 +108,7 @@ async def _follow(connection: AsyncConnection, rows: Sequence[Any], now_ms: int)
         some = list(found)
         event, first = events[some[0].event_id], some[0]
         begun = first.state == "recording"
-        start_ms = first.prog_start_ms if begun else event.start_ms
+        start_ms = max(event.start_ms, first.prog_start_ms) if begun else event.start_ms
         if event.end_ms > start_ms:
             await _retime(connection, some, Times(start_ms, event.end_ms), now_ms)
 
@@ -125,6 +126,8 @@ async def _retime(
         old.account_id,
         old.copy_mode,
     )
+    if first.state == "recording" and wanted.start_ms < old.end_ms:  # what is held is kept
+        wanted = wanted._replace(start_ms=old.start_ms)
     length_s = -(-(times.end_ms - times.start_ms) // 1_000)
     values: dict[str, Any] = {
         "prog_start_ms": times.start_ms,

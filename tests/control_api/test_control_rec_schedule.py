@@ -84,6 +84,40 @@ async def test_a_programme_that_runs_over_is_recorded_to_its_end(recorder: Recor
     assert recorder.origin.holds[row.asset_id].end_ms == TO + HOUR
 
 
+async def test_one_that_is_put_off_in_its_padding_is_followed(recorder: Recorder) -> None:
+    """CTL-124: before it starts, though its padding has begun; what is held already is kept."""
+    event_id = await recorder.event(START, END)
+    row, _ = await recorder.order(event_id)
+    await recorder.until(START - MIN)
+    assert await recorder.state(row.id) == "recording"
+    await moved(recorder, event_id, start_ms=START + 10 * MIN, end_ms=END + 10 * MIN)
+    now = await recorder.one(row.id)
+    assert (now.prog_start_ms, now.prog_end_ms) == (START + 10 * MIN, END + 10 * MIN)
+    assert await recorder.counted() == (0, 3_600), "the programme's length, and no more"
+    [asset] = await recorder.assets()
+    assert (asset.id, asset.start_ms, asset.end_ms) == (row.asset_id, FROM, TO + 10 * MIN)
+    await moved(recorder, event_id, end_ms=END + 20 * MIN)
+    [asset] = await recorder.assets()
+    assert (asset.start_ms, asset.end_ms) == (FROM, TO + 20 * MIN)
+    await recorder.until(TO + 20 * MIN)
+    assert await recorder.state(row.id) == "finalizing"
+
+
+async def test_one_that_is_put_off_for_a_day_holds_nothing_of_this_one(recorder: Recorder) -> None:
+    event_id = await recorder.event(START, END)
+    row, _ = await recorder.order(event_id)
+    await recorder.until(START - MIN)
+    day = 24 * HOUR
+    await moved(recorder, event_id, start_ms=START + day, end_ms=END + day)
+    [asset] = [each for each in await recorder.assets() if each.state != "releasing"]
+    assert (asset.start_ms, asset.end_ms) == (FROM + day, TO + day)
+    assert await recorder.counted() == (0, 3_600)
+    await recorder.until(FROM + day)
+    await recorder.until(TO + day)
+    assert await recorder.state(row.id) == "finalizing"
+    assert [each.start_ms for each in recorder.origin.holds.values()] == [FROM + day]
+
+
 async def test_one_with_other_padding_goes_its_own_way(recorder: Recorder) -> None:
     """Two programmes whose padded ranges were one come apart, and the old asset is let go."""
     event_id = await recorder.event(START, END)
