@@ -78,7 +78,8 @@ async def save(
         )
         changed.append(entry)
     ranks = ("series", "season", "episode")
-    changed.sort(key=lambda e: ranks.index(e.document.kind) if e.document.kind in ranks else 0)
+    rank = {kind: number for number, kind in enumerate(ranks)}
+    changed.sort(key=lambda e: (rank.get(e.document.kind, 0), e.id))  # as others write them too
     keys = [entry.id for entry in changed]
     async with rewritten(edit.connection, rights_window.c.content_id, keys, edit.now_ms):
         await documents.write(edit.connection, changed, before.keys())

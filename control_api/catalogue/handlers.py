@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
+from sqlalchemy.exc import IntegrityError
 
 from control_api import audience, audit, ids
 from control_api.calls import Call, Reply
@@ -29,6 +30,7 @@ from control_api.jobs import desk as jobs
 from control_api.problems import Problem
 
 IMPORT_TIMEOUT_MS = 30_000  # CTL-188
+IMPORT_RETRIES = 3
 
 
 async def viewer(call: Call[Any]) -> Viewer:
@@ -128,8 +130,12 @@ async def list_channels(call: Call[None]) -> types.ChannelList:
 
 @asynccontextmanager
 async def _editing(call: Call[Any], timeout_ms: int | None = None) -> AsyncIterator[Edit]:
-    async with call.services.database.write(timeout_ms=timeout_ms) as connection:
-        yield Edit(connection, call.caller.account_id, call.now_ms)
+    """Raises 409 `exists` for what another editor made meanwhile."""
+    try:
+        async with call.services.database.write(timeout_ms=timeout_ms) as connection:
+            yield Edit(connection, call.caller.account_id, call.now_ms)
+    except IntegrityError:
+        raise Problem("exists", "another editor came first") from None
 
 
 def tagged(value: types.Entry | types.ChannelEntry) -> Reply:
@@ -214,7 +220,19 @@ def _windows(entry: types.Entry) -> Reply:
 
 
 async def import_rows(call: Call[bytes]) -> types.ImportReport:
-    """Create or replace many titles."""
+    """Create or replace many titles. What another file brings at the same time is there when this
+    one is tried again.
+    """
+    for _ in range(IMPORT_RETRIES):
+        try:
+            return await _imported(call)
+        except Problem as problem:
+            if problem.code != "exists":
+                raise
+    return await _imported(call)
+
+
+async def _imported(call: Call[bytes]) -> types.ImportReport:
     media = call.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     async with _editing(call, IMPORT_TIMEOUT_MS) as edit:
         report = await imports.run(edit, call.body, media)

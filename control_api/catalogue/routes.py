@@ -153,6 +153,7 @@ ROUTES: tuple[Route, ...] = (
         types.ImportReport,
         body=bytes,
         media=(imports.JSON_LINES, imports.CSV),
+        errors=("exists",),
         max_bytes=imports.MAX_BYTES,
     ),
     _edited(

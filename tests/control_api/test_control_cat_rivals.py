@@ -1,0 +1,70 @@
+"""Editors who make the same thing at the same moment: one of each comes out, nobody gets a 5xx."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from control_api.catalogue import editor, handlers, imports
+
+EDITOR = {"scopes": frozenset({"catalog:write"})}
+IMPORTS = "/v1/admin/contents/imports"
+TITLES = [f"cnt_rival_{number}" for number in range(5)]
+
+
+class Together:
+    """Holds the first two that come until both are there, where both can be; others pass."""
+
+    def __init__(self, real: Any, both: bool) -> None:
+        self.real, self.room, self.came = real, 2 if both else 0, asyncio.Event()
+
+    async def __call__(self, *given: Any) -> Any:
+        if self.room:
+            self.room -= 1
+            if not self.room:
+                self.came.set()
+            async with asyncio.timeout(60):
+                await self.came.wait()
+        return await self.real(*given)
+
+
+def rows(keys: list[str]) -> str:
+    texts = [{"lang": "und", "title": "A"}]
+    return "\n".join(json.dumps({"id": key, "kind": "movie", "texts": texts}) for key in keys)
+
+
+async def bring(api: Any, keys: list[str]) -> tuple[int, Any]:
+    headers = api.bearer("svc_editor", **EDITOR) | {"Content-Type": imports.JSON_LINES}
+    url = f"{api.url}{IMPORTS}"
+    async with api.client.post(url, data=rows(keys), headers=headers) as answer:
+        return answer.status, await answer.json(content_type=None)
+
+
+async def test_two_files_with_the_same_new_titles(
+    api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = api.database.dialect == "postgresql"  # SQLite lets one write after the other
+    monkeypatch.setattr(imports, "save", Together(imports.save, both))
+    answers = await asyncio.gather(bring(api, TITLES), bring(api, TITLES[::-1]))
+    assert [status for status, _ in answers] == [200, 200], answers
+    first, second = sorted((report for _, report in answers), key=lambda each: each["unchanged"])
+    assert (first["created"], second["unchanged"]) == (len(TITLES), len(TITLES))
+
+
+async def test_two_titles_with_the_same_number_outside(
+    api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = api.database.dialect == "postgresql"
+    monkeypatch.setattr(handlers.editor, "save", Together(editor.save, both))
+    headers = api.bearer("svc_editor", **EDITOR)
+    document = {
+        "kind": "movie",
+        "texts": [{"lang": "und", "title": "A"}],
+        "external_ids": [{"system": "imdb", "value": "tt7654321"}],
+    }
+    answers = await asyncio.gather(
+        *(api.send("POST", "/v1/catalog/contents", document, headers=headers) for _ in range(2))
+    )
+    assert sorted(status for status, _ in answers) == [201, 409], answers
+    assert {told.get("code") for status, told in answers if status == 409} == {"exists"}
