@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from functools import partial
+from itertools import starmap
 from pathlib import Path
 
 import cat
@@ -23,8 +24,9 @@ from .agents import Agents, RegionProbes
 from .archive.opening import opened
 from .catalog import POLICIES
 from .cells.feed import Feed
+from .cells.geoip import GeoIp
 from .cells.keeper import Keeper
-from .cells.place import Place, databases, locator
+from .cells.place import Place
 from .cells.state import State as CellState
 from .core import Router
 from .endpoints import STEER_HEADERS, Endpoints
@@ -94,6 +96,11 @@ def tried(router: Router, cells: CellState, region: str, now_ms: int) -> str:
     return cells.cdns[at].id if at >= 0 else ""
 
 
+def geoip(settings: Settings) -> GeoIp:
+    """Where addresses are."""
+    return GeoIp(settings.geoip, required=settings.geoip_required)
+
+
 def hosts(settings: Settings) -> Hosts:
     """Whose host is whose."""
     return Hosts(
@@ -112,7 +119,7 @@ def build_intake(
     """Where the players of these settings report to; with `cells` what they say is evidence."""
     feed = None
     if cells is not None:
-        feed = Feed(cells, locate or locator(*databases(settings.geoip)))
+        feed = Feed(cells, locate or geoip(settings))
     router.heard = None if feed is None else PollFeed(feed).note
     intake = Intake(
         router.sessions,
@@ -146,7 +153,7 @@ def parts(
     cells = CellState([cdn(each) for each in settings.pathways], clock.now_ms() / 1000)
     router.trial = partial(tried, router, cells)
     node = secrets.token_hex(8)
-    locate = locator(*databases(settings.geoip))
+    locate = geoip(settings)
     archive = None
     if kept:
         waiting = settings.archive_max_bytes
@@ -183,7 +190,8 @@ def parts(
         ),
     )
     shelves: list[Part] = [archive.objects, archive.archive] if archive else []
-    keepers: list[Part] = [keeper, upkeep, Heap(), Background("plan", shared.forever)]
+    works = {"plan": shared.forever, "geoip": locate.forever}
+    keepers: list[Part] = [keeper, upkeep, Heap(), *starmap(Background, works.items())]
     targets = [Target(p.id, p.probe_url) for p in settings.pathways if p.probe_url]
     if not targets:
         return [*shelves, *keepers, listener]

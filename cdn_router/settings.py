@@ -65,6 +65,7 @@ class Settings(Section):
     cmcd_per_peer: Annotated[int, Field(ge=1)] = 2_000  # records a second, ten times at once
     cmcd_per_session: Annotated[int, Field(ge=1)] = 2  # likewise, thirty times at once
     geoip: Annotated[list[str], Field(max_length=8)] = Field(default_factory=list)  # mmdb files
+    geoip_required: bool = True  # else places are not known until there are such files
     archive: bool = True  # events as Parquet in the object store
     archive_days: Annotated[int, Field(ge=0, le=3650)] = 0  # that hours are kept; 0: for good
     record: bool = False  # into the archive: all decisions and what they rest on, to be replayed

@@ -1,11 +1,10 @@
 """Who a session is in the eyes of the network: its cell, and the network it speaks from.
 
-Source: specs routing.md RT-2, RT-22. GeoIP and ASN come from local databases in MaxMind's format
-(City or Country, and ASN; MaxMind DB format 2.0), read whole into memory.
+Source: specs routing.md RT-2, RT-22. GeoIP and ASN come from local databases (`geoip`).
 """
 
 import ipaddress
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
@@ -13,6 +12,7 @@ from ..policies.face import Cell
 
 KEPT_PLACES = 65_536
 MAX_NAME_CHARS = 64
+FAULTS = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)  # of broken databases
 
 
 class Place(NamedTuple):
@@ -28,22 +28,6 @@ class Database(Protocol):
     def get(self, ip_address: str) -> object: ...
 
 
-def databases(paths: Iterable[str]) -> list[Database]:
-    """The databases in these files; OSError or ValueError for one that is none."""
-    names = list(paths)
-    if not names:
-        return []
-    import maxminddb
-
-    found: list[Database] = []
-    for name in names:
-        try:
-            found.append(maxminddb.open_database(name, maxminddb.MODE_MEMORY))
-        except maxminddb.InvalidDatabaseError as error:
-            raise ValueError(f"{name}: {error}") from None
-    return found
-
-
 def locator(*databases: Database) -> Callable[[str], Place]:
     """The place of an address, as the first database that knows says."""
 
@@ -53,11 +37,12 @@ def locator(*databases: Database) -> Callable[[str], Place]:
         for database in databases:
             try:
                 found = database.get(address)
-            except (ValueError, RuntimeError):  # no address, none of its version; broken there
+            except FAULTS:  # no address, none of its version; broken there
                 continue
             if isinstance(found, dict):
-                country = found.get("country") or found.get("registered_country") or {}
-                region = region or str(country.get("iso_code", ""))[:2]
+                country = found.get("country") or found.get("registered_country")
+                if isinstance(country, dict):
+                    region = region or str(country.get("iso_code", ""))[:2]
                 number = found.get("autonomous_system_number")
                 isp = isp or (f"AS{number}" if isinstance(number, int) else "")
         return Place(region, isp)
