@@ -64,15 +64,20 @@ async def receive(call: Call[bytes]) -> types.Received:
         raise Problem("bad_signature") from None
     message, data, apply, subject = _read(call.body)
     at_ms = epoch_ms(message.timestamp) if message.timestamp is not None else call.now_ms
-    if (
-        at_ms > call.now_ms + 1_000 * settings.skew_s
-    ):  # it would overtake all that is told till then
+    if at_ms > call.now_ms + 1_000 * settings.skew_s:  # it would overtake what comes till then
         raise Problem("invalid", "the message is of a time to come")
-    try:
+
+    async def take() -> None:
         async with call.services.database.write() as connection:
             await _receipt(connection, source, message_id, call.now_ms)
             if await _newest(connection, source, subject, at_ms):
                 await apply(connection, source, data, call.now_ms)
+
+    try:
+        try:
+            await take()
+        except IntegrityError:  # the first of this subject came a moment before: now it is there
+            await take()
     except _Repeated:
         TAKEN.labels("repeated").inc()
         return types.Received(repeated=True)

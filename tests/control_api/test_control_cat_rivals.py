@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from control_api.catalogue import editor, handlers, imports
+from control_api.catalogue import editor, imports
 
 EDITOR = {"scopes": frozenset({"catalog:write"})}
 IMPORTS = "/v1/admin/contents/imports"
@@ -45,7 +45,7 @@ async def test_two_files_with_the_same_new_titles(
     api: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     both = api.database.dialect == "postgresql"  # SQLite lets one write after the other
-    monkeypatch.setattr(imports, "save", Together(imports.save, both))
+    monkeypatch.setattr("control_api.catalogue.imports.save", Together(editor.save, both))
     answers = await asyncio.gather(bring(api, TITLES), bring(api, TITLES[::-1]))
     assert [status for status, _ in answers] == [200, 200], answers
     first, second = sorted((report for _, report in answers), key=lambda each: each["unchanged"])
@@ -56,7 +56,7 @@ async def test_two_titles_with_the_same_number_outside(
     api: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     both = api.database.dialect == "postgresql"
-    monkeypatch.setattr(handlers.editor, "save", Together(editor.save, both))
+    monkeypatch.setattr(editor, "save", Together(editor.save, both))
     headers = api.bearer("svc_editor", **EDITOR)
     document = {
         "kind": "movie",

@@ -15,6 +15,7 @@ from control_api import events, seed
 from control_api.outbox.tables import outbox
 from control_api.schema import entitlement
 from control_api.times import now_ms
+from control_api.webhooks import inbound
 from control_api.webhooks.signature import secret_bytes, secret_text, signed, verify
 from runtime.store import MemoryStore, RedisStore
 
@@ -262,6 +263,38 @@ async def test_a_message_has_its_effect_once(api: Any) -> None:
     assert sum(not body["repeated"] for _, body in answers) == 1
     assert (await bring(api, message))[1] == {"repeated": True}
     assert len(await told(api, "entitlement")) == 1
+
+
+async def test_two_first_messages_of_a_subscription_at_once(
+    api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both look for what is there before either writes; the newer one has the last word."""
+    room, came, newest = [1, 1], asyncio.Event(), inbound._newest
+
+    async def together(*given: Any) -> bool:
+        if api.database.dialect == "postgresql" and room:
+            room.pop()
+            if not room:
+                came.set()
+            async with asyncio.timeout(60):
+                await came.wait()
+        return await newest(*given)
+
+    monkeypatch.setattr(inbound, "_newest", together)
+    package, at = await package_id(api), datetime.now(UTC)
+    states = ("active", "cancelled")
+    answers = await asyncio.gather(
+        *(
+            bring(
+                api,
+                subscription(state, package_id=package, at=at + timedelta(seconds=turn)),
+                message_id=f"m{turn}",
+            )
+            for turn, state in enumerate(states)
+        )
+    )
+    assert answers == [(200, {"repeated": False})] * 2
+    assert await grants(api) == [("sub_1", "cancelled")]
 
 
 async def test_forged_messages_change_nothing(api: Any) -> None:
