@@ -71,3 +71,28 @@ async def test_whose_steering_is_off_is_told_so_by_either_way(listener: Web) -> 
         assert [await polled(url) for url in urls.values()] == [410, 410]
         await planned()
         assert [await polled(url) for url in urls.values()] == [200, 200]
+
+
+@pytest.mark.parametrize("protocol", ["hls", "dash"])
+async def test_a_manifest_that_the_router_knows_nothing_of_is_told_too(
+    listener: Web, protocol: str
+) -> None:
+    """Control's question came too late, and the manifest names a steering server all the same. Its
+    player keeps to its list (ST-20): 410 is all it is told, no time to ask again and nothing else
+    that could stop playback.
+    """
+    poll = f"/steer/{protocol}?sid=late"
+    async with aiohttp.ClientSession(listener.url) as http:
+        for generation, tenant, status in ((1, "one", 200), (2, "", 410), (3, "", 410)):
+            rule = {"name": "off", "tenant": tenant, "off": True}
+            plan = {"generation": generation, "rules": [rule]}
+            async with http.put("/v1/plan", json=plan) as answer:
+                assert answer.status == 200
+            async with http.get(poll) as answer:
+                assert answer.status == status, "nothing is known of its tenant"
+                told = await answer.json()
+                assert answer.headers["Access-Control-Allow-Origin"] == "*"
+                assert answer.headers["Cache-Control"] == "no-store"
+                if status == 410:
+                    assert told["error"] == "steering_off" and "PATHWAY-PRIORITY" not in told
+                    assert not {"Retry-After", "Location"} & {*answer.headers}
