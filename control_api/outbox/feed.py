@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, select, tuple_, union_all
 
 from control_api import events
-from control_api.outbox.relay import LIVE
+from control_api.outbox import hearing
 from control_api.outbox.tables import outbox
 from runtime.sql import Database
 from runtime.store import Store
@@ -34,7 +34,7 @@ async def follow(
     with StoreError when the store goes: come again, saying where you left. Of more than `most` that
     were missed none is told, but Reload.
     """
-    async with store.subscribe(LIVE) as told:
+    async with hearing.listen(store, family) as told:
         yield None
         seen: set[str] = set()
         place = await _place(database, after) if after is not None else None
