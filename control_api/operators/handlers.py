@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import or_, select, text
 
+from control_api import sealed
 from control_api.calls import Call
 from control_api.operators import types
 from control_api.problems import Problem
@@ -29,17 +30,28 @@ async def get_session(call: Call[None]) -> types.SeenSession:
 
 async def list_recordings(call: Call[None]) -> types.SeenRecordings:
     """Recordings that are due next, those asked for last, and copies that are not whole yet."""
-    row = recording.c
-    due = select(recording).where(row.due_ms.is_not(None)).order_by(row.due_ms).limit(SHOWN)
-    latest = select(recording).order_by(row.id.desc()).limit(SHOWN)
+    row, asked, secret = recording.c, call.query, call.services.secret
+    wanted = select(recording)
+    if asked.state is not None:
+        wanted = wanted.where(row.state == asked.state)
+    if asked.account_id is not None:
+        wanted = wanted.where(row.account_id == asked.account_id)
+    due = wanted.where(row.due_ms.is_not(None)).order_by(row.due_ms).limit(SHOWN)
+    latest = wanted.order_by(row.id.desc()).limit(asked.limit + 1)
+    listing = f"seen-recordings:{asked.state}:{asked.account_id}"
+    after = sealed.position(secret, listing, asked.cursor)
+    if after is not None:
+        latest = latest.where(row.id < str(after[0]))
     copying = select(recording_asset).where(text(COPYING)).order_by(recording_asset.c.end_ms)
     queries = (due, latest, copying.limit(SHOWN))
     async with call.services.database.read() as connection:
         first, last, copies = [(await connection.execute(query)).all() for query in queries]
+    shown, cursor = sealed.page(last, asked.limit, secret, listing, "id")
     return types.SeenRecordings(
         [_recording(each) for each in first],
-        [_recording(each) for each in last],
+        [_recording(each) for each in shown],
         [_copy(each) for each in copies],
+        cursor,
     )
 
 

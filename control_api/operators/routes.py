@@ -14,6 +14,12 @@ ROUTES: tuple[Route, ...] = (
         scope=SUPPORT,
     ),
     Route(
-        "GET", "/v1/admin/recordings", handlers.list_recordings, types.SeenRecordings, scope=ADMIN
+        "GET",
+        "/v1/admin/recordings",
+        handlers.list_recordings,
+        types.SeenRecordings,
+        ("bad_cursor",),
+        query=types.RecordingPage,
+        scope=ADMIN,
     ),
 )

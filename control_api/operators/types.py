@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from control_api.recordings.shapes import Recording
-from control_api.types import Answer
+from control_api.recordings.shapes import Recording, State
+from control_api.types import Answer, Id, Page
 
 
 class SeenSession(Answer):
@@ -23,6 +23,13 @@ class SeenSession(Answer):
     ended_at: datetime | None
     end_reason: str | None
     position_ms: int | None
+
+
+class RecordingPage(Page):
+    """Which recordings; limit and cursor are of those asked for last."""
+
+    state: State | None = None
+    account_id: Id | None = None
 
 
 class DueRecording(Recording, kw_only=True):
@@ -47,10 +54,11 @@ class PrivateCopy(Answer):
 
 
 class SeenRecordings(Answer):
-    """`due` the next first, `latest` as they were asked for, the newest first; `copying`, of what
-    has ended, those that take longest first.
+    """`due` the next first, `latest` as they were asked for, the newest first, and the cursor
+    behind them; `copying`, of what has ended, those that take longest first, whatever was asked.
     """
 
     due: list[DueRecording]
     latest: list[DueRecording]
     copying: list[PrivateCopy]
+    next_cursor: str | None

@@ -2,6 +2,11 @@
 
 from typing import Any
 
+from sqlalchemy import insert
+
+from control_api import seed
+from control_api.recordings.schema import recording
+
 READER = frozenset({"admin:read"})
 SUPPORT = frozenset({"session:terminate"})
 
@@ -41,3 +46,46 @@ async def test_a_reader_reads_the_operators_pages_and_nothing_else(api: Any) -> 
     for path in ("/v1/webhooks", "/v1/recordings", "/v1/profiles"):
         assert (await api.send("GET", path, headers=look))[0] == 403, path
     assert (await api.send("DELETE", "/v1/admin/dlq/dlq_x", headers=look))[0] == 403
+
+
+async def test_recordings_are_paged_and_picked_by_the_server(api: Any) -> None:
+    """A failed one of last week is found behind thousands that went well."""
+    states = ["failed", *("completed",) * 6]
+    rows = [
+        {
+            "id": f"rec_{number}",
+            "account_id": seed.ACCOUNT,
+            "channel_id": "ch_demo",
+            "title": f"Programme {number}",
+            "prog_start_ms": number * 1_000,
+            "prog_end_ms": number * 1_000 + 999,
+            "pad_before_s": 0,
+            "pad_after_s": 0,
+            "counted_s": 0,
+            "state": state,
+            "created_ms": number,
+            "version": 1,
+        }
+        for number, state in enumerate(states)
+    ]
+    async with api.database.write() as connection:
+        await connection.execute(insert(recording), rows)
+    look = {"headers": api.bearer("acc_operator", scopes=READER)}
+
+    async def latest(query: str) -> tuple[list[str], Any]:
+        status, page = await api.send("GET", f"/v1/admin/recordings?{query}", **look)
+        assert status == 200, page
+        return [each["id"] for each in page["latest"]], page["next_cursor"]
+
+    assert await latest("limit=3&state=failed") == (["rec_0"], None)
+    found, cursor = await latest("limit=3")
+    while cursor is not None:
+        more, following = await latest(f"limit=3&cursor={cursor}")
+        found, cursor = found + more, following
+    assert found == [f"rec_{number}" for number in reversed(range(7))]
+    assert (await latest(f"account_id={seed.ACCOUNT}"))[0] == found
+    assert await latest("account_id=acc_nobody") == ([], None)
+    _, cursor = await latest("limit=3")
+    other = f"/v1/admin/recordings?state=completed&cursor={cursor}"
+    status, problem = await api.send("GET", other, **look)
+    assert (status, problem["code"]) == (400, "bad_cursor"), "it is of another list"

@@ -31,6 +31,7 @@ from runtime.settings import load
 from runtime.sql import Database
 
 HALF_HOUR_MS = 1_800_000
+OLDER = 60  # recordings, more than a page
 LONG = "Rindfleischetikettierung" * 12  # a word that no line holds
 
 
@@ -100,6 +101,10 @@ async def planted(database: Database) -> None:
         await connection.execute(insert(epg_event).values(hash="x", **times, **programme))
         await connection.execute(insert(epg_event_text).values(said))
         await connection.execute(insert(recording).values(failed))
+        for number in range(OLDER):
+            done = {"id": f"rec_{number:03}", "state": "expired"}
+            named = {"title": f"Old {number:03}", "reason": None}
+            await connection.execute(insert(recording).values(failed | done | named))
         await connection.execute(insert(recording_asset).values(copying))
         await dead.bury(connection, "title", "search", letter, "the index was away", 3, now_ms())
 

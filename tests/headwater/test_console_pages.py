@@ -64,6 +64,15 @@ def test_pages_answer_their_questions(tab: Any, running: Running) -> None:
     assert "sql.url" in text and "hunter2" not in text and "heartbeat" not in text
     assert "no_media" in opened(tab, running, "/recordings", "A night at the opera")
     assert "412\t33\tunavailable" in tab.locator("#copying tbody").inner_text()
+    latest = tab.locator("#latest tbody tr")
+    assert latest.count() == 50 and latest.get_by_text("Old 000").count() == 0
+    tab.get_by_role("button", name="More").click()
+    latest.get_by_text("Old 000").wait_for()
+    tab.select_option("select[name=state]", "failed")
+    latest.get_by_text("Old 059").wait_for(state="detached")
+    assert latest.count() == 1 and "A night at the opera" in latest.inner_text()
+    tab.fill("input[name=account_id]", "acc_nobody")
+    latest.wait_for(state="detached")
     tab.goto(f"{running.url}/titles")
     tab.get_by_text("The Vault").wait_for()
     tab.fill("input[name=q]", "PROTECTED")
