@@ -32,13 +32,13 @@ async def follow(
     """Published events whose type begins with `family`, each once, those since the event `after`
     first if it is still kept. None when nothing happened for a while, and at the beginning. Ends
     with StoreError when the store goes: come again, saying where you left. Of more than `most` that
-    were missed none is told, but Reload.
+    were missed none is told, but Reload; as it is where `after` is no longer known.
     """
     async with hearing.listen(store, family) as told:
         yield None
         seen: set[str] = set()
         place = await _place(database, after) if after is not None else None
-        if place is not None and most is not None and await _more(database, place, family, most):
+        if after is not None and most is not None and await _more(database, place, family, most):
             place = None
             yield Reload()
         while place is not None:
@@ -82,7 +82,10 @@ async def _place(database: Database, event_id: str) -> tuple[int, int] | None:
     return (row.published_ms, row.seq) if row is not None else None
 
 
-async def _more(database: Database, place: tuple[int, int], family: str, most: int) -> bool:
+async def _more(database: Database, place: tuple[int, int] | None, family: str, most: int) -> bool:
+    """Is there more behind a place, or may there be, since nobody knows it?"""
+    if place is None:
+        return True
     query = _behind(place, family, most + 1).offset(most)
     async with database.read() as connection:
         return (await connection.execute(query)).first() is not None

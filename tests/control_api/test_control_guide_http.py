@@ -227,6 +227,8 @@ async def test_who_was_away_too_long_asks_for_the_guide_anew(
         await put(api, "One", "Two", "Three", "Four", first_ms=first_ms)
         for _ in range(2):
             await next_event(stream)
+    async with await told(api, "msg_forgotten") as stream:
+        assert await next_event(stream) == ("", "reload"), "nobody knows what it missed"
     async with await told(api, last) as stream:
         assert await next_event(stream) == ("", "reload")
         await put(api, "One", "Two", "Three", "Four", "Five", first_ms=first_ms)
