@@ -4,6 +4,10 @@ import time
 from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_MS, _LAST_MS = (
+    (at.replace(tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
+    for at in (datetime.min, datetime.max)
+)
 
 
 def now_ms() -> int:
@@ -11,8 +15,10 @@ def now_ms() -> int:
 
 
 def utc(epoch_ms: int) -> datetime:
-    """An aware datetime, which the JSON encoder writes as RFC 3339 with `Z`."""
-    return _EPOCH + timedelta(milliseconds=epoch_ms)
+    """An aware datetime, which the JSON encoder writes as RFC 3339 with `Z`; the years 1 and 9999
+    stand for what is before and after them, as a time of another zone may be.
+    """
+    return _EPOCH + timedelta(milliseconds=min(max(epoch_ms, _FIRST_MS), _LAST_MS))
 
 
 def epoch_ms(at: datetime) -> int:

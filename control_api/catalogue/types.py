@@ -27,7 +27,11 @@ Words = Annotated[str, Meta(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f
 Prose = Annotated[str, Meta(max_length=8_000, pattern=r"^[^\x00]*$")]
 Slug = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Link = Annotated[
-    str, Meta(max_length=1_024, pattern=r"^(https?://[^\s<>\"]+|/([^/\s<>\"][^\s<>\"]*)?)$")
+    str,
+    Meta(
+        max_length=1_024,
+        pattern=r"^(https?://[^\s\x00-\x1f<>\"]+|/([^/\s\x00-\x1f<>\"][^\s\x00-\x1f<>\"]*)?)$",
+    ),
 ]
 Number = Annotated[int, Meta(ge=1, le=100_000)]
 Pixels = Annotated[int, Meta(ge=1, le=32_768)]
@@ -58,7 +62,7 @@ class Artwork(Request):
 
 class ExternalId(Request):
     system: Literal["eidr", "crid", "tms", "imdb", "xmltv", "own"]
-    value: Annotated[str, Meta(min_length=1, max_length=255)]
+    value: Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00]*$")]
 
 
 class Availability(Request):
@@ -154,7 +158,7 @@ class EntryPage(Page):
     """
 
     status: State | None = None
-    q: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    q: Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00]*$")] | None = None
 
 
 class Move(Request):
