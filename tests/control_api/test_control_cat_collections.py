@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, event
 
 SCOPES = {"scopes": frozenset({"catalog:write"})}
 BOOK, SEEN = "/v1/admin/collections", "/v1/collections"
@@ -106,3 +107,30 @@ async def test_editors_keep_a_book_of_them(desk: Any) -> None:
     _, audit = await desk.send("GET", f"/v1/admin/audit?target={key}", headers=headers)
     lines = [each["action"] for each in audit["items"]]
     assert lines == ["collection.removed", "collection.updated", "collection.created"]
+
+
+async def test_a_page_of_collections_is_read_at_once(desk: Any) -> None:
+    """However many there are, each with its own titles in their order."""
+    names = [await title(desk, name) for name in "AB"]
+
+    async def statements() -> tuple[int, list[Any]]:
+        said: list[str] = []
+
+        def heard(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            if "collection" in statement:
+                said.append(statement)
+
+        event.listen(Engine, "before_cursor_execute", heard)
+        try:
+            _, page = await edit(desk, "GET", f"{BOOK}?limit=200")
+        finally:
+            event.remove(Engine, "before_cursor_execute", heard)
+        return len(said), page["items"]
+
+    await made(desk, *names)
+    few, _ = await statements()
+    keys = [await made(desk, *items) for items in (names, names[::-1], names[:1], [])]
+    many, items = await statements()
+    assert many == few > 0
+    found = {each["id"]: each["document"]["items"] for each in items}
+    assert [found[key] for key in keys] == [names, names[::-1], names[:1], []]
