@@ -73,7 +73,7 @@ def _rail(
     key, source, content_ids = filled.filling
     entries = [filled.entries[each] for each in content_ids if each in filled.entries]
     seen = [each for each in entries if _open(each, viewer) and (may is None or each.id in may)]
-    items = [shown.dressed(each, filled.popularity[each.id], names, viewer) for each in seen]
+    items = [shown.dressed(each, filled.popularity.get(each.id, 0), names, viewer) for each in seen]
     return types.Rail(key, source, items)
 
 

@@ -81,7 +81,7 @@ async def titles(
     entries = await documents.load(connection, wanted)
     popularity = await popularities(connection, wanted)
     found = [key for key in wanted if key in entries]
-    return [dressed(entries[key], popularity[key], names, viewer) for key in found]
+    return [dressed(entries[key], popularity.get(key, 0), names, viewer) for key in found]
 
 
 def dressed(
