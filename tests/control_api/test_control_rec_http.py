@@ -245,3 +245,12 @@ async def test_lists_protection_and_rules(dvr: Any) -> None:
     assert (await dvr.send("DELETE", f"/v1/recordings/{first}"))[0] == 204
     _, left = await dvr.send("GET", "/v1/recordings")
     assert len(left["items"]) == 3
+
+
+async def test_the_last_hour_that_can_be_told_has_room_for_its_padding(dvr: Any) -> None:
+    """Its hold ends in a year that no answer can name."""
+    times = {"start_at": "9999-12-31T23:00:00Z", "end_at": "9999-12-31T23:59:59Z"}
+    body = {"channel_id": "ch_demo", **times, "pad_after_s": 1_800}
+    status, made = await dvr.send("POST", "/v1/recordings", body)
+    assert (status, made.get("state")) == (201, "scheduled"), made
+    assert (await dvr.send("DELETE", f"/v1/recordings/{made['id']}"))[0] == 204
