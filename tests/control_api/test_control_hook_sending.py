@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import RawTestServer
 from control_rigs.hooks import SETTINGS, VAULT, Desk, Site
 from sqlalchemy import update
@@ -257,6 +258,32 @@ async def test_filters(
     await desk.endpoint("/hook", *topics, filters=filters)
     await desk.tell("a1")
     assert len(await desk.rows()) == int(wanted)
+
+
+async def test_an_answer_that_drips_ends_in_time(migrated: Database) -> None:
+    """The limit is of the whole attempt, not of each byte."""
+    let_go = asyncio.Event()
+
+    async def drip(request: web.BaseRequest) -> web.StreamResponse:
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        while not let_go.is_set():
+            await answer.write(b".")
+            await asyncio.sleep(0.01)
+        return answer
+
+    server = RawTestServer(drip)
+    await server.start_server()
+    async with fetcher(SETTINGS.model_copy(update={"timeout_s": 0.3})) as client:
+        desk = Desk(migrated, str(server.make_url("")).rstrip("/"), client)
+        await desk.endpoint()
+        await desk.tell("a1")
+        async with asyncio.timeout(60):
+            await desk.turn()
+    (row,) = await desk.rows()
+    assert (row.status, row.last_error) == ("pending", "timeout")
+    let_go.set()
+    await server.close()
 
 
 async def test_private_addresses_are_not_connected_to(migrated: Database, site: Site) -> None:
