@@ -259,6 +259,38 @@ async def test_two_nodes_do_not_both_accept_one_generation(tmp_path: Path) -> No
         redis.wait()
 
 
+@pytest.mark.twin
+@pytest.mark.serial
+async def test_a_redis_that_comes_back_empty_is_told_again(tmp_path: Path) -> None:
+    """Nobody waits for it, and the plan outlives it."""
+    socket = tmp_path / "r.sock"
+    command = [needs("redis-server"), "--port", "0", "--unixsocket", str(socket), "--save", ""]
+    redis = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
+    try:
+        async with (
+            asyncio.timeout(180),
+            aiohttp.ClientSession() as http,
+            node(RedisStore(f"unix://{socket}")) as one,
+        ):
+            viewer = Viewer(http, "seen")
+            plan = {"generation": 7, "policy": "headwater", "note": "kept"}
+            async with http.put(f"{one}/v1/plan", json=plan) as answer:
+                assert answer.status == 200
+            await viewer.poll(one)
+            redis.kill()
+            redis.wait()
+            await viewer.poll(one)
+            redis = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
+            async with node(RedisStore(f"unix://{socket}")) as two:
+                await until(http, two, lambda screen: screen["plan"]["generation"] == 7)
+                await failing(one, "DE", http)
+                await until(http, two, opened("DE"))
+                await viewer.poll(two)
+    finally:
+        redis.kill()
+        redis.wait()
+
+
 async def test_a_snapshot_beyond_its_bound_decides_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
