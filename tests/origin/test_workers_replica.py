@@ -201,15 +201,15 @@ def test_without_the_store_the_writer_goes_on_and_the_copy_catches_up(
 ) -> None:
     """All workers of both machines serve on, and the metric to alert on grows meanwhile."""
     media, numbers = (long_video, long_audio), range(long_number, long_number + 9)
-    one, two = machine("one", 2), machine("two", 1)
+    one, two = machine("one", 2, lease_s=1.5), machine("two", 1, lease_s=1.5)
     push(one, "down", media, numbers[:3], headers=True)
     reach([one, two], "down", numbers[2])
     before = errors(one)
     store.stop()
+    until(lambda: errors(one) > before + 1, "renewals of the lease to fail")
     push(one, "down", media, numbers[3:6])
     reach([one, two], "down", numbers[5])
     same([one, two], "down", numbers[:6], long_video)
-    until(lambda: errors(one) > before, "errors to be counted")
     store.start()
     push(one, "down", media, numbers[6:])
     reach([one, two], "down", numbers[-1])
