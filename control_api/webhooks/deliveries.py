@@ -5,30 +5,46 @@ Rules of the file
    endpoint that wants it, whatever is repeated.
 2. An attempt's outcome and what follows from it (the next attempt, a dead letter, a pause) are one
    transaction.
-3. While an endpoint is paused its deliveries queue up; beyond the bounds the oldest are dropped and
-   counted. One that failed is tried again at its `probe_ms`; one that was paused by hand has none.
+3. While an endpoint is paused its deliveries queue up; beyond the bounds the ones that wait longest
+   are dropped and counted; what is put back waits anew. An endpoint that failed is tried again at
+   its `probe_ms`; one that was paused by hand has none.
 """
 
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, and_, bindparam, delete, func, insert, select, union_all, update
+from sqlalchemy import (
+    BigInteger,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import events, ids
 from control_api.outbox import dead, emit
-from control_api.times import utc
+from control_api.outbox.tables import outbox
+from control_api.times import epoch_ms, utc
 from control_api.webhooks.schedule import next_wait_ms
 from control_api.webhooks.sender import Outcome
 from control_api.webhooks.tables import webhook_delivery, webhook_endpoint
 from runtime.sql import Database
 
 CONSUMER: Final = "webhooks"
-FIRST: Final = 0  # outboxes count from 1
+LONG_AGO: Final = 10**15  # more milliseconds than any time has; outboxes count from 1
 ASKED: Final = "asked"  # why an endpoint is paused that somebody paused
 GONE: Final = 410  # RFC 9110 section 15.5.11: asks not to be called again
 endpoint = webhook_endpoint.c
 delivery = webhook_delivery.c
+waits_since_ms = case(
+    (delivery.next_ms > delivery.created_ms, delivery.next_ms), else_=delivery.created_ms
+)
 
 
 def topic_of(endpoint_id: str) -> str:
@@ -100,7 +116,7 @@ async def due(
         select(webhook_delivery)
         .where(delivery.endpoint_id == endpoint_id, delivery.status == "pending")
         .where(delivery.next_ms <= now_ms)
-        .order_by(delivery.seq)
+        .order_by(delivery.seq, delivery.id)
         .limit(limit)
     )
     return (await connection.execute(query)).all()
@@ -212,8 +228,9 @@ async def again(
 
 
 async def revive(connection: AsyncConnection, endpoint_id: str, payload: str, now_ms: int) -> None:
-    """Send a dead letter's event once more, before all that waits where its delivery was forgotten
-    meanwhile. Raises EventError if the endpoint is gone.
+    """Send a dead letter's event once more, in the place that it had: by its time, before all that
+    waits, where its delivery and the outbox's row were forgotten meanwhile. Raises EventError if
+    the endpoint is gone.
     """
     event = events.decode(payload.encode())
     if await again(connection, endpoint_id, now_ms, event_ids=[event.id]):
@@ -226,7 +243,11 @@ async def revive(connection: AsyncConnection, endpoint_id: str, payload: str, no
     mine = select(endpoint.id).where(endpoint.id == endpoint_id).with_for_update()
     if (await connection.execute(mine)).first() is None:
         raise events.EventError("gone", "its endpoint was removed")
-    row = _fresh(endpoint_id, event, payload, FIRST, now_ms)
+    place = select(outbox.c.seq).where(outbox.c.id == event.id)
+    seq = (await connection.execute(place)).scalar()
+    if seq is None:
+        seq = epoch_ms(event.time) - LONG_AGO
+    row = _fresh(endpoint_id, event, payload, seq, now_ms)
     await connection.execute(insert(webhook_delivery).values(row))
 
 
@@ -235,10 +256,9 @@ async def trim(connection: AsyncConnection, endpoint_id: str, oldest_ms: int, mo
     was put back there waits anew.
     """
     mine = and_(delivery.endpoint_id == endpoint_id, delivery.status == "pending")
-    newest = select(delivery.seq).where(mine).order_by(delivery.seq.desc()).offset(most).limit(1)
-    floor = (await connection.execute(newest)).scalar()
-    old = and_(delivery.created_ms < oldest_ms, delivery.next_ms < oldest_ms)
-    lost = old if floor is None else (old | (delivery.seq <= floor))
+    newest = (waits_since_ms.desc(), delivery.seq.desc(), delivery.id.desc())
+    surplus = select(delivery.id).where(mine).order_by(*newest).offset(most)
+    lost = (waits_since_ms < oldest_ms) | delivery.id.in_(surplus)
     change = update(webhook_delivery).where(mine, lost).values(status="dropped")
     count = (await connection.execute(change)).rowcount
     if count:

@@ -5,7 +5,7 @@ import secrets
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from yarl import URL
 
@@ -171,20 +171,20 @@ async def history(
     connection: AsyncConnection, secret: bytes, endpoint_id: str, query: types.DeliveryQuery
 ) -> types.DeliveryList:
     """Deliveries of an endpoint, the newest first."""
-    listing = f"{LISTING}:{endpoint_id}:{query.status}"
+    listing = f"deliveries:{endpoint_id}:{query.status}"
     rows_of = (
         select(webhook_delivery)
         .where(delivery.endpoint_id == endpoint_id)
-        .order_by(delivery.seq.desc())
+        .order_by(delivery.seq.desc(), delivery.id.desc())
         .limit(query.limit + 1)
     )
     if query.status is not None:
         rows_of = rows_of.where(delivery.status == query.status)
     after = sealed.position(secret, listing, query.cursor)
     if after is not None:
-        rows_of = rows_of.where(delivery.seq < int(after[0]))
+        rows_of = rows_of.where(tuple_(delivery.seq, delivery.id) < tuple_(*after))
     rows = (await connection.execute(rows_of)).all()
-    here, cursor = sealed.page(rows, query.limit, secret, listing, "seq")
+    here, cursor = sealed.page(rows, query.limit, secret, listing, "seq", "id")
     return types.DeliveryList([_delivery(row) for row in here], cursor)
 
 

@@ -39,7 +39,7 @@ webhook_endpoint = Table(
     Index(None, "state"),
 )
 
-# `seq` is the outbox row's, the order in which things happened.
+# `seq` is the outbox row's, the order in which things happened; negative, by time, if that is gone.
 webhook_delivery = Table(
     "webhook_delivery",
     metadata,
