@@ -159,6 +159,8 @@ SAID = {  # a word of `OURS` that a client may say, and where
     ("DeliveryQuery", "status"): "a filter",
     ("SessionPage", "account_id"): "a filter of support's",
     ("GrantPage", "account_id"): "a filter of support's",
+    ("RecordingPage", "state"): "a filter",
+    ("RecordingPage", "account_id"): "a filter of support's",
     ("ExplainRequest", "account_id"): "support's",
     ("GrantRequest", "account_id"): "a service's",
     ("NewKey", "scopes"): "an administrator's",
