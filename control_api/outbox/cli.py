@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api.events import EventError
 from control_api.migrations import LOCATION
@@ -16,7 +17,8 @@ from control_api.times import now_ms, utc
 from runtime.sql import Database, SqlError
 
 OK, NO, USAGE, FAILURE = 0, 1, 2, 3  # CONTRACT: exit codes
-PATIENCE_MS = 600_000
+BATCH = 50  # letters a transaction
+PATIENCE_MS = 60_000  # for each of them
 
 Opener = Callable[[Path | None, Path | None], Database]
 Config = Annotated[Path | None, typer.Option("--config", help="Settings file.")]
@@ -35,18 +37,19 @@ def events_app(open_database: Opener) -> typer.Typer:
         Example: headwater control events dead
         """
 
-        async def work(connection: Any) -> int:
-            async for row in dead.every(connection):
-                letter = {
-                    "id": row.id,
-                    "topic": row.topic,
-                    "consumer": row.consumer,
-                    "event_id": row.event_id,
-                    "error": row.error,
-                    "attempts": row.attempts,
-                    "at": utc(row.at_ms).isoformat(),
-                }
-                typer.echo(json.dumps(letter))
+        async def work(database: Database) -> int:
+            async for page in dead.pages(database):
+                for row in page:
+                    letter = {
+                        "id": row.id,
+                        "topic": row.topic,
+                        "consumer": row.consumer,
+                        "event_id": row.event_id,
+                        "error": row.error,
+                        "attempts": row.attempts,
+                        "at": utc(row.at_ms).isoformat(),
+                    }
+                    typer.echo(json.dumps(letter))
             return OK
 
         _run("dead", open_database(config, data), work)
@@ -58,8 +61,11 @@ def events_app(open_database: Opener) -> typer.Typer:
         Example: headwater control events replay all
         """
 
-        async def work(connection: Any) -> int:
-            return await _each(connection, letters, lambda row: revive(connection, row, now_ms()))
+        async def act(connection: AsyncConnection, row: Any) -> None:
+            await revive(connection, row, now_ms())
+
+        async def work(database: Database) -> int:
+            return await _each(database, letters, act)
 
         _run("replay", open_database(config, data), work)
 
@@ -70,8 +76,11 @@ def events_app(open_database: Opener) -> typer.Typer:
         Example: headwater control events drop dlq_01a1
         """
 
-        async def work(connection: Any) -> int:
-            return await _each(connection, letters, lambda row: dead.drop(connection, row.id))
+        async def act(connection: AsyncConnection, row: Any) -> None:
+            await dead.drop(connection, row.id)
+
+        async def work(database: Database) -> int:
+            return await _each(database, letters, act)
 
         _run("drop", open_database(config, data), work)
 
@@ -79,31 +88,42 @@ def events_app(open_database: Opener) -> typer.Typer:
 
 
 async def _each(
-    connection: Any, letters: list[str], act: Callable[[Any], Awaitable[object]]
+    database: Database,
+    letters: list[str],
+    act: Callable[[AsyncConnection, Any], Awaitable[None]],
 ) -> int:
-    """Act on the letters that there are; NO if one is missing or cannot be replayed."""
-    every = letters == ["all"]
-    named = [row.id async for row in dead.every(connection)] if every else letters
+    """Act on the letters that there are, a batch at a time so that a server's own writes come
+    between; NO if one is missing or cannot be replayed. What is printed is done.
+    """
+    if letters == ["all"]:
+        letters = [row.id async for page in dead.pages(database) for row in page]
     code = OK
-    for letter in named:
-        row = await dead.one(connection, letter)
-        try:
-            if row is None:
-                raise EventError("unknown", "no such letter")
-            await act(row)
-            typer.echo(letter)
-        except EventError as error:
-            typer.echo(f"{letter}: {error}", err=True)
-            code = NO
+    for at in range(0, len(letters), BATCH):
+        told: list[tuple[str, EventError | None]] = []
+        async with database.write(timeout_ms=PATIENCE_MS) as connection:
+            for letter in letters[at : at + BATCH]:
+                row = await dead.one(connection, letter)
+                try:
+                    if row is None:
+                        raise EventError("unknown", "no such letter")
+                    await act(connection, row)
+                    told.append((letter, None))
+                except EventError as error:
+                    told.append((letter, error))
+        for letter, refusal in told:
+            if refusal is None:
+                typer.echo(letter)
+            else:
+                typer.echo(f"{letter}: {refusal}", err=True)
+                code = NO
     return code
 
 
-def _run(name: str, database: Database, work: Callable[[Any], Awaitable[int]]) -> NoReturn:
+def _run(name: str, database: Database, work: Callable[[Database], Awaitable[int]]) -> NoReturn:
     async def inside() -> int:
         async with database:
             await database.upgrade(LOCATION)
-            async with database.write(timeout_ms=PATIENCE_MS) as connection:
-                return await work(connection)
+            return await work(database)
 
     try:
         raise typer.Exit(asyncio.run(inside()))

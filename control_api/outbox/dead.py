@@ -14,6 +14,7 @@ from control_api import events, ids
 from control_api.outbox.record import emit
 from control_api.outbox.tables import dlq_message, outbox
 from runtime import logs, metrics
+from runtime.sql import Database
 
 MAX_ERROR_CHARS: Final = 500
 BATCH: Final = 1_000
@@ -78,12 +79,15 @@ async def letters(
     return (await connection.execute(query)).all()
 
 
-async def every(connection: AsyncConnection) -> AsyncIterator[Any]:
-    """All rows, the oldest first."""
+async def pages(database: Database) -> AsyncIterator[Sequence[Any]]:
+    """All rows, the oldest first; no transaction is open while a page is looked at."""
     after: tuple[int, str] | None = None
-    while rows := await letters(connection, after, BATCH):
-        for row in rows:
-            yield row
+    while True:
+        async with database.read() as connection:
+            rows = await letters(connection, after, BATCH)
+        if not rows:
+            return
+        yield rows
         after = rows[-1].at_ms, rows[-1].id
 
 
