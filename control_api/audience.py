@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, func, or_, select, true
 
 from control_api.calls import Call
 from control_api.problems import Problem
-from control_api.schema import channel, content, epg_event
+from control_api.schema import channel, content, content_age, epg_event
 
 
 async def max_age(call: Call[Any]) -> int | None:
@@ -38,5 +38,5 @@ def fits_programme(age: int | None) -> ColumnElement[bool]:
     """Whether the `epg_event` of a query is, by its title of the catalogue."""
     if age is None:
         return true()
-    older = select(content.c.id).where(content.c.id == epg_event.c.content_id, content.c.age > age)
+    older = select(content.c.id).where(content.c.id == epg_event.c.content_id, content_age > age)
     return or_(epg_event.c.content_id.is_(None), ~older.correlate(epg_event).exists())

@@ -9,6 +9,7 @@ import re
 from typing import Final
 
 STRICTEST: Final = 18
+OLDEST: Final = 21  # that editors may say
 LETTERS: Final = {
     "g": 0,  # MPA
     "pg": 8,  # MPA, BBFC

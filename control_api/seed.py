@@ -51,6 +51,7 @@ def _movie(name: str, sort_title: str, duration_ms: int) -> dict[str, Any]:
         "sort_title": sort_title,
         "updated_ms": SINCE_MS,
         "published_ms": SINCE_MS,
+        "derived_version": 1,
     }
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from control_api import qoe
 from control_api.calls import Services
 from control_api.cases import DOMAINS
+from control_api.catalogue import derived
 from control_api.ledger import Ledger
 from control_api.loops import Loop
 from control_api.outbox.consumer import Consumer
@@ -73,6 +74,7 @@ def work(services: Services) -> Sequence[Part]:
         Background("reaper", lambda: reap(playback.streams)),
         Loop("session-silent", silent.run),
         popularity.part(services.database),
+        derived.part(services.database),
         Background("access-ear", playback.cases.listen),
         Loop("access-follower", follower.run),
     ]

@@ -118,10 +118,7 @@ async def clear(connection: AsyncConnection, content_ids: Sequence[str]) -> None
 
 def canonical(document: types.Document) -> types.Document:
     """The document as it comes back from the database: what has no order is sorted."""
-    texts = [
-        msgspec.structs.replace(text, sort_title=text.sort_title or text.title.casefold())
-        for text in document.texts
-    ]
+    texts = [msgspec.structs.replace(text, sort_title=_sorted_by(text)) for text in document.texts]
     return msgspec.structs.replace(
         document,
         texts=sorted(texts, key=lambda text: text.lang),
@@ -159,14 +156,22 @@ def text(texts: Sequence[types.Text], langs: Sequence[str]) -> types.Text:
 
 def named() -> ColumnElement[str]:
     """The same in SQL for the `content` of a query, whoever looks."""
-    texts = (
-        select(content_text.c.title)
-        .where(content_text.c.content_id == content.c.id)
-        .correlate(content)
-    )
-    original = texts.where(content_text.c.lang == content.c.orig_lang).scalar_subquery()
-    first = texts.order_by(content_text.c.lang).limit(1).scalar_subquery()
-    return func.coalesce(original, first)
+    lang = content_text.c.lang
+    meant = (func.lower(content.c.orig_lang) + "-").like(func.lower(lang) + "-%")
+    texts = select(content_text.c.title).where(content_text.c.content_id == content.c.id)
+    texts = texts.correlate(content).limit(1)
+    original = texts.where(meant).order_by(func.length(lang).desc()).scalar_subquery()
+    return func.coalesce(original, texts.order_by(lang).scalar_subquery())
+
+
+def derived(entry: types.Entry) -> dict[str, Any]:
+    """What lists read of a title instead of its document."""
+    told = entry.document
+    return {
+        "age": title_age(told.min_age, told.rating),
+        "sort_title": _sorted_by(title(told))[:SORT_CHARS],
+        "derived_version": entry.version,
+    }
 
 
 def window(row: Any) -> types.Availability:
@@ -214,11 +219,14 @@ def _head(entry: types.Entry) -> dict[str, Any]:
     return {name: getattr(entry.document, name) for name in HEAD} | {
         "id": entry.id,
         "status": entry.status,
-        "age": title_age(entry.document.min_age, entry.document.rating),
-        "sort_title": (title(entry.document).sort_title or "")[:SORT_CHARS],
         "version": entry.version,
         "updated_ms": epoch_ms(entry.updated_at),
+        **derived(entry),
     }
+
+
+def _sorted_by(text: types.Text) -> str:
+    return text.sort_title or text.title.casefold()
 
 
 def _children(entry: types.Entry, table: Table) -> list[dict[str, Any]]:

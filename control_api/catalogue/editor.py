@@ -96,7 +96,9 @@ async def transit(edit: Edit, entry: types.Entry, to: State) -> types.Entry:
     await edit.connection.execute(
         update(content)
         .where(content.c.id == entry.id)
-        .values(status=to, version=after.version, updated_ms=edit.now_ms)
+        .values(
+            status=to, version=after.version, updated_ms=edit.now_ms, **documents.derived(after)
+        )
     )
     await _keep(edit, [after], {entry.id: entry})
     return after

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 from sqlalchemy import ColumnElement, Table, and_, literal, or_, select, true
 
-from control_api.schema import asset, content, rights_window
+from control_api.schema import asset, content, content_age, rights_window
 
 WITHOUT_ASSET = ("series", "season")
 
@@ -45,7 +45,7 @@ def whole(viewer: Viewer) -> ColumnElement[bool]:
 
 
 def _public(viewer: Viewer) -> ColumnElement[bool]:
-    fits = true() if viewer.max_age is None else content.c.age <= viewer.max_age
+    fits = true() if viewer.max_age is None else content_age <= viewer.max_age
     return and_(content.c.status == "published", fits)
 
 

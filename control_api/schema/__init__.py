@@ -30,6 +30,7 @@ from control_api.schema.titles import (
     asset,
     channel,
     content,
+    content_age,
     content_text,
     rights_window,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "channel",
     "channel_source",
     "content",
+    "content_age",
     "content_text",
     "credential",
     "device",

@@ -11,13 +11,16 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    case,
     false,
     text,
 )
 
+from control_api.ratings import OLDEST
 from control_api.schema.base import WORKFLOW, Json, ends_after_start, key, metadata, ref
 
 SORT_CHARS = 200  # of a title, that lists are sorted by
+_UNDERIVED = text("derived_version <> version")
 
 content = Table(
     "content",
@@ -39,6 +42,8 @@ content = Table(
     Column("updated_ms", BigInteger, nullable=False),
     Column("published_ms", BigInteger, nullable=False, server_default=text("0")),  # first; 0: never
     Column("age", BigInteger, nullable=False, server_default=text("0")),  # ratings.title_age
+    # What `age` and `sort_title` are of; an older release, which does not know them, leaves it.
+    Column("derived_version", BigInteger, nullable=False, server_default=text("0")),
     CheckConstraint(
         "kind in ('movie', 'series', 'season', 'episode', 'clip', 'event')", name="kind"
     ),
@@ -48,7 +53,10 @@ content = Table(
     Index(None, "updated_ms", "id"),
     *(Index(None, "status", name, "id") for name in ("updated_ms", "published_ms", "sort_title")),
     Index(None, "status", "popularity", "published_ms", "id"),
+    Index("ix_content_underived", "id", sqlite_where=_UNDERIVED, postgresql_where=_UNDERIVED),
 )
+# From which age on a title is; one that is not derived yet could be for anybody.
+content_age = case((content.c.derived_version != content.c.version, OLDEST), else_=content.c.age)
 
 content_text = Table(
     "content_text",

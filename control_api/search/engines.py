@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from control_api.ratings import OLDEST
 from control_api.schema import Json
 from control_api.search.words import one_typo
 
@@ -41,13 +42,17 @@ HAVING = {
     "postgresql": "array_to_tsvector(string_to_array(e.words, ' ')) @@ CAST(:words AS tsquery)",
 }
 JOINED = {"sqlite": (" OR ", " AND "), "postgresql": (" | ", " & ")}
+# schema.content_age; none where there is no title.
+AGE, TITLE_AGE = (
+    f"CASE WHEN {t}.derived_version <> {t}.version THEN {OLDEST} ELSE {t}.age END" for t in "ct"
+)
 # What narrows a search, where it is asked for.
 LIMITS = {
     "kind": "AND e.kind = :kind ",
     "genre": "AND EXISTS (SELECT 1 FROM content_genre g"
     " WHERE g.content_id = e.target_id AND g.genre = :genre) ",
-    "max_age": "AND COALESCE(c.age, (SELECT n.min_age FROM channel n WHERE n.id = e.target_id),"
-    " (SELECT CASE WHEN t.age > COALESCE(n.min_age, 0) THEN t.age ELSE n.min_age END"
+    "max_age": f"AND COALESCE({AGE}, (SELECT n.min_age FROM channel n WHERE n.id = e.target_id),"
+    f" (SELECT CASE WHEN {TITLE_AGE} > COALESCE(n.min_age, 0) THEN {TITLE_AGE} ELSE n.min_age END"
     " FROM epg_event p JOIN channel n ON n.id = p.channel_id LEFT JOIN content t"
     " ON t.id = p.content_id WHERE p.id = e.target_id), 0) <= :max_age ",
 }

@@ -6,10 +6,12 @@ import pytest
 from control_rigs.titles import CONTENTS, OPEN, WRITE, walked
 from sqlalchemy import insert, select, update
 
+from control_api.catalogue import documents
+from control_api.catalogue.derived import catch_up
 from control_api.catalogue.tables import content_version
 from control_api.issuer import Passwords
 from control_api.migrations import LOCATION
-from control_api.schema import content
+from control_api.schema import content, content_text
 from control_api.seed import plant
 from runtime.sql import Database
 
@@ -66,7 +68,7 @@ async def test_it_is_written_when_a_title_is_published(api: Any) -> None:
 async def before(migrated: Database) -> Database:
     """As it was before titles knew when they were published."""
     await plant(migrated, Passwords(), "one")
-    await migrated.downgrade(LOCATION, "v0042")
+    await migrated.downgrade(LOCATION, "v0040")
     return migrated
 
 
@@ -99,3 +101,23 @@ async def test_titles_that_were_there_before(before: Database) -> None:
         query = select(content.c.id, content.c.published_ms, content.c.age).where(ours)
         found = {key: tuple(rest) for key, *rest in await connection.execute(query)}
     assert found == {"kept": (20, 16), "bare": (8_000, 12), "gone": (40, 0), "draft": (0, 18)}
+
+
+async def test_names_of_titles_that_were_there_before(before: Database) -> None:
+    """As `documents.derived` makes them, so nothing is left to derive."""
+    told = {"kind": "movie", "status": "draft", "updated_ms": 5, "rating": "odd"}
+    async with before.write() as connection:
+        for key, lang in (("song", "de-AT"), ("AIR", None), ("Bare", "de")):
+            await connection.execute(insert(content).values(id=key, orig_lang=lang, **told))
+            for text, name in (("da", "air"), ("de", "lied"), ("de-DE", "weise")):
+                named = {"content_id": key, "lang": text, "title": name, "sort_title": name}
+                if key != "Bare":
+                    await connection.execute(insert(content_text).values(**named))
+    await before.upgrade(LOCATION)
+    async with before.read() as connection:
+        query = select(content.c.id, content.c.sort_title).where(content.c.rating == "odd")
+        found = {row.id: row.sort_title for row in await connection.execute(query)}
+        entries = await documents.load(connection, list(found))
+    assert found == {"song": "lied", "AIR": "air", "Bare": "bare"}
+    assert found == {key: documents.derived(each)["sort_title"] for key, each in entries.items()}
+    assert await catch_up(before) == 0
