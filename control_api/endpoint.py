@@ -6,6 +6,7 @@ Nothing that a client sends makes a 5xx (CTL-4); every error has a code of `prob
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,7 +17,7 @@ from control_api.api_keys.door import Door
 from control_api.api_keys.secrets import MARK
 from control_api.calls import JSON, Call, Rendered, Reply, Services, Stream
 from control_api.idempotency import Claim, Claims
-from control_api.issuer import BadToken, Caller
+from control_api.issuer import BadToken, Caller, Crowded
 from control_api.limits import Limiter
 from control_api.problems import Problem
 from control_api.route import VIEWER, Route
@@ -139,24 +140,19 @@ class Endpoint:
         return answer
 
     async def _asked(self, request: Plain, call: Call[Any]) -> Answer | Stream:
+        limit_ms = self.services.settings.timeouts.request_ms
+        budget_ms = min(limit_ms, _patience_ms(request))
         try:
-            with self.shared.deadlines.within(self._budget_s(request)):
+            with self.shared.deadlines.within(budget_ms / 1_000):
                 result = await self.route.handler(call)
         except (TimeoutError, SqlError) as error:
             code = "entitlement_unavailable" if self.route.decides_access else "unavailable"
             log.warning("late", path=self.route.path, error=str(error) or "request timeout")
-            await self.shared.limiter.refund(self.route.limits, call)
+            if isinstance(error, Crowded | SqlError) or budget_ms == limit_ms:
+                await self.shared.limiter.refund(self.route.limits, call)
             raise Problem(code, headers={"Retry-After": "1"}) from None
         await self.shared.limiter.forgive(self.route.limits, call)
         return result if isinstance(result, Stream) else self._rendered(request, call, result)
-
-    def _budget_s(self, request: Plain) -> float:
-        """The setting, or less if the caller has less time (CTL-188)."""
-        limit_ms = self.services.settings.timeouts.request_ms
-        text = request.headers.get("X-Request-Timeout-Ms", "")
-        if text.isascii() and text.isdigit() and len(text) < 10:
-            limit_ms = min(limit_ms, max(int(text), 1))
-        return limit_ms / 1_000
 
     async def _caller(self, request: Plain, scope: str | None) -> Caller | None:
         if scope is None:
@@ -269,6 +265,13 @@ def _names(request: Plain) -> Mapping[str, str]:
         if not ids.VALID.fullmatch(value):
             raise Problem("not_found")
     return request.names
+
+
+def _patience_ms(request: Plain) -> float:
+    """How long the caller waits, as far as it says (CTL-188)."""
+    text = request.headers.get("X-Request-Timeout-Ms", "")
+    told = text.isascii() and text.isdigit() and len(text) < 10
+    return max(int(text), 1) if told else inf
 
 
 def _query(request: Plain, shape: type[msgspec.Struct] | None) -> Any:

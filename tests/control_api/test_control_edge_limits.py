@@ -87,6 +87,25 @@ async def test_what_the_server_failed_at_is_no_guess(file_api: Any, monkeypatch:
     assert [(await sign_in(file_api, "wrong"))[0] for _ in range(2)] == [401, 429]
 
 
+@pytest.mark.parametrize(
+    ("patience", "found"), [("1", [503] * 5 + [429]), ("9999999", [503] * 6), ("1e3", [503] * 6)]
+)
+async def test_only_our_own_limit_gives_a_try_back(
+    file_api: Any, monkeypatch: Any, patience: str, found: list[int]
+) -> None:
+    """Who gives up sooner than the server would is counted all the same."""
+
+    async def held(*_: Any) -> bool:
+        await asyncio.Event().wait()
+        return True
+
+    monkeypatch.setattr(file_api.services.passwords, "matches", held)
+    timeouts = file_api.settings.timeouts.model_copy(update={"request_ms": 20})
+    monkeypatch.setitem(file_api.settings.__dict__, "timeouts", timeouts)
+    headers = {"X-Request-Timeout-Ms": patience}
+    assert [(await sign_in(file_api, "wrong", **headers))[0] for _ in range(6)] == found
+
+
 async def test_passwords_wait_in_a_line_with_an_end(monkeypatch: Any) -> None:
     """Two are looked at, some wait, the next is refused; who gave up is never looked at."""
     passwords, free, looked = Passwords(), threading.Event(), []
