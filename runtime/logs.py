@@ -63,9 +63,8 @@ def setup(service: str, level: str = "info") -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         name_service,
     ]
-    last: list[Processor] = [structlog.processors.format_exc_info, _redacted]
     structlog.configure(
-        processors=[*shared, *last, _line],
+        processors=[*shared, *_MASKED, _line],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=_stdout,
         cache_logger_on_first_use=False,
@@ -76,7 +75,7 @@ def setup(service: str, level: str = "info") -> None:
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *last,
+                *_MASKED,
                 _line,
             ],
         )
@@ -84,6 +83,26 @@ def setup(service: str, level: str = "info") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+
+
+def console() -> None:
+    """Lines for people, as commands log and as it is before `setup`: just as masked, and no values
+    of variables in a traceback.
+    """
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False),
+            *_MASKED,
+            structlog.dev.ConsoleRenderer(
+                colors=False, exception_formatter=structlog.dev.plain_traceback
+            ),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS["debug"]),
+        logger_factory=_stdout,
+        cache_logger_on_first_use=False,
+    )
 
 
 class _Steady:
@@ -111,3 +130,7 @@ def _redacted(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMappin
 
 def _line(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
     return msgspec.json.encode(event, enc_hook=str).decode()
+
+
+_MASKED: list[Processor] = [structlog.processors.format_exc_info, _redacted]
+console()

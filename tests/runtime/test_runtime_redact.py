@@ -2,10 +2,9 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
-import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,7 +55,7 @@ def test_depth_is_bounded() -> None:
 def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[str]]:
     handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
     yield capsys
-    structlog.reset_defaults()
+    logs.console()
     logging.getLogger().handlers[:] = handlers
     logging.getLogger().setLevel(level)
 
@@ -84,3 +83,24 @@ def test_a_line_is_json_with_ids_and_no_secret(lines: pytest.CaptureFixture[str]
     assert (third["event"], third["secret"]) == ("driver says password=x", "[redacted]")
     assert "hunter2" not in out
     assert TOKEN not in out
+
+
+@pytest.mark.parametrize("form", [logs.console, lambda: logs.setup("test")])
+def test_a_traceback_tells_no_values(
+    lines: pytest.CaptureFixture[str], form: Callable[[], None]
+) -> None:
+    """Nor a part of one, however short a token is."""
+    short = "rt.sec"[::-1]
+
+    def fail(header: str) -> None:
+        raise ValueError(f"a header of {len(header)} letters")
+
+    form()
+    log = logs.get("room")
+    try:
+        fail(f"Bearer {short}")
+    except ValueError:
+        log.exception("unexpected", authorization=f"Bearer {short}", url=f"/?CAT={short}")
+    out = lines.readouterr().out
+    assert "a header of 13 letters" in out and "in fail" in out
+    assert short not in out
