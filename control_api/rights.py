@@ -1,6 +1,7 @@
 """Reads the facts that CheckAccess judges (entitlement.py) from the database."""
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -131,17 +132,19 @@ async def find_terms(ask: Ask, kind: Kind, target_id: str, now_ms: int) -> Terms
 
 async def title_terms(connection: AsyncConnection, wanted: Sequence[str]) -> Mapping[str, Terms]:
     """The terms of many titles but for offers, which only matter to those who are refused."""
-    rows: dict[str, list[Any]] = {}
+    rows: dict[str, defaultdict[str, list[Any]]] = {}
     for name, query in _OF_TITLES.items():
-        rows[name] = list((await connection.execute(query, {"targets": wanted})).all())
+        rows[name] = defaultdict(list)
+        for row in (await connection.execute(query, {"targets": wanted})).all():
+            rows[name][row.of].append(row)
     found: dict[str, Terms] = {}
     for each in wanted:
-        mine = {name: [row for row in some if row.of == each] for name, some in rows.items()}
-        target = _title(mine["title"][0]) if mine["title"] else None
+        titles = rows["title"][each]
+        target = _title(titles[0]) if titles else None
         found[each] = Terms(
             target,
-            frozenset(row.package_id for row in mine["named"]),
-            [_window(row) for row in mine["windows"]],
+            frozenset(row.package_id for row in rows["named"][each]),
+            [_window(row) for row in rows["windows"][each]],
             ages=[Aged(target.age)] if target is not None and target.age else (),
         )
     return found

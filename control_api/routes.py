@@ -14,7 +14,7 @@ from control_api.jobs.routes import ROUTES as JOBS
 from control_api.operators.routes import ROUTES as OPERATORS
 from control_api.outbox.routes import ROUTES as OUTBOX
 from control_api.recordings.routes import ROUTES as RECORDINGS
-from control_api.route import DENIALS, Route, public
+from control_api.route import DENIALS, VIEWER, Route, public
 from control_api.running import ROUTES as SESSIONS
 from control_api.search.routes import ROUTES as SEARCH
 from control_api.terms.routes import ROUTES as TERMS
@@ -32,7 +32,7 @@ def _start(path: str, profile: str) -> Route:
         handlers.start_playback(profile),
         types.StartAnswer,
         STARTS,
-        scope="playback",
+        scope=VIEWER,
         query=shapes.StartQuery,
         body=types.StartRequest,
         status=201,
@@ -49,7 +49,7 @@ def _stop(method: str, path: str) -> Route:
         handlers.stop_session,
         None,
         ("session_not_found",),
-        scope="playback",
+        scope=VIEWER,
         status=204,
     )
 
@@ -105,7 +105,7 @@ CORE: tuple[Route, ...] = (
         handlers.heartbeat,
         types.HeartbeatAnswer,
         ENDED,
-        scope="playback",
+        scope=VIEWER,
         body=types.HeartbeatRequest,
         limits=("heartbeat",),
     ),

@@ -15,7 +15,7 @@ from control_api import audit, sealed, types
 from control_api.calls import Call
 from control_api.catalogue import documents
 from control_api.problems import Problem
-from control_api.route import Route
+from control_api.route import VIEWER, Route
 from control_api.schema import channel, content, device, playback_session
 from control_api.times import utc
 
@@ -152,10 +152,10 @@ ROUTES: tuple[Route, ...] = (
         list_own,
         RunningList,
         ("bad_cursor",),
-        scope="playback",
+        scope=VIEWER,
         query=types.Page,
     ),
-    _terminated("/v1/sessions/{id}/terminate", "playback", terminate_own),
+    _terminated("/v1/sessions/{id}/terminate", VIEWER, terminate_own),
     Route(
         "GET",
         "/v1/admin/sessions",

@@ -2,7 +2,7 @@
 
 from control_api import types
 from control_api.identity import device_grant, refresh, shapes
-from control_api.route import Route
+from control_api.route import VIEWER, Route
 
 ROUTES: tuple[Route, ...] = (
     Route(
@@ -29,7 +29,7 @@ ROUTES: tuple[Route, ...] = (
         device_grant.verify,
         shapes.DeviceVerified,
         ("not_found", "account_suspended"),
-        scope="playback",
+        scope=VIEWER,
         body=shapes.DeviceVerdict,
         limits=("login_address", "user_code"),
     ),
