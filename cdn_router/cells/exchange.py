@@ -2,15 +2,16 @@
 
 Theory of operation
 1. Twice a second a node publishes the rows that changed and the outcomes of the last seconds, as
-   they stand: its cost goes with cells and not with events. More than `TOLD_ROWS` go in several
-   messages, between which requests are answered.
+   they stand: its cost goes with cells and not with events. More than `TOLD_ROWS` of either go in
+   several messages, between which requests are answered.
 2. A node that begins to listen says so, and everybody tells the whole: after a partition all know
    the same within a round. The whole counts from its last message on, and takes the place of what
    was told before; one of which a message is lost counts row by row.
 3. Messages are numbered. Whoever misses one asks for the whole as if it began to listen.
 4. A node hears itself. When it does not for `DEAF_S`, its subscription is renewed.
 5. A message has its node's time. A node whose clock is more than `SKEW_S` off counts by its own
-   clock; when that is put right, what it told before is forgotten and it is asked for the whole.
+   clock (`lead`); when that is put right, what it told before is forgotten and it is asked for the
+   whole.
 6. The store may be away: `tell` and `listen` then end with StoreError within its time limit, and
    the node goes on alone. Nothing here is on the path of a request.
 
@@ -28,16 +29,19 @@ from runtime.store import Store
 from ..bodies import UNREADABLE
 from ..policies.face import Cell
 from .circuits import Second
-from .state import Part, State
+from .lead import led
+from .state import Part, State, counts
 from .sums import COLUMNS, HOUR_S, MAX_ROWS, SKEW_S, Key, Sums
 
 CHANNEL = "router:cells:4"
 MAX_BYTES = 8 << 20
-MAX_SECONDS = 4_096
+MAX_SECONDS = 4_096  # of a message, and of regions and CDNs in a second of a node
+MAX_AHEAD_S = 1e10  # a clock that never was set is half a century off
 MAX_PEERS = 64
-TOLD_ROWS = 256  # in a message: about a millisecond to make, and to take
+TOLD_ROWS = 256  # or seconds, in a message: about a millisecond to make, and to take
 TOLD_S = 3  # outcomes of so many seconds are told again
 DEAF_S = 3.0
+WARN_S = 60.0  # between two words about clocks
 BITMAP = (1 << 64) - 1
 MAX_NUMBER = 1 << 53
 
@@ -83,6 +87,7 @@ class Exchange:
         self._whole = True
         self._missed = False
         self._round = 0
+        self._warned_s = -math.inf
         self._mine = ENCODER.encode(Told(node))[: 1 + len(ENCODER.encode(node))]
 
     # -- what is told ------------------------------------------------------------------------------
@@ -105,15 +110,15 @@ class Exchange:
         seconds = [
             (at_s, *where, s.good, s.failed, s.stalled, s.sessions, s.networks)
             for at_s, wheres in own.seconds.items()
-            if at_s >= since_s
+            if at_s >= since_s and counts(at_s, now_s)
             for where, s in wheres.items()
         ]
         self._whole = False
         self._round += 1
-        count = max(1, -(-len(keys) // TOLD_ROWS))
+        count = max(1, -(-max(len(keys), len(seconds)) // TOLD_ROWS))
         for at in range(count):
-            some = keys[at * TOLD_ROWS : (at + 1) * TOLD_ROWS]
-            yield self._told(some, whole, [] if at else seconds, at, at + 1 == count, now_s)
+            some = slice(at * TOLD_ROWS, (at + 1) * TOLD_ROWS)
+            yield self._told(keys[some], whole, seconds[some], at, at + 1 == count, now_s)
 
     def _told(
         self,
@@ -190,22 +195,29 @@ class Exchange:
             },
         )
         for at_s, region, cdn, *outcome in told.seconds:
-            if (at := ours[cdn]) is not None:
-                here_s = at_s - round(part.sums.ahead_s)
-                part.seconds.setdefault(here_s, {})[region, at] = Second(*outcome)
+            here_s = at_s - round(part.sums.ahead_s)
+            if (at := ours[cdn]) is not None and counts(here_s, now_s):
+                wheres = part.seconds.setdefault(here_s, {})
+                if len(wheres) < MAX_SECONDS or (region, at) in wheres:
+                    wheres[region, at] = Second(*outcome)
         if told.last and sums is part.coming:
             part.came()
 
     def _timed(self, part: Part, told: Told, now_s: float) -> None:
         """How far the node's clock is ahead; other than before, nothing of before counts."""
-        ahead_s = told.at_s - now_s if told.at_s else 0.0
+        ahead_s = 0.0
+        if told.at_s:
+            part.lead = led(part.lead, told.at_s, now_s)
+            ahead_s = part.lead.ahead_s
         if abs(ahead_s - part.sums.ahead_s) <= SKEW_S:
             return
-        self._missed |= bool(part.sums.rows)
+        self._missed |= bool(part.sums.rows or part.seconds) or part.coming is not None
         losses, part.sums, part.coming = part.sums.losses, Sums(told.landmark_s), None
         part.sums.losses, part.sums.ahead_s = losses + 1, ahead_s if abs(ahead_s) > SKEW_S else 0.0
         part.seconds.clear()
-        log.warning("peer_clock", node=told.node, ahead_s=round(ahead_s, 1))
+        if abs(now_s - self._warned_s) >= WARN_S:
+            self._warned_s = now_s
+            log.warning("peer_clock", node=told.node, ahead_s=round(ahead_s, 1))
 
     # -- over the store ----------------------------------------------------------------------------
 
@@ -228,6 +240,7 @@ def _sound(told: Told, now_s: float) -> bool:
         and len(told.seconds) <= MAX_SECONDS
         and 0 <= told.round < MAX_NUMBER
         and 0 <= told.at < MAX_NUMBER
+        and abs((told.at_s or now_s) - now_s) <= MAX_AHEAD_S
         and (told.hello or -SKEW_S <= (told.at_s or now_s) - told.landmark_s < 2 * HOUR_S)
         and all(
             0 <= cell < len(told.cells) and 0 <= cdn < len(told.cdns) and _sums(row)

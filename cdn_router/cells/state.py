@@ -4,6 +4,7 @@ A peer's part counts for as long as it is heard of; what this node knows by itse
 The snapshot's time is that of its making; `peers_age_ms` tells how old the oldest part in it is.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -11,7 +12,8 @@ from typing import Protocol
 
 from ..policies.face import Cdn, Cell, Circuit, Site, Snapshot, Stand
 from .circuits import Circuits, Second, Seconds, Where
-from .sums import HALF_LIFE_S, Sample, Sums
+from .lead import Lead
+from .sums import HALF_LIFE_S, SKEW_S, Sample, Sums
 from .totals import Layout, Totals
 
 SILENT_S = 10.0  # a peer not heard of for so long is gone
@@ -23,10 +25,15 @@ def bit(name: str) -> int:
     return 1 << (blake2b(name.encode(), digest_size=1).digest()[0] & 63)
 
 
+def counts(at_s: float, now_s: float) -> bool:
+    """Whether outcomes of a second are of now."""
+    return -KEPT_S <= at_s - now_s <= SKEW_S
+
+
 @dataclass(slots=True)
 class Part:
-    """What one node knows; of a peer also the whole that it is telling, and the round and number
-    of the message that is to come.
+    """What one node knows; of a peer also the whole that it is telling, the round and number of
+    the message that is to come, and what it told of its clock.
     """
 
     sums: Sums
@@ -34,6 +41,7 @@ class Part:
     heard_s: float = 0.0
     coming: Sums | None = None
     due: tuple[int, int] = (0, 0)
+    lead: Lead | None = None
 
     def follows(self, whole: bool, round_: int, at: int, last: bool) -> bool:
         """Expect what a message brings; whether none before it is missed."""
@@ -42,7 +50,6 @@ class Part:
         if begins:
             self.coming = Sums(self.sums.landmark_s)
             self.coming.ahead_s = self.sums.ahead_s
-            self.seconds.clear()
         elif not follows:
             self.coming = None
         self.due = (round_ + 1, 0) if last else (round_, at + 1)
@@ -54,8 +61,9 @@ class Part:
         self.coming.losses = self.sums.losses + 1
         self.sums, self.coming = self.coming, None
 
-    def forget(self, before_s: float) -> None:
-        for at_s in [at_s for at_s in self.seconds if at_s < before_s]:
+    def forget(self, now_s: float) -> None:
+        """Let outcomes go that are old, or of a time to come: the clock was put back since."""
+        for at_s in [at_s for at_s in self.seconds if not counts(at_s, now_s)]:
             del self.seconds[at_s]
 
 
@@ -106,11 +114,10 @@ class State:
         """Forget the silent and the old, and judge all circuits."""
         if self.tape is not None:
             self.tape.look(now_s)
-        for name in [n for n, p in self.peers.items() if now_s - p.heard_s > SILENT_S]:
-            del self.peers[name]
+        self._part(now_s, SILENT_S)
         parts = [self.own, *self.peers.values()]
         for part in parts:
-            part.forget(now_s - KEPT_S)
+            part.forget(now_s)
         there = self._totals(now_s).sessions()
         return self.circuits.look([part.seconds for part in parts], there, now_s)
 
@@ -126,6 +133,7 @@ class State:
         if self.tape is not None:
             self.tape.before_snapshot(now_ms / 1000)
         self.version += 1
+        self._part(now_ms / 1000)
         self.own.sums.turn(now_ms / 1000)
         totals = self._totals(now_ms / 1000)
         sites = {
@@ -162,6 +170,12 @@ class State:
     def settle(self) -> None:
         """Lay the cells out anew, in the order in which rows stand now."""
         self._laid = []
+
+    def _part(self, now_s: float, silent_s: float = math.inf) -> None:
+        """Forget peers that are silent, or were heard in a time to come and not since."""
+        ages_s = {name: now_s - part.heard_s for name, part in self.peers.items()}
+        for name in [name for name, age_s in ages_s.items() if not -SKEW_S <= age_s <= silent_s]:
+            del self.peers[name]
 
     def _totals(self, now_s: float) -> Totals:
         """Sums over all nodes. Where rows went, cells may have gone with them."""

@@ -78,7 +78,7 @@ class Sums:
         self.rows: dict[Key, Row] = {}
         self.losses = 0  # how often rows went
         self.ahead_s = 0.0
-        self._latest_s = now_s
+        self.latest_s = now_s
         self._dirty: dict[Key, None] = {}
         self._weights = (-1.0, weights(0, 0))
 
@@ -110,10 +110,10 @@ class Sums:
 
     def turn(self, now_s: float) -> None:
         """Bring the sums to the hour of `now_s`."""
-        if now_s < self._latest_s - SKEW_S:
+        if now_s < self.latest_s - SKEW_S:
             self.landmark_s, self.losses = now_s // HOUR_S * HOUR_S, self.losses + 1
             self.rows.clear()
-        self._latest_s = now_s
+        self.latest_s = now_s
         self._bring(now_s)
 
     def _bring(self, now_s: float) -> None:

@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from ..admin.plan import Plan
 from ..cells.circuits import Circuits, Second
+from ..cells.lead import Lead
 from ..cells.state import Part, State
 from ..cells.sums import Sample, Sums
 from ..decider import Choice, Decider, Question
@@ -32,7 +33,8 @@ Rows: TypeAlias = list[tuple[Cell, int, list[float]]]
 
 class PartLine(Struct):
     """What one node knows; "" is the recording one. `coming`: the landmark and the rows of a whole
-    of which messages are still to come, the next by the number that is `due`.
+    of which messages are still to come, the next by the number that is `due`; `lead`: what it told
+    of its clock; `latest_s`: when its sums were brought to the hour (older tapes have neither).
     """
 
     node: str
@@ -43,6 +45,8 @@ class PartLine(Struct):
     due: tuple[int, int] = (0, 0)
     coming: tuple[float, Rows] | None = None
     ahead_s: float = 0.0
+    lead: Lead | None = None
+    latest_s: float | None = None
 
     @classmethod
     def of(cls, node: str, part: Part) -> "PartLine":
@@ -61,11 +65,17 @@ class PartLine(Struct):
             part.due,
             coming,
             part.sums.ahead_s,
+            part.lead,
+            part.sums.latest_s,
         )
 
     def part(self) -> Part:
         sums = _sums(self.landmark_s, self.rows, self.ahead_s)
-        made = Part(sums, heard_s=self.heard_s, due=self.due)
+        made = Part(sums, heard_s=self.heard_s, due=self.due, lead=self.lead)
+        if self.latest_s is None:
+            made.lead = Lead(0.0, 0.0, self.ahead_s, self.ahead_s)
+        else:
+            sums.latest_s = self.latest_s
         if self.coming is not None:
             made.coming = _sums(*self.coming, self.ahead_s)
         for at_s, region, cdn, second in self.seconds:

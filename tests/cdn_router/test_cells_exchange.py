@@ -171,6 +171,24 @@ def test_of_what_changed_nothing_is_missed_unnoticed() -> None:
     assert n_of_many(there) == 3
 
 
+def test_outcomes_of_a_large_service_are_told() -> None:
+    """A whole has 45 s of every region and CDN: more than fit one message."""
+    cdns = tuple(Cdn(f"C{number}") for number in range(4))
+    here, there = State(cdns, NOW_S), State(cdns, NOW_S)
+    tells, hears = Exchange(here, "a"), Exchange(there, "b")
+    places = [(f"R{region}", cdn) for region in range(30) for cdn in range(len(cdns))]
+    for second in range(45):
+        for region, cdn in places:
+            here.outcome(region, cdn, Second(good=1), NOW_S - second)
+    for body in tells.messages(NOW_S):
+        hears.take(body, NOW_S)
+    assert hears.refused == 0
+    there.look(NOW_S)
+    assert sum(map(len, there.peers["a"].seconds.values())) == 45 * len(places)
+    assert there.circuits.states.keys() == set(places)
+    assert [len(msgspec.msgpack.decode(body)[7]) for body in tells.messages(NOW_S)] == [256, 224]
+
+
 def test_cdns_are_known_by_name() -> None:
     here, tells = node("a")
     there = State((Cdn("B"), Cdn("C")), NOW_S)

@@ -302,3 +302,20 @@ def test_an_anchor_between_messages_of_a_whole() -> None:
         exchange.take(last, now_s)
         assert len(state.peers["peer"].sums.rows) == 2 * TOLD_ROWS
     assert ENCODER.encode(AnchorLine.of(again)) == ENCODER.encode(AnchorLine.of(own))
+
+
+@pytest.mark.parametrize("back_s", [4.0, 60.0, 600.0])
+def test_an_anchor_before_a_clock_is_put_back(back_s: float) -> None:
+    """Who begins there forgets what the router forgot; tapes that did not tell it are read."""
+    now_s = float(BEGUN_S + 1_000)
+    own = State([cdn(each) for each in SETTINGS.pathways], now_s)
+    own.sample(Cell("DE"), 0, Sample(1, 70, 0, 9, 9), now_s)
+    text = ENCODER.encode(AnchorLine.of(own))
+    again = msgspec.json.decode(text, type=AnchorLine).state()
+    for state in (own, again):
+        state.sample(Cell("NO"), 0, Sample(1, 70, 0, 9, 9), now_s - back_s)
+    assert ENCODER.encode(AnchorLine.of(again)) == ENCODER.encode(AnchorLine.of(own))
+    older = json.loads(text)
+    for part in older["parts"]:
+        del part["latest_s"], part["lead"]
+    assert msgspec.json.decode(json.dumps(older), type=AnchorLine).state().own.sums.rows
