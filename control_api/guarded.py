@@ -106,6 +106,12 @@ class Shelf:
         self.store = store
         self._breaker = Breaker("store", counts=(StoreError,), open_s=open_s)
 
+    def latest_ms(self, own_ms: int) -> int:
+        """Now: the later of this machine's clock and the store's, which all nodes share. To a clock
+        here that is slow, what another node wrote would else be of a time to come (CTL-140).
+        """
+        return max(own_ms, self.store.now_ms())
+
     async def ask(self, work: Callable[[Store], Awaitable[T]]) -> T:
         """What the store answers."""
         try:

@@ -18,7 +18,7 @@ Rules of the file
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -71,6 +71,7 @@ class Sign:
     seen_ms: int
     position_ms: int
     cdn: str | None
+    account_id: str = ""  # whose player said so; unknown of copies that older versions left
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +91,20 @@ Debt = dict[str, Any] | tuple[str, Sign] | End  # a start's row, a session's sig
 class Ledger:
     """One process's debts; `flush` pays them."""
 
-    def __init__(self, database: Database, *, flush_s: float, clock: Clock = SYSTEM) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        flush_s: float,
+        clock: Clock = SYSTEM,
+        latest_ms: Callable[[int], int] = int,
+    ) -> None:
         self._database = database
         self._flush_s = flush_s
         self._clock = clock
+        self._latest_ms = latest_ms  # of our own time and that of all nodes (`Shelf`)
         self._starts: list[dict[str, Any]] = []
-        self._signs: dict[str, Sign] = {}
+        self._signs: dict[tuple[str, str], Sign] = {}  # by account, for each says what it likes
         self._ends: list[End] = []
         self._early: deque[tuple[float, End]] = deque()  # and when to pay again
         self._paying = asyncio.Lock()
@@ -108,14 +117,14 @@ class Ledger:
 
     def beat(self, session_id: str, sign: Sign) -> None:
         """Seen again."""
-        self._signs[session_id] = sign
+        self._signs[sign.account_id, session_id] = sign
         if len(self._signs) > MAX_OWED:
             del self._signs[next(iter(self._signs))]
             LOST.inc()
 
-    def sign(self, session_id: str) -> Sign | None:
+    def sign(self, account_id: str, session_id: str) -> Sign | None:
         """The newest that was not written yet."""
-        return self._signs.get(session_id)
+        return self._signs.get((account_id, session_id))
 
     def end(self, end: End) -> None:
         """Over."""
@@ -127,7 +136,8 @@ class Ledger:
             now_s, again = self._clock.monotonic_s(), set()
             while self._early and self._early[0][0] <= now_s:
                 again.add(self._early.popleft()[1])
-            starts, signs, ends = self._starts, list(self._signs.items()), [*again, *self._ends]
+            signs = [(session_id, sign) for (_, session_id), sign in self._signs.items()]
+            starts, ends = self._starts, [*again, *self._ends]
             if not (starts or signs or ends):
                 return
             self._starts, self._signs, self._ends = [], {}, []
@@ -145,7 +155,8 @@ class Ledger:
                     del starts[: len(begun)], signs[: len(seen)], ends[: len(over)]
             except BaseException:
                 self._starts = starts + self._starts
-                self._signs = dict(signs) | self._signs
+                left = {(sign.account_id, session_id): sign for session_id, sign in signs}
+                self._signs = left | self._signs
                 self._ends = ends + self._ends
                 raise
             finally:
@@ -155,8 +166,9 @@ class Ledger:
     async def settle(self, debts: Sequence[Debt]) -> list[End]:
         """Pay them all, but for those that cannot be paid. The ends of which no start was found."""
         try:
+            now_ms = self._latest_ms(self._clock.now_ms())
             async with self._database.write(timeout_ms=10_000) as connection:
-                return await _pay(connection, debts, self._clock.now_ms())
+                return await _pay(connection, debts, now_ms)
         except Exception as error:
             if not _refuses(error):
                 raise
@@ -220,6 +232,7 @@ async def _pay(connection: AsyncConnection, debts: Sequence[Debt], now_ms: int) 
     seen = [
         {
             "of": debt[0],
+            "whose": debt[1].account_id or None,
             "seen": debt[1].seen_ms,
             "at": debt[1].position_ms,
             "by": debt[1].cdn,
@@ -301,6 +314,8 @@ _SEEN = (
     .where(
         and_(
             session.id == bindparam("of"),
+            session.account_id
+            == func.coalesce(bindparam("whose", type_=String), session.account_id),
             or_(
                 session.last_seen_ms <= bindparam("seen"), session.last_seen_ms > bindparam("ahead")
             ),

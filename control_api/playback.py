@@ -19,6 +19,7 @@ from control_api.entitlement import Allowed, Denied
 from control_api.guarded import Shelf
 from control_api.issuer import Caller, Passwords
 from control_api.judge import Cleared, Judge
+from control_api.known import Known
 from control_api.ledger import Ledger
 from control_api.problems import Problem
 from control_api.qoe import Quality
@@ -26,7 +27,7 @@ from control_api.refusals import Refused
 from control_api.routerclient import Decision, Question, Router
 from control_api.settings import Settings
 from control_api.slots import Slot
-from control_api.streams import Known, Streams
+from control_api.streams import Streams
 from control_api.times import utc
 from control_api.viewers.resume import Resume
 from runtime import logs, tracing
@@ -69,7 +70,7 @@ class Playback:
         )
         self.shelf = Shelf(store or MemoryStore(), settings.timeouts.breaker_s)
         self.quality = Quality(settings.pathways)
-        self.ledger = Ledger(database, flush_s=settings.flush_s)
+        self.ledger = Ledger(database, flush_s=settings.flush_s, latest_ms=self.shelf.latest_ms)
         self.cases = Cases(
             database, self.shelf, self._times, kept_ms=1_000 * settings.access_cache_s
         )
@@ -222,7 +223,7 @@ class Playback:
     async def stop(self, caller: Caller, session_id: str, now_ms: int) -> None:
         """Ends a session and frees its slot at once; twice is as good as once (CTL-109)."""
         if await self.streams.end(caller.account_id, session_id, "stopped", now_ms):
-            await self._resume.leave(session_id, now_ms)
+            await self._resume.leave(session_id, self.shelf.latest_ms(now_ms))
 
     async def review(self, row: Any, now_ms: int) -> tuple[rights.Case, Allowed | Denied]:
         """CheckAccess again, for a session that runs."""

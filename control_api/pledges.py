@@ -60,7 +60,7 @@ class Pledges:
 
     async def end(self, end: End) -> None:
         """One that is over, with the latest place that this process knows of."""
-        sign = self._ledger.sign(end.session_id)
+        sign = self._ledger.sign(end.account_id, end.session_id)
         self._ledger.end(end)
         known = [] if sign is None else [Copy(sign=(end.session_id, sign))]
         await self._keep(*known, Copy(end=end))

@@ -198,7 +198,15 @@ async def beat(
     times: Clockwork,
     now_ms: int,
 ) -> Any:
-    """Note that a session is alive; answers its row as it was before.
+    """Note that a session is alive; answers its row as it was before. Problems as `goes_on`'s."""
+    row = await goes_on(ask, account_id, session_id, times, now_ms)
+    sign = {"of": session_id, "now": now_ms, "at": told.position_ms, "by": told.cdn or row.cdn}
+    await ask(_BEAT, sign)
+    return row
+
+
+async def goes_on(ask: Ask, account_id: str, session_id: str, times: Clockwork, now_ms: int) -> Any:
+    """The row of a session whose heartbeat counts, locked.
 
     410 `session_terminated` once it was ended (CTL-105), 404 when that or the last sign of life is
     long ago, 409 when a late one would break the limit (CTL-108).
@@ -212,8 +220,6 @@ async def beat(
     late = unseen_ms >= 1_000 * times.ttl_s
     if late and await count(ask, account_id, times, now_ms) >= owner.max_streams:
         raise Problem("stream_limit", limit=owner.max_streams, active_devices=[])
-    sign = {"of": session_id, "now": now_ms, "at": told.position_ms, "by": told.cdn or row.cdn}
-    await ask(_BEAT, sign)
     return row
 
 

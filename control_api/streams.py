@@ -11,23 +11,17 @@ Rules of the file
 """
 
 import contextlib
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-
-from sqlalchemy import select
 
 from control_api import details, devices, sessions, types
 from control_api.arrivals import Arrival, Arrivals
 from control_api.beats import Beats
 from control_api.details import Detail
-from control_api.entitlement import NEVER_MS
-from control_api.facts import UNKNOWN_COUNTRY
 from control_api.guarded import Shelf
+from control_api.known import Known, KnownSessions
 from control_api.ledger import End, Ledger, Sign, close
 from control_api.pledges import Pledges
 from control_api.problems import Problem
-from control_api.schema import playback_session
 from control_api.sessions import Clockwork, Newcomer
 from control_api.times import utc
 from runtime import logs, metrics
@@ -42,28 +36,6 @@ SINCE = "live:since"  # when this store began to count, in its own time
 SINCE_KEPT_MS = 10 * 365 * 86_400_000
 SINCE_DIGITS = 20
 WARM_CHECK_MS = 1_000
-MAX_KNOWN = 200_000
-
-
-@dataclass(slots=True)
-class Known:
-    """What a process remembers of a session that it started or heard of."""
-
-    account_id: str
-    device_id: str
-    kind: str
-    target_id: str
-    cti: str
-    limit: int
-    started_ms: int
-    renewed_ms: int | None = None
-    reviewed: int = -1  # the epoch when its access was last looked at
-    watched_id: str = ""  # the title, channel or recording whose rights count, once looked at
-    channel_id: str = ""  # a recording's, whose rights are its own
-    until_ms: int = NEVER_MS  # when access ends as far as is known
-    profile_id: str | None = None
-    pin_passed: bool = False
-    country: str = UNKNOWN_COUNTRY
 
 
 class Streams:
@@ -85,7 +57,7 @@ class Streams:
         self._arrivals = Arrivals(database)
         self._secret = secret
         self._times = times
-        self._known: OrderedDict[str, Known] = OrderedDict()
+        self._known = KnownSessions(database)
         self._since_ms: int | None = None
         self._looked_ms = 0
         self._doubt_until_ms = 0
@@ -111,9 +83,7 @@ class Streams:
         except StoreError as error:
             self._decided_alone("start", error, now_ms)
             return None
-        if not done.admitted:
-            listed = [self._listed(one.account_id, each, now_ms) for each in done.live]
-            raise Problem("stream_limit", limit=one.limit, active_devices=listed)
+        self._accepted(one.account_id, one.limit, done, now_ms)
         return len(done.live)
 
     async def _admitted(
@@ -130,6 +100,12 @@ class Streams:
         for ended in done.ended:
             self._ledger.end(End(ended.account, ended.id, ended.reason, now_ms))
         return done
+
+    def _accepted(self, account_id: str, limit: int, done: Admission, now_ms: int) -> None:
+        """409 with the list, if it was refused (CTL-103)."""
+        if not done.admitted:
+            listed = [self._listed(account_id, each, now_ms) for each in done.live]
+            raise Problem("stream_limit", limit=limit, active_devices=listed)
 
     def _listed(self, account_id: str, live: Session, now_ms: int) -> types.ActiveDevice:
         detail = details.read(live.detail, live.last_seen_ms)
@@ -169,7 +145,7 @@ class Streams:
             new = {} if arrival.device_known else {"device": arrival.device_row(now_ms)}
             await self.pledges.start(one.row(now_ms) | new)
         assert in_use is not None, "the store counted, or the database did"
-        self._remember(
+        self._known.keep(
             one.id,
             Known(
                 one.account_id,
@@ -203,104 +179,76 @@ class Streams:
 
     async def known(self, account_id: str, session_id: str) -> Known:
         """The session; 404 when it is unknown or another account's."""
-        found = self._known.get(session_id)
-        if found is None:
-            async with self._database.read() as connection:
-                query = select(playback_session).where(
-                    playback_session.c.id == session_id,
-                    playback_session.c.account_id == account_id,
-                )
-                row = (await connection.execute(query)).first()
-                if row is not None:
-                    limit = await sessions.limit_of(connection, account_id)
-                    found = Known(
-                        row.account_id,
-                        row.device_id,
-                        row.kind,
-                        row.target_id,
-                        row.cti,
-                        limit,
-                        row.started_ms,
-                        profile_id=row.profile_id,
-                        pin_passed=row.pin_passed,
-                        country=row.country,
-                    )
-                    self._remember(session_id, found)
-        if found is None or found.account_id != account_id:
-            raise Problem("session_not_found")
-        return found
-
-    def _remember(self, session_id: str, known: Known) -> None:
-        self._known[session_id] = known
-        if len(self._known) > MAX_KNOWN:
-            self._known.popitem(last=False)
+        return await self._known.find(account_id, session_id)
 
     async def beat(
         self, account_id: str, session_id: str, told: types.HeartbeatRequest, now_ms: int
     ) -> bool:
         """Seen now, by the store alone; false: not by the store (CTL-105..108)."""
-        limit = await self._limit(account_id, session_id)
+        known = await self._heard_of(account_id, session_id)
+        limit = 1 if known is None else known.limit  # what is late waits
+        sign = Sign(now_ms, told.position_ms, told.cdn, account_id)
         try:
             pulse = await self._beats.send(account_id, session_id, limit)
         except StoreError as error:
             _without("store", "heartbeat", error)
-            await self._beat_in_sql(account_id, session_id, told, now_ms)
+            await self._beat_in_sql(session_id, told, sign)
             return False
         match pulse.beat:
             case "ended":
                 raise sessions.gone(pulse.reason, now_ms)
             case "limit":
                 raise Problem("stream_limit", limit=limit, active_devices=[])
-            case "unknown" if not await self._taken_up(account_id, session_id, told, now_ms):
-                self._ledger.beat(session_id, Sign(now_ms, told.position_ms, told.cdn))
+            case "unknown" if not await self._taken_up(account_id, session_id, known, now_ms):
+                self._ledger.beat(session_id, sign)
                 return False
         if now_ms < self._doubt_until_ms:
-            await self._compared(account_id, session_id, told, now_ms)
-        self._ledger.beat(session_id, Sign(now_ms, told.position_ms, told.cdn))
+            await self._compared(session_id, told, sign)
+        self._ledger.beat(session_id, sign)
         return True
 
-    async def _limit(self, account_id: str, session_id: str) -> int:
-        """The account's; 1 where nobody can be asked: what is late then waits."""
+    async def _heard_of(self, account_id: str, session_id: str) -> Known | None:
+        """None where nobody can be asked: whether it is the account's then shows at payment."""
         try:
-            return (await self.known(account_id, session_id)).limit
+            return await self.known(account_id, session_id)
         except SqlError as error:
             _without("sql", "heartbeat", error)
-            return 1
+            return None
 
-    async def _beat_in_sql(
-        self, account_id: str, session_id: str, told: types.HeartbeatRequest, now_ms: int
-    ) -> None:
+    async def _beat_in_sql(self, session_id: str, told: types.HeartbeatRequest, sign: Sign) -> None:
         try:
             async with self._database.change() as ask:
-                await sessions.beat(ask, account_id, session_id, told, self._times, now_ms)
+                await sessions.beat(
+                    ask, sign.account_id, session_id, told, self._times, sign.seen_ms
+                )
         except SqlError as error:
             _without("sql", "heartbeat", error)
-            self._ledger.beat(session_id, Sign(now_ms, told.position_ms, told.cdn))
+            self._ledger.beat(session_id, sign)
 
-    async def _compared(
-        self, account_id: str, session_id: str, told: types.HeartbeatRequest, now_ms: int
-    ) -> None:
+    async def _compared(self, session_id: str, told: types.HeartbeatRequest, sign: Sign) -> None:
         """What ended while the store was away has ended for the store too."""
         try:
-            await self._beat_in_sql(account_id, session_id, told, now_ms)
+            await self._beat_in_sql(session_id, told, sign)
         except Problem as problem:
+            account_id = sign.account_id
             reason = str(problem.members.get("reason", "failed"))
             with contextlib.suppress(StoreError):
                 await self._shelf.ask(lambda store: store.end(account_id, session_id, reason))
             raise
 
     async def _taken_up(
-        self, account_id: str, session_id: str, told: types.HeartbeatRequest, now_ms: int
+        self, account_id: str, session_id: str, known: Known | None, now_ms: int
     ) -> bool:
         """The store does not know it: the database's word, told to the store. Whether both heard;
-        else nobody knows better than the player.
+        else nobody knows better than the player. 409 where the store counts others already.
         """
+        if known is None:
+            return False
         try:
-            known = await self.known(account_id, session_id)
             async with self._database.change() as ask:
-                await sessions.beat(ask, account_id, session_id, told, self._times, now_ms)
+                await sessions.goes_on(ask, account_id, session_id, self._times, now_ms)
             detail = Detail("", "web", known.target_id, known.started_ms)
-            await self._admitted(
+            done = await self._admitted(
                 account_id,
                 lambda store: store.admit(
                     account_id,
@@ -314,6 +262,7 @@ class Streams:
         except (SqlError, StoreError) as error:
             _without("sql" if isinstance(error, SqlError) else "store", "heartbeat", error)
             return False
+        self._accepted(account_id, known.limit, done, now_ms)
         return True
 
     async def withdraw(self, one: Newcomer, now_ms: int) -> None:

@@ -18,7 +18,8 @@ async def put(call: Call[shapes.BookmarkRequest]) -> shapes.Bookmark:
     asked, account_id, content_id = call.body, call.caller.account_id, call.path["content"]
     if asked.position_ms > asked.duration_ms:
         raise Problem("bad_position")
-    updated_ms = min(epoch_ms(asked.updated_at), call.now_ms + marks.AHEAD_MS)
+    now_ms = call.services.playback.shelf.latest_ms(call.now_ms)
+    updated_ms = min(epoch_ms(asked.updated_at), now_ms + marks.AHEAD_MS)
     values = {
         "position_ms": asked.position_ms,
         "duration_ms": asked.duration_ms,
@@ -28,7 +29,7 @@ async def put(call: Call[shapes.BookmarkRequest]) -> shapes.Bookmark:
     async with call.services.database.write() as connection:
         whose = await profiles.whose(connection, account_id, call.query.profile_id)
         await _exists(connection, account_id, content_id)
-        stored = await marks.keep(connection, account_id, whose.id, content_id, values, call.now_ms)
+        stored = await marks.keep(connection, account_id, whose.id, content_id, values, now_ms)
     if stored is None:
         return shapes.Bookmark(content_id, 0, asked.duration_ms, False, utc(updated_ms))
     return answer(stored)

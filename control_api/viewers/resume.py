@@ -49,8 +49,8 @@ class Resume:
 async def leave(connection: AsyncConnection, session_id: str, now_ms: int) -> None:
     """The place where a session of a profile ended is its bookmark, as old as the heartbeat that
     told of it (CTL-109), unless something later is known of the profile and the title (CTL-140).
-    `now_ms` is the time of writing: what was seen later than that was seen by a clock that was
-    wrong, and no later than now.
+    `now_ms` is the time of writing, as all nodes know it: what was seen later than that was
+    seen by a clock that was wrong, and no later than now.
     """
     ahead_ms = now_ms + marks.AHEAD_MS
     left = (await connection.execute(_LEFT, {"session": session_id, "ahead": ahead_ms})).first()

@@ -106,11 +106,11 @@ async def test_a_store_that_lost_it_while_the_database_is_away(api: Any, monkeyp
         raise SqlError("unavailable", "test")
 
     await api.services.store._quick.flushall()
-    monkeypatch.setattr("control_api.sessions.beat", away)
+    monkeypatch.setattr("control_api.sessions.goes_on", away)
     path = f"/v1/sessions/{one['session_id']}/heartbeat"
     status, told = await api.send("POST", path, {"position_ms": 5})
     assert status == 200 and told["ttl_s"] == 180
-    assert api.services.playback.ledger.sign(one["session_id"]).position_ms == 5
+    assert api.services.playback.ledger.sign(seed.ACCOUNT, one["session_id"]).position_ms == 5
     monkeypatch.undo()
     assert await beat(api, one["session_id"]) == 200
     assert await api.services.store.live([(seed.ACCOUNT, one["session_id"])]) == [True]

@@ -55,7 +55,7 @@ async def test_another_process_pays_for_one_that_died(database: Any, make_api: A
     dead = Pledges(Shelf(store, 30), Ledger(database, flush_s=60))
     for name in names:
         await dead.start(row(name))
-    dead._ledger.beat(names[0], Sign(2_000, 40_000, "CDN-A"))
+    dead._ledger.beat(names[0], Sign(2_000, 40_000, "CDN-A", "acc_demo"))
     await dead.end(End("acc_demo", names[0], "stopped", 3_000))
     await store.append(OWED, b"\xc1")  # never used by MessagePack
     assert await store.read(OWED, READER, READER, count=3), "it died with these in hand"
@@ -107,7 +107,7 @@ async def test_copies_that_gave_way_are_counted_and_told_now_and_then(
         await kept.start(row(f"ses_{n}"))
     assert pledges.DROPPED._value.get() == before + 2 and lines == [1]
     clock.advance(pledges.TELL_S)
-    kept._ledger.beat("ses_4", Sign(2_000, 40_000, None))
+    kept._ledger.beat("ses_4", Sign(2_000, 40_000, None, "acc_demo"))
     await kept.end(End("acc_demo", "ses_4", "stopped", 3_000))
     assert pledges.DROPPED._value.get() == before + 4 and lines == [1, 3]
     assert await store.lag(OWED, READER) == 3

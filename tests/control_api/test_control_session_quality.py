@@ -38,7 +38,7 @@ async def test_the_router_learns_what_a_heartbeat_says(
     """CTL-106: the session that playback start asked about, by its token's id."""
     api = await make_api(kept, router="http", router_url=router, store=MemoryStore())
     _, answer = await api.start()
-    [known] = api.services.playback.streams._known.values()
+    [known] = api.services.playback.streams._known.by_id.values()
     body = {"position_ms": 5, "bitrate_kbps": 4_200, "buffer_ms": 900, "cdn": "CDN-A"}
     beat = f"/v1/sessions/{answer['session_id']}/heartbeat"
     assert (await api.send("POST", beat, body))[0] == 200

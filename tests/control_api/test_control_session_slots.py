@@ -217,7 +217,7 @@ async def test_lost_rights_end_the_session_at_its_renewal(
 async def test_renewed_tokens_keep_their_bounds(turned: Any, wheel: Any) -> None:
     """CTL-112: also where another process takes the session over."""
     _, answer = await turned.start(event_id="evt_past")
-    turned.services.playback.streams._known.clear()
+    turned.services.playback.streams._known.by_id.clear()
     beat = f"/v1/sessions/{answer['session_id']}/heartbeat"
     _, told = await turned.send("POST", beat, {})
     [command] = told["commands"]
