@@ -7,18 +7,21 @@ The clock comes in as an argument. What is kept is bounded by `MOST`; the longes
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 from runtime.flight import SingleFlight
-from runtime.sql import SqlError
+from runtime.sql import Database, SqlError
 
 FRESH_MS = 30_000
 STALE_MS = 24 * 3_600_000  # control-api section 4
 SETTLE_MS = 250  # between two looks behind changes that follow one another
+FILL_MS = 3_500  # of a request's 5 s; the rest is for the rest of its answer
 MOST = 512
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -43,8 +46,15 @@ class Kept(Generic[K, V]):
         """What was made until now is not fresh any more."""
         self._changed_ms = now_ms
 
-    async def get(self, key: K, now_ms: int, make: Callable[[], Awaitable[V]]) -> tuple[V, bool]:
-        """The answer, and whether it is stale because the database does not answer.
+    async def get(
+        self,
+        key: K,
+        now_ms: int,
+        make: Callable[[], Awaitable[V]],
+        worth: Callable[[V], bool] = lambda _: True,
+    ) -> tuple[V, bool]:
+        """The answer, and whether it is stale because the database does not answer. One that is not
+        `worth` it is not kept.
 
         Raises SqlError when there is none, or only one older than a day.
         """
@@ -64,8 +74,9 @@ class Kept(Generic[K, V]):
             if copy is None or now_ms - copy.made_ms >= STALE_MS:
                 raise
             return copy.value, True
-        self._copies[key] = fresh
-        self._copies.move_to_end(key)
+        self._copies.pop(key, None)
+        if worth(fresh.value):
+            self._copies[key] = fresh
         while len(self._copies) > MOST:
             self._copies.popitem(last=False)
         return fresh.value, False
@@ -74,3 +85,15 @@ class Kept(Generic[K, V]):
         if copy.made_ms > self._changed_ms:
             return self._fresh_ms
         return SETTLE_MS if copy.behind else 0
+
+
+_ALL: WeakKeyDictionary[Database, dict[str, Any]] = WeakKeyDictionary()
+
+
+def of(database: Database, name: str, make: Callable[[], T]) -> T:
+    """What this process keeps of a database under a name; made when it is asked for first."""
+    named = _ALL.setdefault(database, {})
+    if name not in named:
+        named[name] = make()
+    found: T = named[name]
+    return found

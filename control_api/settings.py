@@ -104,7 +104,9 @@ class Limits(Section):
         default=5, gt=0, description="devices' codes that one account types, right or wrong"
     )
     search_per_s: int = Field(default=10, gt=0)
-    guide_per_s: int = Field(default=50, gt=0, description="looks at the guide from one address")
+    guide_per_s: int = Field(
+        default=50, gt=0, description="looks at the guide, genres and rails from one address"
+    )
     guide_file_per_min: int = Field(
         default=20, gt=0, description="XMLTV files of the guide from one address"
     )

@@ -1,81 +1,141 @@
 """Rails for many: what fills each is kept in every process, and stands in while the database is
-away.
+away or late.
 
 Which titles fill a rail takes long to find, so it is found twice a minute; whether a title may be
-seen is asked anew each time, by its windows alone where the database does not answer.
+seen is asked anew each time, by its windows and its age alone where the database does not answer.
+The front page is kept apart from rails that are asked for by name, which anybody may make up.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import select
 
-from control_api.catalogue import documents, rails, shown, types
+from control_api import kept
+from control_api.catalogue import documents, genres, rails, shown, types
 from control_api.catalogue.visible import Viewer, offered
-from control_api.kept import Kept
+from control_api.ratings import title_age
 from control_api.schema import content
 from runtime.sql import Database, SqlError
 
-TIMEOUT_MS = 4_000  # a request's time, less some for the rest of its answer
+SEEN_MS = 1_000  # a request has 5 s, of which `kept.FILL_MS` are for what fills rails
+MOST_TITLES = 4_096
+
+Place = tuple[str, str, int | None]
+Page = kept.Kept[Place, Sequence[rails.Filling]]
+Named = kept.Kept[tuple[str, Place], rails.Filling]
 
 
-class Filled(NamedTuple):
-    """A rail with its titles, in order, as editors have them."""
-
-    filling: rails.Filling
-    entries: Mapping[str, types.Entry]
-    popularity: Mapping[str, int]
+class Known(NamedTuple):
+    entry: types.Entry
+    popularity: int
 
 
-Copies = Kept[tuple[str, str, str, int | None], Filled]
-_COPIES: WeakKeyDictionary[Database, Copies] = WeakKeyDictionary()
+class Titles:
+    """What all rails show, as it last was; the longest unused goes first."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, Known] = OrderedDict()
+
+    async def seen(
+        self, database: Database, wanted: Sequence[str], viewer: Viewer
+    ) -> tuple[Mapping[str, Known], bool]:
+        """Those that may be seen now, and whether they are stale because the database does not
+        answer. Raises SqlError if it does not and none is known.
+        """
+        old = {key: self._known[key] for key in wanted if key in self._known}
+        try:
+            found = await _read(database, wanted, old, viewer) if wanted else {}
+        except SqlError:
+            if not old:
+                raise
+            return {key: each for key, each in old.items() if _fits(each.entry, viewer)}, True
+        for key, each in found.items():
+            self._known[key] = each
+            self._known.move_to_end(key)
+        while len(self._known) > MOST_TITLES:
+            self._known.popitem(last=False)
+        return found, False
 
 
-async def rows(
-    database: Database, names: Sequence[str], fields: str | None, viewer: Viewer
+async def page(
+    database: Database, fields: str | None, viewer: Viewer
 ) -> tuple[list[types.Rail], bool]:
-    """Rails by name, and whether they are stale; 404 for a name that is none."""
-    listed = shown.listed(fields)
-    found = [await _filled(database, name, viewer) for name in names]
-    wanted = {key for filled, _ in found for key in filled.entries}
-    may = await _offered(database, sorted(wanted), viewer)
-    stale = may is None or any(old for _, old in found)
-    return [_rail(filled, listed, may, viewer) for filled, _ in found], stale
+    """The rails of a front page, and whether they are stale."""
+
+    async def made() -> Sequence[rails.Filling]:
+        async with database.read(timeout_ms=kept.FILL_MS) as connection:
+            fullest = await genres.count(connection, viewer)
+            names = rails.names(fullest.items)
+            return [await rails.filling(connection, name, viewer) for name in names]
+
+    copies: Page = kept.of(database, "front page", kept.Kept)
+    fillings, old = await copies.get(_place(viewer), viewer.now_ms, made, _filled)
+    found, stale = await _rows(database, fillings, fields, viewer)
+    return found, stale or old
 
 
-async def _filled(database: Database, name: str, viewer: Viewer) -> tuple[Filled, bool]:
-    async def made() -> Filled:
-        async with database.read(timeout_ms=TIMEOUT_MS) as connection:
-            filling = await rails.filling(connection, name, viewer)
-            entries = await documents.load(connection, filling.content_ids)
-            popularity = await shown.popularities(connection, filling.content_ids)
-        return Filled(filling, entries, popularity)
+async def named(
+    database: Database, name: str, fields: str | None, viewer: Viewer
+) -> tuple[types.Rail, bool]:
+    """A rail by name, and whether it is stale; 404 for a name that is none."""
 
-    copies = _COPIES.setdefault(database, Kept())
-    place = (name, viewer.territory, viewer.platform, viewer.max_age)
-    return await copies.get(place, viewer.now_ms, made)
+    async def made() -> rails.Filling:
+        async with database.read(timeout_ms=kept.FILL_MS) as connection:
+            return await rails.filling(connection, name, viewer)
+
+    copies: Named = kept.of(database, "rails", kept.Kept)
+    key = (name, _place(viewer))
+    filling, old = await copies.get(key, viewer.now_ms, made, lambda each: _filled([each]))
+    (found,), stale = await _rows(database, [filling], fields, viewer)
+    return found, stale or old
 
 
-async def _offered(database: Database, wanted: Sequence[str], viewer: Viewer) -> set[str] | None:
-    """Those that may be seen now; None if the database does not tell."""
-    query = select(content.c.id).where(content.c.id.in_(wanted), offered(viewer))
-    try:
-        async with database.read() as connection:
-            return set((await connection.execute(query)).scalars())
-    except SqlError:
-        return None
+async def _rows(
+    database: Database, fillings: Sequence[rails.Filling], fields: str | None, viewer: Viewer
+) -> tuple[list[types.Rail], bool]:
+    names = shown.listed(fields)
+    wanted = sorted({key for filling in fillings for key in filling.content_ids})
+    seen, stale = await kept.of(database, "titles", Titles).seen(database, wanted, viewer)
+    return [_rail(filling, seen, names, viewer) for filling in fillings], stale
 
 
 def _rail(
-    filled: Filled, names: frozenset[str], may: set[str] | None, viewer: Viewer
+    filling: rails.Filling, seen: Mapping[str, Known], names: frozenset[str], viewer: Viewer
 ) -> types.Rail:
-    key, source, content_ids = filled.filling
-    entries = [filled.entries[each] for each in content_ids if each in filled.entries]
-    seen = [each for each in entries if _open(each, viewer) and (may is None or each.id in may)]
-    items = [shown.dressed(each, filled.popularity.get(each.id, 0), names, viewer) for each in seen]
-    return types.Rail(key, source, items)
+    found = [seen[key] for key in filling.content_ids if key in seen]
+    items = [shown.dressed(each.entry, each.popularity, names, viewer) for each in found]
+    return types.Rail(filling.id, filling.source, items)
 
 
-def _open(entry: types.Entry, viewer: Viewer) -> bool:
-    return shown.availability(entry.document, viewer) != (None, None)
+async def _read(
+    database: Database, wanted: Sequence[str], old: Mapping[str, Known], viewer: Viewer
+) -> dict[str, Known]:
+    """Those that may be seen; only the ones that changed are loaded."""
+    query = select(content.c.id, content.c.version, content.c.popularity)
+    query = query.where(content.c.id.in_(wanted), offered(viewer))
+    async with database.read(timeout_ms=SEEN_MS) as connection:
+        rows = (await connection.execute(query)).all()
+        same = {
+            row.id: old[row.id].entry
+            for row in rows
+            if row.id in old and old[row.id].entry.version == row.version
+        }
+        changed = [row.id for row in rows if row.id not in same]
+        entries = same | (await documents.load(connection, changed) if changed else {})
+    return {row.id: Known(entries[row.id], row.popularity) for row in rows}
+
+
+def _fits(entry: types.Entry, viewer: Viewer) -> bool:
+    told = entry.document
+    young = viewer.max_age is None or title_age(told.min_age, told.rating) <= viewer.max_age
+    return young and shown.availability(told, viewer) != (None, None)
+
+
+def _filled(fillings: Iterable[rails.Filling]) -> bool:
+    return any(filling.content_ids for filling in fillings)
+
+
+def _place(viewer: Viewer) -> Place:
+    return (viewer.territory, viewer.platform, viewer.max_age)

@@ -13,6 +13,7 @@ from control_api.types import Page
 COLLECTIONS = "/v1/admin/collections"
 WRITE = "catalog:write"  # CTL-162
 CATALOGUE_S = 30  # CTL-7
+LIMITS = ("guide",)  # CTL-164: of what is kept for many
 CHANGES = ("content_not_found", "exists", "in_use", "bad_identifier", "unknown_reference")
 MATCHED = ("precondition_required", "precondition_failed")
 TITLES, ENTRIES, CHANNELS = "/v1/catalog/contents", "/v1/admin/contents", "/v1/admin/channels"
@@ -85,9 +86,9 @@ ROUTES: tuple[Route, ...] = (
         query=types.ChildPage,
     ),
     _seen(f"{TITLES}/{{id}}/related", handlers.list_related, types.Rail, "content_not_found"),
-    _seen("/v1/genres", handlers.list_genres, types.GenreList),
-    _seen("/v1/rails", handlers.list_rails, types.RailList),
-    _seen("/v1/rails/{id}", handlers.get_rail, types.Rail),
+    _seen("/v1/genres", handlers.list_genres, types.GenreList, limits=LIMITS),
+    _seen("/v1/rails", handlers.list_rails, types.RailList, limits=LIMITS),
+    _seen("/v1/rails/{id}", handlers.get_rail, types.Rail, limits=LIMITS),
     _seen(
         "/v1/collections",
         handlers.list_collections,

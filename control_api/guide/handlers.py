@@ -5,17 +5,15 @@ import gzip
 import hashlib
 from collections.abc import AsyncGenerator
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import msgspec
 
-from control_api import audience, events, types
+from control_api import audience, events, kept, types
 from control_api.calls import Call, Rendered, Reply, Stream
 from control_api.epg import grid
 from control_api.guide import programme
 from control_api.guide.types import ProgrammeDetail
 from control_api.ids import VALID
-from control_api.kept import Kept
 from control_api.outbox import feed
 from runtime import metrics
 from runtime.sql import Database
@@ -25,13 +23,12 @@ GZIP_LEVEL = 5
 DOMAIN = "epg.event."
 MOST_MISSED = 5_000
 
-Pages = Kept[tuple[Any, ...], Rendered]
-_PAGES: WeakKeyDictionary[Database, Pages] = WeakKeyDictionary()
+Pages = kept.Kept[tuple[Any, ...], Rendered]
 
 
 def pages(database: Database) -> Pages:
     """The answers that this process keeps of a database's guide."""
-    return _PAGES.setdefault(database, Kept())
+    return kept.of(database, "guide", kept.Kept)
 
 
 async def epg_grid(call: Call[None]) -> Reply:

@@ -151,7 +151,7 @@ async def test_starts_of_an_account_are_limited_whatever_the_device(file_api: An
 async def test_looks_without_a_token_are_counted_by_address(
     file_database: Any, make_api: Any, monkeypatch: Any
 ) -> None:
-    """CTL-164: search and suggestions together, the guide for itself."""
+    """CTL-164: search and suggestions together, the guide and rails for themselves."""
     usual = limits.rules(Limits())
     hourly = {n: replace(rule, limit=1, burst=1, period_ms=HOUR_MS) for n, rule in usual.items()}
     monkeypatch.setattr(limits, "rules", lambda _: hourly)
@@ -165,6 +165,9 @@ async def test_looks_without_a_token_are_counted_by_address(
         ("/v1/epg/now", "guide"),
         ("/v1/epg/events/evt_x", "guide"),
         ("/v1/epg/live", "guide"),
+        ("/v1/genres", "guide"),
+        ("/v1/rails", "guide"),
+        ("/v1/rails/genre.x", "guide"),
     ):
         status, told = await api.send("GET", path)
         assert (status, told["code"], told["limit"]) == (429, "rate_limited", rule), path

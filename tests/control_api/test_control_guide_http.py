@@ -94,9 +94,8 @@ async def test_guide_is_served_stale_while_the_database_is_away(
     async with api.client.get(url) as response:
         fresh = await response.json()
         assert "X-Source" not in response.headers
-    for kept in handlers._PAGES.values():
-        for copy in kept._copies.values():
-            copy.made_ms -= FRESH_MS
+    for copy in handlers.pages(api.services.database)._copies.values():
+        copy.made_ms -= FRESH_MS
 
     def away(*_: Any, **__: Any) -> Any:
         raise SqlError("unavailable", "gone")
@@ -237,7 +236,7 @@ async def test_who_was_away_too_long_asks_for_the_guide_anew(
 
 async def test_a_change_is_seen_by_who_asks_behind_it(api: Any) -> None:
     """Kept for an hour, the grid still follows an import of another process."""
-    handlers._PAGES[api.services.database] = Kept(HOUR_MS)
+    handlers.pages(api.services.database)._fresh_ms = HOUR_MS
     first_ms = await put(api, "Old")
     path = f"/v1/epg?channels=ch_demo&from={utc(first_ms):%Y-%m-%dT%H:%M:%SZ}"
 
