@@ -6,8 +6,8 @@ Rules of the file
    what was seen in a time to come, as by a node whose clock was wrong, and is not seen now.
 2. It must be seen silent for a while by one process: a database that just came back, or a clock
    that jumped, says so of sessions that live.
-3. The store must not know it as live: a node that does not reach the database still tells the
-   store. While the store does not answer nobody is ended.
+3. The store must know it as not live: a node that does not reach the database still tells the
+   store. While the store does not answer nobody is ended, nor whose account it cannot read.
 """
 
 import asyncio
@@ -112,12 +112,12 @@ class Silent:
             bounds |= {"seen": rows[-1].last_seen_ms, "id": rows[-1].id}
 
     async def _dead(self, due: Sequence[Any]) -> Sequence[Any]:
-        """Those of them that the store does not know as live; the others are watched anew."""
+        """Those of them that the store knows as not live; the others are watched anew."""
         if not due:
             return due
         asked = [(row.account_id, row.id) for row in due]
         live = await self._shelf.ask(lambda store: store.live(asked))
-        return [row for row, alive in zip(due, live, strict=True) if not alive]
+        return [row for row, alive in zip(due, live, strict=True) if alive is False]
 
 
 _SILENT = (

@@ -206,13 +206,13 @@ class Store(Protocol):
     async def heartbeats(self, beats: Sequence[tuple[str, str, int]]) -> list[Pulse]:
         """Many at once, each (account, session, limit), in one round trip."""
 
-    async def live(self, sessions: Sequence[tuple[str, str]]) -> list[bool]:
+    async def live(self, sessions: Sequence[tuple[str, str]]) -> list[bool | None]:
         """Which of these, each (account, session), were seen within the TTL: in one round trip, and
-        nothing becomes of any."""
+        nothing becomes of any. None: of an account that cannot be read."""
 
     async def restore(self, account: str, sessions: Sequence[tuple[str, str, bytes]]) -> None:
-        """Whatever is kept of the account, these are live, each (session, device, detail), and seen
-        now; what ended is forgotten."""
+        """Of an account that cannot be read these are live, each (session, device, detail), and
+        seen now; what ended is forgotten. One that can, as another process restored it, stays."""
 
     async def end(self, account: str, session: str, reason: str) -> Ended | None:
         """End a live session; None if it is not live (any more)."""

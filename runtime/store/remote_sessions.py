@@ -100,13 +100,16 @@ class RemoteSessions(Scripted):
             await self._indexed(*back)
         return told
 
-    async def live(self, sessions: Sequence[tuple[str, str]]) -> list[bool]:
+    async def live(self, sessions: Sequence[tuple[str, str]]) -> list[bool | None]:
         after_ms = self._clock.now_ms() - self._policy.ttl_ms
         scores = await self._lane.ask_each(
             [("ZSCORE", keys.account_keys(account)[0], of) for account, of in sessions]
         )
-        read = answered([None if isinstance(each, Unreadable) else each for each in scores])
-        return [score is not None and float(score) > after_ms for score in read]
+        answered([each for each in scores if not isinstance(each, Unreadable)])
+        return [
+            None if isinstance(score, Unreadable) else score is not None and float(score) > after_ms
+            for score in scores
+        ]
 
     async def restore(self, account: str, sessions: Sequence[tuple[str, str, bytes]]) -> None:
         own = [

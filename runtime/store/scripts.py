@@ -149,10 +149,17 @@ return {beat, ''}
 """
 )
 
-# own ARGV: session, packed value, session, packed value...
+# own ARGV: session, packed value, session, packed value... An account that ADMIT can read stays.
 RESTORE = (
     _SESSIONS
     + """
+local function readable()
+  few()
+  redis.call('HLEN', D)
+  redis.call('HLEN', G)
+  for _, id in ipairs(redis.call('ZRANGE', S, 0, -1)) do device_of(redis.call('HGET', D, id)) end
+end
+if pcall(readable) then return end
 redis.call('DEL', S, D, G)
 for at = 4, #ARGV, 2 do seen(ARGV[at], ARGV[at + 1]) end
 """

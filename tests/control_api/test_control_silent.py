@@ -15,6 +15,7 @@ from control_api.silent import LOOK_S, WATCHED_S, Silent
 from control_api.viewers.marks import AHEAD_MS
 from runtime.clock import ManualClock
 from runtime.store import MemoryStore, RedisStore, SessionPolicy, Store, StoreError
+from runtime.store.keys import account_keys
 
 TTL_S = 90
 SILENT_S = TTL_S + LATE_S + 1
@@ -39,7 +40,8 @@ async def store(request: pytest.FixtureRequest, hand: ManualClock) -> AsyncItera
         url = request.getfixturevalue(request.param)
         made = RedisStore(url, timeout_ms=10_000, clock=hand, policy=policy)
     await made.start()
-    await made.restore("acc_demo", [])
+    if request.param != "memory":
+        await made._quick.flushall()
     yield made
     await made.stop()
 
@@ -135,6 +137,25 @@ async def test_while_the_store_is_away_nobody_is_ended(
     assert not await ended(database)
     monkeypatch.undo()
     assert await looked(look, ledger, hand) == 1
+
+
+@pytest.mark.twin
+async def test_whose_account_cannot_be_read_is_not_ended(
+    database: Any, make_api: Any, hand: ManualClock, redis_url: str
+) -> None:
+    await make_api(database)
+    store = RedisStore(redis_url, timeout_ms=10_000, clock=hand)
+    await store.start()
+    live = account_keys("acc_demo")[0]
+    await store._quick.set(live, b"1")
+    await known(database, ("ses_a", hand.now_ms()))
+    hand.advance(SILENT_S)
+    ledger = Ledger(database, flush_s=60)
+    look = Silent(database, Shelf(store, 30), ledger, TTL_S, hand)
+    assert await looked(look, ledger, hand) == 0 and not await ended(database)
+    await store._quick.delete(live)
+    assert await looked(look, ledger, hand) == 1
+    await store.stop()
 
 
 async def test_who_was_seen_in_a_time_to_come_is_over_if_nobody_sees_him(

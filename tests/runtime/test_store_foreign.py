@@ -54,8 +54,13 @@ async def test_an_account_that_cannot_be_read_is_restored(
     await SPOILT[how](spoilt._quick)
     clock.advance(90)
     assert {ended.account for ended in await spoilt.reap()} <= {"acc", "else"}
+    await spoilt._quick.delete(LIVE, DETAILS, GRAVES)
+    await spoilt.admit("acc", "s", device="d", detail=b"x", limit=1)
+    await SPOILT[how](spoilt._quick)
+    assert (await spoilt.admit("acc", "t", device="t", detail=b"", limit=2)).unreadable
     await spoilt.restore("acc", [("s", "d", b"x"), ("t", "t", b"")])
     assert await spoilt.live([("acc", "s"), ("acc", "t"), ("acc", "u")]) == [True, True, False]
+    await spoilt.restore("acc", [("late", "d", b"x")])
     word = await spoilt.admit("acc", "u", device="u", detail=b"", limit=2)
     assert (word.admitted, word.unreadable) == (False, False)
     assert {(each.id, each.device, each.detail) for each in word.live} == {
@@ -64,6 +69,14 @@ async def test_an_account_that_cannot_be_read_is_restored(
     }
     clock.advance(90)
     assert {ended.id for ended in await spoilt.reap()} == {"s", "t"}
+
+
+async def test_whether_sessions_of_an_unreadable_account_live_is_not_known(
+    spoilt: RedisStore,
+) -> None:
+    await spoilt.admit("else", "e", device="d", detail=b"", limit=1)
+    await spoilt._quick.set(LIVE, b"1")
+    assert await spoilt.live([("acc", "s"), ("else", "e"), ("else", "f")]) == [None, True, False]
 
 
 async def test_names_that_are_no_text_are_read_all_the_same(
