@@ -179,7 +179,7 @@ def _posted(
             text=True,
             check=True,
         )
-        while any((folder / "journal").glob("*.cmcd")):
+        while any((folder / "journal").glob("*.cmcd*")):
             time.sleep(0.05)
         used_s = harness.cpu_s(server) - before_s
     finally:

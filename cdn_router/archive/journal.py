@@ -6,7 +6,8 @@ CRC is over the frame from the time on and the length; without, as it was once, 
 frame goes out in one write to a file
 opened for appending, so what was acknowledged survives a kill -9 of the process. `sync` brings it
 to the disk; what a power failure may take is what came since the last one. A torn frame ends a
-file.
+file. Files are named for the form of their frames (`FORM`), so that an older router, which cannot
+read them, leaves them alone; files without are of older routers and read.
 
 Bodies hold URLs as players sent them, queries and all: files are for their owner only and go when
 their table is stored.
@@ -18,7 +19,9 @@ import os
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple
 from zlib import crc32
 
@@ -29,6 +32,7 @@ from ..errors import Busy
 HEAD = struct.Struct("<IIqH")
 TOLD = struct.Struct("<IqH")  # of the head, what the CRC is over
 WHOLE = 1 << 31
+FORM = "2"
 MAX_FILE_BYTES = 64 << 20
 MAX_FRAME_BYTES = 64 << 20
 COPIED_BYTES = 1 << 20  # at a time
@@ -54,11 +58,13 @@ class Journal:
     def __init__(self, folder: Path, node: str, max_bytes: int, kind: str = "cmcd") -> None:
         self._folder = folder
         self._node = node
-        self._suffix = f".{kind}"
+        self._suffixes = f".{kind}", f".{kind}{FORM}"
         self._max_bytes = max_bytes
         self._file = -1
         self._size = 0
-        self._number = 0
+        self._numbers = count(1)
+        self._deleted: list[tuple[int, int]] = []  # files and their sizes, to be written anew
+        self._saving = Lock()
         self._retry_ms = 0
         folder.mkdir(parents=True, exist_ok=True)
         self._waiting = 0
@@ -76,7 +82,7 @@ class Journal:
             raise Busy("archive_full", "the disk took nothing of late")
         try:
             if self._file < 0:
-                self._open(now_ms)
+                self._file = self._begun(now_ms)
             written = os.write(self._file, frame)
         except OSError:
             written = -1
@@ -90,21 +96,33 @@ class Journal:
             self.turn()
 
     def turn(self) -> None:
-        """End the file; the next frame begins another. One that was deleted meanwhile is written
-        anew.
+        """End the file; the next frame begins another. One that was deleted meanwhile waits for
+        `save`.
         """
         if self._file < 0:
             return
         file, size = self._file, self._size
         self._file, self._size = -1, 0
-        try:
-            if size and not os.fstat(file).st_nlink:
-                self._save(file)
-        except OSError as error:
-            GONE.inc(size)
-            log.error("journal_lost", bytes=size, reason=str(error))
-        finally:
+        if size and not os.fstat(file).st_nlink:
+            self._deleted.append((file, size))
+            with suppress(OSError):
+                self._folder.mkdir(parents=True, exist_ok=True)
+        else:
             os.close(file)
+
+    def save(self) -> None:
+        """Write deleted files anew; takes its time, and may run in a thread."""
+        with self._saving:
+            while self._deleted:
+                file, size = self._deleted[0]
+                try:
+                    self._save(file)
+                except OSError as error:
+                    GONE.inc(size)
+                    log.error("journal_lost", bytes=size, reason=str(error))
+                finally:
+                    del self._deleted[0]
+                    os.close(file)
 
     def deleted(self) -> bool:
         """Whether somebody took away the file that is written."""
@@ -119,8 +137,8 @@ class Journal:
         """Files that nobody writes any more, oldest first: a writer holds a lock on its own. Other
         processes of this folder store and begin some: what waits is counted anew.
         """
-        found = sorted(self._folder.glob(f"*{self._suffix}"))
-        self._waiting = sum(map(_size, found))
+        found = sorted(p for suffix in self._suffixes for p in self._folder.glob(f"*{suffix}"))
+        self._waiting = sum(map(_size, found)) + sum(size for _, size in self._deleted)
         return [path for path in found if _idle(path)]
 
     def stored(self, path: Path) -> None:
@@ -130,21 +148,26 @@ class Journal:
             path.unlink()
             self._waiting = max(0, self._waiting - size)
 
-    def _open(self, now_ms: int) -> None:
-        self._number += 1
-        path = self._folder / f"{now_ms:013d}-{self._node}-{self._number}{self._suffix}"
+    def _begun(self, now_ms: int) -> int:
+        """A new file, locked from when `ended` sees it. OSError, and then there is none."""
+        number, suffix = next(self._numbers), self._suffixes[-1]
+        path = self._folder / f"{now_ms:013d}-{self._node}-{number}{suffix}"
         begun = path.with_name(f"{path.name}.begun")  # which `ended` passes over
-        self._file = os.open(begun, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-        begun.rename(path)
+        file = os.open(begun, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            begun.rename(path)
+        except OSError:
+            os.close(file)
+            begun.unlink(missing_ok=True)
+            raise
+        return file
 
     def _save(self, file: int) -> None:
         """Write what a deleted file holds to a new one. OSError where that fails."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        at = os.lseek(file, 0, os.SEEK_SET)
+        at = 0
         head = os.pread(file, HEAD.size, at)
-        self._open(HEAD.unpack(head)[2])
-        saved, self._file = self._file, -1
+        saved = self._begun(HEAD.unpack(head)[2])
         try:
             while piece := os.pread(file, COPIED_BYTES, at):
                 if os.write(saved, piece) != len(piece):

@@ -81,7 +81,9 @@ class Archive:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for shelf in self._shelves:
-            shelf.journal.turn()
+            with suppress(OSError):
+                shelf.journal.turn()
+            await asyncio.to_thread(shelf.journal.save)
         with suppress(TimeoutError):  # what is left is stored after the next start
             async with asyncio.timeout(STOP_S):
                 await self.store()
@@ -94,8 +96,10 @@ class Archive:
             for shelf in self._shelves:
                 with suppress(OSError):  # a file that ended meanwhile
                     await asyncio.to_thread(shelf.journal.sync)
-                if now_s - turned_s >= TURN_S or shelf.journal.deleted():
-                    shelf.journal.turn()
+                with suppress(OSError):
+                    if now_s - turned_s >= TURN_S or shelf.journal.deleted():
+                        shelf.journal.turn()
+                await asyncio.to_thread(shelf.journal.save)
             turned_s = now_s if now_s - turned_s >= TURN_S else turned_s
             await self.store()
 

@@ -43,6 +43,8 @@ def test_what_a_deleted_file_held_is_written_anew(
     shutil.rmtree(tmp_path / "j")
     assert journal.deleted()
     journal.turn()
+    assert kept(journal) == [], "nobody waits for that"
+    journal.save()
     journal.append(b"later", "", NOW_MS)
     assert not journal.deleted()
     assert kept(journal) == [b"body%d" % number for number in range(9)] and lost() == before
@@ -56,6 +58,7 @@ def test_what_cannot_be_written_anew_is_counted(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "j")
     (tmp_path / "j").write_text("in the way")
     journal.turn()
+    journal.save()
     assert lost() - before == HEAD.size + 4
     with pytest.raises(Busy):
         journal.append(b"body", "", NOW_MS)
@@ -104,11 +107,67 @@ def test_a_changed_bit_is_found_wherever_it_is(tmp_path: Path) -> None:
         assert list(frames(bytes(changed))) == [], bit
 
 
-def test_journals_of_older_routers_are_read() -> None:
-    """Their CRC is over the body."""
+def test_journals_of_older_routers_are_read(tmp_path: Path) -> None:
+    """Their CRC is over the body; and they do not take ours for theirs, and then for empty."""
     old = HEAD.pack(4, crc32(b"body"), NOW_MS, 7) + b"192.0.2" + b"body"
     assert list(frames(old * 2)) == [Frame(NOW_MS, "192.0.2", b"body")] * 2
     assert list(frames(old[:-1] + b"x")) == []
+    (tmp_path / f"{NOW_MS - 1}-m-1.cmcd").write_bytes(old)
+    journal, tape = Journal(tmp_path, "n", 10_000), Journal(tmp_path, "n", 10_000, "tape")
+    for each in (journal, tape):
+        each.append(b"later", "", NOW_MS)
+        each.turn()
+    assert kept(journal) == [b"body", b"later"] and kept(tape) == [b"later"]
+    old_globs = [path.name for kind in ("cmcd", "tape") for path in tmp_path.glob(f"*.{kind}")]
+    assert old_globs == [f"{NOW_MS - 1}-m-1.cmcd"]
+
+
+def test_a_file_that_cannot_take_its_name_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What goes into one that nobody lists would never be stored."""
+    journal = Journal(tmp_path, "n", 10_000)
+
+    def fails(*_: object) -> None:
+        raise OSError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "rename", fails)
+        with pytest.raises(Busy):
+            journal.append(b"body", "", NOW_MS)
+    assert list(tmp_path.iterdir()) == []
+    journal.append(b"later", "", NOW_MS + journals.RETRY_MS)
+    journal.turn()
+    assert kept(journal) == [b"later"]
+
+
+@pytest.mark.parametrize("broken", ["turn", "deleted", "sync"])
+async def test_an_error_ends_no_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    monkeypatch.setattr(keeper, "SYNC_S", 0.001)
+    monkeypatch.setattr(keeper, "TURN_S", 0.002)
+    store, tried = FolderStore(tmp_path / "objects"), asyncio.Event()
+    await store.start()
+    archive = opened(store, tmp_path / "journal", "n", 1 << 20, SYSTEM)
+    loop, works = asyncio.get_running_loop(), getattr(Journal, broken)
+
+    def fails(journal: Journal) -> object:
+        if tried.is_set():
+            return works(journal)
+        loop.call_soon_threadsafe(tried.set)
+        raise OSError
+
+    monkeypatch.setattr(Journal, broken, fails)
+    archive.keep(LINE, "192.0.2.7", NOW_MS)
+    await archive.archive.start()
+    async with asyncio.timeout(60):
+        await tried.wait()
+        while not list((tmp_path / "objects").rglob("*.parquet")):
+            await asyncio.sleep(0.01)
+    assert archive.archive.ready() is None
+    await archive.archive.stop()
+    await store.stop()
 
 
 FULL = """
