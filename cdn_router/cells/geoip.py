@@ -4,7 +4,8 @@ In MaxMind's format (City or Country, and ASN; MaxMind DB format 2.0), read whol
 1. Looked for a new file every `LOOK_S`, apart from requests; one that is still being written, which
    is changed from one look to the next, waits for the look after.
 2. A file takes the place of its predecessor whole. One that is broken is refused, logged and
-   counted, and the predecessor holds, as it does while there is no file.
+   counted, and the predecessor holds, as it does while there is no file. One that cannot be read
+   now is tried again at each look.
 """
 
 import asyncio
@@ -76,13 +77,16 @@ class GeoIp:
                 if stamp != self._glimpsed.get(path):
                     self._glimpsed[path] = stamp
                     continue
-                self._stamps[path] = stamp
                 self._stamps[path], self._found[path] = opened(path)
             except FileNotFoundError:
                 continue
-            except (OSError, ValueError) as error:
+            except ValueError as error:
+                self._stamps[path] = stamp
                 READ.labels("refused").inc()
                 log.error("geoip_refused", file=path, reason=str(error))
+            except OSError as error:  # which may pass
+                READ.labels("unreadable").inc()
+                log.warning("geoip_unreadable", file=path, reason=str(error))
             else:
                 READ.labels("read").inc()
                 log.info("geoip_read", file=path)

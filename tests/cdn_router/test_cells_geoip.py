@@ -173,6 +173,25 @@ def test_a_file_that_changes_waits_until_it_is_whole(files: list[str]) -> None:
     assert places("192.0.2.7").region == "FI"
 
 
+@pytest.mark.parametrize("error", [PermissionError, OSError])
+def test_a_file_that_cannot_be_read_for_a_while_is_tried_again(
+    files: list[str], monkeypatch: pytest.MonkeyPatch, error: type[OSError]
+) -> None:
+    places, path, refused = GeoIp(files), Path(files[0]), read("refused")
+    replaced(path, database(dict(MOVED)))
+
+    def fails(path: str) -> None:
+        raise error(path)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(geoip, "opened", fails)
+        for _ in range(3):
+            places.look()
+    assert places("192.0.2.7").region == "SE" and read("refused") == refused
+    places.look()
+    assert places("192.0.2.7").region == "FI"
+
+
 def test_without_its_file_places_are_unknown_until_it_comes(tmp_path: Path) -> None:
     path = tmp_path / "later.mmdb"
     places = GeoIp([str(path)], required=False)
