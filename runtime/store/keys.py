@@ -11,6 +11,11 @@ def account_keys(account: str) -> list[str]:
     return [f"{tag}:s", f"{tag}:d", f"{tag}:g"]
 
 
+def aside(key: str) -> str:
+    """Where to what somebody else wrote under a key without a tag goes: the same slot."""
+    return f"{{{key}}}:aside"
+
+
 def live_key(account: str) -> str:
     """The index shard that says when this account has to be looked at by a reaper."""
     return f"live:{{{crc32(account.encode()) % SHARDS}}}"

@@ -17,14 +17,15 @@ from redis.exceptions import ConnectionError as ServerGone
 from redis.exceptions import TimeoutError as ServerLate
 
 from runtime.clock import SYSTEM, Clock
-from runtime.store import clients, lane, replies, scripts
+from runtime.store import clients, keys, lane, replies, scripts
 from runtime.store.absent import ABSENT
 from runtime.store.cluster import Lanes
 from runtime.store.interface import Limit, Message, SessionPolicy, StoreError
+from runtime.store.keys import text
 from runtime.store.lane import Word
 from runtime.store.remote_sessions import RemoteSessions
 from runtime.store.replies import Unreadable
-from runtime.store.scripted import SCRIPTS
+from runtime.store.scripted import SCRIPTS, found
 from runtime.store.server_clock import ServerClock
 
 T = TypeVar("T")
@@ -214,7 +215,11 @@ class RedisStore(RemoteSessions):
     async def append_all(
         self, stream: str, bodies: Sequence[bytes], *, max_len: int = 100_000
     ) -> int:
-        return int(await self._run("APPEND_ALL", [stream], max_len, *bodies))
+        on = [stream, keys.aside(stream)]
+        dropped, foreign = await self._ran("APPEND_ALL", on, max_len, *bodies)
+        if foreign:
+            found(f"a {text(foreign)}, put aside", stream)
+        return int(dropped)
 
     async def newest(self, stream: str) -> bytes | None:
         rows = await self._lane.ask("XREVRANGE", stream, "+", "-", "COUNT", 1)

@@ -36,15 +36,17 @@ class Refused(StoreError):
 
 
 class Unreadable(StoreError, ResponseError):
-    """What a key holds is nothing that anybody here wrote."""
+    """What a key holds cannot be read; `foreign`: it is nothing that anybody here wrote."""
 
     def __init__(self, text: str) -> None:
         super().__init__("unavailable", text)
+        self.foreign = not text.startswith(STUMBLED)
 
 
-FOREIGN = (  # how replies to that begin; Redis 7.0 and up, and Valkey
+STUMBLED = "ERR user_script:"  # a script did, over a value or by a fault of its own
+UNREADABLE = (  # how such replies begin; Redis 7.0 and up, and Valkey
     "WRONGTYPE ",
-    "ERR user_script:",  # a script that stumbled over it
+    STUMBLED,
     "ERR value is not an integer",
 )
 
@@ -52,7 +54,7 @@ FOREIGN = (  # how replies to that begin; Redis 7.0 and up, and Valkey
 def error(text: str) -> Refused | ResponseError:
     """What an error reply's text says."""
     word = text.partition(" ")[0]
-    if text.startswith(FOREIGN):
+    if text.startswith(UNREADABLE):
         return Unreadable(text)
     return Refused(word) if word in AWAY else ResponseError(text)
 

@@ -44,6 +44,8 @@ class Scripted:
     async def _anew(
         self, error: Unreadable, on: Sequence[str], ask: Callable[[], Awaitable[Any]]
     ) -> Any:
+        if not error.foreign:
+            raise error
         found(error, on[0])
         await self._lane.ask("DEL", *on)
         return await ask()
@@ -72,7 +74,7 @@ class Scripted:
         return lane.answered(await self._run_each(*calls))
 
 
-def found(error: Unreadable, key: str) -> None:
+def found(error: Unreadable | str, key: str) -> None:
     """A key that holds what nobody here wrote."""
     FOREIGN.inc()
     log.error("foreign_key", key=key, error=str(error))

@@ -36,7 +36,7 @@ GCRA = """
 local now, limit, period = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local burst, cost = tonumber(ARGV[4]), tonumber(ARGV[5])
 local interval = period / limit
-local tat = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
+local tat = math.max(tonumber(redis.call('GET', KEYS[1]) or now) or now, now)
 if tat > now + interval * burst + 60000 then tat = now end -- the clock went back
 local after = tat + interval * cost
 local wait = after - interval * burst - now
@@ -197,13 +197,16 @@ end
 redis.call('ZADD', KEYS[1], string.format('%d', latest), ARGV[3])
 """
 
-# KEYS: a stream. ARGV: how many entries it may have, then the new ones. Returns how many it lost.
+# KEYS: a stream, and where what is none is put aside. ARGV: how many entries it may have, then the
+# new ones. Returns how many it lost, and the type of what was put aside.
 APPEND_ALL = """
+local kind = redis.call('TYPE', KEYS[1]).ok
+if kind == 'stream' or kind == 'none' then kind = '' else redis.call('RENAME', KEYS[1], KEYS[2]) end
 local had = redis.call('XLEN', KEYS[1])
 for at = 2, #ARGV do
   redis.call('XADD', KEYS[1], 'MAXLEN', '=', ARGV[1], '*', 'b', ARGV[at])
 end
-return had + #ARGV - 1 - redis.call('XLEN', KEYS[1])
+return {had + #ARGV - 1 - redis.call('XLEN', KEYS[1]), kind}
 """
 
 # KEYS: an index shard. ARGV: now_ms, lease score, count. Due accounts, leased to this reaper.

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from hashlib import sha1
 from typing import Any
 
 import pytest
 
 from runtime.clock import ManualClock
-from runtime.store import RedisStore, SessionPolicy, StoreError
-from runtime.store.keys import account_keys, live_key
+from runtime.store import RedisStore, SessionPolicy, StoreError, scripted
+from runtime.store.keys import account_keys, aside, live_key
 
 pytestmark = pytest.mark.twin
 LIVE, DETAILS, GRAVES = account_keys("acc")
@@ -141,3 +142,31 @@ async def test_what_cannot_be_begun_anew_is_unavailable(spoilt: RedisStore) -> N
         with pytest.raises(StoreError, match="unavailable"):
             await ask
     assert await asyncio.wait_for(spoilt.get("k"), 60) == b"1"
+
+
+async def test_what_lies_where_a_stream_should_is_put_aside(spoilt: RedisStore) -> None:
+    raw = spoilt._quick
+    await raw.set("owed", b"precious")
+    assert await spoilt.append_all("owed", [b"1", b"2", b"3"], max_len=2) == 1
+    assert await raw.get(aside("owed")) == b"precious"
+    assert await spoilt.append_all("owed", [b"4"], max_len=9) == 0
+    assert [m.body for m in await spoilt.read("owed", "g", "c")] == [b"2", b"3", b"4"]
+
+
+@pytest.mark.parametrize("script", ["APPEND_ALL", "RENEW", "GCRA"])
+async def test_a_script_that_stumbles_deletes_nothing(
+    script: str, spoilt: RedisStore, monkeypatch: Any
+) -> None:
+    """As by a fault of its own: what is under its keys stays, and who asked is told."""
+    body = "local none = nil; return none.field"
+    monkeypatch.setitem(scripted.SCRIPTS, script, body)
+    monkeypatch.setitem(scripted.SHA1S, script, sha1(body.encode()).hexdigest())
+    ask = {
+        "APPEND_ALL": lambda: spoilt.append_all("k", [b"2"]),
+        "RENEW": lambda: spoilt.renew("k", b"1", 1_000),
+        "GCRA": lambda: spoilt.gcra("k", limit=1, period_ms=1_000),
+    }[script]
+    await spoilt.append("k", b"1")
+    with pytest.raises(StoreError, match="unavailable"):
+        await ask()
+    assert await spoilt.newest("k") == b"1"
