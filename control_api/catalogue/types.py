@@ -154,7 +154,7 @@ class EntryList(Answer):
 
 class EntryPage(Page):
     """`q` is an id, or part of the title in any of its languages, whatever the case of the letters
-    A to Z.
+    A to Z; with one or two letters it is the title's beginning.
     """
 
     status: State | None = None
