@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+MAX_PATHWAYS = 64
 PATHWAY_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 

@@ -9,9 +9,8 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from .pathways import is_pathway_id
+from .pathways import MAX_PATHWAYS, is_pathway_id
 
-MAX_ENTRIES = 16
 MAX_QUERY_CHARS = 7_168  # a state and what a player adds; a request line has at most 8,190
 NO_PATHWAY = "."  # what an HLS client reports before it knows one
 QUOTES = '" '  # around a list, or around each of it
@@ -71,9 +70,9 @@ def _dash(
 ) -> list[tuple[str, int | None]]:
     names = pathway.split(",") if pathway else []
     rates = throughput.split(",") if throughput is not None else []
-    if len(names) > MAX_ENTRIES:
+    if len(names) > MAX_PATHWAYS:
         issues.append("too many pathways")
-        names = names[:MAX_ENTRIES]
+        names = names[:MAX_PATHWAYS]
     if throughput is not None and len(rates) != len(names):
         issues.append("count mismatch")
         rates = []

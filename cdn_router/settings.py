@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr, field_validator
 from runtime.client_address import networks
 from runtime.settings import Section
 
-from .pathways import PATHWAY_ID
+from .pathways import MAX_PATHWAYS, PATHWAY_ID
 
 MAX_IDS_CHARS = 2_048  # of all pathways: every poll carries them
 
@@ -36,11 +36,13 @@ class Settings(Section):
     port: Annotated[int, Field(ge=0, le=65535)] = 8004
     public_url: BaseUrl = "http://localhost:8004"  # where players poll
     console_origin: str = "http://localhost:8000"  # the page that may read /v1/ (CORS)
-    pathways: Annotated[list[PathwaySettings], Field(min_length=1, max_length=64)] = Field(
-        default_factory=lambda: [
-            PathwaySettings(id="CDN-A", base_url="http://localhost:8011", priority=0),
-            PathwaySettings(id="CDN-B", base_url="http://localhost:8012", priority=1),
-        ]
+    pathways: Annotated[list[PathwaySettings], Field(min_length=1, max_length=MAX_PATHWAYS)] = (
+        Field(
+            default_factory=lambda: [
+                PathwaySettings(id="CDN-A", base_url="http://localhost:8011", priority=0),
+                PathwaySettings(id="CDN-B", base_url="http://localhost:8012", priority=1),
+            ]
+        )
     )
     ttl_s: Annotated[int, Field(ge=1, le=3600)] = 20  # ST-51
     risk_ttl_s: Annotated[int, Field(ge=1, le=3600)] = 10  # while something is wrong (ST-51)

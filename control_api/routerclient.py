@@ -14,7 +14,8 @@ from runtime.hotline import Hotline
 
 log = logs.get("control")
 
-PathwayId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,32}$")]
+PathwayId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]  # as the router has them
+MAX_PATHWAYS = 64
 DECISIONS = "/v1/decisions"
 STATIC_TTL_S = 30
 MAX_ANSWER_BYTES = 65_536
@@ -53,7 +54,7 @@ class Decision(Struct):
     rule of the router switches it off, unset where the router said nothing.
     """
 
-    pathways: Annotated[list[Choice], Meta(min_length=1, max_length=16)]
+    pathways: Annotated[list[Choice], Meta(min_length=1, max_length=MAX_PATHWAYS)]
     reason: str
     sentence: str
     ttl_s: Annotated[int, Meta(ge=1, le=86_400)]

@@ -101,7 +101,7 @@ def test_every_parameter_is_accepted_alone(
     [
         ("_HLS_pathway=A&_HLS_throughput=fast", "throughput unreadable"),
         ("_HLS_pathway=%00", "illegal pathway"),
-        ("_DASH_pathway=" + ",".join("A" * 40), "too many pathways"),
+        ("_DASH_pathway=" + ",".join("A" * 65), "too many pathways"),
         ("x" * (report.MAX_QUERY_CHARS + 1), "query too long"),
     ],
 )
@@ -110,12 +110,19 @@ def test_faults_are_named(query: str, issue: str) -> None:
     assert issue in report.parse(query, DECLARED).issues
 
 
+def test_a_report_of_all_pathways_is_read_whole() -> None:
+    names = [f"CDN-{number}" for number in range(report.MAX_PATHWAYS)]
+    rates = ",".join(str(1_000 + at) for at in range(len(names)))
+    told = report.parse(f"_DASH_pathway={','.join(names)}&_DASH_throughput={rates}", names)
+    assert told.entries == tuple(zip(names, range(1_000, 1_064), strict=True)) and not told.issues
+
+
 @given(st.text(max_size=200))
 def test_no_query_is_refused(query: str) -> None:
     told = report.parse(query, DECLARED)
     assert all(is_pathway_id(name) for name, _ in told.entries)
     with_key = report.parse(f"_HLS_pathway={query}&_DASH_pathway={query}", DECLARED)
-    assert len(with_key.entries) <= report.MAX_ENTRIES
+    assert len(with_key.entries) <= report.MAX_PATHWAYS
 
 
 def test_a_first_guess_is_no_evidence() -> None:

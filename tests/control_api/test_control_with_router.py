@@ -9,10 +9,13 @@ import cdn_router.server
 import cdn_router.settings
 from runtime.service import Web
 
+MOST = [f"CDN-{number:02}" for number in range(63)] + ["x" * 64]
+
 
 @pytest.fixture
-async def router_url() -> AsyncIterator[str]:
-    settings = cdn_router.settings.Settings(port=0)
+async def router_url(request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """A router of the CDNs `request.param`, else of the two it has by itself."""
+    settings = cdn_router.settings.Settings(port=0, **getattr(request, "param", {}))
     parts = cdn_router.server.parts(settings)
     for part in parts:
         await part.start()
@@ -36,7 +39,23 @@ async def test_control_plays_in_the_order_of_the_real_router(
         assert response.status == 200
     _, answer = await api.start("other")
     assert answer["decision"]["reason"] == "drained"
-    assert "/p/CDN-B/live/demo/" in answer["manifest_url"]
+    assert "/p/CDN-B~CDN-A/live/demo/" in answer["manifest_url"], "it is last (ST-17)"
+
+
+@pytest.mark.parametrize(
+    "router_url",
+    [{"pathways": [{"id": name, "base_url": f"http://{name}.example"} for name in MOST]}],
+    indirect=True,
+    ids=["64 CDNs"],
+)
+async def test_as_many_cdns_as_the_router_takes_are_played_from(
+    database: Any, make_api: Any, router_url: str
+) -> None:
+    api = await make_api(database, router="http", router_url=router_url)
+    status, answer = await api.start()
+    assert status == 201
+    assert answer["decision"]["reason"] == "priority"
+    assert f"/p/{'~'.join(MOST)}/live/demo/" in answer["manifest_url"]
 
 
 async def test_rules_of_the_router_know_the_device(
