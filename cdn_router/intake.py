@@ -139,7 +139,7 @@ class Intake:
             except Busy as error:
                 self._lost(read, error.detail)
             else:
-                self._losing = False
+                self._kept()
         suffering = self._suffering() if batch.cmsd else {}
         for session_id, places in batch.groups().items():
             if session_id is None:
@@ -153,6 +153,11 @@ class Intake:
         if not self._losing:
             self._losing = True
             log.error("archive_takes_nothing", reason=reason)
+
+    def _kept(self) -> None:
+        if self._losing:
+            self._losing = False
+            log.warning("archive_takes_again")
 
     def _suffering(self) -> dict[str | None, frozenset[str]]:
         """The CDNs that say in responses to a session that they are in duress (CM-52)."""

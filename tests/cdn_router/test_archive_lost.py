@@ -6,6 +6,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from cdn_router import intake
 from cdn_router.archive.journal import RETRY_MS, Journal, frames
 from cdn_router.errors import Busy
 from cdn_router.server import parts
@@ -31,7 +32,13 @@ def test_a_disk_that_is_gone_is_tried_now_and_then(tmp_path: Path) -> None:
     assert len([*(tmp_path / "disk").iterdir()]) == 1
 
 
-async def test_players_are_heard_while_nothing_can_be_kept(tmp_path: Path) -> None:
+async def test_players_are_heard_while_nothing_can_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a loss the log has when it begins and when it is over."""
+    said = list[str]()
+    for level in ("error", "warning"):
+        monkeypatch.setattr(intake.log, level, lambda event, **_: said.append(event))
     clock, disk = ManualClock(NOW_MS), tmp_path / "disk"
     kept = FolderStore(tmp_path / "objects"), disk
     [web] = [p for p in parts(Settings(port=0), clock=clock, kept=kept) if isinstance(p, Web)]
@@ -57,6 +64,9 @@ async def test_players_are_heard_while_nothing_can_be_kept(tmp_path: Path) -> No
         disk.mkdir()
         clock.advance(RETRY_MS / 1000)
         assert await told(2) == 902 and await lost() == "2.0"
+        assert await told(3) == 903
+        assert said == ["archive_takes_nothing", "archive_takes_again"]
         [path] = disk.iterdir()
-        assert [b"sn=2" in frame.body for frame in frames(path.read_bytes())] == [True]
+        bodies = [frame.body for frame in frames(path.read_bytes())]
+        assert [b"sn=2" in bodies[0], b"sn=3" in bodies[1]] == [True, True]
     await web.stop()
