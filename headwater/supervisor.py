@@ -14,6 +14,7 @@ Rules
 import asyncio
 import contextlib
 import ctypes
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -27,6 +28,7 @@ START_LIMIT_S = 60.0
 BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 STEADY_S = 30.0  # a child that ran so long starts its backoff anew
 KEEP_LOG_BYTES = 8 << 20
+LAST_BYTES = 4 << 10  # of a log: the last words are among them
 EXIT_FAILURE = 3
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -53,6 +55,7 @@ class Supervisor:
         self._children = children
         self._log_dir = log_dir
         self._running: dict[str, asyncio.subprocess.Process] = {}
+        self._begun: dict[str, tuple[Path, int]] = {}  # log, and where in it
         self._stopping = asyncio.Event()
 
     async def run(self, on_ready: Callable[[], None]) -> int:
@@ -135,7 +138,10 @@ class Supervisor:
         await asyncio.sleep(delay_s)
         with contextlib.ExitStack() as files:
             path = self._log_file(child)
-            log = files.enter_context(path.open("ab")) if path is not None else None
+            log = None
+            if path is not None:
+                log = files.enter_context(path.open("ab"))
+                self._begun[child.name] = path, log.tell()
             process = await asyncio.create_subprocess_exec(
                 *argv,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -168,11 +174,16 @@ class Supervisor:
         return path
 
     def _last_words(self, child: Child) -> str:
-        path = self._log_file(child)
-        if path is None:
+        if self._log_dir is None:
             return "see above"
-        lines = path.read_text(errors="replace").splitlines()[-1:] if path.exists() else []
-        return lines[0][:500] if lines else "it said nothing"
+        if child.name not in self._begun:
+            return "it said nothing"
+        path, begun = self._begun[child.name]
+        with path.open("rb") as log:
+            log.seek(max(begun, log.seek(0, os.SEEK_END) - LAST_BYTES))
+            said = log.read(LAST_BYTES).decode(errors="replace")
+        lines = [line for line in said.splitlines() if line.strip()]
+        return lines[-1][:500] if lines else "it said nothing"
 
 
 async def _is_ready(session: aiohttp.ClientSession, url: str) -> bool:

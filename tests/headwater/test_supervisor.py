@@ -78,6 +78,27 @@ async def test_who_is_never_ready_is_named(
     assert "slow is not ready after 1 s: it said nothing" in capsys.readouterr().err
 
 
+async def test_the_words_of_an_earlier_start_are_not_the_last(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A log that holds yesterday's: who says nothing now said nothing."""
+    (tmp_path / "mute.log").write_text("port 1 is taken\n")
+    argv = (sys.executable, "-c", "raise SystemExit(3)")
+    mute = Child("mute", lambda: (0.0, argv), f"http://127.0.0.1:{free_port()}/")
+    assert await Supervisor([mute], tmp_path).run(lambda: None) == supervisor.EXIT_FAILURE
+    assert "mute did not start: it said nothing" in capsys.readouterr().err
+
+
+async def test_last_words_follow_however_much_was_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(supervisor, "KEEP_LOG_BYTES", 1 << 16)
+    argv = (sys.executable, "-c", "print('x\\n' * 100_000, 'the end\\n'); raise SystemExit(3)")
+    loud = Child("loud", lambda: (0.0, argv), f"http://127.0.0.1:{free_port()}/")
+    assert await Supervisor([loud], tmp_path).run(lambda: None) == supervisor.EXIT_FAILURE
+    assert "loud did not start:  the end" in capsys.readouterr().err
+
+
 async def test_who_ignores_sigterm_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

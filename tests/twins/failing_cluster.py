@@ -77,7 +77,7 @@ class FailingCluster:
 @contextmanager
 def failing_cluster() -> Iterator[FailingCluster]:
     with ExitStack() as stack:
-        ports = free_ports(6, twins_at=10_000)
+        ports = free_ports(6, twin_at=10_000)
         made = FailingCluster({port: stack.enter_context(folder()) for port in ports})
         stack.callback(made.stop)
         made.start()

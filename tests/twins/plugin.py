@@ -48,7 +48,7 @@ def redis_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def redis_cluster_url() -> Iterator[str]:
     """A cluster of three primaries, by one of them; their bus is at port + 10000."""
-    cli, ports = needs("redis-cli"), free_ports(3, twins_at=10_000)
+    cli, ports = needs("redis-cli"), free_ports(3, twin_at=10_000)
     with ExitStack() as stack:
         for port in ports:
             home = stack.enter_context(folder())
@@ -176,7 +176,7 @@ def moto_endpoint() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def weed_endpoint() -> Iterator[str]:
     """SeaweedFS: a real S3 server with credentials; ports + 10000 are its gRPC (CMP-22)."""
-    master, volume, filer, s3 = free_ports(4, twins_at=10_000)
+    master, volume, filer, s3 = free_ports(4, twin_at=10_000)
     access, secret = S3_KEYS
     actions = ["Admin", "Read", "Write", "List", "Tagging"]
     keys = [{"accessKey": access, "secretKey": secret}]
