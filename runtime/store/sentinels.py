@@ -18,6 +18,10 @@ from redis.exceptions import RedisError
 MARK = "+sentinel"
 DOWN = {b"s_down", b"o_down"}  # as this Sentinel sees it, and as most do
 PORT = 26379
+WANTED = (
+    "redis://host:port/database, rediss://..., unix:///path, or"
+    " redis+sentinel://host:port,host:port/service/database"
+)
 MANAGED: Mapping[type[Any], type[Any]] = {
     wires.Connection: sentinel.SentinelManagedConnection,
     wires.SSLConnection: sentinel.SentinelManagedSSLConnection,
@@ -73,14 +77,26 @@ class Named:
 
 
 def pool(kind: type[Any], url: str, **shape: Any) -> Any:
-    """A pool of the driver's of connections to the server at any URL."""
+    """A pool of the driver's of connections to the server at any URL. ValueError names the setting
+    and quotes nothing of it.
+    """
+    try:
+        return _pool(kind, url, shape)
+    except ValueError:
+        raise ValueError(f"store.url: {WANTED}") from None
+
+
+def _pool(kind: type[Any], url: str, shape: Mapping[str, Any]) -> Any:
     parts = urlsplit(url)
     if not parts.scheme.endswith(MARK):
+        if parts.scheme != "unix":
+            _database(parts.path.strip("/"))
         return kind.from_url(url, **shape)
     sign_in, at, hosts = parts.netloc.rpartition("@")
     service, _, number = parts.path.strip("/").partition("/")
     if not (hosts and service):
-        raise ValueError("store.url: redis+sentinel://host:port,host:port/service")
+        raise ValueError("hosts and a service")
+    _database(number)
     plain = parts._replace(
         scheme=parts.scheme.removesuffix(MARK), netloc=f"{sign_in}{at}sentinel", path=f"/{number}"
     )
@@ -91,11 +107,19 @@ def pool(kind: type[Any], url: str, **shape: Any) -> Any:
     asked |= {name: value for name, value in told.items() if name.startswith("ssl_")}
     asked |= {"retry": shape["retry"]}
     named = Named(service, [_place(each) for each in hosts.split(",")], kind_of_wire, asked)
-    return kind(connection_class=MANAGED[kind_of_wire], connection_pool=named, **(told | shape))
+    return kind(
+        connection_class=MANAGED[kind_of_wire], connection_pool=named, **(told | dict(shape))
+    )
+
+
+def _database(number: str) -> None:
+    """The driver takes what is no number for the first."""
+    if number and not (number.isascii() and number.isdigit()):
+        raise ValueError("a database has a number")
 
 
 def _place(text: str) -> tuple[str, int]:
     found = urlsplit(f"//{text}")
     if found.hostname is None:
-        raise ValueError("store.url: a Sentinel has a host")
+        raise ValueError("a Sentinel has a host")
     return found.hostname, found.port or PORT

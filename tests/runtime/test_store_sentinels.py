@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from redis import asyncio as driver
 from twins.sentinels import SERVICE, Watched, watched
 
 from runtime.store import RedisStore, StoreError
@@ -65,10 +66,37 @@ async def test_a_failover_keeps_what_was_replicated(
     await store.stop()
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis+sentinel:///x",
+        "redis+sentinel://a:1",
+        "redis+sentinel://:1/x",
+        "redis+sentinel://app:hidden@h:1/svc/hidden",
+        "redis+sentinel://app:hidden@h:1/svc/-1",
+        "redis+sentinel://app:hidden@h:x/svc",
+        "redis+sentinel://app:hidden@g:1,h:99999/svc",
+        "redis+sentinel://app:hidden@[h/svc",
+        "redis+sentinel://app:hidden\u2100@h/svc",
+        "redis://app:hidden@h:x/0",
+        "redis://app:hidden@h:1/hidden",
+        "gopher://app:hidden@h",
+    ],
+)
+async def test_an_address_that_is_none_is_refused_by_its_settings_name(url: str) -> None:
+    """What it says stays out of the error: it may hold a password."""
+    with pytest.raises(ValueError, match=r"^store\.url: ") as caught:
+        pool(driver.ConnectionPool, url, retry=None)
+    assert "hidden" not in str(caught.value) and caught.value.__suppress_context__
+
+
+def test_databases_have_numbers() -> None:
+    for url in ("redis+sentinel://h/svc/2", "redis://h:1/2", "unix:///a/b?db=2"):
+        found = pool(driver.ConnectionPool, url, retry=None)
+        assert found.connection_kwargs["db"] == 2
+
+
 async def test_no_sentinel_no_primary_no_service() -> None:
-    for url in ("redis+sentinel:///x", "redis+sentinel://a:1", "redis+sentinel://:1/x"):
-        with pytest.raises(ValueError, match=r"store\.url"):
-            pool(object, url, retry=None)
     store = RedisStore(f"redis+sentinel://127.0.0.1:1,127.0.0.1:2/{SERVICE}", timeout_ms=1_000)
     with pytest.raises(StoreError, match="unavailable"):
         await store.start()
