@@ -6,7 +6,7 @@ Source: "Sentinel client spec" of Redis' documentation.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,10 +22,6 @@ WANTED = (
     "redis://host:port/database, rediss://..., unix:///path, or"
     " redis+sentinel://host:port,host:port/service/database"
 )
-MANAGED: Mapping[type[Any], type[Any]] = {
-    wires.Connection: sentinel.SentinelManagedConnection,
-    wires.SSLConnection: sentinel.SentinelManagedSSLConnection,
-}
 SIGN_IN = {"sentinel_username": "username", "sentinel_password": "password"}
 
 
@@ -47,20 +43,23 @@ class Named:
         self._kind = kind
         self._shape = shape
 
-    async def get_master_address(self) -> tuple[str, int]:
-        """The first that any of them names. Raises the driver's ConnectionError."""
+    async def reach(self, connect: Callable[[tuple[str, int]], Awaitable[bool]]) -> None:
+        """Connect to the first whom any of them names and who is a primary: some of them may not
+        have heard of the latest. Raises the driver's ConnectionError.
+        """
         asking = [asyncio.create_task(self._ask(*place)) for place in self._places]
         try:
             for answer in asyncio.as_completed(asking):
                 try:
-                    return await answer
+                    if await connect(await answer):
+                        return
                 except (RedisError, OSError):
                     continue
         finally:
             for each in asking:
                 each.cancel()
             await asyncio.gather(*asking, return_exceptions=True)
-        raise ServerGone("no Sentinel names a primary")
+        raise ServerGone("no Sentinel names a primary that is one")
 
     async def _ask(self, host: str, port: int) -> tuple[str, int]:
         one = self._kind(host=host, port=port, protocol=2, **self._shape)
@@ -74,6 +73,45 @@ class Named:
         if set(told[b"flags"].split(b",")) & DOWN:
             raise ServerGone("down, and no other yet")
         return told[b"ip"].decode(), int(told[b"port"])
+
+
+class _Checked:
+    """A connection that is open once its server says that it is a primary. HELLO, as ROLE and INFO
+    are kept from users who may do nothing dangerous.
+    """
+
+    async def _connect_retry(self: Any) -> None:
+        if self._reader:
+            return
+        await self.connection_pool.reach(self._reached)
+
+    async def _reached(self: Any, address: tuple[str, int]) -> bool:
+        await self.connect_to(address)
+        try:
+            await self.send_command("HELLO")
+            told = await self.read_response()
+            told = told if isinstance(told, dict) else dict(zip(told[::2], told[1::2], strict=True))
+            if told.get(b"role") == b"master":
+                return True
+        except BaseException:
+            await self.disconnect(nowait=True)
+            raise
+        await self.disconnect(nowait=True)
+        return False
+
+
+class _Wire(_Checked, sentinel.SentinelManagedConnection):
+    pass
+
+
+class _SecretWire(_Checked, sentinel.SentinelManagedSSLConnection):
+    pass
+
+
+MANAGED: Mapping[type[Any], type[Any]] = {
+    wires.Connection: _Wire,
+    wires.SSLConnection: _SecretWire,
+}
 
 
 def pool(kind: type[Any], url: str, **shape: Any) -> Any:

@@ -3,13 +3,14 @@
 import asyncio
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from redis import asyncio as driver
 from twins.sentinels import SERVICE, Watched, watched
 
 from runtime.store import RedisStore, StoreError
-from runtime.store.sentinels import pool
+from runtime.store.sentinels import Named, pool
 
 pytestmark = pytest.mark.twin
 
@@ -94,6 +95,24 @@ def test_databases_have_numbers() -> None:
     for url in ("redis+sentinel://h/svc/2", "redis://h:1/2", "unix:///a/b?db=2"):
         found = pool(driver.ConnectionPool, url, retry=None)
         assert found.connection_kwargs["db"] == 2
+
+
+async def test_a_server_that_is_no_primary_is_not_asked(servers: Watched, monkeypatch: Any) -> None:
+    """A Sentinel that has not heard of it yet names a replica, and is the first to answer."""
+    _, second = servers.servers
+    plain, named = Named._ask, []
+
+    async def ask(self: Named, host: str, port: int) -> tuple[str, int]:
+        named.append(port)
+        return ("127.0.0.1", second) if len(named) % 3 == 1 else await plain(self, host, port)
+
+    monkeypatch.setattr(Named, "_ask", ask)
+    store = RedisStore(servers.url, timeout_ms=10_000)
+    await store.start()
+    await store.put("key", b"1")
+    assert await store.get("key") == b"1"
+    assert len(named) >= 3
+    await store.stop()
 
 
 async def test_no_sentinel_no_primary_no_service() -> None:
