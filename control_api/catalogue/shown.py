@@ -109,7 +109,7 @@ def _names(fields: str) -> frozenset[str]:
     return names
 
 
-def _purpose(listing: str, query: types.TitlePage | types.ChildPage, viewer: Viewer) -> str:
+def _purpose(listing: str, query: types.ChildPage, viewer: Viewer) -> str:
     """What a cursor is bound to: the list and all that filters it (CTL-6)."""
     filters = msgspec.structs.replace(query, limit=1, cursor=None, fields=None)
     told = msgspec.json.encode([msgspec.to_builtins(filters), viewer.territory])
@@ -122,7 +122,7 @@ async def _walk(
     purpose: str,
     wanted: Sequence[ColumnElement[bool]],
     order: str,
-    query: types.TitlePage | types.ChildPage,
+    query: types.ChildPage,
     viewer: Viewer,
 ) -> types.TitleList:
     """One page of what is wanted, in an order of `ORDERS`."""

@@ -244,18 +244,16 @@ class Place(Audience):
         return shapes.fields(part, self.shape, self.fields)
 
 
-class TitlePage(Place):
+class ChildPage(Place):
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
     cursor: Cursor | None = None
+
+
+class TitlePage(ChildPage):
     kind: ContentKind | None = None
     genre: Slug | None = None
     audio: Lang | None = None
     sort: Literal["newest", "popular", "title"] = "newest"
-
-
-class ChildPage(Place):
-    limit: Annotated[int, Meta(ge=1, le=200)] = 50
-    cursor: Cursor | None = None
 
 
 class Title(Answer):
