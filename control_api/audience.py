@@ -5,10 +5,12 @@ A list that names a profile is its account's own: whoever asks is signed in, and
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select, true
+from sqlalchemy import ColumnElement, and_, func, or_, select, true
 
 from control_api.calls import Call
+from control_api.facts import Limit
 from control_api.problems import Problem
+from control_api.recordings.schema import recording
 from control_api.schema import channel, content, content_age, epg_event
 
 
@@ -17,16 +19,38 @@ async def max_age(call: Call[Any]) -> int | None:
     for a profile that is not the account's.
     """
     asked: int | None = call.query.max_age
-    profile_id = call.query.profile_id
-    if profile_id is None:
+    if call.query.profile_id is None:
         return asked
-    parents = call.services.playback.judge.parents
-    limit = await parents.limit(call.caller.account_id, profile_id, call.now_ms)
+    limit = await own_limit(call)
     if limit is None:
         return asked
     if not limit.known:
         raise Problem("profile_not_found", rule="CTL-77")
     return limit.age if asked is None else min(asked, limit.age)
+
+
+async def own_limit(call: Call[Any]) -> Limit | None:
+    """That of the profile which the query names, else of the account's first one."""
+    parents = call.services.playback.judge.parents
+    return await parents.limit(call.caller.account_id, call.query.profile_id, call.now_ms)
+
+
+def fits_title(limit: Limit | None) -> ColumnElement[bool]:
+    """Whether the `content` of a query is within a profile's limit."""
+    return true() if limit is None else content_age <= limit.age
+
+
+def fits_recording(limit: Limit | None) -> ColumnElement[bool]:
+    """Whether the `recording` of a query is, by its programme and its channel."""
+    if limit is None:
+        return true()
+    shown = select(channel.c.id).where(
+        channel.c.id == recording.c.channel_id, fits_channel(limit.age)
+    )
+    older = select(epg_event.c.id).where(
+        epg_event.c.id == recording.c.event_id, ~fits_programme(limit.age)
+    )
+    return and_(shown.correlate(recording).exists(), ~older.correlate(recording).exists())
 
 
 def fits_channel(age: int | None) -> ColumnElement[bool]:

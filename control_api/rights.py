@@ -1,7 +1,6 @@
 """Reads the facts that CheckAccess judges (entitlement.py) from the database."""
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -130,26 +129,6 @@ async def find_terms(ask: Ask, kind: Kind, target_id: str, now_ms: int) -> Terms
     )
 
 
-async def title_terms(connection: AsyncConnection, wanted: Sequence[str]) -> Mapping[str, Terms]:
-    """The terms of many titles but for offers, which only matter to those who are refused."""
-    rows: dict[str, defaultdict[str, list[Any]]] = {}
-    for name, query in _OF_TITLES.items():
-        rows[name] = defaultdict(list)
-        for row in (await connection.execute(query, {"targets": wanted})).all():
-            rows[name][row.of].append(row)
-    found: dict[str, Terms] = {}
-    for each in wanted:
-        titles = rows["title"][each]
-        target = _title(titles[0]) if titles else None
-        found[each] = Terms(
-            target,
-            frozenset(row.package_id for row in rows["named"][each]),
-            [_window(row) for row in rows["windows"][each]],
-            ages=[Aged(target.age)] if target is not None and target.age else (),
-        )
-    return found
-
-
 def anywhere(facts: Facts) -> Facts:
     """The same question whatever device asks."""
     return replace(facts, device=None, devices=())
@@ -159,20 +138,7 @@ async def find_target(ask: Ask, kind: Kind, target_id: str) -> Target | None:
     """The title or channel, published or not; a title without an asset cannot be played."""
     if kind == "recording":
         row = await _one(ask, playing.FIND, target_id)
-        if row is None:
-            return None
-        return Target(
-            kind,
-            target_id,
-            row.title,
-            row.published,
-            f"/rec/{row.asset_id}/",
-            row.channel_id,
-            row.account_id,
-            row.offset_ms,
-            max(title_age(row.min_age, row.rating), row.channel_age or 0),
-            (row.prog_start_ms, row.prog_end_ms),
-        )
+        return None if row is None else as_recording(row)
     if kind == "channel":
         row = await _one(ask, _CHANNEL, target_id)
         if row is None:
@@ -180,10 +146,25 @@ async def find_target(ask: Ask, kind: Kind, target_id: str) -> Target | None:
         published, path = row.status == "published", f"/live/{row.slug}/"
         return Target("channel", row.id, row.slug, published, path, age=row.min_age or 0)
     row = await _one(ask, _TITLE, target_id)
-    return None if row is None else _title(row)
+    return None if row is None else as_title(row)
 
 
-def _title(row: Any) -> Target:
+def as_recording(row: Any) -> Target:
+    return Target(
+        "recording",
+        row.id,
+        row.title,
+        row.published,
+        f"/rec/{row.asset_id}/",
+        row.channel_id,
+        row.account_id,
+        row.offset_ms,
+        max(title_age(row.min_age, row.rating), row.channel_age or 0),
+        (row.prog_start_ms, row.prog_end_ms),
+    )
+
+
+def as_title(row: Any) -> Target:
     published, age = row.status == "published", title_age(row.min_age, row.rating)
     return Target("content", row.id, row.title or row.id, published, row.origin_path, age=age)
 
@@ -198,10 +179,10 @@ def bought(kind: Kind, target_id: str) -> str | None:
 
 
 async def _windows(ask: Ask, kind: Kind, target_id: str) -> Sequence[Window]:
-    return [_window(row) for row in await ask(_WINDOWS[kind], {"target": target_id})]
+    return [as_window(row) for row in await ask(_WINDOWS[kind], {"target": target_id})]
 
 
-def _window(row: Any) -> Window:
+def as_window(row: Any) -> Window:
     return Window(
         territory=row.territory,
         licence=row.licence,
@@ -216,29 +197,40 @@ def _window(row: Any) -> Window:
 
 
 async def _blackouts(ask: Ask, channel_id: str, now_ms: int) -> Sequence[Blackout]:
-    """Those that have not ended. One whose programme is gone is of the whole channel."""
-    return [
-        Blackout(
-            frozenset(row.territories),
-            row.start_ms,
-            row.end_ms,
-            row.alternate_channel_id,
-            (row.aired_from_ms, row.aired_to_ms) if row.aired_from_ms is not None else None,
-        )
-        for row in await ask(_BLACKOUTS, {"target": channel_id, "now": now_ms})
-    ]
+    """Those that have not ended."""
+    found = await ask(_BLACKOUTS, {"target": channel_id, "now": now_ms})
+    return [as_blackout(row) for row in found]
+
+
+def as_blackout(row: Any) -> Blackout:
+    """One whose programme is gone is of the whole channel."""
+    return Blackout(
+        frozenset(row.territories),
+        row.start_ms,
+        row.end_ms,
+        row.alternate_channel_id,
+        (row.aired_from_ms, row.aired_to_ms) if row.aired_from_ms is not None else None,
+    )
 
 
 async def _ages(
     ask: Ask, kind: Kind, target: Target | None, target_id: str, now_ms: int
 ) -> Sequence[Aged]:
     """What the target asks for at any time, and a channel's next programmes each in its time."""
+    coming = {"target": target_id, **from_now(now_ms)}
+    return as_ages(target, await ask(_AGED, coming) if kind == "channel" else ())
+
+
+def from_now(now_ms: int) -> Mapping[str, int]:
+    """The time in which programmes are read."""
+    return {"now": now_ms, "ahead": now_ms + AHEAD_MS}
+
+
+def as_ages(target: Target | None, coming: Sequence[Any]) -> Sequence[Aged]:
     found = [Aged(target.age)] if target is not None and target.age else []
-    if kind == "channel":
-        coming = {"target": target_id, "now": now_ms, "ahead": now_ms + AHEAD_MS}
-        for row in await ask(_AGED, coming):
-            if age := title_age(row.min_age, row.rating):
-                found.append(Aged(age, (row.start_ms, row.end_ms)))
+    for row in coming:
+        if age := title_age(row.min_age, row.rating):
+            found.append(Aged(age, (row.start_ms, row.end_ms)))
     return found
 
 
@@ -285,7 +277,7 @@ _NOW = bindparam("now", type_=BigInteger)
 _CHANNEL = select(channel.c.id, channel.c.slug, channel.c.status, channel.c.min_age).where(
     channel.c.id == _TARGET
 )
-_TITLES = (
+TITLES = (
     select(
         content.c.id,
         content.c.status,
@@ -298,7 +290,7 @@ _TITLES = (
     .outerjoin(content_text, content_text.c.content_id == content.c.id)
     .order_by(content_text.c.lang != content.c.orig_lang, asset.c.id)
 )
-_TITLE = _TITLES.where(content.c.id == _TARGET).limit(1)
+_TITLE = TITLES.where(content.c.id == _TARGET).limit(1)
 _NAMED = select(package_content.c.package_id).where(
     package_content.c.target_kind == bindparam("kind", type_=String),
     package_content.c.target_id == _TARGET,
@@ -311,37 +303,28 @@ _WINDOWS: dict[Kind, Select[Any]] = {
     .where(rights_window.c.content_id == _TARGET)
     .order_by(rights_window.c.id),
 }
-_TARGETS = bindparam("targets", type_=String, expanding=True)
-_OF_TITLES: dict[str, Select[Any]] = {  # the same of many, `of` which
-    "title": _TITLES.add_columns(content.c.id.label("of")).where(content.c.id.in_(_TARGETS)),
-    "named": select(package_content.c.package_id, package_content.c.target_id.label("of")).where(
-        package_content.c.target_kind == "content", package_content.c.target_id.in_(_TARGETS)
-    ),
-    "windows": select(rights_window, rights_window.c.content_id.label("of"))
-    .where(rights_window.c.content_id.in_(_TARGETS))
-    .order_by(rights_window.c.id),
-}
-_BLACKOUTS = (
+BLACKOUTS = (
     select(
         blackout,
         epg_event.c.start_ms.label("aired_from_ms"),
         epg_event.c.end_ms.label("aired_to_ms"),
     )
     .outerjoin(epg_event, epg_event.c.id == blackout.c.event_id)
-    .where(blackout.c.channel_id == _TARGET, blackout.c.end_ms > _NOW)
+    .where(blackout.c.end_ms > _NOW)
     .order_by(blackout.c.id)
 )
-_AGED = (
+_BLACKOUTS = BLACKOUTS.where(blackout.c.channel_id == _TARGET)
+AGED = (
     select(epg_event.c.start_ms, epg_event.c.end_ms, content.c.min_age, content.c.rating)
     .join(content, content.c.id == epg_event.c.content_id)
     .where(
-        epg_event.c.channel_id == _TARGET,
         epg_event.c.end_ms > _NOW,
         epg_event.c.start_ms < bindparam("ahead", type_=BigInteger),
         or_(content.c.min_age.is_not(None), content.c.rating.is_not(None)),
     )
     .order_by(epg_event.c.start_ms)
 )
+_AGED = AGED.where(epg_event.c.channel_id == _TARGET)
 _OFFERS = (
     select(offer, package.c.tier, package.c.kind)
     .outerjoin(package, package.c.id == offer.c.package_id)

@@ -13,8 +13,9 @@ _BEGINS_MS = func.coalesce(recording_asset.c.first_ms, recording_asset.c.start_m
 # `asset_id` (CTL-111) and `offset_ms`, how far the programme begins behind the asset's first byte
 # (CTL-128); when it was on air and what its title and its channel say of ages (CTL-77). No row
 # while there is nothing.
-FIND = (
+RECORDED = (
     select(
+        recording.c.id,
         recording.c.account_id,
         recording.c.title,
         recording.c.channel_id,
@@ -31,9 +32,9 @@ FIND = (
     .join(channel, channel.c.id == recording.c.channel_id)
     .outerjoin(epg_event, epg_event.c.id == recording.c.event_id)
     .outerjoin(content, content.c.id == epg_event.c.content_id)
-    .where(
-        # Not required: a list of states is spelled before the statement has values.
-        recording.c.id == bindparam("target", type_=String, required=False),
-        recording.c.state.in_(PLAYABLE),
-    )
+    .where(recording.c.state.in_(PLAYABLE))
+)
+FIND = RECORDED.where(
+    # Not required: a list of states is spelled before the statement has values.
+    recording.c.id == bindparam("target", type_=String, required=False)
 )

@@ -7,9 +7,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, delete, func, or_, select, tuple_
 
-from control_api import sealed
+from control_api import audience, sealed
 from control_api.calls import Call
 from control_api.catalogue import documents
+from control_api.facts import Limit
 from control_api.problems import Problem
 from control_api.recordings.schema import recording
 from control_api.schema import content
@@ -21,13 +22,13 @@ mine = watch_history.c
 
 
 async def page(call: Call[None]) -> shapes.History:
-    """What was watched, the newest first; what is withdrawn is hidden."""
-    account_id = call.caller.account_id
+    """What was watched, the newest first; what is withdrawn or for older ones is hidden."""
+    account_id, limit = call.caller.account_id, await audience.own_limit(call)
     async with call.services.database.read() as connection:
         whose = await profiles.whose(connection, account_id, call.query.profile_id)
         listing = f"history:{whose.id}"
         after = sealed.position(call.services.secret, listing, call.query.cursor)
-        query = _SEEN.where(mine.profile_id == whose.id, _visible(account_id))
+        query = _SEEN.where(mine.profile_id == whose.id, _visible(account_id, limit))
         if after is not None:
             query = query.where(tuple_(mine.at_ms, mine.target_id) < tuple_(*after))
         query = query.order_by(mine.at_ms.desc(), mine.target_id.desc())
@@ -63,8 +64,11 @@ async def _forgotten(call: Call[None], target_id: str | None) -> int:
     return count
 
 
-def _visible(account_id: str) -> ColumnElement[bool]:
-    return or_(content.c.status == "published", recording.c.account_id == account_id)
+def _visible(account_id: str, limit: Limit | None) -> ColumnElement[bool]:
+    return or_(
+        and_(content.c.status == "published", audience.fits_title(limit)),
+        and_(recording.c.account_id == account_id, audience.fits_recording(limit)),
+    )
 
 
 def _entry(row: Row[Any]) -> shapes.Seen:

@@ -17,7 +17,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from control_api import audience
 from control_api.catalogue import documents
+from control_api.facts import Limit
 from control_api.schema import content
 from control_api.viewers.schema import bookmark
 
@@ -30,9 +32,11 @@ PLACE = (
 )
 
 
-async def published(connection: AsyncConnection, wanted: Sequence[str]) -> Mapping[str, Any]:
-    """Published titles by id."""
-    query = _published().where(content.c.id.in_(wanted))
+async def published(
+    connection: AsyncConnection, wanted: Sequence[str], limit: Limit | None = None
+) -> Mapping[str, Any]:
+    """Published titles by id, those within a profile's limit."""
+    query = _published().where(content.c.id.in_(wanted), audience.fits_title(limit))
     return {row.id: row for row in (await connection.execute(query)).all()}
 
 

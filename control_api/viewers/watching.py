@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import delete, insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from control_api import sealed, sessions
+from control_api import audience, sealed, sessions
 from control_api.calls import Call
+from control_api.facts import Limit
 from control_api.problems import Problem
 from control_api.recordings import playing
 from control_api.recordings.schema import recording
@@ -34,11 +35,12 @@ async def go_on(call: Call[None]) -> shapes.GoOnList:
     """
     limit = call.query.limit
     items: list[shapes.GoOn] = []
+    mine = await audience.own_limit(call)
     async with call.services.database.read() as connection:
         whose = await profiles.whose(connection, call.caller.account_id, call.query.profile_id)
         begun = await _begun(connection, whose)
         while begun and len(items) < limit:
-            items += await _offered(call, connection, whose.id, begun[:limit])
+            items += await _offered(call, connection, whose.id, mine, begun[:limit])
             begun = begun[limit:]
     return shapes.GoOnList(items[:limit])
 
@@ -78,19 +80,22 @@ async def _recorded(
 
 
 async def _offered(
-    call: Call[None], connection: AsyncConnection, profile_id: str, begun: Sequence[Begun]
+    call: Call[None],
+    connection: AsyncConnection,
+    profile_id: str,
+    limit: Limit | None,
+    begun: Sequence[Begun],
 ) -> list[shapes.GoOn]:
-    """Entries of what the caller may play."""
+    """Entries of what the profile may play."""
     done = {each.series_id: each.row for each in begun if each.series_id and each.mark.finished}
     following = await titles.following(connection, profile_id, done)
     entries = [_entry(each, following.get(each.series_id or "")) for each in begun]
     shown = [entry for entry in entries if entry is not None]
-    allowed = await playable.titles(
-        connection, call, [entry.content_id for entry in shown if entry.kind == "content"]
-    )
-    allowed |= await playable.recordings(
-        call, [entry.content_id for entry in shown if entry.kind == "recording"]
-    )
+    wanted = {
+        kind: [entry.content_id for entry in shown if entry.kind == kind]
+        for kind in ("content", "recording")
+    }
+    allowed = await playable.of(connection, call, limit, wanted["content"], wanted["recording"])
     return [entry for entry in shown if entry.content_id in allowed]
 
 
@@ -138,7 +143,8 @@ async def unwish(call: Call[None]) -> None:
 
 
 async def wishes(call: Call[None]) -> shapes.Watchlist:
-    """The watchlist, the newest first; what is withdrawn is hidden."""
+    """The watchlist, the newest first; what is withdrawn or for older ones is hidden."""
+    limit = await audience.own_limit(call)
     async with call.services.database.read() as connection:
         whose = await profiles.whose(connection, call.caller.account_id, call.query.profile_id)
         mine = watchlist.c
@@ -151,7 +157,7 @@ async def wishes(call: Call[None]) -> shapes.Watchlist:
         rows = (await connection.execute(query.limit(call.query.limit + 1))).all()
         place = ("at_ms", "target_id")
         shown, cursor = sealed.page(rows, call.query.limit, call.services.secret, listing, *place)
-        known = await titles.published(connection, [each.target_id for each in shown])
+        known = await titles.published(connection, [each.target_id for each in shown], limit)
     return shapes.Watchlist(
         [
             shapes.Wish(each.target_id, known[each.target_id].title, utc(each.at_ms))

@@ -127,10 +127,10 @@ async def test_a_list_is_filled_from_behind_what_is_hidden(home: Any) -> None:
     assert listed == [hidden[3], shown[0]], "a rental opens its own title and no other"
 
 
-async def recorded(api: Any) -> str:
+async def recorded(api: Any, hours: int = 2) -> str:
     """A recording of an hour that can be played."""
     recorder = api.recorder
-    start_ms = recorder.now_ms - 2 * HOUR
+    start_ms = recorder.now_ms - hours * HOUR
     row, _ = await recorder.order(await recorder.event(start_ms, start_ms + HOUR))
     async with api.database.write() as connection:
         rows = await states.locked(connection, recording.c.id == row.id)
@@ -154,6 +154,19 @@ async def test_a_recording_is_gone_on_with(home: Any) -> None:
     assert (await home.send("POST", f"/v1/recordings/{key}/restore"))[0] == 200
     await stop(home, key, 96_000)
     assert [each["content_id"] for each in await going_on(home)] == [film], "it was watched"
+
+
+async def test_many_recordings_cost_what_one_costs(
+    home: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = []
+    for hours in (2, 3, 4):
+        await stop(home, await recorded(home, hours))
+        with monkeypatch.context() as patched, counted(home, patched) as said:
+            shown = await going_on(home)
+        counts.append(about_rights(said))
+    assert len(shown) == 3
+    assert counts == counts[:1] * 3 and counts[0] > 0, counts
 
 
 async def test_a_recording_without_rights_is_hidden(home: Any) -> None:
