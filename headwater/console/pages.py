@@ -10,6 +10,7 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from headwater.assets import Assets
+from headwater.console.readings import WAITS_S
 
 HERE = Path(__file__).resolve().parent
 PLAYER = "hls.js/dist/hls.min.js"
@@ -56,6 +57,7 @@ class Console:
                 pages=PAGES,
                 router_url=router_url,
                 delivery_port=delivery_port,
+                late_s=WAITS_S,
                 asset=self._assets.url,
             )
             for page in PAGES

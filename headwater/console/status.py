@@ -94,7 +94,7 @@ class Watch:
             parts.append(_piece(name, good, "not ready" if said is not None else "no answer"))
         waits_ms, imported_ms = ages or _Ages(None, None)
         lag_s = None if ages is None else _ago_s(call.now_ms, waits_ms or call.now_ms)
-        good = all(each.state == "ok" for each in parts) and (lag_s or 0.0) < readings.WAITS_S
+        good = all(each.state == "ok" for each in parts) and (lag_s or 0.0) <= readings.WAITS_S
         return Status(
             utc(call.now_ms),
             "ok" if good else "bad",

@@ -31,6 +31,7 @@ from runtime.settings import load
 from runtime.sql import Database
 
 HALF_HOUR_MS = 1_800_000
+HEARTBEAT_S = 3_600  # the session outlives the slowest test
 OLDER = 60  # recordings, more than a page
 LONG = "Rindfleischetikettierung" * 12  # a word that no line holds
 
@@ -114,7 +115,7 @@ async def serve(home: Path, told: list[str], ready: threading.Event, over: async
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     around = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    settings = Settings(port=0, host="127.0.0.1")
+    settings = Settings(port=0, host="127.0.0.1", heartbeat_s=HEARTBEAT_S)
     database = Database.embedded(home, timeout_ms=10_000)
     readiness = {"origin": f"{around}/origin", "proxy": f"{around}/proxy"}
     console = Console(around, int(around.rpartition(":")[2]), Demo().assets_dir)

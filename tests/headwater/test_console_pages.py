@@ -182,8 +182,6 @@ def test_every_page_is_for_everybody(tab: Any, running: Running, scheme: str, wi
             tab.screenshot(
                 path=f"{SHOTS}/{page.name}-{scheme}-{width}.png", full_page=page.name != "settings"
             )
-    tab.emulate_media(color_scheme="light")
-    tab.set_viewport_size({"width": 1280, "height": 900})
     assert found == []
 
 

@@ -44,8 +44,9 @@ function piece(p) {
   return element("span", { role: "img", "aria-label": says, title: says, style: `flex-grow:${p.duration_s}`, class: `${p.gap ? "gap" : ""} ${p.breaks ? "breaks" : ""}` }, ...parts);
 }
 
-async function detail(name, feed) {
+async function detail(name, feed, current) {
   const live = feed && await api(`/v1/admin/live/${encodeURIComponent(name)}`);
+  if (!current()) return;
   document.getElementById("name").textContent = name;
   document.getElementById("one").hidden = false;
   preview(live ? name : "");
@@ -85,7 +86,7 @@ show(async current => {
     ];
   }));
   const name = chosen();
-  if (name && current()) await detail(name, feeds[name]);
+  if (name && current()) await detail(name, feeds[name], current);
   const count = known.length + others.length;
   return `${count} channel${count === 1 ? "" : "s"}`;
 }, 3000);

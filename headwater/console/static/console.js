@@ -2,6 +2,7 @@
 
 const KEPT = "headwater-token";
 const RETRY_MS = 5000;
+const NOT_GOOD = "The sign-in is over or the token is not good.";
 
 export const words = { class: "words", dir: "auto" };
 
@@ -80,15 +81,21 @@ const ACTING = ["admin", "catalog:write", "entitlement:write", "epg:import", "ri
 
 export const may = scope => scopes().includes(scope);
 
-// A button for who has the scope, nothing for a reader; it is pressed once at a time.
-export function action(text, needs, does, kind = "") {
+const busy = new Set();  // names of the actions under way
+
+// A button for who has the scope, nothing for a reader; it is pressed once at a time, however often
+// it is drawn anew. `of` names what it acts on.
+export function action(text, needs, does, kind = "", of = chosen()) {
   if (needs && !may(needs)) return "";
-  const button = element("button", { class: kind, type: "button" }, text);
+  const name = `${text} ${of}`, button = element("button", { class: kind, type: "button", name }, text);
+  button.disabled = busy.has(name);
   button.addEventListener("click", async () => {
+    busy.add(name);
     button.disabled = true;
     trouble("");
     try { await does(); } catch (error) { trouble(error.message); }
-    button.disabled = false;
+    busy.delete(name);
+    [button, ...document.getElementsByName(name)].forEach(each => { each.disabled = false; });
   });
   return button;
 }
@@ -107,7 +114,7 @@ export async function api(path, { method = "GET", body, signal, headers: more = 
   const error = new Error(problem.detail ?? `the API answered ${answer.status}`);
   Object.assign(error, { code: problem.code ?? "", status: answer.status });
   if (answer.status === 401) {
-    error.message = token ? "The sign-in is over or the token is not good." : "";
+    error.message = token ? NOT_GOOD : "";
     if (sessionStorage.getItem(KEPT) === token) sessionStorage.removeItem(KEPT);
     door(error.message);
   }
@@ -124,7 +131,7 @@ function door(why) {
   document.getElementById("word").textContent = "";
   document.getElementById("who").textContent = "";
   document.getElementById("sign-out").hidden = true;
-  trouble(why);
+  if (why) trouble(why);
 }
 
 // What was typed into the page stays, if the next sign-in may do the same.
@@ -132,6 +139,10 @@ function signIn(event, again) {
   event.preventDefault();
   sessionStorage.setItem(KEPT, new FormData(event.target).get("token").trim());
   event.target.reset();
+  if (!scopes().length) {
+    sessionStorage.removeItem(KEPT);
+    return trouble(NOT_GOOD);
+  }
   if (scopes().join() !== granted) return location.reload();
   trouble("");
   document.getElementById("door").hidden = true;

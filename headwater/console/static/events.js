@@ -1,11 +1,13 @@
 import { action, api, cell, chosen, day, draw, element, facts, fill, link, show, state, words } from "./console.js";
 
+const lateS = Number(document.getElementById("lag").dataset.lateS);
+
 const again = show(async current => {
   const [backlog, letters] = await Promise.all([api("/v1/admin/outbox"), api("/v1/admin/dlq?limit=200")]);
   if (!current()) return "";
   const late = backlog.waiting_since ? (Date.now() - Date.parse(backlog.waiting_since)) / 1000 : 0;
   draw("lag", facts([
-    ["Waiting for the relay", state(late > 30 ? "warn" : "ok", `${backlog.waiting} events`)],
+    ["Waiting for the relay", state(late > lateS ? "warn" : "ok", `${backlog.waiting} events`)],
     ["The oldest waits", backlog.waiting_since ? `${late.toFixed(0)} s` : "–"],
     ["Dead letters", state(backlog.dead ? "bad" : "ok", String(backlog.dead))],
   ]));
@@ -16,8 +18,11 @@ const again = show(async current => {
   fill("letters", letters.items.map(l => [
     cell(day(l.at)), cell(l.topic, words), cell(l.consumer, words), cell(String(l.attempts)), cell(l.error, words), cell(link(l.id), words),
   ]));
-  document.getElementById("one").hidden = !chosen();
-  if (chosen()) detail(chosen(), letters.items.find(each => each.id === chosen()) ?? await letter(chosen()));
+  const id = chosen();
+  document.getElementById("one").hidden = !id;
+  const found = id && (letters.items.find(each => each.id === id) ?? await letter(id));
+  if (!current()) return "";
+  if (id) detail(id, found);
   return `${backlog.dead} dead, ${backlog.waiting} waiting`;
 }, 5000);
 

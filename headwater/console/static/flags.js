@@ -14,12 +14,12 @@ async function set(flag, value) {
 
 // A button for a switch, a number for a share.
 function setting(flag) {
-  if (typeof flag.value === "boolean") return action(`Switch ${flag.value ? "off" : "on"}`, "admin", () => set(flag, !flag.value));
+  if (typeof flag.value === "boolean") return action(`Switch ${flag.value ? "off" : "on"}`, "admin", () => set(flag, !flag.value), "", flag.name);
   if (!may("admin")) return "";
   const share = element("input", { type: "number", min: "0", max: "100", required: "", value: String(flag.value), "aria-label": `${flag.name}, percent of accounts` });
   return element("span", { class: "share" }, share, action("Set", "admin", async () => {
     if (share.reportValidity() && (share.valueAsNumber || confirm(`${flag.name} for no account at all?`))) await set(flag, share.valueAsNumber);
-  }));
+  }, "", flag.name));
 }
 
 // Draws them; how many are not at their default.

@@ -34,10 +34,11 @@ function source(each) {
   ];
 }
 
-async function detail(id) {
+async function detail(id, current) {
   document.getElementById("one").hidden = !id;
   if (!id) return;
   const known = await api(`/v1/epg/events/${encodeURIComponent(id)}`);
+  if (!current()) return;
   const rights = known.rights ?? {};
   const can = [rights.startover && "start-over", rights.catchup && `catch-up until ${rights.catchup_until ? day(rights.catchup_until) : "its end"}`, rights.npvr && "recording"];
   document.getElementById("name").textContent = known.title;
@@ -68,7 +69,7 @@ const again = show(async current => {
   document.getElementById("none").hidden = grid.channels.length > 0;
   fill("sources", sources.items.map(source));
   offered(sources.items.map(each => each.id));
-  await detail(selected);
+  await detail(selected, current);
   const stale = sources.items.filter(each => each.stale).length;
   return `${grid.channels.length} channels${stale ? `, ${stale} of ${sources.items.length} sources stale` : ""}`;
 }, 60_000);

@@ -15,13 +15,14 @@ const again = show(async (current, signal) => {
     cell(job.target ?? "–", words), cell(job.asked_by ?? "a command", words), cell(link(job.id), words),
   ]));
   document.getElementById("one").hidden = !chosen();
-  if (chosen()) await detail(chosen());
+  if (chosen()) await detail(chosen(), current);
   const open = page.items.filter(job => ["queued", "running"].includes(job.state)).length;
   return `${page.items.length}${page.next_cursor ? " and more" : ""} jobs, ${open} under way`;
 }, 5000);
 
-async function detail(id) {
+async function detail(id, current) {
   const path = `/v1/admin/jobs/${encodeURIComponent(id)}`, job = await api(path);
+  if (!current()) return;
   document.getElementById("name").textContent = `${KINDS[job.kind]}${job.target ? ` of ${job.target}` : ""}`;
   draw("facts", facts([
     ["State", shown(job)], ["Done", count(job)], ["Error", job.error ? code(job.error) : "–"], ["Why", job.detail],

@@ -24,12 +24,13 @@ const again = show(async (current, signal) => {
     cell(span((Date.parse(r.end_at) - Date.parse(r.start_at)) / 1000)), cell(code(r.account_id), words),
   ]));
   const offer = () => draw("more", next ? action("More", "", async () => {
-    const page = await api(`${path}&cursor=${encodeURIComponent(next)}`);
+    const after = next, page = await api(`${path}&cursor=${encodeURIComponent(after)}`);
+    if (path !== listed || after !== next) return;  // another list by now
     items.push(...page.latest);
     next = page.next_cursor;
     list();
     offer();
-  }) : "");
+  }, "", path) : "");
   list();
   offer();
   fill("copying", found.copying.map(c => [

@@ -11,14 +11,15 @@ const again = show(async current => {
     cell(s.device_name || s.device_class, words), cell(s.cdn ?? "–", words),
     cell(span(s.position_ms / 1000)), cell(clock(s.started_at)), cell(clock(s.last_seen)),
   ]));
-  await detail(chosen());
+  await detail(chosen(), current);
   return `${page.items.length}${page.next_cursor ? " and more" : ""} live`;
 }, 5000);
 
-async function detail(id) {
+async function detail(id, current) {
   document.getElementById("one").hidden = !id;
   if (!id) return;
   const put = (facts_, actions, why) => {
+    if (!current()) return;
     document.getElementById("name").textContent = id;
     draw("facts", facts_);
     draw("actions", ...actions);

@@ -22,21 +22,24 @@ const again = show(async (current, signal) => {
   ]));
   const more = document.getElementById("more");
   const offer = () => more.replaceChildren(page.next_cursor ? action("More", "", async () => {
-    page = await api(`${path}&cursor=${encodeURIComponent(page.next_cursor)}`);
+    const after = page.next_cursor, further = await api(`${path}&cursor=${encodeURIComponent(after)}`);
+    if (path !== listed || after !== page.next_cursor) return;  // another list by now
+    page = further;
     items.push(...page.items);
     list();
     offer();
-  }) : "");
+  }, "", path) : "");
   list();
   offer();
-  if (chosen()) await detail(chosen());
+  if (chosen()) await detail(chosen(), current);
   document.getElementById("one").hidden = !chosen();
   return `${items.length}${page.next_cursor ? " and more" : ""} titles`;
 });
 
-async function detail(id) {
+async function detail(id, current) {
   const path = `/v1/admin/contents/${encodeURIComponent(id)}`;
   const [entry, assets] = await Promise.all([api(path), api(`${path}/assets`)]);
+  if (!current()) return;
   const known = entry.document;
   document.getElementById("name").textContent = known.texts[0]?.title ?? id;
   draw("facts", facts([
