@@ -69,11 +69,13 @@ def make(
     return Media(units[0].data, tuple(chunks[: 4 * per_segment]), track, per_segment, segment_s)
 
 
-def video(size: str = "128x72") -> list[str]:
+def video(size: str = "128x72", segment_s: Fraction = GRID_S) -> list[str]:
+    """Pictures whose segments begin with the only key frames."""
+    gop = str(25 * segment_s)
     return [
         *("-f", "lavfi", "-i", f"testsrc2=s={size}:r=25", "-c:v", "libx264"),
         *("-preset", "ultrafast", "-tune", "zerolatency"),
-        *("-g", "48", "-keyint_min", "48", "-sc_threshold", "0"),
+        *("-g", gop, "-keyint_min", gop, "-sc_threshold", "0"),
     ]
 
 
@@ -110,6 +112,12 @@ def other_media(tmp_path_factory: pytest.TempPathFactory) -> Media:
 @pytest.fixture(scope="session")
 def long_video(tmp_path_factory: pytest.TempPathFactory) -> Media:
     return make(tmp_path_factory.mktemp("long-video"), "v", video(), LONG_S, LONG_S)
+
+
+@pytest.fixture(scope="session")
+def long_chunked(tmp_path_factory: pytest.TempPathFactory) -> Media:
+    source = video(segment_s=LONG_S)
+    return make(tmp_path_factory.mktemp("long-chunked"), "c", source, LONG_S / 5, LONG_S)
 
 
 @pytest.fixture(scope="session")
