@@ -137,6 +137,7 @@ def test_a_reason_outlives_the_next_poll(tab: Any, running: Running) -> None:
 
 def test_events_are_late_here_when_they_are_everywhere(tab: Any, running: Running) -> None:
     """By the one bound, WAITS_S."""
+    tab.clock.set_fixed_time(1_700_000_000_000)
     signed_in(tab, running, running.operator)
     for age_s, kind in ((WAITS_S + 3, "warn"), (WAITS_S / 2, "ok")):
         since = f"new Date(Date.now() - {1_000 * age_s}).toISOString()"
