@@ -27,7 +27,7 @@ def read(packed: bytes, seen_ms: int) -> Detail:
     """Whoever wrote it; then of a session that was seen at that time."""
     try:
         found = msgspec.msgpack.decode(packed, type=Detail)
-    except msgspec.MsgspecError:
+    except ValueError:
         found = Detail("", "web", "", seen_ms)
     if not 0 <= found.started_ms <= LATEST_MS:
         found.started_ms = seen_ms

@@ -122,7 +122,7 @@ class Pledges:
 def _debt(message: Message) -> Debt | None:
     try:
         copy = msgspec.msgpack.decode(message.body, type=Copy)
-    except msgspec.MsgspecError:
+    except ValueError:
         log.error("pledge_unreadable", id=message.id)
         return None
     return copy.start or copy.sign or copy.end

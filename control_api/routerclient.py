@@ -93,7 +93,7 @@ class HttpRouter:
             decision = await self._breaker.call(lambda: self._ask(question, timeout_s))
         except FetchError as error:
             return self._without(LATE if error.code == "timeout" else AWAY, str(error))
-        except (BreakerOpen, msgspec.DecodeError) as error:
+        except (BreakerOpen, ValueError) as error:
             return self._without(AWAY, str(error))
         self._last = decision.pathways
         return decision

@@ -31,7 +31,7 @@ class Timeouts(Section):
 class Pathway(Section):
     """One CDN of the static order that stands in while the router is away."""
 
-    id: str = Field(pattern=r"^[A-Za-z0-9._-]{1,32}$")
+    id: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")
     base_url: str = Field(pattern=r"^https?://[^/?#]+$")
     patterns: bool = Field(
         default=False,

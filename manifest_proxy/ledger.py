@@ -135,7 +135,7 @@ class Ledger:
             if mine != theirs and entry.channel.newest >= 0:
                 await self._store.put(key, mine, KEEP_MS)
             entry.shared, entry.shared_ms = mine, self._clock.now_ms()
-        except (StoreError, msgspec.MsgspecError) as error:
+        except (StoreError, ValueError) as error:
             log.warning("not_shared", code=getattr(error, "code", "malformed"))
         finally:
             entry.sharing = False

@@ -139,7 +139,7 @@ class HttpOrigin:
             raise _refusal(answer)
         try:
             return msgspec.json.decode(answer.body, type=_Told)
-        except msgspec.DecodeError:
+        except ValueError:
             return _Told()
 
     async def _playlist(self, url: str) -> str | None:
@@ -174,7 +174,7 @@ class HttpOrigin:
 def _refusal(answer: Fetched) -> OriginAway | OriginRefused:
     try:
         code = msgspec.json.decode(answer.body, type=_Refusal).error
-    except msgspec.DecodeError:
+    except ValueError:
         code = ""
     if answer.status in LASTING and code != ROOM:
         return OriginRefused(code or f"status_{answer.status}")

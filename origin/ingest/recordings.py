@@ -91,7 +91,7 @@ def _hold(body: bytes) -> Hold:
         raise BadMedia("the body is too long", code="bad_request")
     try:
         asked = msgspec.json.decode(body, type=_Asked)
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         raise BadMedia(f"not a recording: {error}", code="bad_request") from None
     if not (NAME.fullmatch(asked.id) and NAME.fullmatch(asked.channel)):
         raise BadMedia("ids have 1..64 of A-Z a-z 0-9 _ ~ -", code="bad_name")

@@ -54,7 +54,7 @@ def load(folder: Path) -> Kept:
         return Kept()
     try:
         return _decoded(path)
-    except msgspec.DecodeError:
+    except ValueError:
         if not synced.exists():
             raise
         return _decoded(synced)

@@ -232,7 +232,7 @@ def _policy(home: Path) -> Policy | None:
         return msgspec.json.decode((home / POLICY).read_bytes(), type=Policy)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         raise ProtectionError("no_key", f"{home.name}: {POLICY} cannot be read") from error
 
 

@@ -122,7 +122,7 @@ class Vault:
         self._masters = masters
         try:
             self._sheet = msgspec.json.decode(data, type=Sheet) if data else Sheet(entries=[])
-        except msgspec.DecodeError:
+        except ValueError:
             raise ProtectionError("sealed", "the key file cannot be read") from None
         self._opened: dict[tuple[str, str], ContentKey] = {}
         self._by_kid: dict[str, Entry] = {}

@@ -87,7 +87,7 @@ def unpack_entry(data: bytes) -> Entry:
         raise BadEntry("the entry is too long")
     try:
         entry = _ENTRY.decode(data)
-    except msgspec.MsgspecError as error:
+    except ValueError as error:
         raise BadEntry(f"not an entry: {error}") from error
     if any(len(rows.rows) % RECORD_BYTES for rows in entry.rows):
         raise BadEntry("a record is cut")
@@ -97,5 +97,5 @@ def unpack_entry(data: bytes) -> Entry:
 def unpack_listing(data: bytes) -> Listing:
     try:
         return _LISTING.decode(data)
-    except msgspec.MsgspecError as error:
+    except ValueError as error:
         raise BadEntry(f"not a listing: {error}") from error

@@ -55,5 +55,5 @@ def load_record(home: Path) -> Record | None:
         return None
     try:
         return msgspec.json.decode(data, type=Record)
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         raise VodError("unreadable", home.name, f"{RECORD}: {error}") from error

@@ -11,6 +11,7 @@ from sqlalchemy import update
 
 from control_api import seed
 from control_api.cases import CHANNEL
+from control_api.details import Detail
 from control_api.schema import account
 from control_api.streams import SINCE
 from runtime.sql import SqlError
@@ -40,6 +41,12 @@ async def beat(api: Any, session_id: str) -> int:
     return int(status)
 
 
+PACKED = {
+    "texts": b"\xc1",
+    "words": Detail("??", "web", "", 1).packed().replace(b"??", b"\xff\xff"),
+}
+
+
 async def spoil(raw: Any, how: str) -> None:
     if how == "type":
         await raw.set(LIVE, b"1")
@@ -47,14 +54,13 @@ async def spoil(raw: Any, how: str) -> None:
         await raw.set(DETAILS, b"\xff\0\xc1")
     if how == "graves":
         await raw.set(GRAVES, b"1")
-    if how == "texts":
+    if packed := PACKED.get(how):
         for name in await raw.hkeys(DETAILS):
-            await raw.hset(
-                DETAILS, name, (await raw.hget(DETAILS, name)).split(b"\0")[0] + b"\0\xc1"
-            )
+            before = (await raw.hget(DETAILS, name)).split(b"\0")[0]
+            await raw.hset(DETAILS, name, before + b"\0" + packed)
 
 
-@pytest.mark.parametrize("how", ["type", "detail", "graves", "texts"])
+@pytest.mark.parametrize("how", ["type", "detail", "graves", "texts", "words"])
 async def test_limits_ends_and_heartbeats_hold(api: Any, how: str) -> None:
     raw = api.services.store._quick
     (_, one), (_, two) = [await api.start(device) for device in "ab"]

@@ -93,6 +93,8 @@ def test_recordings_want_a_secret_of_their_channel(start: Callable[..., Any]) ->
     assert (refused.status, refused.json["error"]) == (403, "forbidden")
     assert origin.push("/recordings", asked["news"], "POST").status == 201
     assert origin.push("/recordings", asked["sport"], "POST", **header).status == 201
+    no_text = origin.push("/recordings", asked["news"].replace(b'"news"', b'"\xff"'), "POST")
+    assert (no_text.status, no_text.json["error"]) == (400, "bad_request")
 
     def listed(**headers: str) -> list[str]:
         found = origin.push("/recordings", method="GET", **headers).json["recordings"]

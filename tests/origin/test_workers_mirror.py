@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from origin_rigs.hls_rig import FIRST, GRID_S, Rig
 
@@ -168,6 +168,7 @@ def test_what_is_no_entry_is_refused(change: Callable[[dict[str, Any]], Any]) ->
 
 
 @given(st.binary(max_size=200))
+@example(b"\x81\xa3url\xa1\xff")  # a text that is no UTF-8
 def test_noise_is_refused(data: bytes) -> None:
     for unpack in (unpack_entry, unpack_listing):
         with pytest.raises(BadEntry):
