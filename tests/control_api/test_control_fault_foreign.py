@@ -23,17 +23,22 @@ LIVE, DETAILS, GRAVES = account_keys(seed.ACCOUNT)
 
 
 @pytest.fixture
-async def api(database: Any, make_api: Any, redis_url: str) -> AsyncIterator[Any]:
-    """Over a store that is warm; the account may have two streams."""
+async def warm(redis_url: str) -> AsyncIterator[RedisStore]:
     store = RedisStore(redis_url, timeout_ms=10_000)
     await store.start()
     await store._quick.flushall()
     await store.put(SINCE, b"1")
-    made = await make_api(database, store=store)
+    yield store
+    await store.stop()
+
+
+@pytest.fixture
+async def api(database: Any, warm: RedisStore, make_api: Any) -> Any:
+    """Over a store that is warm; the account may have two streams."""
+    made = await make_api(database, store=warm)
     async with made.database.write() as connection:
         await connection.execute(update(account).values(max_streams=2))
-    yield made
-    await store.stop()
+    return made
 
 
 async def beat(api: Any, session_id: str) -> int:
