@@ -9,6 +9,7 @@ from sqlalchemy import update
 
 from control_api import seed
 from control_api.operators.handlers import list_recordings
+from control_api.operators.types import RecordingPage
 from control_api.recordings.origin import Copied
 from control_api.recordings.settings import Recordings
 from control_api.recordings.states import Counts
@@ -37,7 +38,8 @@ async def shown(recorder: Recorder) -> Any:
     """What operators see of copies."""
 
     class Call:
-        services = type("Services", (), {"database": recorder.database})
+        services = type("Services", (), {"database": recorder.database, "secret": b"s"})
+        query = RecordingPage()
 
     return (await list_recordings(Call())).copying  # type: ignore[arg-type]
 
