@@ -50,9 +50,9 @@ async def test_a_value_is_replaced_only_by_who_saw_it(pair: list[Store]) -> None
     assert not await one.replace("plan", b"1", b"0"), "nothing is there"
     assert await one.replace("plan", b"1", None)
     assert not await two.replace("plan", b"2", None) and not await two.replace("plan", b"2", b"")
-    wins = await asyncio.gather(*(pair[n % 2].replace("plan", b"%d" % n, b"1") for n in range(40)))
+    wins = await asyncio.gather(*(pair[n % 2].replace("plan", b"n%d" % n, b"1") for n in range(40)))
     assert sum(wins) == 1
-    assert await two.get("plan") == b"%d" % wins.index(True)
+    assert await two.get("plan") == b"n%d" % wins.index(True)
     async with asyncio.timeout(DEADLINE_S):
         replaced = False
         while not replaced:  # before it passed
