@@ -3,8 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from aiohttp.test_utils import RawTestServer
-from control_rigs.hooks import SETTINGS, Desk, Site
+from control_rigs.hooks import SETTINGS, Desk, Site, desk_of
 from sqlalchemy import delete, update
 
 from control_api import events
@@ -12,24 +11,19 @@ from control_api.events import EventError
 from control_api.outbox import dead
 from control_api.outbox.handlers import revive
 from control_api.webhooks import deliveries, endpoints, types
-from control_api.webhooks.sender import fetcher
 from control_api.webhooks.tables import webhook_delivery, webhook_endpoint
 from runtime.sql import Database
 
 
 @pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    yield Site()
+async def site() -> Site:
+    return Site()
 
 
 @pytest.fixture
 async def desk(migrated: Database, site: Site) -> AsyncIterator[Desk]:
-    server = RawTestServer(site)
-    await server.start_server()
-    async with fetcher(SETTINGS) as client:
-        yield Desk(migrated, str(server.make_url("")).rstrip("/"), client)
-    site.slow.set()
-    await server.close()
+    async with desk_of(migrated, site) as desk:
+        yield desk
 
 
 async def test_a_dead_letter_outlives_its_delivery(desk: Desk, site: Site) -> None:

@@ -4,29 +4,21 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from aiohttp.test_utils import RawTestServer
-from control_rigs.hooks import SETTINGS, Desk, Site
+from control_rigs.hooks import SETTINGS, Desk, Site, desk_of
 
 from control_api.webhooks import deliveries, endpoints
-from control_api.webhooks.sender import fetcher
 from runtime.sql import Database
 
 
 @pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    made = Site()
-    yield made
-    made.slow.set()
+async def site() -> Site:
+    return Site()
 
 
 @pytest.fixture
 async def desk(migrated: Database, site: Site) -> AsyncIterator[Desk]:
-    server = RawTestServer(site)
-    await server.start_server()
-    async with fetcher(SETTINGS) as client:
-        yield Desk(migrated, str(server.make_url("")).rstrip("/"), client)
-    site.slow.set()
-    await server.close()
+    async with desk_of(migrated, site) as desk:
+        yield desk
 
 
 async def pause(desk: Desk, endpoint_id: str) -> None:

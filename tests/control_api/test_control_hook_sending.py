@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import RawTestServer
-from control_rigs.hooks import SETTINGS, VAULT, Desk, Site
+from control_rigs.hooks import SETTINGS, VAULT, Desk, Site, desk_of
 from sqlalchemy import update
 
 from control_api.outbox import dead
@@ -20,18 +20,14 @@ from runtime.sql import Database
 
 
 @pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    yield Site()
+async def site() -> Site:
+    return Site()
 
 
 @pytest.fixture
 async def desk(migrated: Database, site: Site) -> AsyncIterator[Desk]:
-    server = RawTestServer(site)
-    await server.start_server()
-    async with fetcher(SETTINGS) as client:
-        yield Desk(migrated, str(server.make_url("")).rstrip("/"), client)
-    site.slow.set()
-    await server.close()
+    async with desk_of(migrated, site) as desk:
+        yield desk
 
 
 async def test_a_message_is_signed_and_sent_once(desk: Desk, site: Site) -> None:

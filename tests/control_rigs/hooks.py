@@ -2,10 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiohttp import web
+from aiohttp.test_utils import RawTestServer
 from sqlalchemy import select
 
 from control_api.outbox import emit
@@ -13,7 +15,7 @@ from control_api.outbox.relay import Relay
 from control_api.outbox.tables import outbox
 from control_api.webhooks import deliveries, endpoints, types
 from control_api.webhooks.dispatcher import Dispatcher
-from control_api.webhooks.sender import Sender
+from control_api.webhooks.sender import Sender, fetcher
 from control_api.webhooks.settings import Webhooks
 from control_api.webhooks.signature import secret_bytes
 from control_api.webhooks.tables import webhook_delivery, webhook_endpoint
@@ -102,3 +104,14 @@ class Desk:
         async with self.database.read() as connection:
             query = select(outbox.c.topic).where(outbox.c.published_ms.is_(None))
             return sorted((await connection.execute(query)).scalars())
+
+
+@asynccontextmanager
+async def desk_of(database: Database, site: Site) -> AsyncIterator[Desk]:
+    """A desk whose endpoints are paths of `site`; `/slow` lets its callers go at the end."""
+    server = RawTestServer(site)
+    await server.start_server()
+    async with fetcher(SETTINGS) as client:
+        yield Desk(database, str(server.make_url("")).rstrip("/"), client)
+    site.slow.set()
+    await server.close()
