@@ -152,7 +152,8 @@ async def settle(
         return active
     if outcome.status == GONE:
         await _note(connection, row, status="dead", **noted)
-        await close(connection, target, ("disabled", "gone"), attempt, None, now_ms)
+        if target.state != "disabled":
+            await close(connection, target, ("disabled", "gone"), attempt, None, now_ms)
         return False
     wait_ms = next_wait_ms(target.schedule, attempt, outcome.status, outcome.retry_after, chance)
     if wait_ms is not None:

@@ -161,7 +161,9 @@ class Dispatcher:
         return outcome
 
     async def _revived(self, target: Any, rows: Any) -> bool:
-        """Try a paused endpoint with the first that waits; it resumes if that is taken."""
+        """Try a paused endpoint with the first that waits; it resumes if that is taken, and is
+        disabled if it says that it is gone.
+        """
         now_ms = self._clock.now_ms()
         outcome = await self._send(target, rows[0]) if rows else None
         good = outcome is not None and outcome.good
@@ -172,7 +174,7 @@ class Dispatcher:
         async with self._database.write() as connection:
             change = update(webhook_endpoint).where(endpoint.id == target.id, *tried)
             await connection.execute(change.values(**changes))
-            if outcome is None or not good:
+            if outcome is None or not (good or outcome.status == deliveries.GONE):
                 return False
             return await self._settle(connection, rows[0], outcome)
 

@@ -155,6 +155,42 @@ async def test_gone_disables(desk: Desk, site: Site) -> None:
     assert len(await desk.rows()) == 2, "nothing more is kept for it"
 
 
+async def test_gone_disables_a_paused_one(desk: Desk, site: Site) -> None:
+    """CTL-151: a probe that is answered 410 is the last; who resumes it finds the rest waiting."""
+    endpoint_id, _ = await desk.endpoint()
+    site.says(500)
+    await desk.tell("a1")
+    for wait_s in (0, 6, 11, 22, 44):
+        desk.clock.advance(wait_s)
+        await desk.turn()
+    assert await desk.state(endpoint_id) == ("paused", "failing")
+    await desk.tell("b1", "b2")
+    site.says(410)
+    for _ in range(3):
+        desk.clock.advance(301)
+        await desk.turn()
+    assert await desk.state(endpoint_id) == ("disabled", "gone") and len(site.got) == 6
+    assert (await desk.told()).count("webhook.endpoint_disabled") == 1
+    rows = {row.status: row.log for row in (await desk.rows())[1:3]}
+    assert rows["dead"][0]["status"] == 410 and rows["pending"] == []
+
+
+async def test_gone_is_told_once(desk: Desk, site: Site) -> None:
+    """However many messages were on their way."""
+    endpoint_id, _ = await desk.endpoint("/slow")
+    site.says(410, "/slow")
+    await desk.tell("a1", "b1", "c1")
+    tasks = await desk.dispatcher.turn()
+    async with asyncio.timeout(60):
+        while len(site.got) < 3:
+            await asyncio.sleep(0.01)
+    site.slow.set()
+    await asyncio.gather(*tasks)
+    assert await desk.state(endpoint_id) == ("disabled", "gone")
+    assert await desk.told() == ["webhook.endpoint_disabled"]
+    assert [row.status for row in await desk.rows()] == ["dead"] * 3
+
+
 async def test_retry_after_is_kept(desk: Desk, site: Site) -> None:
     await desk.endpoint()
     site.says(503, **{"Retry-After": "120"})
