@@ -5,7 +5,7 @@ A list that names a profile is its account's own: whoever asks is signed in, and
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, true
 
 from control_api.calls import Call
 from control_api.facts import Limit
@@ -51,6 +51,19 @@ def fits_recording(limit: Limit | None) -> ColumnElement[bool]:
         epg_event.c.id == recording.c.event_id, ~fits_programme(limit.age)
     )
     return and_(shown.correlate(recording).exists(), ~older.correlate(recording).exists())
+
+
+def fits_airing(limit: Limit | None) -> ColumnElement[bool]:
+    """Whether the `epg_event` of a query is, on its `channel`."""
+    return true() if limit is None else airing_age() <= limit.age
+
+
+def airing_age() -> ColumnElement[int]:
+    """From which age on the `epg_event` of a query is, on its `channel`."""
+    of = select(content_age).where(content.c.id == epg_event.c.content_id)
+    title = func.coalesce(of.correlate(epg_event).scalar_subquery(), 0)
+    its = func.coalesce(channel.c.min_age, 0)
+    return case((title > its, title), else_=its)
 
 
 def fits_channel(age: int | None) -> ColumnElement[bool]:

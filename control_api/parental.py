@@ -181,11 +181,12 @@ class Parents:
         query = select(*columns).where(row.account_id == account_id)
         rows = await connection.execute(query.order_by(row.created_ms, row.id))
         return [
-            _Profile(key, kind, self._age(kind, max_rating), has_pin)
+            _Profile(key, kind, self.age(kind, max_rating), has_pin)
             for key, kind, max_rating, has_pin in rows
         ]
 
-    def _age(self, kind: str, max_rating: str | None) -> int:
+    def age(self, kind: str, max_rating: str | None) -> int:
+        """Up to which age such a profile watches, `STRICTEST` for no limit."""
         if max_rating is not None:
             return age_of(max_rating) or 0
         return self._settings.kids_age if kind == "kids" else STRICTEST

@@ -116,12 +116,13 @@ def _entry(each: Begun, following: Any) -> shapes.GoOn | None:
 
 
 async def wish(call: Call[None]) -> None:
-    """Put a title on the watchlist; twice is once."""
+    """Put a title that the profile may see on the watchlist; twice is once."""
+    limit = await audience.own_limit(call)
     async with call.services.database.write() as connection:
         await sessions.lock(connection, call.caller.account_id)
         whose = await profiles.whose(connection, call.caller.account_id, call.query.profile_id)
         target_id = call.path["content"]
-        if target_id not in await titles.published(connection, [target_id]):
+        if target_id not in await titles.published(connection, [target_id], limit):
             raise Problem("content_not_found")
         mine = select(watchlist.c.target_id).where(watchlist.c.profile_id == whose.id)
         known = set((await connection.execute(mine)).scalars().all())

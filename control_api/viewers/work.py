@@ -9,33 +9,33 @@ from control_api.times import now_ms
 from control_api.viewers import due
 from runtime import logs
 from runtime.service import Part
-from runtime.sql import Database, SqlError
+from runtime.sql import SqlError
 
 log = logs.get("control")
 EVERY_S = 5.0
 
 
-async def remind(database: Database, at_ms: int) -> int:
-    """Tell of all that is due; how many."""
-    told = 0
+async def remind(services: Services, at_ms: int) -> int:
+    """Tell of all that is due; how many are."""
+    database, parents, told = services.database, services.playback.judge.parents, 0
     while await database.ask(due.ANY_DUE, {"at": at_ms}):
         async with database.write() as connection:
-            count = await due.tell(connection, at_ms)
+            count = await due.tell(connection, parents, at_ms)
         told += count
         if count < due.BATCH:  # the rest is told by another process
             break
     return told
 
 
-async def forever(database: Database) -> None:
+async def forever(services: Services) -> None:
     """Look now and then, for ever."""
     while True:
         try:
-            await remind(database, now_ms())
+            await remind(services, now_ms())
         except SqlError as error:
             log.warning("reminders_wait", error=str(error))
         await asyncio.sleep(beat_s(EVERY_S))
 
 
 def work(services: Services) -> Sequence[Part]:
-    return [Loop("reminders", lambda: forever(services.database))]
+    return [Loop("reminders", lambda: forever(services))]

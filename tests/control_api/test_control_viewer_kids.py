@@ -26,20 +26,21 @@ from runtime.asking import within
 
 TABLES = (content, content_text, asset, rights_window)
 FILM = {t: next(row for each, row in seed.ROWS if each is t and "film" in str(row)) for t in TABLES}
+MISSING = (404, "content_not_found")
 LISTS = ("/v1/continue-watching", "/v1/watchlist", "/v1/history")
-MILD, HARD = "cnt_mild", "cnt_hard"
+MILD, HARD, PIN = "cnt_mild", "cnt_hard", "2468"
 
 
 @pytest.fixture
 async def home(kept: Any, make_api: Any) -> Any:
-    """Two films of the package, one of them for grown-ups, and the household's two profiles."""
+    """Two films of the package and the household's two profiles."""
     recorder = Recorder(kept, now_ms=now_ms())
     await recorder.begin("acc_b", dvr_s=5 * HOUR // 1_000)
     api = await make_api(kept)
     api.recorder = recorder
     async with kept.write() as connection:
-        for key, age in ((MILD, 6), (HARD, 18)):
-            aged = FILM[content] | {"id": key, "min_age": age, "age": age, "rating": None}
+        for key in (MILD, HARD):
+            aged = FILM[content] | {"id": key, "min_age": 6, "age": 6, "rating": None}
             await connection.execute(insert(content).values(aged))
             await connection.execute(
                 update(content).where(content.c.id == key).values(derived_version=content.c.version)
@@ -54,7 +55,7 @@ async def home(kept: Any, make_api: Any) -> Any:
             part = {"package_id": "pkg_basic", "target_kind": "content", "target_id": key}
             await connection.execute(insert(package_content).values(part))
     api.profiles = {}
-    for name, more in (("kid", {"kind": "kids", "max_rating": "6"}), ("adult", {})):
+    for name, more in (("kid", {"kind": "kids", "max_rating": "6"}), ("adult", {"pin": PIN})):
         _, made = await api.send("POST", "/v1/profiles", {"name": name, **more})
         api.profiles[name] = {"profile_id": made["id"]}
     return api
@@ -74,10 +75,22 @@ async def recorded(api: Any, hours: int, title: str | None = None) -> str:
     return str(row.id)
 
 
-async def stop(api: Any, key: str, whose: dict[str, str]) -> None:
+async def grown(api: Any) -> None:
+    """One of the films is for grown-ups from now on."""
+    async with api.database.write() as connection:
+        film = update(content).where(content.c.id == HARD)
+        await connection.execute(film.values(min_age=18, age=18))
+
+
+async def left(api: Any, key: str, whose: dict[str, str]) -> Any:
+    """What a bookmark is answered with."""
     at = utc(now_ms()).isoformat()
     body = {"position_ms": 50_000, "duration_ms": 100_000, "updated_at": at}
-    status, told = await api.send("PUT", f"/v1/bookmarks/{key}", body, params=whose)
+    return await api.send("PUT", f"/v1/bookmarks/{key}", body, params=whose)
+
+
+async def stop(api: Any, key: str, whose: dict[str, str]) -> None:
+    status, told = await left(api, key, whose)
     assert status == 200, told
 
 
@@ -93,6 +106,7 @@ async def test_films_for_older_ones_are_left_out(home: Any) -> None:
         for key in (MILD, HARD):
             await stop(home, key, whose)
             assert (await home.send("PUT", f"/v1/watchlist/{key}", params=whose))[0] == 204
+    await grown(home)
     for path in LISTS:
         assert await listed(home, path, home.profiles["kid"]) == {MILD}, path
         assert await listed(home, path, home.profiles["adult"]) == {MILD, HARD}, path
@@ -102,6 +116,39 @@ async def test_films_for_older_ones_are_left_out(home: Any) -> None:
         assert (await home.start(**start))[0] == status, "as playback says"
 
 
+async def test_what_is_for_older_ones_is_not_there(home: Any) -> None:
+    """Neither to be wished for nor to be left, nor is the place where it was left."""
+    tape = await recorded(home, 2, HARD)
+    for key in (HARD, tape):
+        await stop(home, key, home.profiles["kid"])
+    await grown(home)
+    for whose, there in (
+        (home.profiles["kid"], False),
+        ({}, False),
+        (home.profiles["adult"], True),
+    ):
+        for key in (HARD, tape):
+            status, told = await left(home, key, whose)
+            assert (status, told.get("code")) == ((200, None) if there else MISSING), key
+            status, _ = await home.send("GET", f"/v1/bookmarks/{key}", params=whose)
+            assert status == (200 if there else 404), key
+        status, told = await home.send("PUT", f"/v1/watchlist/{HARD}", params=whose)
+        assert (status, told and told["code"]) == ((204, None) if there else MISSING)
+
+
+async def test_what_a_pin_opened_is_left_while_it_plays(home: Any) -> None:
+    """By the profile that plays it; what its session kept of the place is kept."""
+    await grown(home)
+    for whose in (home.profiles["kid"], {}):
+        status, begun = await home.start(content_id=HARD, pin=PIN, **whose)
+        assert status == 201, begun
+        assert (await left(home, HARD, whose))[0] == 200
+        assert (await left(home, MILD, whose))[0] == 200
+        stopped, _ = await home.send("POST", f"/v1/sessions/{begun['session_id']}/stop")
+        assert stopped == 204
+        assert (await left(home, HARD, whose))[0] == 404
+
+
 async def test_recordings_for_older_ones_are_left_out(home: Any) -> None:
     """By their programme, and by their channel."""
     mild, hard = await recorded(home, 2, MILD), await recorded(home, 3, HARD)
@@ -109,6 +156,7 @@ async def test_recordings_for_older_ones_are_left_out(home: Any) -> None:
     for whose in home.profiles.values():
         for key in (mild, hard, plain):
             await stop(home, key, whose)
+    await grown(home)
     for path in ("/v1/continue-watching", "/v1/history"):
         assert await listed(home, path, home.profiles["kid"]) == {mild, plain}, path
         assert await listed(home, path, home.profiles["adult"]) == {mild, hard, plain}, path
@@ -121,6 +169,7 @@ async def test_recordings_for_older_ones_are_left_out(home: Any) -> None:
 
 async def test_terms_of_many_are_those_of_each(home: Any) -> None:
     """But for offers: also with blackouts, and with programmes that ask for an age."""
+    await grown(home)
     tapes = [await recorded(home, 2, HARD), await recorded(home, 3)]
     at_ms = home.recorder.now_ms
     programme = await home.recorder.event(at_ms, at_ms + HOUR)

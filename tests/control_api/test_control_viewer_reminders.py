@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from control_api.epg import importer, store
 from control_api.outbox.tables import outbox
-from control_api.schema import channel, epg_event
+from control_api.schema import channel, content, epg_event
 from control_api.times import now_ms, utc
 from control_api.viewers import due, work
 from control_api.viewers.schema import reminder
@@ -121,10 +121,10 @@ async def test_what_is_due_is_told_once(home: Any) -> None:
     for account_id, title in ((None, "News"), ("acc_b", "News"), (None, "Film")):
         whose = {} if account_id is None else {"account_id": account_id}
         assert (await home.send("PUT", f"{REMINDERS}/{ids[title]}", **whose))[0] == 204
-    assert await work.remind(home.database, first_ms - due.AHEAD_MS - 1) == 0
+    assert await work.remind(home.services, first_ms - due.AHEAD_MS - 1) == 0
     assert await told(home) == []
-    assert await work.remind(home.database, first_ms - due.AHEAD_MS) == 2
-    assert await work.remind(home.database, first_ms) == 0
+    assert await work.remind(home.services, first_ms - due.AHEAD_MS) == 2
+    assert await work.remind(home.services, first_ms) == 0
     events = await told(home)
     assert {each["profile_id"] for each in events} == {home.mine["id"], home.other["id"]}
     mine = next(each for each in events if each["profile_id"] == home.mine["id"])
@@ -139,8 +139,46 @@ async def test_what_is_due_is_told_once(home: Any) -> None:
     }
     assert mine["starts_at"].startswith(_at(first_ms)[:-1])
     assert [title for title, _ in await listed(home)] == ["Film"]
-    assert await work.remind(home.database, first_ms + 2 * HOUR_MS) == 1
+    assert await work.remind(home.services, first_ms + 2 * HOUR_MS) == 1
     assert len(await told(home)) == 2 and await listed(home) == []
+
+
+@pytest.mark.parametrize("grown", ("title", "channel"))
+async def test_what_is_for_older_ones_is_not_there(home: Any, grown: str) -> None:
+    """Neither listed nor taken, nor told of: CTL-77."""
+    first_ms = tomorrow()
+    ids = await shown(home, ("News", first_ms), ("Film", first_ms + HOUR_MS))
+    adult = {"profile_id": home.mine["id"]}
+    _, made = await home.send("POST", "/v1/profiles", {"name": "Bo", "kind": "kids"})
+    child = {"profile_id": made["id"]}
+    path = f"{REMINDERS}/{ids['Film']}"
+    for whose in (adult, child):
+        assert (await home.send("PUT", path, params=whose))[0] == 204
+    async with home.database.write() as connection:
+        if grown == "channel":
+            await connection.execute(update(channel).values(min_age=16))
+        else:
+            of = update(epg_event).where(epg_event.c.id == ids["Film"])
+            await connection.execute(of.values(content_id="cnt_film"))
+            aged = update(content).where(content.c.id == "cnt_film")
+            await connection.execute(aged.values(min_age=16, age=16))
+    for whose, there in ((adult, True), (child, False)):
+        _, found = await home.send("GET", REMINDERS, params=whose)
+        assert [each["title"] for each in found["items"]] == ["Film"] * there
+        assert (await home.send("PUT", path, params=whose))[0] == (204 if there else 404)
+    assert await work.remind(home.services, first_ms + HOUR_MS) == 2
+    assert [each["profile_id"] for each in await told(home)] == [home.mine["id"]]
+
+
+async def test_of_a_channel_that_is_withdrawn_nothing_is_told(home: Any) -> None:
+    first_ms = tomorrow()
+    ids = await shown(home, ("News", first_ms))
+    assert (await home.send("PUT", f"{REMINDERS}/{ids['News']}"))[0] == 204
+    async with home.database.write() as connection:
+        await connection.execute(update(channel).values(status="archived"))
+    assert await listed(home) == []
+    assert await work.remind(home.services, first_ms) == 1
+    assert await told(home) == []
 
 
 async def test_a_profile_that_goes_takes_its_reminders_along(home: Any) -> None:
