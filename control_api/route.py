@@ -22,7 +22,9 @@ ADMIN = "admin"
 VIEWER = "playback"
 READER = "admin:read"  # an operator who looks and changes nothing
 # Whose GETs a reader may ask.
-READABLE = frozenset({ADMIN, "catalog:write", "epg:import", "rights:write", "session:terminate"})
+READABLE = frozenset(
+    {ADMIN, "catalog:write", "epg:import", "rights:write", "session:terminate", "webhook:manage"}
+)
 
 
 class Deprecated(NamedTuple):

@@ -19,7 +19,6 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
-    func,
     insert,
     select,
     union_all,
@@ -275,12 +274,6 @@ async def forget(connection: AsyncConnection, before_ms: int) -> None:
     """Deliveries that were settled longer ago than anybody looks."""
     settled = and_(delivery.status != "pending", delivery.created_ms < before_ms)
     await connection.execute(delete(webhook_delivery).where(settled))
-
-
-async def queued(connection: AsyncConnection, endpoint_id: str) -> int:
-    """How many wait for an endpoint."""
-    mine = and_(delivery.endpoint_id == endpoint_id, delivery.status == "pending")
-    return int((await connection.execute(select(func.count()).where(mine))).scalar_one())
 
 
 _NOW = bindparam("now", type_=BigInteger)

@@ -2,10 +2,20 @@
 
 import re
 import secrets
+from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    ScalarSelect,
+    delete,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 from yarl import URL
 
@@ -71,8 +81,7 @@ async def create(
             created_ms=now_ms,
         )
     )
-    row = await find(connection, account_id, endpoint_id)
-    return await shown(connection, row), secret_text(secret)
+    return await look(connection, account_id, endpoint_id), secret_text(secret)
 
 
 async def find(connection: AsyncConnection, account_id: str | None, endpoint_id: str) -> Any:
@@ -91,7 +100,7 @@ async def listed(
 ) -> types.EndpointList:
     """An account's endpoints, the oldest first."""
     listing = f"{LISTING}:{account_id}"
-    query = select(webhook_endpoint).order_by(endpoint.id).limit(page.limit + 1)
+    query = _SEEN.order_by(endpoint.id).limit(page.limit + 1)
     if account_id is not None:
         query = query.where(endpoint.account_id == account_id)
     after = sealed.position(secret, listing, page.cursor)
@@ -99,7 +108,20 @@ async def listed(
         query = query.where(endpoint.id > str(after[0]))
     rows = (await connection.execute(query)).all()
     here, cursor = sealed.page(rows, page.limit, secret, listing, "id")
-    return types.EndpointList([await shown(connection, row) for row in here], cursor)
+    return types.EndpointList([_endpoint(row) for row in here], cursor)
+
+
+async def look(
+    connection: AsyncConnection, account_id: str | None, endpoint_id: str
+) -> types.Endpoint:
+    """What may be seen of an endpoint; 404 as for `find`."""
+    query = _SEEN.where(endpoint.id == endpoint_id)
+    if account_id is not None:
+        query = query.where(endpoint.account_id == account_id)
+    row = (await connection.execute(query)).first()
+    if row is None:
+        raise Problem("not_found")
+    return _endpoint(row)
 
 
 async def change(
@@ -150,23 +172,6 @@ async def remove(connection: AsyncConnection, row: Any) -> None:
     await connection.execute(delete(webhook_endpoint).where(endpoint.id == row.id))
 
 
-async def shown(connection: AsyncConnection, row: Any) -> types.Endpoint:
-    """What may be seen of a row."""
-    return types.Endpoint(
-        id=row.id,
-        url=row.url,
-        topics=row.topics,
-        filters=row.filters,
-        schedule=row.schedule,
-        state=row.state,
-        reason=row.reason,
-        queued=await deliveries.queued(connection, row.id),
-        dropped=row.dropped,
-        created_at=utc(row.created_ms),
-        version=row.version,
-    )
-
-
 async def history(
     connection: AsyncConnection, secret: bytes, endpoint_id: str, query: types.DeliveryQuery
 ) -> types.DeliveryList:
@@ -188,6 +193,31 @@ async def history(
     return types.DeliveryList([_delivery(row) for row in here], cursor)
 
 
+def _endpoint(row: Any) -> types.Endpoint:
+    return types.Endpoint(
+        id=row.id,
+        url=row.url,
+        topics=row.topics,
+        filters=row.filters,
+        schedule=row.schedule,
+        state=row.state,
+        reason=row.reason,
+        queued=row.queued,
+        dropped=row.dropped,
+        last_success_at=_latest(row.taken),
+        last_failure_at=_latest(row.given_up, row.refused),
+        probe_at=utc(row.probe_ms) if row.probe_ms is not None else None,
+        created_at=utc(row.created_ms),
+        version=row.version,
+    )
+
+
+def _latest(*logs: list[dict[str, Any]] | None) -> datetime | None:
+    """When the last attempt of these logs was."""
+    times = [datetime.fromisoformat(log[-1]["at"]) for log in logs if log]
+    return max(times, default=None)
+
+
 def _delivery(row: Any) -> types.Delivery:
     return types.Delivery(
         id=row.id,
@@ -200,6 +230,23 @@ def _delivery(row: Any) -> types.Delivery:
         last_error=row.last_error,
         log=row.log,
     )
+
+
+def _log(*which: ColumnElement[bool]) -> ScalarSelect[Any]:
+    """The attempts of an endpoint's newest delivery like this."""
+    newest = select(delivery.log).where(delivery.endpoint_id == endpoint.id, *which)
+    return newest.order_by(delivery.seq.desc()).limit(1).scalar_subquery()
+
+
+_PENDING = delivery.status == "pending"
+_QUEUED = select(func.count()).where(delivery.endpoint_id == endpoint.id, _PENDING)
+_SEEN = select(
+    webhook_endpoint,
+    _QUEUED.scalar_subquery().label("queued"),
+    _log(delivery.status == "done").label("taken"),
+    _log(delivery.status == "dead").label("given_up"),
+    _log(_PENDING, delivery.attempt > 0).label("refused"),
+)
 
 
 async def _write(connection: AsyncConnection, row: Any, **values: Any) -> None:

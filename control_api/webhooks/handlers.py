@@ -5,10 +5,12 @@ from typing import Any, Final
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
+from yarl import URL
 
 from control_api import audit, events, ids
 from control_api.calls import Call, Reply
 from control_api.problems import Problem
+from control_api.route import ADMIN, READER
 from control_api.times import epoch_ms, utc
 from control_api.webhooks import deliveries, endpoints, types
 from control_api.webhooks.sender import Sender, fetcher
@@ -22,9 +24,10 @@ TEST_S: Final = 4.0  # inside the time that a request has
 
 
 async def list_endpoints(call: Call[None]) -> types.EndpointList:
-    """The caller's endpoints; an administrator sees all."""
+    """The caller's endpoints; administrators and readers see all."""
     async with call.services.database.read() as connection:
-        return await endpoints.listed(connection, call.services.secret, _owner(call), call.query)
+        seen = await endpoints.listed(connection, call.services.secret, _owner(call), call.query)
+    return types.EndpointList([_seen(call, each) for each in seen.items], seen.next_cursor)
 
 
 async def create_endpoint(call: Call[types.NewEndpoint]) -> Reply:
@@ -48,10 +51,9 @@ async def create_endpoint(call: Call[types.NewEndpoint]) -> Reply:
 
 async def get_endpoint(call: Call[None]) -> Reply:
     """One endpoint."""
-    async with call.services.database.write() as connection:
-        row = await endpoints.find(connection, _owner(call), call.path["id"])
-        seen = await endpoints.shown(connection, row)
-    return Reply(seen, {"ETag": _tag(seen)})
+    async with call.services.database.read() as connection:
+        seen = await endpoints.look(connection, _owner(call), call.path["id"])
+    return Reply(_seen(call, seen), {"ETag": _tag(seen)})
 
 
 async def change_endpoint(call: Call[types.EndpointPatch]) -> Reply:
@@ -69,7 +71,7 @@ async def change_endpoint(call: Call[types.EndpointPatch]) -> Reply:
         await endpoints.change(connection, call.services.settings.webhooks, row, given)
         made = await endpoints.find(connection, None, row.id)
         await _noted(connection, call, "changed", row, made)
-        seen = await endpoints.shown(connection, made)
+        seen = await endpoints.look(connection, None, row.id)
     return Reply(seen, {"ETag": _tag(seen)})
 
 
@@ -100,7 +102,7 @@ async def pause_endpoint(call: Call[None]) -> types.Endpoint:
         await endpoints.pause(connection, row, call.now_ms)
         made = await endpoints.find(connection, None, row.id)
         await _noted(connection, call, "paused", row, made)
-        return await endpoints.shown(connection, made)
+        return await endpoints.look(connection, None, row.id)
 
 
 async def resume_endpoint(call: Call[None]) -> types.Endpoint:
@@ -110,7 +112,7 @@ async def resume_endpoint(call: Call[None]) -> types.Endpoint:
         await endpoints.resume(connection, row, call.now_ms)
         made = await endpoints.find(connection, None, row.id)
         await _noted(connection, call, "resumed", row, made)
-        return await endpoints.shown(connection, made)
+        return await endpoints.look(connection, None, row.id)
 
 
 async def test_endpoint(call: Call[None]) -> types.Tested:
@@ -129,9 +131,9 @@ async def test_endpoint(call: Call[None]) -> types.Tested:
 
 async def list_deliveries(call: Call[None]) -> types.DeliveryList:
     """What was sent to an endpoint or waits for it, the newest first, with every attempt."""
-    async with call.services.database.write() as connection:
-        row = await endpoints.find(connection, _owner(call), call.path["id"])
-        return await endpoints.history(connection, call.services.secret, row.id, call.query)
+    async with call.services.database.read() as connection:
+        seen = await endpoints.look(connection, _owner(call), call.path["id"])
+        return await endpoints.history(connection, call.services.secret, seen.id, call.query)
 
 
 async def replay_deliveries(call: Call[types.Replay]) -> types.Replayed:
@@ -168,7 +170,18 @@ def _known(topics: Sequence[str]) -> None:
 
 def _owner(call: Call[Any]) -> str | None:
     """Whose endpoints the caller may see: None is everybody's."""
-    return None if "admin" in call.caller.scopes else call.caller.account_id
+    scopes = call.caller.scopes
+    everybody = ADMIN in scopes or (READER in scopes and MANAGE not in scopes)
+    return None if everybody else call.caller.account_id
+
+
+def _seen(call: Call[Any], seen: types.Endpoint) -> types.Endpoint:
+    """Who only looks is told the host: a path or query may be all that a receiver asks for."""
+    if MANAGE in call.caller.scopes:
+        return seen
+    url = URL(seen.url)
+    bare = url.raw_path_qs in ("", "/")
+    return msgspec.structs.replace(seen, url=f"{url.origin()}/{'' if bare else redact.MASK}")
 
 
 def _tag(seen: types.Endpoint) -> str:

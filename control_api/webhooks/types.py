@@ -40,7 +40,9 @@ class EndpointPatch(Request):
 
 
 class Endpoint(Answer):
-    """Never tells the secret; `queued` deliveries wait, `dropped` ones waited for too long."""
+    """Never tells the secret; `queued` deliveries wait, `dropped` ones waited for too long. The
+    last attempts are those of its newest messages; at `probe_at` one that failed is tried again.
+    """
 
     id: str
     url: str
@@ -51,6 +53,9 @@ class Endpoint(Answer):
     reason: str | None
     queued: int
     dropped: int
+    last_success_at: datetime | None
+    last_failure_at: datetime | None
+    probe_at: datetime | None
     created_at: datetime
     version: int
 

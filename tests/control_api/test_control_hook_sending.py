@@ -126,7 +126,7 @@ async def test_bounds_of_a_queue(desk: Desk) -> None:
     async with desk.database.write() as connection:
         assert await deliveries.trim(connection, endpoint_id, now_ms - 50_000, 10) == 2
         assert await deliveries.trim(connection, endpoint_id, now_ms - 50_000, 2) == 1
-        assert await deliveries.queued(connection, endpoint_id) == 2
+        assert (await endpoints.look(connection, None, endpoint_id)).queued == 2
         row = await endpoints.find(connection, None, endpoint_id)
         assert row.dropped == 3
         assert await deliveries.again(connection, endpoint_id, now_ms) == 3

@@ -5,7 +5,9 @@ from typing import Any, NamedTuple
 PARTNER = frozenset({"webhook:manage"})
 READER = "admin:read"
 # Whose GETs a reader may ask.
-READ = frozenset({"admin", "catalog:write", "epg:import", "rights:write", "session:terminate"})
+READ = frozenset(
+    {"admin", "catalog:write", "epg:import", "rights:write", "session:terminate", "webhook:manage"}
+)
 INTRUDER = "acc_b"
 DEVICE = {"id": "tv-b"}
 MARK = {"position_ms": 50_000, "duration_ms": 100_000, "updated_at": "2026-01-01T00:00:00Z"}
