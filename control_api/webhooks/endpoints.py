@@ -206,7 +206,7 @@ def _endpoint(row: Any) -> types.Endpoint:
         dropped=row.dropped,
         last_success_at=_latest(row.taken),
         last_failure_at=_latest(row.given_up, row.refused),
-        probe_at=utc(row.probe_ms) if row.probe_ms is not None else None,
+        probe_at=utc(row.probe_ms) if row.state == "paused" and row.probe_ms else None,
         created_at=utc(row.created_ms),
         version=row.version,
     )

@@ -7,7 +7,7 @@ import typer
 
 SCOPES = (
     *("admin", "catalog:write", "epg:import", "rights:write", "entitlement:write"),
-    *("session:terminate", "tokens:introspect"),
+    *("session:terminate", "tokens:introspect", "webhook:manage"),
 )
 READER_SCOPES = ("admin:read", "tokens:introspect")
 

@@ -38,6 +38,7 @@ PAGES = (
     Page("status", "Status", open=True),
     Page("docs", "API", open=True),
     Page("jobs", "Jobs"),
+    Page("webhooks", "Webhooks"),
 )
 
 

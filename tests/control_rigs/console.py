@@ -21,7 +21,9 @@ from control_api.recordings.schema import recording, recording_asset
 from control_api.routerclient import Choice, Decision, Question
 from control_api.schema import channel_source, epg_event, epg_event_text, epg_source
 from control_api.settings import Settings
-from control_api.times import now_ms
+from control_api.times import now_ms, utc
+from control_api.webhooks.settings import Webhooks
+from control_api.webhooks.tables import webhook_delivery, webhook_endpoint
 from headwater.console.asking import Around, Asking
 from headwater.console.cli import READER_SCOPES, SCOPES
 from headwater.console.pages import Console
@@ -31,9 +33,49 @@ from runtime.settings import load
 from runtime.sql import Database
 
 HALF_HOUR_MS = 1_800_000
+WEBHOOKS = Webhooks(allow_http=True, private_networks=["127.0.0.0/8"])
 HEARTBEAT_S = 3_600  # the session outlives the slowest test
 OLDER = 60  # recordings, more than a page
 LONG = "Rindfleischetikettierung" * 12  # a word that no line holds
+
+
+PAUSED = {
+    "id": "whk_paused",
+    "account_id": seed.ACCOUNT,
+    "url": f"https://hooks.example/hidden/{LONG}",
+    "topics": ["playback.*", "recording.*", "title.ready", "audit.action"],
+    "filters": {"state": ["failed", "partial"]},
+    "secret_current": "",
+    "schedule": "standard",
+    "state": "paused",
+    "reason": "asked",
+    "dropped": 7,
+    "created_ms": 0,
+}
+
+
+def messages(at_ms: int) -> list[dict[str, Any]]:
+    """One in each state, on its way to PAUSED."""
+    tried = {"at": utc(at_ms).isoformat(), "status": 503, "duration_ms": 12, "error": "status 503"}
+    taken = {**tried, "status": 200, "error": None}
+    logs = {"pending": [], "done": [tried, taken], "dead": [tried] * 5, "dropped": [tried]}
+    return [
+        {
+            "id": f"whd_{status}",
+            "endpoint_id": PAUSED["id"],
+            "event_id": f"msg_{status}",
+            "seq": seq,
+            "topic": "playback.session.started",
+            "key": "ses_1",
+            "payload": "{}",
+            "status": status,
+            "attempt": len(log),
+            "next_ms": at_ms,
+            "created_ms": at_ms,
+            "log": log,
+        }
+        for seq, (status, log) in enumerate(logs.items(), -len(logs))
+    ]
 
 
 class OneRouter:
@@ -51,7 +93,9 @@ class Running(NamedTuple):
 
 
 async def planted(database: Database) -> None:
-    """A programme that runs, a recording that failed, a copy that waits, a letter that is dead."""
+    """A programme that runs, a recording that failed, a copy that waits, a letter that is dead, a
+    webhook endpoint that refused.
+    """
     start_ms = now_ms() // HALF_HOUR_MS * HALF_HOUR_MS
     times = {"start_ms": start_ms, "end_ms": start_ms + 2 * HALF_HOUR_MS}
     programme = {"id": "prg_news", "channel_id": "ch_demo", "source_id": "src_x", "lang": "en"}
@@ -107,6 +151,8 @@ async def planted(database: Database) -> None:
             named = {"title": f"Old {number:03}", "reason": None}
             await connection.execute(insert(recording).values(failed | done | named))
         await connection.execute(insert(recording_asset).values(copying))
+        await connection.execute(insert(webhook_endpoint).values(PAUSED))
+        await connection.execute(insert(webhook_delivery), messages(start_ms))
         await dead.bury(connection, "title", "search", letter, "the index was away", 3, now_ms())
 
 
@@ -115,7 +161,7 @@ async def serve(home: Path, told: list[str], ready: threading.Event, over: async
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     around = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    settings = Settings(port=0, host="127.0.0.1", heartbeat_s=HEARTBEAT_S)
+    settings = Settings(port=0, host="127.0.0.1", heartbeat_s=HEARTBEAT_S, webhooks=WEBHOOKS)
     database = Database.embedded(home, timeout_ms=10_000)
     readiness = {"origin": f"{around}/origin", "proxy": f"{around}/proxy"}
     console = Console(around, int(around.rpartition(":")[2]), Demo().assets_dir)

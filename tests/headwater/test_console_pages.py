@@ -17,7 +17,7 @@ WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 SHOTS = os.environ.get("HEADWATER_SHOTS", "")  # a folder: every page in every look
 LOOKS = [("light", 390), ("light", 1280), ("dark", 1280), ("dark", 390)][: 4 if SHOTS else 1]
 SHOWN = "/at \\d/.test(document.getElementById('word').textContent)"
-DEEP = {"channels": "#demo", "titles": "#cnt_film"}
+DEEP = {"channels": "#demo", "titles": "#cnt_film", "webhooks": "#whk_paused"}
 
 
 def test_who_is_not_signed_in_sees_the_door_and_can_go_in(tab: Any, running: Running) -> None:

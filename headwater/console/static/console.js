@@ -7,8 +7,9 @@ const NOT_GOOD = "The sign-in is over or the token is not good.";
 export const words = { class: "words", dir: "auto" };
 
 export const clock = at => new Date(at).toLocaleTimeString("en-GB");
-const zoned = at => new Date(at).toLocaleTimeString("en-GB", { timeZoneName: "short" });
+const zoned = at => `${clock(at)} ${new Date(at).toLocaleTimeString("en-GB", { timeZoneName: "short" }).split(" ").pop()}`;
 export const day = at => new Date(at).toLocaleString("sv-SE").slice(0, 16);
+export const moment = at => `${day(at).slice(0, 10)} ${clock(at)}`;
 export const state = (kind, text) => element("span", { "data-state": kind }, text);
 export const code = text => element("code", {}, text ?? "–");
 export const chosen = () => decodeURIComponent(location.hash.slice(1));
@@ -77,7 +78,7 @@ function scopes() {
 }
 
 const granted = scopes().join();  // what the page was drawn for
-const ACTING = ["admin", "catalog:write", "entitlement:write", "epg:import", "rights:write", "session:terminate"];
+const ACTING = ["admin", "catalog:write", "entitlement:write", "epg:import", "rights:write", "session:terminate", "webhook:manage"];
 
 export const may = scope => scopes().includes(scope);
 

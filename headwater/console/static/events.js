@@ -16,7 +16,7 @@ const again = show(async current => {
     location.href = `/jobs#${job.id}`;
   }) : "");
   fill("letters", letters.items.map(l => [
-    cell(day(l.at)), cell(l.topic, words), cell(l.consumer, words), cell(String(l.attempts)), cell(l.error, words), cell(link(l.id), words),
+    cell(day(l.at)), cell(about(l.topic), words), cell(l.consumer, words), cell(String(l.attempts)), cell(l.error, words), cell(link(l.id), words),
   ]));
   const id = chosen();
   document.getElementById("one").hidden = !id;
@@ -25,6 +25,12 @@ const again = show(async current => {
   if (id) detail(id, found);
   return `${backlog.dead} dead, ${backlog.waiting} waiting`;
 }, 5000);
+
+// What it was for; an endpoint's page says how that fares.
+function about(topic) {
+  const id = topic.startsWith("webhook:") && topic.slice(8);
+  return id ? element("a", { href: `/webhooks#${encodeURIComponent(id)}` }, topic) : topic;
+}
 
 // One that is not among those listed.
 const letter = id => api(`/v1/admin/dlq/${encodeURIComponent(id)}`).catch(error => { if (error.status !== 404) throw error; });

@@ -1,4 +1,4 @@
-import { action, api, cell, clock, code, day, draw, fill, show, span, state, words } from "./console.js";
+import { action, api, cell, code, day, draw, fill, moment, show, span, state, words } from "./console.js";
 
 const KINDS = { recording: "ok", finalizing: "ok", completed: "ok", partial: "warn", failed: "bad" };
 const SHOWN = 50;
@@ -17,7 +17,7 @@ const again = show(async (current, signal) => {
   }
   fill("due", found.due.map(r => [
     cell(title(r), words), cell(shown(r), words), cell(r.channel_id, words), cell(day(r.start_at)),
-    cell(`${day(r.due_at).slice(0, 10)} ${clock(r.due_at)}`), cell(code(r.account_id), words),
+    cell(moment(r.due_at)), cell(code(r.account_id), words),
   ]));
   const list = () => fill("latest", items.map(r => [
     cell(title(r), words), cell(shown(r), words), cell(r.reason ?? "–", words), cell(r.channel_id, words), cell(day(r.start_at)),
@@ -34,7 +34,7 @@ const again = show(async (current, signal) => {
   list();
   offer();
   fill("copying", found.copying.map(c => [
-    cell(c.channel_id, words), cell(`${day(c.ended_at).slice(0, 10)} ${clock(c.ended_at)}`),
+    cell(c.channel_id, words), cell(moment(c.ended_at)),
     cell(c.copied_objects ?? "–"), cell(c.left_objects ?? "–"), cell(c.error ?? "–", words),
     cell(code(c.account_id), words),
   ]));

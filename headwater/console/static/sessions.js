@@ -1,4 +1,4 @@
-import { action, api, cell, chosen, clock, code, day, draw, element, facts, fill, link, show, span, state, words } from "./console.js";
+import { action, api, cell, chosen, clock, code, draw, element, facts, fill, link, moment, show, span, state, words } from "./console.js";
 import { decision } from "./decision.js";
 
 const find = document.getElementById("find");
@@ -38,7 +38,7 @@ async function detail(id, current) {
       ["State", s.ended_at ? state("idle", `over: ${s.end_reason} at ${clock(s.ended_at)}`) : state("ok", "running")],
       ["Session", code(s.id)], ["Token", code(s.cti)], ["Account", code(s.account_id)], ["Device", code(s.device_id)], ["Plays", `${s.kind} ${s.target_id}`],
       ["CDN last told", s.cdn], ["Position", s.position_ms === null ? "–" : span(s.position_ms / 1000)],
-      ["Started", `${day(s.started_at).slice(0, 10)} ${clock(s.started_at)}`], ["Heard of", clock(s.last_seen_at)],
+      ["Started", moment(s.started_at)], ["Heard of", clock(s.last_seen_at)],
     ]), s.ended_at ? [] : [end], why);
   } catch (error) {
     if (error.status !== 404) throw error;
