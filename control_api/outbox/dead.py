@@ -7,7 +7,7 @@ not handled it yet do so.
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import delete, func, insert, select, tuple_, update
+from sqlalchemy import delete, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import events, ids
@@ -120,15 +120,6 @@ async def drop(connection: AsyncConnection, dead_id: str) -> bool:
     """Forget a letter; True if there was one."""
     gone = await connection.execute(delete(dlq_message).where(dead.id == dead_id))
     return gone.rowcount > 0
-
-
-async def waiting(connection: AsyncConnection) -> tuple[int, int | None, int]:
-    """Events that no stream has yet, since when the oldest of them waits, and dead letters."""
-    unsent = outbox.c.published_ms.is_(None)
-    query = select(func.count(), func.min(outbox.c.created_ms)).where(unsent)
-    count, since_ms = (await connection.execute(query)).one()
-    letters = (await connection.execute(select(func.count()).select_from(dlq_message))).scalar_one()
-    return count, since_ms, letters
 
 
 def _about(payload: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from control_api import events, sealed
 from control_api.calls import Call, Stream
 from control_api.events import EventError
 from control_api.ids import VALID
-from control_api.outbox import dead, feed, types
+from control_api.outbox import dead, feed, line, types
 from control_api.problems import Problem
 from control_api.times import utc
 from control_api.webhooks import deliveries
@@ -60,7 +60,8 @@ async def drop_letter(call: Call[None]) -> None:
 async def backlog(call: Call[None]) -> types.Backlog:
     """How much waits for the relay, and how much is dead."""
     async with call.services.database.read() as connection:
-        count, since_ms, letters = await dead.waiting(connection)
+        count, since_ms = (await connection.execute(line.WAITING)).one()
+        letters = (await connection.execute(line.DEAD)).scalar_one()
     return types.Backlog(count, utc(since_ms) if since_ms is not None else None, letters)
 
 

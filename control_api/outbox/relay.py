@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import events, server_time
 from control_api.loops import beat_s
+from control_api.outbox import line
 from control_api.outbox.tables import outbox
 from runtime import logs, metrics
 from runtime.clock import SYSTEM, Clock
@@ -39,7 +40,6 @@ STREAM_LEN: Final = 100_000
 LIVE: Final = "evt:live"  # the channel on which listeners of this moment are told
 REPEAT_MS: Final = 60_000
 CHECK_S: Final = 1.0
-COUNTED: Final = 100_000  # a longer line reads as this
 SWEEP_MS: Final = 60_000
 
 log = logs.get("control")
@@ -207,8 +207,8 @@ class Relay:
         now_s = self._clock.monotonic_s()
         if now_s - self._counted_s < CHECK_S:
             return
-        (line,) = await self._database.ask(_LINE, {})
-        self._gauge(line.waiting, line.since_ms)
+        (told,) = await self._database.ask(line.WAITING, {})
+        self._gauge(told.waiting, told.since_ms)
         self._counted_s = now_s
 
     def _gauge(self, waiting: int, since_ms: int | None) -> None:
@@ -230,14 +230,6 @@ _WAITING = (
     .order_by(outbox.c.seq)
     .limit(BATCH)
 )
-_OLDEST = (
-    select(outbox.c.created_ms)
-    .where(outbox.c.published_ms.is_(None))
-    .order_by(outbox.c.seq)
-    .limit(COUNTED)
-    .subquery()
-)
-_LINE = select(func.count().label("waiting"), func.min(_OLDEST.c.created_ms).label("since_ms"))
 _LAST_MS = select(func.max(outbox.c.published_ms)).scalar_subquery()
 _ENDS = (
     select(func.max(outbox.c.seq))

@@ -27,7 +27,9 @@ class DeadLetterList(Answer):
 
 
 class Backlog(Answer):
-    """`waiting` events have no stream yet, the oldest since `waiting_since`."""
+    """`waiting` events have no stream yet, the oldest since `waiting_since`; `dead` nobody could
+    handle. Of either no more than 100,000 are counted.
+    """
 
     waiting: int
     waiting_since: datetime | None

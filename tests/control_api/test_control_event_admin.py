@@ -6,13 +6,13 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 from sqlalchemy.dialects import sqlite
 from typer.testing import CliRunner
 
 from control_api import events
 from control_api.migrations import LOCATION
-from control_api.outbox import dead, emit, feed
+from control_api.outbox import dead, emit, feed, line, types
 from control_api.outbox.cli import events_app
 from control_api.outbox.feed import follow
 from control_api.outbox.relay import Relay
@@ -77,6 +77,19 @@ async def test_operators_replay_and_drop(api: Any) -> None:
         ("GET", "/v1/events/stream"),
     ):
         assert (await call(api, method, path, viewer))[0] == 403, path
+
+
+async def test_a_long_line_is_counted_no_further_than_told(api: Any) -> None:
+    many = text(
+        "INSERT INTO dlq_message (id, topic, consumer, event_id, payload, error, attempts, at_ms)"
+        " WITH RECURSIVE line(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM line WHERE n < :most)"
+        " SELECT 'dead_' || n, 't', 'g', '', '', 'x', 4, n FROM line"
+    )
+    async with api.database.write() as connection:
+        await connection.execute(many, {"most": line.COUNTED})
+    _, told = await call(api, "GET", "/v1/admin/outbox")
+    assert told["dead"] == line.COUNTED
+    assert f"{line.COUNTED:,}" in str(types.Backlog.__doc__)
 
 
 async def test_the_stream_tells_what_was_missed_and_what_happens(api: Any) -> None:
