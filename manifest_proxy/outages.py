@@ -159,11 +159,13 @@ class Channel(msgspec.Struct):
         newest = told.newest
         if 0 <= newest < self.newest - told.far:
             self.newest, self.outages = -1, ()
-        if newest > self.newest:
+        heard = newest > self.newest
+        if heard:
             self._heard(told, now_ms)
-        elif self._is_silent(told, now_ms, patience):
+        self.outages = tuple(one.risen(told) for one in self.outages)
+        if not heard and self._is_silent(told, now_ms, patience):
             self._open(told, loop)
-        self.outages = tuple(one.risen(told) for one in self.outages[-MAX_OUTAGES:])
+        self.outages = self.outages[-MAX_OUTAGES:]
         silent = self.open
         return Shown(self.outages, max(silent.end_at(now_ms), told.end) if silent else None)
 

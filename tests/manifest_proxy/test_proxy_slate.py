@@ -212,6 +212,16 @@ def test_numbers_hold_through_silence_and_return(source: Source, steps: list[int
         assert uri.startswith("/slate/") or uri == f"{number}.m4s"
 
 
+def test_media_that_come_and_stop_at_once_count_their_discontinuity() -> None:
+    """HLS-M9: between two silences nobody listed what stood behind the first."""
+    gaps, breaks = frozenset({102, *range(104, 107)}), frozenset({103, 107})
+    channel = Channel()
+    known: dict[int, tuple[int, str]] = {}
+    for edge, now_s in ((101, 0), (102, 6), (103, 8), (106, 14), (108, 18), (112, 22)):
+        told_now = model(seen(channel, live(edge - 5, 6, gaps, breaks), now_s))
+        assert all(known.setdefault(number, entry) == entry for number, entry in told_now.items())
+
+
 def test_renditions_are_cut_alike() -> None:
     """HLS-M16: a rendition that was a segment behind when the source died has a gap there."""
     channel = Channel()
