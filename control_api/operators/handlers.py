@@ -15,6 +15,15 @@ from control_api.schema import playback_session
 from control_api.times import utc
 
 SHOWN = 50
+UNDER_WAY = ("scheduled", "recording", "finalizing")
+# What is recorded next: the first, whatever else there is; an account's are few anyway.
+NEXT = (
+    select(recording_asset.c.id, recording_asset.c.due_ms)
+    .where(recording_asset.c.due_ms.is_not(None))
+    .where(recording_asset.c.state.in_(("planned", "held", "checking")))
+    .order_by(recording_asset.c.due_ms)
+    .limit(SHOWN)
+)
 
 
 async def get_session(call: Call[None]) -> types.SeenSession:
@@ -36,19 +45,28 @@ async def list_recordings(call: Call[None]) -> types.SeenRecordings:
         wanted = wanted.where(row.state == asked.state)
     if asked.account_id is not None:
         wanted = wanted.where(row.account_id == asked.account_id)
-    due = wanted.where(row.due_ms.is_not(None)).order_by(row.due_ms).limit(SHOWN)
+    own = wanted.where(row.due_ms.is_not(None)).order_by(row.due_ms)
+    asset = NEXT.subquery() if asked.account_id is None else recording_asset
+    recorded = wanted.add_columns(asset.c.due_ms.label("asset_due_ms"))
+    recorded = recorded.join(asset, asset.c.id == row.asset_id).order_by(asset.c.due_ms)
+    under_way = (row.state.in_(UNDER_WAY), row.due_ms.is_(None))
+    recorded = recorded.where(asset.c.due_ms.is_not(None), *under_way)
+    due = [own] if asked.state not in (None, *UNDER_WAY) else [own, recorded]
     latest = wanted.order_by(row.id.desc()).limit(asked.limit + 1)
     listing = f"seen-recordings:{asked.state}:{asked.account_id}"
     after = sealed.position(secret, listing, asked.cursor)
     if after is not None:
         latest = latest.where(row.id < str(after[0]))
     copying = select(recording_asset).where(text(COPYING)).order_by(recording_asset.c.end_ms)
-    queries = (due, latest, copying.limit(SHOWN))
+    queries = (latest, copying.limit(SHOWN), *(each.limit(SHOWN) for each in due))
     async with call.services.database.read() as connection:
-        first, last, copies = [(await connection.execute(query)).all() for query in queries]
+        last, copies, *first = [(await connection.execute(query)).all() for query in queries]
+    following = sorted(
+        (each for rows in first for each in rows), key=lambda each: (_due_ms(each), each.id)
+    )[:SHOWN]
     shown, cursor = sealed.page(last, asked.limit, secret, listing, "id")
     return types.SeenRecordings(
-        [_recording(each) for each in first],
+        [_recording(each) for each in following],
         [_recording(each) for each in shown],
         [_copy(each) for each in copies],
         cursor,
@@ -85,6 +103,12 @@ def _copy(row: Any) -> types.PrivateCopy:
 
 
 def _recording(row: Any) -> types.DueRecording:
-    due_at = None if row.due_ms is None else utc(row.due_ms)
+    due_ms = _due_ms(row)
+    due_at = None if due_ms is None else utc(due_ms)
     shown = msgspec.structs.asdict(store.answer(row))
     return types.DueRecording(**shown, account_id=row.account_id, due_at=due_at)
+
+
+def _due_ms(row: Any) -> Any:
+    """When the planner looks at a recording again: at what it records, while that goes on."""
+    return getattr(row, "asset_due_ms", row.due_ms)

@@ -33,7 +33,7 @@ class RecordingPage(Page):
 
 
 class DueRecording(Recording, kw_only=True):
-    """`due_at` is when the planner looks at it again."""
+    """`due_at` is when the planner looks at it again; null in `latest` while it is recorded."""
 
     account_id: str
     due_at: datetime | None

@@ -5,10 +5,11 @@ from typing import Any
 from sqlalchemy import insert
 
 from control_api import seed
-from control_api.recordings.schema import recording
+from control_api.recordings.schema import recording, recording_asset
 
 READER = frozenset({"admin:read"})
 SUPPORT = frozenset({"session:terminate"})
+FAR_MS = 4_102_444_800_000  # 2100: no planner of the test is awake then
 
 
 async def test_an_operator_finds_and_ends_a_session(api: Any) -> None:
@@ -90,3 +91,63 @@ async def test_recordings_are_paged_and_picked_by_the_server(api: Any) -> None:
     other = f"/v1/admin/recordings?state=completed&cursor={cursor}"
     status, problem = await api.send("GET", other, **look)
     assert (status, problem["code"]) == (400, "bad_cursor"), "it is of another list"
+
+
+async def test_what_is_due_is_what_will_be_recorded_and_what_expires(api: Any) -> None:
+    """The planner looks at what a recording records until that is over, and at itself then."""
+    times = {"start_ms": 0, "end_ms": 1_000}
+    assets = [
+        {
+            "id": f"ras_{due_s}",
+            "channel_id": "ch_demo",
+            "account_id": str(due_s),
+            "copy_mode": "shared",
+            "state": "planned",
+            "due_ms": FAR_MS + 1_000 * due_s,
+            "tries": 0,
+            "missing_ms": 0,
+            **times,
+        }
+        for due_s in (4, 1)
+    ]
+    rows = [
+        {
+            "id": f"rec_{state}",
+            "account_id": seed.ACCOUNT,
+            "channel_id": "ch_demo",
+            "asset_id": asset_id,
+            "title": state,
+            "prog_start_ms": 0,
+            "prog_end_ms": 1_000,
+            "state": state,
+            "due_ms": due_ms,
+            "created_ms": 0,
+            "version": 1,
+            **dict.fromkeys(("pad_before_s", "pad_after_s", "counted_s"), 0),
+        }
+        for state, asset_id, due_ms in (
+            ("scheduled", "ras_4", None),
+            ("recording", "ras_1", None),
+            ("failed", "ras_1", None),
+            ("completed", None, FAR_MS + 2_000),
+        )
+    ]
+    async with api.database.write() as connection:
+        await connection.execute(insert(recording_asset), assets)
+        await connection.execute(insert(recording), rows)
+    look = {"headers": api.bearer("acc_operator", scopes=READER)}
+
+    async def due(query: str) -> list[tuple[str, str]]:
+        _, page = await api.send("GET", f"/v1/admin/recordings{query}", **look)
+        return [(each["title"], each["due_at"][-9:]) for each in page["due"]]
+
+    following = [
+        ("recording", "00:00:01Z"),
+        ("completed", "00:00:02Z"),
+        ("scheduled", "00:00:04Z"),
+    ]
+    assert await due("") == following
+    for one in following:
+        assert await due(f"?state={one[0]}") == [one]
+    assert await due(f"?account_id={seed.ACCOUNT}") == following
+    assert await due("?state=failed") == await due("?account_id=acc_nobody") == []
