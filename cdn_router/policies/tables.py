@@ -58,7 +58,8 @@ def table(
     """A table from shares and scores; `leave` is one chance for all or one for each."""
     count = len(snapshot.cdns)
     chances = (leave,) * count if isinstance(leave, float) else tuple(leave)
-    ranked = sorted(range(count), key=lambda index: (-share[index], -scores[index], index))
+    aside = [reason is not None for reason in put_off(snapshot)]
+    ranked = sorted(range(count), key=lambda at: (aside[at], -share[at], -scores[at], at))
     named = parts or [{"score": score} for score in scores]
     rows = zip(snapshot.cdns, scores, share, named, strict=True)
     candidates = tuple(Candidate(cdn.id, score, part, why) for cdn, score, part, why in rows)

@@ -69,6 +69,15 @@ def test_what_is_drained_comes_behind_what_fails_its_probes() -> None:
     assert subject.start("s", Viewer(), NOW_MS)[0].order == ("C", "B", "A")
 
 
+@pytest.mark.parametrize("policy", EVERY_POLICY)
+def test_a_rule_that_leaves_no_share_leads_to_what_is_not_drained(policy: str) -> None:
+    subject = router(*OWN)
+    rules = (Rule("r", only=("A", "C")),)
+    subject.apply(Plan(1, policy, rules, {"A": Admin.DRAINED}), NOW_MS)
+    for number in range(50):
+        assert subject.start(f"s{number}", Viewer(), NOW_MS)[0].order == ("C", "A")
+
+
 ids = st.sampled_from(OWN + CLONES)
 stands = st.dictionaries(ids, st.sampled_from([Admin.DRAINED, Admin.KILLED]), max_size=5)
 some = st.lists(ids, max_size=3, unique=True).map(tuple)
