@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -41,7 +42,7 @@ class Call(NamedTuple, Generic[Body]):
     """One request, checked: `caller` if the route has a scope, `query` and `body` of its types.
 
     `headers` are the request's own, whatever their case; `address` is the client's (CTL-10);
-    `claim` is the idempotency key that it came with.
+    `claim` is the idempotency key that it came with, `budget_ms` how long the caller waits.
     """
 
     services: Services
@@ -53,6 +54,7 @@ class Call(NamedTuple, Generic[Body]):
     headers: Mapping[str, str]
     address: str
     claim: Claim | None = None
+    budget_ms: float = inf
 
     async def settle(self, connection: AsyncConnection, reply: "Reply", status: int) -> None:
         """Keep the answer with its effect, in the open transaction (CTL-156)."""

@@ -4,7 +4,8 @@ Rules of the file
 1. Facts are kept, not verdicts: the rules run at every question, so an allow never outlives its
    window, its entitlement or a blackout.
 2. A copy serves for `kept_ms`, as long as the account's recent version (`control_api.versions`) is
-   the one it was read under; after that only while the database does not answer, for `STALE_MS`.
+   the one it was read under; after that only while the database does not answer, or not within
+   `late_ms` (CTL-188), for `STALE_MS`.
    Where operators opened what is free, an account without a copy is judged like one that bought
    nothing, if the terms are no older.
 3. `changed` moves an account's version and tells every process, which forgets its copies.
@@ -75,12 +76,21 @@ class _Terms:
 class Cases:
     """One process's copies."""
 
-    def __init__(self, database: Database, shelf: Shelf, times: Clockwork, *, kept_ms: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        shelf: Shelf,
+        times: Clockwork,
+        *,
+        kept_ms: int,
+        late_ms: int,
+    ) -> None:
         self._database = database
         self._shelf = shelf
         self._versions = Versions(shelf)
         self._times = times
         self._kept_ms = kept_ms
+        self._late_s = late_ms / 1_000
         self._copies: OrderedDict[Question, _Copy] = OrderedDict()
         self._terms: OrderedDict[tuple[rights.Kind, str], _Terms] = OrderedDict()
         self._epochs: dict[str, int] = {}
@@ -132,13 +142,12 @@ class Cases:
     async def _read(self, question: Question, old: _Copy | None, now_ms: int) -> tuple[_Copy, str]:
         told = self._told
         try:
-            copy = await self._flight.do(question, lambda: self._load(question, now_ms))
+            copy = await self._soon(question, old, now_ms)
             if copy.epoch < told and not self._current(copy, question):  # begun before the change
                 copy = await self._flight.do(question, lambda: self._load(question, now_ms))
             return copy, "sql"
-        except SqlError as error:
-            lasts = old is not None and now_ms - old.read_ms <= STALE_MS
-            if old is not None and lasts and self._current(old, question):
+        except (SqlError, TimeoutError) as error:
+            if old is not None and self._serves(old, question, now_ms):
                 log.warning("stale_rights", error=str(error))
                 return old, "stale"
             stranger = self._stranger(question, now_ms) if self.opens() else None
@@ -146,6 +155,22 @@ class Cases:
                 raise
             log.warning("open_rights", error=str(error))
             return stranger, "open"
+
+    async def _soon(self, question: Question, old: _Copy | None, now_ms: int) -> _Copy:
+        """What is so now; TimeoutError if that comes late and the old copy serves."""
+        if old is not None and self._serves(old, question, now_ms):
+            try:
+                work = self._flight.soon(
+                    question, lambda: self._load(question, now_ms), self._late_s
+                )
+                return await work
+            except TimeoutError:
+                if self._serves(old, question, now_ms):
+                    raise
+        return await self._flight.do(question, lambda: self._load(question, now_ms))
+
+    def _serves(self, copy: _Copy, question: Question, now_ms: int) -> bool:
+        return now_ms - copy.read_ms <= STALE_MS and self._current(copy, question)
 
     def _stranger(self, question: Question, now_ms: int) -> _Copy | None:
         """The question as an account would ask it that bought nothing, if the terms are known."""

@@ -81,6 +81,7 @@ class Endpoint:
             address=client_address.client(
                 request.peer, request.headers.getall("X-Forwarded-For", ()), self.shared.proxies
             ),
+            budget_ms=_patience_ms(request),
         )
         by_key = ("key",) if call.caller is not None and call.caller.key_id else ()
         await self.shared.limiter.admit((*by_key, *self.route.limited), call)
@@ -141,7 +142,7 @@ class Endpoint:
 
     async def _asked(self, request: Plain, call: Call[Any]) -> Answer | Stream:
         limit_ms = self.services.settings.timeouts.request_ms
-        budget_ms = min(limit_ms, _patience_ms(request))
+        budget_ms = min(limit_ms, call.budget_ms)
         try:
             with self.shared.deadlines.within(budget_ms / 1_000):
                 result = await self.route.handler(call)

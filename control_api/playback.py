@@ -72,7 +72,11 @@ class Playback:
         self.quality = Quality(settings.pathways)
         self.ledger = Ledger(database, flush_s=settings.flush_s, latest_ms=self.shelf.latest_ms)
         self.cases = Cases(
-            database, self.shelf, self._times, kept_ms=1_000 * settings.access_cache_s
+            database,
+            self.shelf,
+            self._times,
+            kept_ms=1_000 * settings.access_cache_s,
+            late_ms=settings.timeouts.access_ms,
         )
         self.judge = Judge(settings, database, self.cases, passwords or Passwords())
         self.streams = Streams(database, self.shelf, self.ledger, secret, self._times)

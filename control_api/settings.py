@@ -20,6 +20,9 @@ class Timeouts(Section):
 
     request_ms: int = Field(default=5_000, gt=0, description="any request")
     start_ms: int = Field(default=1_000, gt=0, description="whole playback start")
+    access_ms: int = Field(
+        default=100, gt=0, description="a look at rights of which an older copy would do"
+    )
     search_ms: int = Field(default=150, gt=0, description="one search")
     suggest_ms: int = Field(default=80, gt=0, description="suggestions while typing")
     router_ms: int = Field(default=30, gt=0, description="one router decision")

@@ -18,10 +18,31 @@ class SingleFlight(Generic[K, V]):
     def __init__(self) -> None:
         self._tasks: dict[K, asyncio.Task[V]] = {}
         self._waiting: dict[K, int] = {}
+        self._left: set[asyncio.Task[V]] = set()
 
     def __len__(self) -> int:
         """Keys in flight."""
         return len(self._tasks)
+
+    async def soon(self, key: K, work: Callable[[], Coroutine[Any, Any, V]], limit_s: float) -> V:
+        """As `do`; TimeoutError when it takes longer, and the work goes on for whoever is next."""
+        going = asyncio.create_task(self.do(key, work))
+        try:
+            done, _ = await asyncio.wait([going], timeout=limit_s)
+        except asyncio.CancelledError:
+            going.cancel()
+            raise
+        if done:
+            return going.result()
+        self._left.add(going)
+        going.add_done_callback(self._ended)
+        raise TimeoutError(f"not within {limit_s:g} s")
+
+    def _ended(self, going: asyncio.Task[V]) -> None:
+        """Nobody is left to be told of an error."""
+        self._left.discard(going)
+        if not going.cancelled():
+            going.exception()
 
     async def do(self, key: K, work: Callable[[], Coroutine[Any, Any, V]]) -> V:
         """The result of `work`, which is called only if no other caller's is running."""

@@ -6,8 +6,10 @@ seen is asked anew each time, by its windows and its age alone where the databas
 The front page is kept apart from rails that are asked for by name, which anybody may make up.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from math import inf
 from typing import NamedTuple
 
 from sqlalchemy import select
@@ -39,15 +41,16 @@ class Titles:
         self._known: OrderedDict[str, Known] = OrderedDict()
 
     async def seen(
-        self, database: Database, wanted: Sequence[str], viewer: Viewer
+        self, database: Database, wanted: Sequence[str], viewer: Viewer, budget_ms: float
     ) -> tuple[Mapping[str, Known], bool]:
         """Those that may be seen now, and whether they are stale because the database does not
-        answer. Raises SqlError if it does not and none is known.
+        answer, or not soon enough. Raises SqlError if it does not and none is known.
         """
         old = {key: self._known[key] for key in wanted if key in self._known}
         try:
-            found = await _read(database, wanted, old, viewer) if wanted else {}
-        except SqlError:
+            async with asyncio.timeout(kept.patience_s(budget_ms) if old else None):
+                found = await _read(database, wanted, old, viewer) if wanted else {}
+        except (SqlError, TimeoutError):
             if not old:
                 raise
             return {key: each for key, each in old.items() if _fits(each.entry, viewer)}, True
@@ -60,7 +63,7 @@ class Titles:
 
 
 async def page(
-    database: Database, fields: str | None, viewer: Viewer
+    database: Database, fields: str | None, viewer: Viewer, budget_ms: float = inf
 ) -> tuple[list[types.Rail], bool]:
     """The rails of a front page, and whether they are stale."""
 
@@ -71,13 +74,15 @@ async def page(
             return [await rails.filling(connection, name, viewer) for name in names]
 
     copies: Page = kept.of(database, "front page", kept.Kept)
-    fillings, old = await copies.get(_place(viewer), viewer.now_ms, made, _filled)
-    found, stale = await _rows(database, fillings, fields, viewer)
+    fillings, old = await copies.get(
+        _place(viewer), viewer.now_ms, made, _filled, budget_ms=budget_ms
+    )
+    found, stale = await _rows(database, fillings, fields, viewer, budget_ms)
     return found, stale or old
 
 
 async def named(
-    database: Database, name: str, fields: str | None, viewer: Viewer
+    database: Database, name: str, fields: str | None, viewer: Viewer, budget_ms: float = inf
 ) -> tuple[types.Rail, bool]:
     """A rail by name, and whether it is stale; 404 for a name that is none."""
 
@@ -87,17 +92,24 @@ async def named(
 
     copies: Named = kept.of(database, "rails", kept.Kept)
     key = (name, _place(viewer))
-    filling, old = await copies.get(key, viewer.now_ms, made, lambda each: _filled([each]))
-    (found,), stale = await _rows(database, [filling], fields, viewer)
+    filling, old = await copies.get(
+        key, viewer.now_ms, made, lambda each: _filled([each]), budget_ms=budget_ms
+    )
+    (found,), stale = await _rows(database, [filling], fields, viewer, budget_ms)
     return found, stale or old
 
 
 async def _rows(
-    database: Database, fillings: Sequence[rails.Filling], fields: str | None, viewer: Viewer
+    database: Database,
+    fillings: Sequence[rails.Filling],
+    fields: str | None,
+    viewer: Viewer,
+    budget_ms: float,
 ) -> tuple[list[types.Rail], bool]:
     names = shown.listed(fields)
     wanted = sorted({key for filling in fillings for key in filling.content_ids})
-    seen, stale = await kept.of(database, "titles", Titles).seen(database, wanted, viewer)
+    titles = kept.of(database, "titles", Titles)
+    seen, stale = await titles.seen(database, wanted, viewer, budget_ms)
     return [_rail(filling, seen, names, viewer) for filling in fillings], stale
 
 

@@ -2,6 +2,8 @@
 kept in each process, and stand in while the database is away.
 """
 
+from math import inf
+
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,7 +17,9 @@ from runtime.sql import Database
 Counts = kept.Kept[tuple[str, str, int | None], types.GenreList]
 
 
-async def counted(database: Database, viewer: Viewer) -> tuple[types.GenreList, bool]:
+async def counted(
+    database: Database, viewer: Viewer, budget_ms: float = inf
+) -> tuple[types.GenreList, bool]:
     """Genres of titles in lists with how many they have, and whether they are stale."""
 
     async def made() -> types.GenreList:
@@ -24,7 +28,7 @@ async def counted(database: Database, viewer: Viewer) -> tuple[types.GenreList, 
 
     copies: Counts = kept.of(database, "genres", kept.Kept)
     place = (viewer.territory, viewer.platform, viewer.max_age)
-    return await copies.get(place, viewer.now_ms, made)
+    return await copies.get(place, viewer.now_ms, made, budget_ms=budget_ms)
 
 
 async def count(connection: AsyncConnection, viewer: Viewer) -> types.GenreList:

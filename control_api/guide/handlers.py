@@ -3,7 +3,7 @@
 import contextlib
 import gzip
 import hashlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Hashable
 from typing import Any
 
 import msgspec
@@ -41,7 +41,8 @@ async def epg_grid(call: Call[None]) -> Reply:
         async with call.services.database.read() as connection:
             return _rendered(await grid.grid(connection, query, age, begin, end))
 
-    return await _kept(call, ("grid", begin, end, query.channels, query.lang, age), made)
+    asked = ("grid", query.from_, query.to, query.channels, query.lang, age)
+    return await _kept(call, asked, (begin, end), made)
 
 
 async def epg_now(call: Call[None]) -> Reply:
@@ -54,7 +55,7 @@ async def epg_now(call: Call[None]) -> Reply:
         async with call.services.database.read() as connection:
             return _rendered(await grid.now_and_next(connection, query, age, call.now_ms))
 
-    return await _kept(call, ("now", now_ms, query.channels, query.lang, age), made)
+    return await _kept(call, ("now", query.channels, query.lang, age), now_ms, made)
 
 
 async def epg_programme(call: Call[None]) -> ProgrammeDetail:
@@ -95,8 +96,11 @@ async def _changes(
                 )
 
 
-async def _kept(call: Call[None], key: tuple[Any, ...], made: Any) -> Reply:
-    value, stale = await pages(call.services.database).get(key, call.now_ms, made)
+async def _kept(call: Call[None], key: tuple[Any, ...], slot: Hashable, made: Any) -> Reply:
+    """The answer for a slot of time; that of the one before while the database is away."""
+    value, stale = await pages(call.services.database).get(
+        key, call.now_ms, made, slot=slot, budget_ms=call.budget_ms
+    )
     if not stale:
         return Reply(value)
     STALE.inc()

@@ -16,6 +16,7 @@ from twins.plugin import empty_database
 
 import cat
 from control_api import endpoint, issuer, keys, seed, server
+from control_api import kept as kept_answers
 from control_api.issuer import VIEWER_SCOPES, Issuer
 from control_api.migrations import LOCATION
 from control_api.routerclient import Choice, Decision, Question, SteeringUrls
@@ -209,7 +210,7 @@ async def make_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
                 access_cache_s=changed.pop("access_cache_s", 0),  # tests write rights by hand
                 limits={"search_per_s": 1_000} | changed.pop("limits", {}),
                 timeouts=dict.fromkeys(
-                    ("start_ms", "request_ms", "search_ms", "suggest_ms"), WAIT_MS
+                    ("start_ms", "request_ms", "access_ms", "search_ms", "suggest_ms"), WAIT_MS
                 )
                 | {
                     "router_ms": changed.pop("router_ms", WAIT_MS),
@@ -219,6 +220,7 @@ async def make_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
             )
             router = router or FixedRouter()
             made: list[Any] = []
+            monkeypatch.setattr(kept_answers, "LATE_MS", WAIT_MS)
             monkeypatch.setattr(server, "WORK", (lambda each: made.append(each) or (), *WORK))
             parts = server.parts(
                 settings,

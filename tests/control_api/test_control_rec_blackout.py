@@ -103,7 +103,7 @@ async def test_who_asks_after_a_change_hears_of_it(home: Any, monkeypatch: Any) 
 def test_changes_are_numbered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Too many subjects: all of them count as changed. Everything is told to no session."""
     monkeypatch.setattr("control_api.cases.MAX_EPOCHS", 2)
-    cases = Cases(None, None, None, kept_ms=0)  # type: ignore[arg-type]
+    cases = Cases(None, None, None, kept_ms=0, late_ms=1)  # type: ignore[arg-type]
     assert cases.epoch(seed.ACCOUNT, "ch", "") == 0
     cases.forget("ch")
     assert (cases.epoch(seed.ACCOUNT, "ch"), cases.epoch(seed.ACCOUNT), cases.epoch()) == (1, 0, 1)

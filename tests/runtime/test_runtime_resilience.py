@@ -53,6 +53,39 @@ async def test_callers_share_one_flight() -> None:
     assert work.calls == 3
 
 
+async def test_what_comes_late_goes_on_without_who_left() -> None:
+    """Whoever is next has it, or its error; that nobody is left to hear of it harms nobody."""
+    flight: SingleFlight[str, int] = SingleFlight()
+    work = Work()
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            await flight.soon("k", work, 0.001)
+    assert (work.calls, work.cancelled, len(flight)) == (1, 0, 1)
+    next_one = asyncio.create_task(flight.soon("k", work, 60))
+    await settle()
+    work.go.set()
+    assert await next_one == 1
+    await settle()
+    assert len(flight) == 0
+    work.go.clear()
+    with pytest.raises(TimeoutError):
+        await flight.soon("k", work, 0.001)
+    work.error = ValueError("no")
+    work.go.set()
+    await settle()
+    assert (work.calls, len(flight)) == (2, 0)
+
+
+async def test_who_waits_for_what_is_late_may_leave_too() -> None:
+    flight: SingleFlight[str, int] = SingleFlight()
+    work = Work()
+    only = asyncio.create_task(flight.soon("k", work, 60))
+    await settle()
+    only.cancel()
+    await settle()
+    assert only.cancelled() and (work.cancelled, len(flight)) == (1, 0)
+
+
 async def test_a_failure_goes_to_all_and_is_not_kept() -> None:
     flight: SingleFlight[str, int] = SingleFlight()
     work = Work()
