@@ -1,11 +1,8 @@
 """Operations of the catalogue: who looks or edits, then over to the noun's file."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
-from sqlalchemy.exc import IntegrityError
 
 from control_api import audience, audit, ids
 from control_api.calls import Call, Reply
@@ -23,19 +20,14 @@ from control_api.catalogue import (
     shown,
     types,
 )
-from control_api.catalogue.editor import Edit
+from control_api.catalogue.editing import editing
 from control_api.catalogue.visible import Viewer
 from control_api.entries import as_seen, patched, tag, unchanged
 from control_api.jobs import desk as jobs
 from control_api.problems import Problem
-from runtime import logs
 
-log = logs.get("control")
 IMPORT_TIMEOUT_MS = 30_000  # CTL-188
 IMPORT_RETRIES = 3
-# What two who write at once can break though each looked first: PostgreSQL 15, appendix A
-# (foreign_key_violation, unique_violation); SQLite lets one write after the other.
-RACES = ("23503", "23505", "SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE")
 
 
 async def viewer(call: Call[Any]) -> Viewer:
@@ -82,7 +74,7 @@ async def list_related(call: Call[None]) -> types.Rail:
 
 async def list_genres(call: Call[None]) -> Reply:
     """Genres and how many titles they have."""
-    found, stale = await genres.counted(call.services.database, await viewer(call))
+    found, stale = await genres.counted(call.services.database, await viewer(call), call.budget_ms)
     return Reply(found, _source(stale))
 
 
@@ -91,7 +83,7 @@ async def list_rails(call: Call[None]) -> Reply:
     place, fields = await viewer(call), call.query.shown("list")
     if not call.services.flags.on("rails"):
         return Reply(types.RailList([]))
-    found, stale = await front.page(call.services.database, fields, place)
+    found, stale = await front.page(call.services.database, fields, place, call.budget_ms)
     return Reply(types.RailList([rail for rail in found if rail.items]), _source(stale))
 
 
@@ -100,7 +92,7 @@ async def get_rail(call: Call[None]) -> Reply:
     key, place, fields = call.path["id"], await viewer(call), call.query.shown("list")
     if not call.services.flags.on("rails"):
         return Reply(types.Rail(key, "editorial", []))
-    found, stale = await front.named(call.services.database, key, fields, place)
+    found, stale = await front.named(call.services.database, key, fields, place, call.budget_ms)
     return Reply(found, _source(stale))
 
 
@@ -132,22 +124,6 @@ async def list_channels(call: Call[None]) -> types.ChannelList:
 # -- editors ---------------------------------------------------------------------------
 
 
-@asynccontextmanager
-async def _editing(call: Call[Any], timeout_ms: int | None = None) -> AsyncIterator[Edit]:
-    """Raises 409 `exists` for what another editor made or removed meanwhile; any other breach of a
-    rule of the tables is a defect of ours.
-    """
-    try:
-        async with call.services.database.write(timeout_ms=timeout_ms) as connection:
-            yield Edit(connection, call.caller.account_id, call.now_ms)
-    except IntegrityError as error:
-        state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", "")
-        if state not in RACES:
-            raise
-        log.info("edit_raced", state=state)
-        raise Problem("exists", "another editor came first") from None
-
-
 def tagged(value: types.Entry | types.ChannelEntry) -> Reply:
     """An entry under the tag that If-Match names."""
     return Reply(value, {"ETag": tag(value.version)})
@@ -156,7 +132,7 @@ def tagged(value: types.Entry | types.ChannelEntry) -> Reply:
 async def create(call: Call[types.Document]) -> Reply:
     """A new title, as a draft."""
     key = ids.new("content")
-    async with _editing(call) as edit:
+    async with editing(call) as edit:
         made = (await editor.save(edit, {key: call.body}, {}))[key]
         if isinstance(made, Problem):
             raise made
@@ -173,7 +149,7 @@ async def get_entry(call: Call[None]) -> Reply:
 async def patch(call: Call[bytes]) -> Reply:
     """Change a title by merge patch."""
     key = call.path["id"]
-    async with _editing(call) as edit:
+    async with editing(call) as edit:
         old = await editor.existing(edit.connection, key, lock=True)
         unchanged(call, old.version)
         wanted = patched(old.document, call.body)
@@ -185,14 +161,14 @@ async def patch(call: Call[bytes]) -> Reply:
 
 async def remove(call: Call[None]) -> None:
     """Delete a title that nothing depends on."""
-    async with _editing(call) as edit:
+    async with editing(call) as edit:
         old = await editor.existing(edit.connection, call.path["id"], lock=True)
         await editor.remove(edit, old)
 
 
 async def move(call: Call[types.Move]) -> Reply:
     """Move a title along draft, review, approved, published, archived."""
-    async with _editing(call) as edit:
+    async with editing(call) as edit:
         old = await editor.existing(edit.connection, call.path["id"], lock=True)
         as_seen(call, old.version)
         return tagged(await editor.transit(edit, old, call.body.to))
@@ -200,7 +176,7 @@ async def move(call: Call[types.Move]) -> Reply:
 
 async def publish(call: Call[None]) -> Reply:
     """Publish an approved title: the last of its moves under a name of its own."""
-    async with _editing(call) as edit:
+    async with editing(call) as edit:
         old = await editor.existing(edit.connection, call.path["id"], lock=True)
         as_seen(call, old.version)
         return tagged(await editor.transit(edit, old, "published"))
@@ -215,7 +191,7 @@ async def get_windows(call: Call[None]) -> Reply:
 async def put_windows(call: Call[types.Windows]) -> Reply:
     """Change the windows of a title's document, and nothing else of it."""
     key = call.path["id"]
-    async with _editing(call) as edit:
+    async with editing(call) as edit:
         old = await editor.existing(edit.connection, key, lock=True)
         unchanged(call, old.version)
         wanted = msgspec.structs.replace(old.document, windows=call.body.windows)
@@ -244,7 +220,7 @@ async def import_rows(call: Call[bytes]) -> types.ImportReport:
 
 async def _imported(call: Call[bytes]) -> types.ImportReport:
     media = call.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    async with _editing(call, IMPORT_TIMEOUT_MS) as edit:
+    async with editing(call, IMPORT_TIMEOUT_MS) as edit:
         report = await imports.run(edit, call.body, media)
         await jobs.note(edit, "catalog_import", *imports.outcome(report))
     return report
@@ -277,13 +253,13 @@ async def list_assets(call: Call[None]) -> types.AssetList:
 
 async def put_asset(call: Call[types.AssetRequest]) -> types.Asset:
     """Link a title to what the origin holds."""
-    async with _editing(call) as edit:
+    async with editing(call) as edit:
         return await assets.put(edit, call.path["id"], call.path["asset"], call.body)
 
 
 async def drop_asset(call: Call[None]) -> None:
     """Unlink a title from what the origin holds."""
-    async with _editing(call) as edit:
+    async with editing(call) as edit:
         await assets.drop(edit, call.path["id"], call.path["asset"])
 
 
@@ -295,7 +271,7 @@ async def list_channel_entries(call: Call[None]) -> types.ChannelEntryList:
 
 async def create_channel(call: Call[types.ChannelRequest]) -> Reply:
     """A new channel, as a draft."""
-    async with _editing(call) as edit:
+    async with editing(call) as edit:
         made = await channels.create(edit, call.body)
     return Reply(made, {"ETag": tag(made.version), "Location": f"/v1/admin/channels/{made.id}"})
 
@@ -308,7 +284,7 @@ async def get_channel_entry(call: Call[None]) -> Reply:
 
 async def patch_channel(call: Call[bytes]) -> Reply:
     """Change a channel by merge patch."""
-    async with _editing(call) as edit:
+    async with editing(call) as edit:
         old = await channels.existing(edit.connection, call.path["id"], lock=True)
         unchanged(call, old.version)
         return tagged(await channels.change(edit, old, patched(old.document, call.body)))
@@ -316,7 +292,7 @@ async def patch_channel(call: Call[bytes]) -> Reply:
 
 async def move_channel(call: Call[types.Move]) -> Reply:
     """Move a channel along draft, review, approved, published, archived."""
-    async with _editing(call) as edit:
+    async with editing(call) as edit:
         old = await channels.existing(edit.connection, call.path["id"], lock=True)
         as_seen(call, old.version)
         return tagged(await channels.transit(edit, old, call.body.to))

@@ -1,22 +1,15 @@
 """Operations on books, one factory each, and on grants."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from control_api.calls import Call, Reply
-from control_api.catalogue.editor import Edit
+from control_api.catalogue.editing import editing
 from control_api.entries import patched, tag, unchanged
 from control_api.terms import grants, types
 from control_api.terms.books import Book
 
 Operation = Callable[[Call[Any]], Awaitable[Any]]
-
-
-@asynccontextmanager
-async def _editing(call: Call[Any]) -> AsyncIterator[Edit]:
-    async with call.services.database.write() as connection:
-        yield Edit(connection, call.caller.account_id, call.now_ms)
 
 
 async def _tell(call: Call[Any], book: Book[Any], old: Any, made: Any) -> None:
@@ -39,7 +32,7 @@ def listed(book: Book[Any]) -> Operation:
 
 def created(book: Book[Any], path: str) -> Operation:
     async def create(call: Call[Any]) -> Reply:
-        async with _editing(call) as edit:
+        async with editing(call) as edit:
             made = await book.create(edit, call.body)
             reply = _tagged(made, Location=f"{path}/{made.id}")
             await call.settle(edit.connection, reply, 201)
@@ -61,7 +54,7 @@ def found(book: Book[Any]) -> Operation:
 
 def changed(book: Book[Any]) -> Operation:
     async def change(call: Call[bytes]) -> Reply:
-        async with _editing(call) as edit:
+        async with editing(call) as edit:
             old = await book.existing(edit.connection, call.path["id"], lock=True)
             unchanged(call, old.version)
             made = await book.change(edit, old, patched(old.document, call.body))
@@ -74,7 +67,7 @@ def changed(book: Book[Any]) -> Operation:
 
 def moved(book: Book[Any]) -> Operation:
     async def move(call: Call[types.SalesMove]) -> Reply:
-        async with _editing(call) as edit:
+        async with editing(call) as edit:
             old = await book.existing(edit.connection, call.path["id"], lock=True)
             if old.status == call.body.to:
                 return _tagged(old)
@@ -88,7 +81,7 @@ def moved(book: Book[Any]) -> Operation:
 
 def removed(book: Book[Any]) -> Operation:
     async def remove(call: Call[None]) -> None:
-        async with _editing(call) as edit:
+        async with editing(call) as edit:
             old = await book.existing(edit.connection, call.path["id"], lock=True)
             await book.remove(edit, old)
         await _tell(call, book, old, None)
@@ -112,7 +105,7 @@ async def all_grants(call: Call[None]) -> types.GrantList:
 
 async def give(call: Call[types.GrantRequest]) -> Reply:
     """Give an account a package or a title."""
-    async with _editing(call) as edit:
+    async with editing(call) as edit:
         made = await grants.give(edit, call.body)
         reply = Reply(made, {"Location": f"/v1/entitlements/{made.id}"})
         await call.settle(edit.connection, reply, 201)
@@ -122,6 +115,6 @@ async def give(call: Call[types.GrantRequest]) -> Reply:
 
 async def take(call: Call[None]) -> None:
     """Take a grant away; running sessions hear of it with their next heartbeat."""
-    async with _editing(call) as edit:
+    async with editing(call) as edit:
         taken = await grants.take(edit, call.path["id"])
     await call.services.playback.cases.changed(taken.account_id)

@@ -12,7 +12,7 @@ from control_api.types import Page
 WRITE = "rights:write"  # CTL-162
 GRANTS = "/v1/entitlements"
 MATCHED = ("precondition_required", "precondition_failed")
-REFERS = ("unknown_reference", "in_use")
+REFERS = ("unknown_reference", "in_use", "exists")
 
 
 def _book(path: str, book: Book[Any]) -> tuple[Route, ...]:

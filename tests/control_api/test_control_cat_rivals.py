@@ -5,10 +5,13 @@ import json
 from typing import Any
 
 import pytest
+from sqlalchemy import Table, delete, insert
 
 from control_api.catalogue import editor, imports
+from control_api.schema import content
+from control_api.terms import sales
 
-EDITOR = {"scopes": frozenset({"catalog:write"})}
+EDITOR = {"scopes": frozenset({"catalog:write", "rights:write"})}
 IMPORTS = "/v1/admin/contents/imports"
 TITLES = [f"cnt_rival_{number}" for number in range(5)]
 
@@ -68,3 +71,26 @@ async def test_two_titles_with_the_same_number_outside(
     )
     assert sorted(status for status, _ in answers) == [201, 409], answers
     assert {told.get("code") for status, told in answers if status == 409} == {"exists"}
+
+
+async def test_an_offer_of_a_title_that_goes_meanwhile(
+    api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was there when it was looked for."""
+    both, referred = api.database.dialect == "postgresql", sales.referred
+
+    async def then_gone(connection: Any, table: Table, wanted: Any) -> None:
+        await referred(connection, table, wanted)
+        if both and table is content:
+            async with api.database.write() as other:
+                await other.execute(delete(content).where(content.c.id == "cnt_gone"))
+
+    monkeypatch.setattr(sales, "referred", then_gone)
+    made = {"id": "cnt_gone", "kind": "movie", "status": "draft", "updated_ms": 0}
+    async with api.database.write() as connection:
+        await connection.execute(insert(content).values(made))
+    offer = {"content_id": "cnt_gone", "territory": "**", "price_minor": 100, "currency": "EUR"}
+    offer |= {"start_at": "2026-01-01T00:00:00Z", "end_at": "2036-01-01T00:00:00Z"}
+    headers = api.bearer("svc_editor", **EDITOR)
+    status, told = await api.send("POST", "/v1/admin/offers", offer, headers=headers)
+    assert (status, told.get("code")) == ((409, "exists") if both else (201, None)), told
