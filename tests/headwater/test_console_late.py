@@ -145,3 +145,37 @@ def test_events_are_late_here_when_they_are_everywhere(tab: Any, running: Runnin
         tab.route("**/v1/admin/outbox", partial(answer, backlog))
         opened(tab, running, "/events", "3 events")
         tab.locator(f"#lag [data-state={kind}]", has_text="3 events").wait_for()
+
+
+def test_silence_is_no_good_news(tab: Any, running: Running) -> None:
+    """Who does not answer has no closed circuits and no quiet encoders: nobody knows."""
+    unheard = dict.fromkeys(("sessions", "load_mbps", "sent_bytes", "answers", "faults"))
+    lists = ("trouble", "services", "channels", "breakers")
+    calm = dict[str, Any](dict.fromkeys(lists, ())) | {
+        "at": "2026-01-01T00:00:00Z",
+        "traffic": dict.fromkeys(unheard, 1),
+    }
+    signed_in(tab, running, running.operator)
+    for traffic, says in ((unheard, "is silent: nobody knows"), (calm["traffic"], "None: ")):
+        tab.route("**/v1/admin/overview", partial(answer, calm | {"traffic": traffic}))
+        opened(tab, running, "/overview", "Nothing is wrong")
+        for table in ("channels", "breakers"):
+            tab.locator(f"section:has(#{table}) .empty", has_text=says).wait_for()
+
+
+def test_a_recording_that_did_not_begin_is_late(tab: Any, running: Running) -> None:
+    signed_in(tab, running, running.operator)
+    tab.clock.set_fixed_time("2026-01-01T12:00:00Z")
+    one = {"title": "T", "state": "scheduled", "channel_id": "ch_demo", "account_id": "acc"}
+    one |= dict.fromkeys(("reason", "season_no", "episode_no"))
+    rows = [
+        one | {"start_at": f"2026-01-01T{at}Z", "end_at": "2026-01-01T14:00:00Z"}
+        for at in ("11:59:00", "12:01:00")
+    ]
+    due = [each | {"due_at": each["start_at"]} for each in rows]
+    said = {"due": due, "latest": rows, "copying": [], "next_cursor": None}
+    tab.route("**/v1/admin/recordings?**", partial(answer, said))
+    opened(tab, running, "/recordings", "scheduled, late")
+    for table in ("due", "latest"):
+        states = tab.locator(f"#{table} td:nth-child(2)").all_inner_texts()
+        assert [each.strip() for each in states] == ["scheduled, late", "scheduled"]

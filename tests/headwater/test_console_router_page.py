@@ -68,6 +68,8 @@ def test_the_page_shows_the_router_and_explains_a_session(console: tuple[str, st
         page.wait_for_selector("#cdns tbody tr")
         assert page.locator("#cdns tbody tr").count() == 2
         assert "CDN-A, then CDN-B" in page.locator("#why").inner_text()
+        boxes = page.locator("#why section, #why pre")
+        assert boxes.evaluate_all("all => all.every(each => each.tabIndex === 0)")
         assert "policy static-priority" in page.locator("#word").inner_text()
         assert "None: every circuit is closed" in page.locator("main").inner_text()
         assert faults == [] and page.locator("#trouble").inner_text() == ""

@@ -1,6 +1,6 @@
 // What the router knows of a session, by its token's id: where it was sent, why, whether it obeyed.
 
-import { cell, clock, code, element, state, words } from "./console.js";
+import { cell, code, element, moment, state, words } from "./console.js";
 
 const OBEYED = new Map([[null, "idle"], [true, "ok"], [false, "bad"]]);
 
@@ -18,7 +18,7 @@ function table(heads, rows) {
   const [first, ...others] = heads;
   const titles = [element("th", {}, first), ...others.map(name => element("th", words, name))];
   const body = rows.map(cells => element("tr", {}, ...cells));
-  return element("section", {}, element("table", {},
+  return element("section", { tabindex: "0" }, element("table", {},
     element("thead", {}, element("tr", {}, ...titles)), element("tbody", {}, ...body)));
 }
 
@@ -40,11 +40,11 @@ export async function decision(id) {
     element("p", {}, `${made.pathways.join(", then ")}: ${made.sentence ?? "not decided yet"} (`, code(made.reason), `; ${from})`),
     element("p", {}, state(OBEYED.get(verdict.obeyed), verdict.sentence)),
     ...(told.length ? [table(["When", "Told", "Why"], told.map(each => [
-      cell(clock(each.at_ms)), cell(each.pathway, words), cell([code(each.reason), ` ${each.sentence}`], words),
+      cell(moment(each.at_ms)), cell(each.pathway, words), cell([code(each.reason), ` ${each.sentence}`], words),
     ]))] : []),
     ...(candidates.length ? [table(["CDN", "Score", "Share", "Made of"], candidates.map(each => [
       cell(each.cdn), cell(Number(each.score).toFixed(1), words), cell(percent(each.share), words), cell(parts(each), words),
     ]))] : []),
-    element("details", {}, element("summary", {}, "Everything that is known"), element("pre", {}, JSON.stringify(session, null, 2))),
+    element("details", {}, element("summary", {}, "Everything that is known"), element("pre", { tabindex: "0" }, JSON.stringify(session, null, 2))),
   ];
 }

@@ -1,4 +1,4 @@
-import { action, api, cell, chosen, day, draw, element, facts, fill, link, show, state, words } from "./console.js";
+import { action, api, cell, chosen, code, day, draw, element, facts, fill, link, show, state, words } from "./console.js";
 
 const lateS = Number(document.getElementById("lag").dataset.lateS);
 
@@ -16,7 +16,7 @@ const again = show(async current => {
     location.href = `/jobs#${job.id}`;
   }) : "");
   fill("letters", letters.items.map(l => [
-    cell(day(l.at)), cell(about(l.topic), words), cell(l.consumer, words), cell(String(l.attempts)), cell(l.error, words), cell(link(l.id), words),
+    cell(day(l.at)), cell(about(l.topic), words), cell(l.consumer, words), cell(String(l.attempts)), cell(l.error, words), cell(link(l.id, code(l.id)), words),
   ]));
   const id = chosen();
   document.getElementById("one").hidden = !id;
@@ -29,7 +29,7 @@ const again = show(async current => {
 // What it was for; an endpoint's page says how that fares.
 function about(topic) {
   const id = topic.startsWith("webhook:") && topic.slice(8);
-  return id ? element("a", { href: `/webhooks#${encodeURIComponent(id)}` }, topic) : topic;
+  return id ? element("a", { href: `/webhooks#${encodeURIComponent(id)}` }, code(topic)) : topic;
 }
 
 // One that is not among those listed.

@@ -1,4 +1,4 @@
-import { api, cell, clock, draw, element, facts, fill, seconds, show, state, words } from "./console.js";
+import { api, cell, draw, element, facts, fill, moment, seconds, show, state, words } from "./console.js";
 
 const KINDS = { ok: "ok", late: "bad" };
 const about = value => value === null ? "–" : String(value);
@@ -19,6 +19,13 @@ function traffic(at, t) {
   ]));
 }
 
+// Nothing heard is no good news.
+function silent(id, so, says) {
+  const empty = document.getElementById(id).parentElement.querySelector(".empty");
+  empty.dataset.calm ??= empty.textContent;
+  empty.textContent = so ? says : empty.dataset.calm;
+}
+
 show(async () => {
   const now = await api("/v1/admin/overview");
   const count = now.trouble.length;
@@ -27,7 +34,7 @@ show(async () => {
   const verdict = document.getElementById("verdict");
   verdict.dataset.state = count ? "bad" : "ok";
   verdict.textContent = count
-    ? `${count} ${count === 1 ? "thing is" : "things are"} wrong, seen here since ${clock(since)}`
+    ? `${count} ${count === 1 ? "thing is" : "things are"} wrong, seen here since ${moment(since)}`
     : "Nothing is wrong";
   draw("troubles", ...now.trouble.map(text => element("li", {}, text)));
   traffic(now.at, now.traffic);
@@ -35,6 +42,8 @@ show(async () => {
     cell(s.name), cell(state(s.ready ? "ok" : "bad", s.ready ? "ready" : "not ready"), words),
     cell(s.why.join(", ") || "–", words),
   ]));
+  silent("channels", now.traffic.answers === null, "The origin is silent: nobody knows.");
+  silent("breakers", now.traffic.sessions === null, "The router is silent: nobody knows.");
   fill("channels", now.channels.map(c => [
     cell(element("a", { href: `/channels#${encodeURIComponent(c.id)}` }, c.id)),
     cell(state(KINDS[c.state], c.state), words), cell(seconds(c.edge_age_s)),

@@ -4,7 +4,8 @@ const KINDS = { recording: "ok", finalizing: "ok", completed: "ok", partial: "wa
 const SHOWN = 50;
 const form = document.getElementById("find");
 let listed = "", items = [], next = null;
-const shown = each => state(KINDS[each.state] ?? "idle", each.state);
+const late = each => each.state === "scheduled" && Date.parse(each.start_at) < Date.now();
+const shown = each => late(each) ? state("warn", "scheduled, late") : state(KINDS[each.state] ?? "idle", each.state);
 const title = each => [each.title, each.episode_no ? ` (${each.season_no ?? "–"}/${each.episode_no})` : ""];
 
 const again = show(async (current, signal) => {

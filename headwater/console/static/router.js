@@ -1,4 +1,4 @@
-import { cell, chosen, clock, code, draw, element, fill, link, seconds, show, state, trouble, words } from "./console.js";
+import { cell, chosen, code, draw, element, fill, link, moment, seconds, show, state, trouble, words } from "./console.js";
 import { decision, percent, router } from "./decision.js";
 
 const CIRCUITS = { closed: "ok", brown: "warn", half_open: "warn", open: "bad" };
@@ -57,8 +57,8 @@ show(async () => {
   cdns(now.pathways);
   heat(now.heat);
   fill("breakers", now.breakers.map(b => [cell(b.region || "everywhere"), cell(b.pathway, words), cell(state(CIRCUITS[b.circuit], b.circuit.replace("_", " ")), words)]));
-  fill("moves", now.moves.map(m => [cell(clock(m.at_ms)), cell(m.sentence, words), cell(code(m.reason), words)]));
-  fill("switches", now.switches.map(s => [cell(clock(s.at_ms)), cell(link(s.session_id), words), cell(s.pathway, words), cell([code(s.reason), ` ${s.sentence}`], words)]));
+  fill("moves", now.moves.map(m => [cell(moment(m.at_ms)), cell(m.sentence, words), cell(code(m.reason), words)]));
+  fill("switches", now.switches.map(s => [cell(moment(s.at_ms)), cell(link(s.session_id), words), cell(s.pathway, words), cell([code(s.reason), ` ${s.sentence}`], words)]));
   const age = snapshot.age_ms === null ? "none" : `${seconds(snapshot.age_ms / 1000)} old`;
   return `${plan.fallback ? "kill switch: static order" : `policy ${plan.policy}`}, plan ${plan.generation}, ` +
     `${plan.rules} rules · snapshot ${snapshot.version}, ${age} (at most ${seconds(snapshot.bound_ms / 1000)})`;

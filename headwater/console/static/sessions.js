@@ -1,4 +1,4 @@
-import { action, api, cell, chosen, clock, code, draw, element, facts, fill, link, moment, show, span, state, words } from "./console.js";
+import { action, api, cell, chosen, clock, code, day, draw, element, facts, fill, link, moment, show, span, state, words } from "./console.js";
 import { decision } from "./decision.js";
 
 const find = document.getElementById("find");
@@ -9,7 +9,7 @@ const again = show(async current => {
   fill("sessions", page.items.map(s => [
     cell(link(s.session_id)), cell(code(s.account_id), words), cell(s.title, words),
     cell(s.device_name || s.device_class, words), cell(s.cdn ?? "–", words),
-    cell(span(s.position_ms / 1000)), cell(clock(s.started_at)), cell(clock(s.last_seen)),
+    cell(span(s.position_ms / 1000)), cell(day(s.started_at)), cell(clock(s.last_seen)),
   ]));
   await detail(chosen(), current);
   return `${page.items.length}${page.next_cursor ? " and more" : ""} live`;
@@ -35,10 +35,10 @@ async function detail(id, current) {
       await again();
     }, "danger");
     put(facts([
-      ["State", s.ended_at ? state("idle", `over: ${s.end_reason} at ${clock(s.ended_at)}`) : state("ok", "running")],
+      ["State", s.ended_at ? state("idle", `over: ${s.end_reason} at ${moment(s.ended_at)}`) : state("ok", "running")],
       ["Session", code(s.id)], ["Token", code(s.cti)], ["Account", code(s.account_id)], ["Device", code(s.device_id)], ["Plays", `${s.kind} ${s.target_id}`],
       ["CDN last told", s.cdn], ["Position", s.position_ms === null ? "–" : span(s.position_ms / 1000)],
-      ["Started", moment(s.started_at)], ["Heard of", clock(s.last_seen_at)],
+      ["Started", moment(s.started_at)], ["Heard of", moment(s.last_seen_at)],
     ]), s.ended_at ? [] : [end], why);
   } catch (error) {
     if (error.status !== 404) throw error;

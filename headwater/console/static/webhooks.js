@@ -36,7 +36,7 @@ const again = show(async (current, signal) => {
   const [items, next] = await listed(signal);
   if (!current()) return "";
   fill("endpoints", items.map(e => [
-    cell(link(e.id, e.url), words), cell(health(e), words), cell(why(e), words), cell(few(e.topics), words),
+    cell([link(e.id, e.url), element("br", {}), code(e.id)], words), cell(health(e), words), cell(why(e), words), cell(few(e.topics), words),
     cell(when(e.last_success_at)), cell(when(e.last_failure_at)), cell(String(e.queued)), cell(String(e.dropped)),
   ]));
   draw("more", next ? action("More", "", async () => {
