@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from control_api.settings import Pathway
+from control_api.types import MAX_CDNS, CdnName
 from runtime import logs
 from runtime.breaker import Breaker, BreakerOpen
 from runtime.fetch import FetchError
@@ -14,8 +15,6 @@ from runtime.hotline import Hotline
 
 log = logs.get("control")
 
-PathwayId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]  # as the router has them
-MAX_PATHWAYS = 64
 DECISIONS = "/v1/decisions"
 STATIC_TTL_S = 30
 MAX_ANSWER_BYTES = 65_536
@@ -40,7 +39,7 @@ class Question(Struct):
 
 
 class Choice(Struct):
-    id: PathwayId
+    id: CdnName
     base_url: str
 
 
@@ -54,7 +53,7 @@ class Decision(Struct):
     rule of the router switches it off, unset where the router said nothing.
     """
 
-    pathways: Annotated[list[Choice], Meta(min_length=1, max_length=MAX_PATHWAYS)]
+    pathways: Annotated[list[Choice], Meta(min_length=1, max_length=MAX_CDNS)]
     reason: str
     sentence: str
     ttl_s: Annotated[int, Meta(ge=1, le=86_400)]

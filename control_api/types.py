@@ -304,6 +304,10 @@ class StartAnswer(Answer):
     limits: Limits
 
 
+CdnName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]  # as the router has them
+MAX_CDNS = 64
+
+
 class HeartbeatRequest(Request):
     """What the player says of itself (CTL-106)."""
 
@@ -312,7 +316,7 @@ class HeartbeatRequest(Request):
     bitrate_kbps: Annotated[int, Meta(ge=0, le=10_000_000)] | None = None
     buffer_ms: Milliseconds | None = None
     dropped: Annotated[int, Meta(ge=0, le=2**53)] | None = None
-    cdn: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,32}$")] | None = None
+    cdn: CdnName | None = None
 
 
 class RenewToken(Answer, tag_field="type", tag="renew_token"):

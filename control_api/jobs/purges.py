@@ -26,7 +26,7 @@ from control_api.problems import Problem
 from control_api.schema import asset, channel
 from control_api.settings import Settings
 from control_api.times import utc
-from control_api.types import Answer, Id, Line, Request
+from control_api.types import MAX_CDNS, Answer, CdnName, Id, Line, Request
 
 KIND = "purge"
 PATIENCE_MS = 86_400_000
@@ -34,7 +34,6 @@ MAX_PATHS = 64  # an event's texts
 own = job.c
 # Segments of letters, digits and what URLs need no escape for (RFC 3986 section 3.3).
 Path = Annotated[str, Meta(max_length=255, pattern=r"^(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+/?$")]
-Cdn = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,32}$")]
 
 
 class PurgeRequest(Request):
@@ -43,7 +42,7 @@ class PurgeRequest(Request):
     content_id: Id | None = None
     channel_id: Id | None = None
     path: Path | None = None
-    cdns: Annotated[list[Cdn], Meta(min_length=1, max_length=16)] | None = None
+    cdns: Annotated[list[CdnName], Meta(min_length=1, max_length=MAX_CDNS)] | None = None
     reason: Line | None = None
 
     def __post_init__(self) -> None:
@@ -57,7 +56,7 @@ class PurgeRequest(Request):
 class OutcomeRequest(Request):
     """What became of a purge at one CDN, in the words of who asked it."""
 
-    cdn_id: Cdn
+    cdn_id: CdnName
     outcome: Literal["done", "failed"]
     detail: Line | None = None
 

@@ -23,7 +23,7 @@ playback_session = Table(
     Column("kind", String(16), nullable=False),
     Column("target_id", String(64), nullable=False),
     Column("cti", String(32), nullable=False),
-    Column("cdn", String(32)),
+    Column("cdn", String(64)),
     Column("started_ms", BigInteger, nullable=False),
     Column("last_seen_ms", BigInteger, nullable=False),
     Column("ended_ms", BigInteger),

@@ -47,6 +47,16 @@ async def settled(api: Any) -> int:
         return list(rows).count("purge.settled")
 
 
+async def test_cdns_are_told_by_names_of_any_length(kept: Any, make_api: Any) -> None:
+    names = ["eu-west." * 8, *(f"cdn-{n}" for n in range(20))]
+    pathways = [{"id": each, "base_url": f"https://{n}.test"} for n, each in enumerate(names)]
+    api = await make_api(kept, store=MemoryStore(), pathways=pathways)
+    status, made = await ask(api, "POST", PURGE, {"content_id": "cnt_film", "cdns": names})
+    assert (status, [each["cdn_id"] for each in made["cdns"]]) == (201, sorted(names)), made
+    status, half = await settle(api, made["id"], names[0], "done")
+    assert (status, half["done"]) == (200, 1)
+
+
 async def test_each_cdn_is_told_and_none_is_taken_for_done(api: Any) -> None:
     asked = {"content_id": "cnt_film", "reason": "a wrong cut"}
     status, made = await ask(api, "POST", PURGE, asked)
