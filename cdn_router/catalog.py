@@ -1,4 +1,4 @@
-"""Policies by name: what plans and settings may choose."""
+"""Policies by name: what plans and settings may choose, and earlier versions for replays."""
 
 from .policies.bandits import Ducb, Thompson, Ucb1
 from .policies.classics import Ewma, RoundRobin, Static, Weighted
@@ -18,3 +18,6 @@ CHOICES: tuple[Policy, ...] = (
     Headwater(),
 )
 POLICIES: dict[str, Policy] = {policy.name: policy for policy in CHOICES}
+EARLIER: dict[str, Policy] = {
+    "headwater@5": Headwater(version=5, width=1.0, haste=6.5, alarm=8.0, price=0.37, crowding=0.0)
+}

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from .catalog import POLICIES
+from .catalog import EARLIER, POLICIES
 from .tape.replay import Differs, Same
 from .tape.replay import replay as played
 
@@ -42,7 +42,7 @@ def replay(
 
     counts = Counts()
     try:
-        for outcome in played(lines(dataset(root, "tape")), POLICIES, policy):
+        for outcome in played(lines(dataset(root, "tape")), POLICIES | EARLIER, policy):
             if isinstance(outcome, Same):
                 counts.same += 1
             elif isinstance(outcome, Differs):

@@ -3,9 +3,10 @@
 Theory of operation, for one region of a snapshot
 1. Belief. The mean of a cell on a CDN is shrunk to the region's mean on that CDN by a pseudo-count,
    the region's to the whole (RT-2). The more the last seconds deviate from it, in terms of what
-   chance would explain, the more they are believed instead: a brown-out counts within seconds. Of
-   a CDN that all have left nothing more is heard: what was last heard of it then fades with
-   `recall_s`, lest a long and good past call them back at once (RT-18).
+   chance would explain, the more they are believed instead: a brown-out counts within seconds.
+   Chance explains a lot, since one viewer's bad link is told of many times (`alarm`). Of a CDN
+   that all have left nothing more is heard: what was last heard of it then fades with `recall_s`,
+   lest a long and good past call them back at once (RT-18).
    Faults strike along lines: all of a CDN, a region, an ISP or a class of devices, in a region or
    anywhere. What has of late befallen all who are on a line is believed of each cell of theirs,
    as far as it has said little itself (lines.py).
@@ -17,7 +18,10 @@ Theory of operation, for one region of a snapshot
 4. Moves. Only what is above its share, only where the gain passes a threshold, and only a part of
    it at each poll, which grows with the square of the gain: calm over trifles, quick in a brown-out
    (RT-7). Circuits that are not closed and collapses are left at once (RT-8).
-5. A small share of starts goes everywhere that is not known to be dead: exploring.
+5. Draws. Whoever starts or leaves goes where sessions lack against the shares, so that starts do
+   what moves would have to. The less a share is filled the more of them it draws; one that is twice
+   filled draws nobody, in cells of a few viewers, where chance fills, one that is many times.
+6. A small share of starts goes everywhere that is not known to be dead: exploring.
 
 Source: specs routing.md section 2, RT-2..RT-8, RT-18.
 """
@@ -53,23 +57,25 @@ class Headwater:
     """Scores are points of QoE, 0..100."""
 
     name: str = "headwater"
-    version: int = 5
+    version: int = 6
     half_life_s: float = 240.0
     dwell_s: float = 60.0
     pseudo: float = 6.0  # reports that the wider group weighs in a narrower
-    width: float = 1.0  # points of value that make a share e times as large
+    width: float = 0.8  # points of value that make a share e times as large
     gain: float = 0.5  # points below which nobody moves
-    haste: float = 6.5  # points beyond `gain` at which all that is above its share moves at a poll
+    haste: float = 6.0  # points beyond `gain` at which all that is above its share moves at a poll
     fall: float = 18.0  # points below the best that are left at once
     sunk: float = 3.5  # points below its own mean in a region that are a brown-out there
     sunk_fall: float = 3.0  # likewise, of a CDN that browned out
-    alarm: float = 8.0  # deviations at which the last seconds are all that is believed
+    alarm: float = 10.0  # deviations at which the last seconds are all that is believed
     doubt: float = 12.0  # points by which one report may be off
     heard: float = 9.0  # recent reports that are believed, of a cell or of a line
     kin: float = 9.0  # recent reports that a line's turn weighs in one of its cells
     recall_s: float = 300.0  # half-life of what was last heard of a CDN in silence
     full: float = 0.8  # of a capacity that is planned with
-    price: float = 0.37  # points for each $ per TB
+    crowding: float = 1.0  # by how much a share is overfilled that draws nobody; 0: all draw alike
+    crowd: float = 30.0  # viewers of a cell at whom chance may overfill by as much again
+    price: float = 0.39  # points for each $ per TB
     thrift: float = 5.0  # points that the dearest may lose to the cheapest by its price
     exploring: float = 0.005
 
@@ -269,15 +275,33 @@ class Headwater:
             leave.append(over * min(1.0, (max(0.0, sure) / self.haste) ** 2))
             if gain > limits[i] and share[i] < 0.05:
                 urgent[i] = urgent[i] or Reason.BREAKER
-        spread = self.exploring / len(alive)
-        share = [
-            (1 - self.exploring) * s + (spread if i in alive else 0.0) for i, s in enumerate(share)
-        ]
+        draws = self._explored(self._lacking(share, row, sessions), alive)
         parts = [
             {"qoe": b, "price": -p, "toll": -t}
             for b, p, t in zip(belief, prices, tolls, strict=True)
         ]
-        return table(snapshot, share, worth, leave=leave, urgent=urgent, parts=parts)
+        share = self._explored(share, alive)
+        return table(snapshot, share, worth, leave=leave, urgent=urgent, parts=parts, draws=draws)
+
+    def _explored(self, share: Sequence[float], alive: Sequence[int]) -> list[float]:
+        spread = self.exploring / len(alive)
+        return [
+            (1 - self.exploring) * s + (spread if i in alive else 0.0) for i, s in enumerate(share)
+        ]
+
+    def _lacking(
+        self, share: Sequence[float], row: Sequence[Evidence], sessions: float
+    ) -> Sequence[float]:
+        """What of those who start or leave each CDN draws, by what it has against its share."""
+        if self.crowding <= 0.0:
+            return share
+        most = 1.0 + self.crowding + self.crowd / max(1.0, sessions)
+        lacks = [
+            max(0.0, most * s - each.sessions / sessions)
+            for s, each in zip(share, row, strict=True)
+        ]
+        total = sum(lacks)
+        return [lack / total for lack in lacks]
 
 
 def last_heard(each: Evidence | Drift, half_life_s: float) -> tuple[float, float]:

@@ -54,17 +54,21 @@ def table(
     urgent: Sequence[Reason | None] | None = None,
     parts: Sequence[Mapping[str, float]] | None = None,
     because: Reason = Reason.BETTER,
+    draws: Sequence[float] | None = None,
 ) -> Table:
-    """A table from shares and scores; `leave` is one chance for all or one for each."""
+    """A table from shares and scores; `leave` is one chance for all or one for each. Whoever starts
+    or leaves is drawn by `draws`, where these are others than the shares that rank.
+    """
     count = len(snapshot.cdns)
     chances = (leave,) * count if isinstance(leave, float) else tuple(leave)
     aside = [reason is not None for reason in put_off(snapshot)]
     ranked = sorted(range(count), key=lambda at: (aside[at], -share[at], -scores[at], at))
     named = parts or [{"score": score} for score in scores]
-    rows = zip(snapshot.cdns, scores, share, named, strict=True)
+    drawn = tuple(share if draws is None else draws)
+    rows = zip(snapshot.cdns, scores, drawn, named, strict=True)
     candidates = tuple(Candidate(cdn.id, score, part, why) for cdn, score, part, why in rows)
     must = tuple(urgent if urgent is not None else put_off(snapshot))
-    return Table(tuple(share), chances, must, tuple(ranked), candidates, because)
+    return Table(drawn, chances, must, tuple(ranked), candidates, because)
 
 
 def cells_of(region: str, snapshot: Snapshot) -> tuple[Cell, ...]:

@@ -2,7 +2,7 @@
 
 Nothing of what a router decided is taken from the tape: snapshots are made anew from the evidence,
 decisions anew from those. With another policy in its place the differences are what it would have
-told whom.
+told whom. `policies` may hold earlier versions, under `name@version`: what they decided is theirs.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -110,7 +110,8 @@ class Player:
         self._state = State((), 0.0)
         self._exchange = Exchange(self._state, "")
         self._pictures: dict[int, Snapshot] = {}
-        self._deciders: dict[int, Decider | None] = {}
+        self._world: tuple[WorldLine, Snapshot | None] | None = None  # whose decisions these are
+        self._deciders: dict[str, Decider] = {}  # of that world, by policy
 
     def anchored(self, line: AnchorLine) -> None:
         """Know what the anchor says; who played until then still decides as before."""
@@ -134,12 +135,13 @@ class Player:
             case SnapshotLine():
                 return self._snapped(line)
             case WorldLine():
-                self._deciders = {line.world: self._decider(line)}
+                self._world, self._deciders = (line, self._pictures.get(line.snapshot)), {}
             case DecisionLine():
-                decider = self._deciders[line.world]
-                if decider is None:
+                if self._world is None or self._world[0].world != line.world:
+                    raise KeyError(line.world)
+                if self._world[0].snapshot and self._world[1] is None:
                     return Skipped()
-                choice = decider.decide(line.question)
+                choice = self._decider(*self._world, line.policy_version).decide(line.question)
                 return DecisionLine.of(
                     line.at_ms, line.session_id, line.world, line.question, choice
                 )
@@ -157,19 +159,19 @@ class Player:
         self._pictures[picture.version] = picture
         return snapped(picture, line.fill)
 
-    def _decider(self, line: WorldLine) -> Decider | None:
-        plan, picture = line.plan, None
-        if self._policy:
-            plan = structs.replace(plan, policy=self._policy)
-        if line.snapshot:
-            if line.snapshot not in self._pictures:
-                return None
-            picture = changed(self._pictures[line.snapshot], stands=line.stands)
-        return Decider(
-            [Pathway(name, "", priority) for name, priority in line.pathways],
-            {name: Condition(health, admin) for name, (health, admin) in line.conditions.items()},
-            plan,
-            line.version,
-            self._policies.get(plan.policy),
-            picture,
-        )
+    def _decider(self, line: WorldLine, known: Snapshot | None, version: int) -> Decider:
+        """Who decided then: an earlier version of the plan's policy where that is still known."""
+        chosen = named = self._policy or line.plan.policy
+        if not self._policy and (earlier := f"{named}@{version}") in self._policies:
+            chosen = earlier
+        decider = self._deciders.get(chosen)
+        if decider is None:
+            decider = self._deciders[chosen] = Decider(
+                [Pathway(name, "", priority) for name, priority in line.pathways],
+                {name: Condition(*each) for name, each in line.conditions.items()},
+                structs.replace(line.plan, policy=named),
+                line.version,
+                self._policies.get(chosen),
+                changed(known, stands=line.stands) if known is not None else None,
+            )
+        return decider

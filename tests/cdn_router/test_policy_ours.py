@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from cdn_router.catalog import EARLIER
 from cdn_router.policies.face import (
     RECENT_S,
     Cdn,
@@ -52,6 +53,30 @@ def test_equals_share_evenly_and_nobody_moves() -> None:
     assert table.share == pytest.approx((0.5, 0.5)) and table.leave == (0, 0)
     skewed = plan(evidence(85, there=39), evidence(85, there=1))
     assert skewed.leave == (0, 0), "no gain, no move, however uneven"
+
+
+def test_starts_go_where_sessions_lack() -> None:
+    """RT-7: they do what moves would have to; who is twice filled draws nobody."""
+    crowded = plan(evidence(85, there=390), evidence(85, there=10))
+    assert crowded.share[0] < 0.1 and crowded.leave == (0, 0)
+    assert crowded.ranked == (0, 1), "players fail over by share, crowded or not"
+    slightly = plan(evidence(85, there=220), evidence(85, there=180))
+    assert 0.4 < slightly.share[0] < 0.5
+    few = plan(evidence(85, there=2), evidence(85, there=0))
+    assert 0.4 < few.share[0] < 0.5, "two of two are chance"
+
+
+def test_version_5_decides_as_it_did() -> None:
+    """RT-13: tapes of it are decided again by what the catalog keeps of it; its own figures."""
+    then = EARLIER["headwater@5"]
+    assert isinstance(then, Headwater) and then.version == 5
+    table = plan(
+        evidence(88, there=10), evidence(84, recent=78, there=40), prices=(9.0, 4.0), policy=then
+    )
+    assert table.share == pytest.approx((0.8936812430311282, 0.10631875696887166), rel=1e-12)
+    assert table.leave == pytest.approx((0.0, 0.007152328889537026), rel=1e-12)
+    even = plan(evidence(85, there=390), evidence(85, there=10), policy=then)
+    assert even.share == pytest.approx((0.5, 0.5)), "it drew all alike"
 
 
 def test_better_draws_and_the_worse_is_left_at_a_pace() -> None:

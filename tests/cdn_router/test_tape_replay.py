@@ -17,7 +17,7 @@ from cdn_router.admin.plan import Plan
 from cdn_router.archive.journal import Frame
 from cdn_router.archive.opening import Opened, opened
 from cdn_router.archive.reading import dataset
-from cdn_router.catalog import POLICIES
+from cdn_router.catalog import EARLIER, POLICIES
 from cdn_router.cells.exchange import TOLD_ROWS, Exchange
 from cdn_router.cells.state import State
 from cdn_router.cells.sums import Sample
@@ -284,6 +284,33 @@ def test_decisions_between_a_snapshot_and_its_use() -> None:
     assert Counter(map(type, replay(kept, POLICIES))) == {Same: 12}
     last = max(i for i, line in enumerate(kept) if b'"kind":"anchor"' in line.text)
     assert Counter(map(type, replay(kept[last:], POLICIES))) == {Same: 2, Skipped: 2}
+
+
+@pytest.mark.parametrize("name", EARLIER)
+def test_what_an_earlier_version_decided_is_decided_by_it_again(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[Numbered] = []
+    clock = ManualClock(BEGUN_S * 1000)
+    cells = State([cdn(each) for each in SETTINGS.pathways], BEGUN_S)
+    with monkeypatch.context() as patched:
+        patched.setitem(POLICIES, EARLIER[name].name, EARLIER[name])
+        router = build(SETTINGS, clock)
+        tape = Tape(lambda chunk, _: kept.extend(numbered(chunk, len(kept))), cells, BEGUN_S)
+        router.record = tape.record
+        router.apply(Plan(1, policy=EARLIER[name].name), clock.now_ms())
+        cells.sample(Cell("SE"), 0, Sample(1, 90, 0, 5, 5), BEGUN_S)
+        picture = cells.snapshot(clock.now_ms())
+        router.use(picture, router.upon(picture))
+        for number in range(20):
+            router.poll("hls", f"sid=s{number}", clock.now_ms())
+        tape.flush()
+    assert Counter(map(type, replay(kept, POLICIES | EARLIER))) == {Same: 21}
+    assert Counter(map(type, replay(kept, POLICIES)))[Differs] == 20
+
+
+def numbered(chunk: bytes, first: int) -> list[Numbered]:
+    return [Numbered("", first + at, text) for at, text in enumerate(chunk.splitlines())]
 
 
 def test_an_anchor_between_messages_of_a_whole() -> None:
