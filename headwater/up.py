@@ -16,6 +16,7 @@ import control_api.settings
 import manifest_proxy.settings
 import origin.settings
 from cdn_router.settings import Settings as RouterSettings
+from headwater import neighbours
 from headwater.demo import encoder, film
 from headwater.process import command
 from headwater.services import keys_file, section
@@ -37,6 +38,7 @@ def up(config: Path | None, data: Path | None, demo: bool) -> int:
     """Run until told to stop; the exit code."""
     if demo:
         os.environ.update(demo_environment(effective(config, data).values["demo"]))
+    os.environ.update(neighbours.environment(effective(config, data)))
     loaded = effective(config, data)
     folder = section(loaded, "data", Data).dir
     control_api.keys.load_or_create(keys_file(loaded), control_api.keys.content_token_keys)

@@ -33,6 +33,7 @@ class Demo:
 
 
 def environment(ports: list[int]) -> dict[str, str]:
+    """Ports and nothing else: services find one another."""
     control, delivery, ingest, origin_admin, proxy, proxy_admin, router, a, a_admin, b, b_admin = (
         ports
     )
@@ -42,19 +43,12 @@ def environment(ports: list[int]) -> dict[str, str]:
     )
     said: dict[str, Any] = {
         "CONTROL__PORT": control,
-        "CONTROL__PUBLIC_URL": f"http://localhost:{control}",
-        "CONTROL__PROXY_PUBLIC_URL": f"http://localhost:{proxy}",
-        "CONTROL__ROUTER_URL": f"http://127.0.0.1:{router}",
         "ORIGIN__DELIVERY_PORT": delivery,
         "ORIGIN__INGEST_PORT": ingest,
         "ORIGIN__ADMIN_PORT": origin_admin,
         "PROXY__PORT": proxy,
         "PROXY__ADMIN_PORT": proxy_admin,
-        "PROXY__PUBLIC_URL": f"http://localhost:{proxy}",
-        "PROXY__ORIGIN_URL": f"http://127.0.0.1:{delivery}",
-        "PROXY__STEERING_URL": f"http://localhost:{router}/steer",
         "ROUTER__PORT": router,
-        "ROUTER__PUBLIC_URL": f"http://localhost:{router}",
         "DEMO__EDGES": edges,
     }
     return os.environ | {f"HEADWATER_{key}": str(value) for key, value in said.items()}
