@@ -14,6 +14,7 @@ transaction for another's sake: the same once more may well succeed.
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
@@ -22,6 +23,7 @@ from contextlib import (
     suppress,
 )
 from pathlib import Path
+from threading import Thread
 from typing import Any, Literal, TypeVar
 from weakref import WeakSet
 
@@ -52,6 +54,7 @@ SESSION = {
     "jit": "off",  # of short statements, which to compile takes longer
     "idle_in_transaction_session_timeout": "90s",  # whose process froze holds no locks for good
 }
+BUSY_S = 6.0  # longer than a statement waits for another's lock
 WARM_MS = 10_000  # to fill the pools
 UNDONE = ("40001", "40P01")  # serialization failure, deadlock: PostgreSQL 15, appendix A
 UNDONE_BY = "another transaction was in the way"
@@ -102,6 +105,7 @@ class Database:
         self._writer: AsyncEngine | None = None
         self._asker: Asker | None = None
         self._wires: WeakSet[Any] = WeakSet()  # of the server's driver, open ones among them
+        self._threads: WeakSet[Thread] = WeakSet()  # of SQLite's, one a connection
 
     @classmethod
     def embedded(cls, folder: Path, **options: Any) -> "Database":
@@ -149,6 +153,8 @@ class Database:
         )
         for connection in self._wires:
             connection.terminate()
+        if any(thread.is_alive() for thread in self._threads):
+            await asyncio.to_thread(_ended, tuple(self._threads))
 
     async def __aenter__(self) -> "Database":
         await self.start()
@@ -289,6 +295,7 @@ class Database:
             for statement in (*PRAGMAS, pragma):
                 cursor.execute(statement)
             cursor.close()
+            self._threads.add(connection.driver_connection._thread)
 
         @event.listens_for(engine.sync_engine, "begin")
         def _begin(connection: Connection) -> None:
@@ -339,6 +346,13 @@ async def _left(engine: AsyncEngine) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(LEAVE_S):
             await engine.dispose()
+
+
+def _ended(threads: Sequence[Thread]) -> None:
+    """A statement that nobody waits for any more still tells the loop when it is over."""
+    end_s = time.monotonic() + BUSY_S
+    for each in threads:
+        each.join(max(0.0, end_s - time.monotonic()))
 
 
 def _started(engine: AsyncEngine | None) -> AsyncEngine:
