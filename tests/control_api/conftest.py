@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 from argon2 import PasswordHasher
+from control_rigs.hooks import Desk, Site, desk_of
 from sqlalchemy import delete, insert, make_url
 from twins.plugin import empty_database
 
@@ -296,3 +297,15 @@ async def add_neighbour(api: Api) -> str:
         await connection.execute(insert(account).values(row))
         await connection.execute(insert(entitlement).values(grant))
     return "acc_neighbour"
+
+
+@pytest.fixture
+async def site() -> Site:
+    """An endpoint's server that nobody asks yet."""
+    return Site()
+
+
+@pytest.fixture
+async def desk(migrated: Database, site: Site) -> AsyncIterator[Desk]:
+    async with desk_of(migrated, site) as desk:
+        yield desk

@@ -78,11 +78,6 @@ class Turncoat(AbstractResolver):
 
 
 @pytest.fixture
-async def site() -> Site:
-    return Site()
-
-
-@pytest.fixture
 async def port(site: Site) -> AsyncIterator[int]:
     """Where this machine would take what must not come."""
     server = RawTestServer(site, host="0.0.0.0")

@@ -1,9 +1,7 @@
 """Dead letters of endpoints, and what was put back on its way to one (CTL-152, CTL-172)."""
 
-from collections.abc import AsyncIterator
-
 import pytest
-from control_rigs.hooks import SETTINGS, Desk, Site, desk_of
+from control_rigs.hooks import SETTINGS, Desk, Site
 from sqlalchemy import delete, update
 
 from control_api import events
@@ -12,18 +10,6 @@ from control_api.outbox import dead
 from control_api.outbox.handlers import revive
 from control_api.webhooks import deliveries, endpoints, types
 from control_api.webhooks.tables import webhook_delivery, webhook_endpoint
-from runtime.sql import Database
-
-
-@pytest.fixture
-async def site() -> Site:
-    return Site()
-
-
-@pytest.fixture
-async def desk(migrated: Database, site: Site) -> AsyncIterator[Desk]:
-    async with desk_of(migrated, site) as desk:
-        yield desk
 
 
 async def test_a_dead_letter_outlives_its_delivery(desk: Desk, site: Site) -> None:
@@ -31,9 +17,7 @@ async def test_a_dead_letter_outlives_its_delivery(desk: Desk, site: Site) -> No
     endpoint_id, _ = await desk.endpoint()
     site.says(500)
     await desk.tell("a1")
-    for wait_s in (0, 6, 11, 21, 41):
-        desk.clock.advance(wait_s)
-        await desk.turn()
+    await desk.tries()
     assert await desk.state(endpoint_id) == ("paused", "failing")
     site.says(200)
     desk.clock.advance(SETTINGS.kept_s + 1)

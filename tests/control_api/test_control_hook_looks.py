@@ -1,29 +1,15 @@
 """What is seen of webhook endpoints, and by whom (CTL-8, CTL-152, CTL-162)."""
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
-import pytest
-from control_rigs.hooks import SETTINGS, Desk, Site, desk_of
+from control_rigs.hooks import SETTINGS, Desk, Site
 
 from control_api.times import utc
 from control_api.types import Page
 from control_api.webhooks import endpoints, types
-from runtime.sql import Database
 
 MANAGE, READER = "webhook:manage", "admin:read"
-
-
-@pytest.fixture
-async def site() -> Site:
-    return Site()
-
-
-@pytest.fixture
-async def desk(migrated: Database, site: Site) -> AsyncIterator[Desk]:
-    async with desk_of(migrated, site) as desk:
-        yield desk
 
 
 async def look(desk: Desk, endpoint_id: str) -> types.Endpoint:

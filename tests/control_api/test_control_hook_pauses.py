@@ -1,24 +1,10 @@
 """Pauses by hand: nothing is sent, nothing is lost, nobody but a hand ends them (issue 8, 7)."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
-import pytest
-from control_rigs.hooks import SETTINGS, Desk, Site, desk_of
+from control_rigs.hooks import SETTINGS, Desk, Site
 
 from control_api.webhooks import deliveries, endpoints
-from runtime.sql import Database
-
-
-@pytest.fixture
-async def site() -> Site:
-    return Site()
-
-
-@pytest.fixture
-async def desk(migrated: Database, site: Site) -> AsyncIterator[Desk]:
-    async with desk_of(migrated, site) as desk:
-        yield desk
 
 
 async def pause(desk: Desk, endpoint_id: str) -> None:
@@ -52,9 +38,7 @@ async def test_it_takes_the_place_of_a_pause_by_failures(desk: Desk, site: Site)
     endpoint_id, _ = await desk.endpoint()
     site.says(500)
     await desk.tell("a1")
-    for wait_s in (0, 6, 11, 22, 44):
-        desk.clock.advance(wait_s)
-        await desk.turn()
+    await desk.tries()
     assert await desk.state(endpoint_id) == ("paused", "failing")
     await pause(desk, endpoint_id)
     site.says(200)

@@ -2,12 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import RawTestServer
-from control_rigs.hooks import SETTINGS, VAULT, Desk, Site, desk_of
+from control_rigs.hooks import SETTINGS, VAULT, Desk, Site
 from sqlalchemy import update
 
 from control_api.outbox import dead
@@ -17,17 +16,6 @@ from control_api.webhooks.sender import fetcher
 from control_api.webhooks.settings import Webhooks
 from control_api.webhooks.signature import secret_bytes, verify
 from runtime.sql import Database
-
-
-@pytest.fixture
-async def site() -> Site:
-    return Site()
-
-
-@pytest.fixture
-async def desk(migrated: Database, site: Site) -> AsyncIterator[Desk]:
-    async with desk_of(migrated, site) as desk:
-        yield desk
 
 
 async def test_a_message_is_signed_and_sent_once(desk: Desk, site: Site) -> None:
@@ -98,9 +86,7 @@ async def test_a_probe_every_five_minutes_brings_it_back(desk: Desk, site: Site)
     endpoint_id, _ = await desk.endpoint()
     site.says(500)
     await desk.tell("a1")
-    for wait_s in (0, 6, 11, 22, 44):
-        desk.clock.advance(wait_s)
-        await desk.turn()
+    await desk.tries()
     await desk.tell("b1", "b2")
     assert (await desk.state(endpoint_id))[0] == "paused"
     desk.clock.advance(299)
@@ -160,9 +146,7 @@ async def test_gone_disables_a_paused_one(desk: Desk, site: Site) -> None:
     endpoint_id, _ = await desk.endpoint()
     site.says(500)
     await desk.tell("a1")
-    for wait_s in (0, 6, 11, 22, 44):
-        desk.clock.advance(wait_s)
-        await desk.turn()
+    await desk.tries()
     assert await desk.state(endpoint_id) == ("paused", "failing")
     await desk.tell("b1", "b2")
     site.says(410)
