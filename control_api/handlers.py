@@ -36,7 +36,9 @@ def start_playback(profile: str) -> Callable[[Call[types.StartRequest]], Awaitab
 
     async def start(call: Call[types.StartRequest]) -> Reply:
         shape = call.query.shape or profile
-        answer = await call.services.playback.start(call.caller, call.body, shape, call.now_ms)
+        answer = await call.services.playback.start(
+            call.caller, call.body, shape, call.now_ms, call.budget_ms
+        )
         return Reply(_limited(call, answer), {"Location": f"/v1/sessions/{answer.session_id}"})
 
     start.__doc__ = f"Start a playback session ({profile} defaults)."

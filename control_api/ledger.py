@@ -250,12 +250,17 @@ async def _pay(connection: AsyncConnection, debts: Sequence[Debt], now_ms: int) 
     for end in debts:
         if not isinstance(end, End):
             continue
-        if await close(within(connection), end):
-            if end.reason in PLACED:
-                await leave(connection, end.session_id, now_ms)
-        elif end.session_id not in held:
+        if not await finish(connection, end, now_ms) and end.session_id not in held:
             early.append(end)
     return early
+
+
+async def finish(connection: AsyncConnection, end: End, now_ms: int) -> bool:
+    """`close`, and the place where its viewer may go on."""
+    closed = await close(within(connection), end)
+    if closed and end.reason in PLACED:
+        await leave(connection, end.session_id, now_ms)
+    return closed
 
 
 async def close(ask: Ask, end: End) -> bool:

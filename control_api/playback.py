@@ -9,9 +9,10 @@ import asyncio
 import random
 import secrets
 from collections.abc import Sequence
+from math import inf
 from typing import Any
 
-from control_api import addresses, ids, key_systems, refusals, rights, sessions, types
+from control_api import addresses, ids, kept, key_systems, refusals, rights, sessions, types
 from control_api.arrivals import Arrival
 from control_api.cases import Cases
 from control_api.content_tokens import CTI_BYTES, Signer, native_signers
@@ -97,12 +98,19 @@ class Playback:
         )
 
     async def start(
-        self, caller: Caller, body: types.StartRequest, profile: str, now_ms: int
+        self,
+        caller: Caller,
+        body: types.StartRequest,
+        profile: str,
+        now_ms: int,
+        budget_ms: float = inf,
     ) -> types.StartAnswer:
-        """A session with everything its player needs (CTL-101)."""
+        """A session with everything its player needs (CTL-101), within the caller's budget."""
+        limit_ms = min(self._settings.timeouts.start_ms, budget_ms)
         try:
-            async with asyncio.timeout(self._settings.timeouts.start_ms / 1_000):
-                return await self._start(caller, body, BODY_PROFILES[profile], now_ms)
+            async with asyncio.timeout(limit_ms / 1_000):
+                patience_s = kept.patience_s(limit_ms)
+                return await self._start(caller, body, BODY_PROFILES[profile], now_ms, patience_s)
         except TimeoutError:
             raise Problem("unavailable", headers={"Retry-After": "1"}) from None
         except Problem as problem:
@@ -117,6 +125,7 @@ class Playback:
         body: types.StartRequest,
         default_class: types.DeviceClass,
         now_ms: int,
+        patience_s: float,
     ) -> types.StartAnswer:
         looked = self.cases.epoch()
         cleared = await self.judge.clear(caller, body, default_class, now_ms)
@@ -150,9 +159,9 @@ class Playback:
                     cleared.target, cti, cleared.allowed, now_ms, cleared.slot
                 )
                 recorded = asyncio.create_task(
-                    self.streams.record(arrival, body.terminate, counted, now_ms)
+                    self.streams.record(arrival, body.terminate, counted, now_ms, patience_s)
                 )
-                placed = asyncio.create_task(self._resume.position_ms(caller, body))
+                placed = asyncio.create_task(self._resume.position_ms(caller, body, patience_s))
                 decided = asyncio.create_task(self._decide(cti, caller.country, cleared))
                 await abreast(recorded, placed, decided)
                 if newcomer.spends is not None:
@@ -161,8 +170,10 @@ class Playback:
                     # others hear of it as `device.registered`
                     self.cases.forget(caller.account_id)
                 known = await self.streams.known(caller.account_id, session_id)
-            except BaseException:
-                await self.streams.withdraw(newcomer, now_ms)
+            except BaseException as error:
+                withdrawn = self.streams.withdraw(newcomer, now_ms)
+                if not isinstance(error, asyncio.CancelledError):  # else nobody has time for it
+                    await asyncio.wait([withdrawn])
                 raise
             known.watched_id = cleared.target.id
             known.channel_id = cleared.target.channel_id
@@ -226,8 +237,7 @@ class Playback:
 
     async def stop(self, caller: Caller, session_id: str, now_ms: int) -> None:
         """Ends a session and frees its slot at once; twice is as good as once (CTL-109)."""
-        if await self.streams.end(caller.account_id, session_id, "stopped", now_ms):
-            await self._resume.leave(session_id, self.shelf.latest_ms(now_ms))
+        await self.streams.end(caller.account_id, session_id, "stopped", now_ms)
 
     async def review(self, row: Any, now_ms: int) -> tuple[rights.Case, Allowed | Denied]:
         """CheckAccess again, for a session that runs."""

@@ -7,25 +7,28 @@ Rules of the file
    a session may be silent it is *cold*, and both of them count.
 3. What the database cannot take is owed (`ledger`), save where the start itself must be written: a
    new device, a use that is spent, a cold store. Where operators opened what is free, only the last
-   two of these count, and only a store that is away is too cold.
+   two of these count, and only a store that is away is too cold. A database that hangs is one that
+   takes nothing: nobody waits for it who may owe.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from math import inf
 
-from control_api import details, devices, sessions, types
+from control_api import details, devices, kept, sessions, types
 from control_api.arrivals import Arrival, Arrivals
 from control_api.beats import Beats
 from control_api.details import Detail
 from control_api.guarded import Shelf
 from control_api.known import Known, KnownSessions
-from control_api.ledger import End, Ledger, Sign, close
+from control_api.ledger import End, Ledger, Sign, finish
 from control_api.pledges import Pledges
 from control_api.problems import Problem
 from control_api.sessions import Clockwork, Newcomer
 from control_api.times import utc
 from runtime import logs, metrics
-from runtime.asking import within
+from runtime.asking import REFUSED, within
 from runtime.sql import Database, SqlError
 from runtime.store import Admission, Session, Store, StoreError
 
@@ -61,6 +64,7 @@ class Streams:
         self._since_ms: int | None = None
         self._looked_ms = 0
         self._doubt_until_ms = 0
+        self._leaving: set[asyncio.Task[None]] = set()
 
     async def admit(self, arrival: Arrival, codes: list[str], now_ms: int) -> int | None:
         """How many are in use with this one; 409 beyond the limit. None: the store is away."""
@@ -83,6 +87,9 @@ class Streams:
         except StoreError as error:
             self._decided_alone("start", error, now_ms)
             return None
+        except asyncio.CancelledError:  # it may have counted
+            self.withdraw(one, now_ms)
+            raise
         self._accepted(one.account_id, one.limit, done, now_ms)
         return len(done.live)
 
@@ -122,24 +129,33 @@ class Streams:
         )
 
     async def record(
-        self, arrival: Arrival, codes: list[str], in_use: int | None, now_ms: int
+        self,
+        arrival: Arrival,
+        codes: list[str],
+        in_use: int | None,
+        now_ms: int,
+        patience_s: float | None = None,
     ) -> int:
-        """The database's part of a start; how many are in use."""
+        """The database's part of a start; how many are in use. It is waited for no longer than
+        `patience_s` where it may be owed.
+        """
         one = arrival.newcomer
         cold = in_use is None or await self._cold(now_ms)
+        sure = arrival.device_known and not cold
+        owable = in_use is not None and one.spends is None and (sure or arrival.open)
         try:
-            if cold:
-                async with self._database.change() as ask:
-                    await devices.see(ask, arrival.device_row(now_ms))
-                    counted = await sessions.admit(
-                        ask, one, codes, self._secret, self._times, now_ms
-                    )
-                in_use = max(counted, in_use or 0)
-            else:
-                await self._arrivals.enter(arrival, now_ms)
-        except SqlError as error:
-            sure = arrival.device_known and not cold
-            if in_use is None or one.spends is not None or not (sure or arrival.open):
+            async with asyncio.timeout(patience_s if owable else None):
+                if cold:
+                    async with self._database.change() as ask:
+                        await devices.see(ask, arrival.device_row(now_ms))
+                        counted = await sessions.admit(
+                            ask, one, codes, self._secret, self._times, now_ms
+                        )
+                    in_use = max(counted, in_use or 0)
+                else:
+                    await self._arrivals.enter(arrival, now_ms)
+        except (SqlError, TimeoutError) as error:
+            if not owable:
                 raise
             _without("sql", "start", error)
             new = {} if arrival.device_known else {"device": arrival.device_row(now_ms)}
@@ -265,19 +281,29 @@ class Streams:
         self._accepted(account_id, known.limit, done, now_ms)
         return True
 
-    async def withdraw(self, one: Newcomer, now_ms: int) -> None:
-        """A start that came to nothing must not hold a slot nor cost a use, whoever is away."""
+    def withdraw(self, one: Newcomer, now_ms: int) -> asyncio.Task[None]:
+        """A start that came to nothing must not hold a slot nor cost a use, whoever is away, and
+        whoever leaves before that is done.
+        """
+        task = asyncio.create_task(self._withdrawn(one, now_ms))
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+        return task
+
+    async def settled(self) -> None:
+        """Return when nobody is being withdrawn any more."""
+        await asyncio.gather(*self._leaving)
+
+    async def _withdrawn(self, one: Newcomer, now_ms: int) -> None:
         with contextlib.suppress(StoreError):
             await self._shelf.ask(lambda store: store.end(one.account_id, one.id, "failed"))
         await self._arrivals.settled()
         self._ledger.end(End(one.account_id, one.id, "failed", now_ms, one.spends))
-        with contextlib.suppress(SqlError):
+        with contextlib.suppress(SqlError, *REFUSED):
             await self._ledger.flush()
 
-    async def end(self, account_id: str, session_id: str, reason: str, now_ms: int) -> bool:
-        """Over, in both; 404 when unknown, nothing when it was over already (CTL-109). Whether the
-        database took it now.
-        """
+    async def end(self, account_id: str, session_id: str, reason: str, now_ms: int) -> None:
+        """Over, in both; 404 when unknown, nothing when it was over already (CTL-109)."""
         await self.known(account_id, session_id)
         end = End(account_id, session_id, reason, now_ms)
         freed = False
@@ -287,15 +313,15 @@ class Streams:
         except StoreError as error:
             self._decided_alone("end", error, now_ms)
         try:
-            await self._ledger.flush()
-            async with self._database.change() as ask:
-                return await close(ask, end)
-        except SqlError as error:
+            async with asyncio.timeout(kept.patience_s(inf) if freed else None):
+                await self._ledger.flush()
+                async with self._database.write() as connection:
+                    await finish(connection, end, self._shelf.latest_ms(now_ms))
+        except (SqlError, TimeoutError) as error:
             if not freed:
                 raise
             _without("sql", "end", error)
             await self.pledges.end(end)
-            return False
 
     async def live(self, account_id: str, now_ms: int) -> list[types.ActiveDevice]:
         """The account's live sessions, as the database knows them."""
@@ -336,4 +362,4 @@ async def _since(store: Store) -> int:
 
 def _without(engine: str, operation: str, error: Exception) -> None:
     DEGRADED.labels(engine, operation).inc()
-    log.warning("without", engine=engine, operation=operation, error=str(error))
+    log.warning("without", engine=engine, operation=operation, error=str(error) or "late")

@@ -31,12 +31,14 @@ REAP_S = 5.0
 class Debts(Loop):
     """The ledger's loop, and its last payment."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, streams: Streams) -> None:
         super().__init__("session-ledger", ledger.run)
         self._ledger = ledger
+        self._streams = streams
 
     async def stop(self) -> None:
         await super().stop()
+        await self._streams.settled()
         try:
             await self._ledger.flush()
         except SqlError as error:
@@ -69,7 +71,7 @@ def work(services: Services) -> Sequence[Part]:
     return [
         fetcher,
         Background("qoe", lambda: qoe.forward(playback.quality, fetcher, f"{router_url}/cmcd")),
-        Debts(playback.ledger),
+        Debts(playback.ledger, playback.streams),
         Loop("session-pledges", lambda: playback.streams.pledges.run(services.settings.flush_s)),
         Background("reaper", lambda: reap(playback.streams)),
         Loop("session-silent", silent.run),

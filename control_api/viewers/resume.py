@@ -1,5 +1,6 @@
 """Where playback starts, at the bookmark or at the begin, and where it was left (CTL-100, 109)."""
 
+import asyncio
 from typing import Any
 
 from sqlalchemy import BigInteger, String, and_, bindparam, exists, func, select
@@ -22,28 +23,23 @@ class Resume:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def position_ms(self, caller: Any, asked: types.Subject) -> int:
-        """0 for live, for what is finished, and where no profile is named or it is not the
-        caller's.
+    async def position_ms(
+        self, caller: Any, asked: types.Subject, patience_s: float | None = None
+    ) -> int:
+        """0 for live, for what is finished, where no profile is named or it is not the caller's,
+        and where nothing is heard for so long.
         """
         target_id = asked.content_id or asked.recording_id
         if target_id is None or asked.profile_id is None:
             return 0
         of = {"account": caller.account_id, "profile": asked.profile_id, "target": target_id}
         try:
-            rows = await self._database.ask(_PLACE, of)
-        except SqlError as error:
-            log.warning("resume_unknown", error=str(error))
+            async with asyncio.timeout(patience_s):
+                rows = await self._database.ask(_PLACE, of)
+        except (SqlError, TimeoutError) as error:
+            log.warning("resume_unknown", error=str(error) or "late")
             return 0
         return int(rows[0].position_ms) if rows else 0
-
-    async def leave(self, session_id: str, now_ms: int) -> None:
-        """`leave`, as well as the database can."""
-        try:
-            async with self._database.write() as connection:
-                await leave(connection, session_id, now_ms)
-        except SqlError as error:
-            log.warning("place_unkept", error=str(error))
 
 
 async def leave(connection: AsyncConnection, session_id: str, now_ms: int) -> None:

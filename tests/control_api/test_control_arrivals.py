@@ -184,7 +184,7 @@ async def test_who_leaves_while_his_row_is_written_is_ended(
     starting = asyncio.create_task(streams.record(one, [], 1, NOW_MS))
     await writing.wait()
     starting.cancel()
-    withdrawn = asyncio.create_task(streams.withdraw(one.newcomer, NOW_MS))
+    withdrawn = streams.withdraw(one.newcomer, NOW_MS)
     await asyncio.wait([starting])
     go_on.set()
     await withdrawn
