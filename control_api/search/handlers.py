@@ -1,6 +1,7 @@
 """Search and suggestions: words, candidates, ranking, page (CTL-143, CTL-144)."""
 
 import hashlib
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -91,7 +92,9 @@ def _corrected(words: Sequence[str], groups: Sequence[Sequence[str]]) -> str | N
         word if any(each.startswith(word) for each in group) else group[0]
         for word, group in zip(words, groups, strict=True)
     ]
-    return " ".join(understood) if understood != list(words) else None
+    if understood == list(words):
+        return None
+    return unicodedata.normalize("NFC", " ".join(understood))
 
 
 def _place(call: Call[None]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from control_api.schema import content, content_text, rights_window
 from control_api.search.index import Entry, put
-from control_api.search.words import HYPHENED, folded, further
+from control_api.search.words import distinct, folded, further
 
 TITLES = {
     "cnt_a": ("Le Fabuleux Destin d\u2019Amélie Poulain", ["ame poul", "amelie", "d'amélie"]),
@@ -61,10 +61,11 @@ def test_further_words(text: str, words: list[str]) -> None:
     assert further([text]) == words
 
 
-@given(st.text("ab_\u00e9-\u2010 ", max_size=30))
+@given(st.text("ab\u00e9-\u2010 ", max_size=30))
 def test_hyphened_words(text: str) -> None:
     """Each word is looked at once, and nothing is found otherwise than by looking everywhere."""
-    assert HYPHENED.findall(text) == re.findall(r"\w+(?:[-\u2010\u2011]\w+)+", text)
+    everywhere = re.findall(r"\w+(?:[-\u2010]\w+)+", text)
+    assert further([text]) == distinct("".join(folded(each)) for each in everywhere)
 
 
 @pytest.mark.parametrize("text", ["a" * 16_000, "a-" * 8_000, "-a" * 8_000, "'a" * 8_000])
