@@ -20,8 +20,8 @@ from origin_rigs.running import Origin, until
 from origin.vod.package import register
 
 V, A = "/ingest/{}/Streams(v.cmfv)", "/ingest/{}/Streams(a.cmfa)"
-GRID_S = Fraction(48, 25)
-GRID = {"segment_s": "48/25"}
+GRID_S = Fraction(96, 5)  # long: none of the tests sees the origin fill in what comes no more
+GRID = {"segment_s": "96/5"}
 LIFETIME = re.compile(r"(?:^|, )(?:max-age=\d+|no-store)(?:,|$)")
 CHANGING = {"date", "age"}
 TEXT, MEDIA, CLOCK = "text", "media", "clock"
@@ -117,35 +117,35 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def now_number() -> int:
-    return int(Fraction(int(time.time()) - 300) / GRID_S)
+    return int(Fraction(int(time.time()) - 600) / GRID_S)
 
 
 @pytest.fixture(scope="module")
 def origin(
     tmp_path_factory: pytest.TempPathFactory,
     film: Path,
-    video_media: Any,
-    audio_media: Any,
-    chunked_media: Any,
+    long_video: Any,
+    long_audio: Any,
+    long_chunked: Any,
     now_number: int,
 ) -> Iterator[Origin]:
     data = tmp_path_factory.mktemp("census")
     register(data, [film], "film")
     channels = {
         "demo": GRID,
-        "low": GRID | {"part_s": "12/25"},
+        "low": GRID | {"part_s": "96/25"},
         "unfit": GRID | {"force_error": {"on": ["stale"], "status": 503}},
     }
     running = Origin(data, channels=channels, early_status=425, hold_s=0.5).start()
     try:
-        fed = [("demo", V, video_media), ("demo", A, audio_media), ("low", V, chunked_media)]
-        fed += [("unfit", V, video_media)]
+        fed = [("demo", V, long_video), ("demo", A, long_audio), ("low", V, long_chunked)]
+        fed += [("unfit", V, long_video)]
         for channel, path, made in fed:
             assert running.push(path.format(channel), made.header).status == 200
         for number in range(now_number, now_number + 6):
             for channel, path, made in fed:
                 assert running.push(path.format(channel), made.segment(number)).status == 200
-        begun = b"".join(chunked_media.pieces(now_number + 6)[:2])
+        begun = b"".join(long_chunked.pieces(now_number + 6)[:2])
         assert running.push(V.format("low"), begun).status == 200
         show = {"id": "show", "channel": "demo", "start": epoch(now_number + 1)}
         show["end"] = epoch(now_number + 4)
@@ -224,7 +224,7 @@ def test_cmsd_static_is_on_every_manifest_and_every_medium(origin: Any, now_numb
         if not film:
             assert 0 < static["at"] - now_number * GRID_S * 1000 <= 20_000 * GRID_S, told
         if route.ot in "av" and not growing:
-            assert static["d"] in (1920, 480, 4000) and 0 < static["br"] < 10_000, told
+            assert static["d"] in (19_200, 3_840, 4_000) and 0 < static["br"] < 10_000, told
         assert ("su" in static) == (route.ot == "i"), told
         assert "n" not in static, told
         if "nor" in static:
