@@ -27,9 +27,9 @@ from control_api.webhooks.tables import hook_mark, hook_receipt
 from runtime import logs, metrics
 
 RECEIPTS_MS: Final = 86_400_000
-Apply = Callable[[AsyncConnection, str, Any, int], Awaitable[None]]
+Apply = Callable[[AsyncConnection, str, Any, int], Awaitable[str | None]]
 
-# type -> shape of the data, what names its subject, what it does
+# type -> shape of the data, what names its subject, what it does; that tells whose rights changed
 MESSAGES: Final[Mapping[str, tuple[type[msgspec.Struct], str, Apply]]] = {
     "subscription.updated": (
         subscriptions.Subscription,
@@ -67,20 +67,23 @@ async def receive(call: Call[bytes]) -> types.Received:
     if at_ms > call.now_ms + 1_000 * settings.skew_s:  # it would overtake what comes till then
         raise Problem("invalid", "the message is of a time to come")
 
-    async def take() -> None:
+    async def take() -> str | None:
         async with call.services.database.write() as connection:
             await _receipt(connection, source, message_id, call.now_ms)
             if await _newest(connection, source, subject, at_ms):
-                await apply(connection, source, data, call.now_ms)
+                return await apply(connection, source, data, call.now_ms)
+        return None
 
     try:
         try:
-            await take()
+            concerned = await take()
         except IntegrityError:  # the first of this subject came a moment before: now it is there
-            await take()
+            concerned = await take()
     except _Repeated:
         TAKEN.labels("repeated").inc()
         return types.Received(repeated=True)
+    if concerned is not None:
+        await call.services.playback.cases.changed(concerned)
     TAKEN.labels("taken").inc()
     return types.Received(repeated=False)
 

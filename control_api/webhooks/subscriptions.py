@@ -34,8 +34,8 @@ class Subscription(Request):
     ends_at: Instant | None = None
 
 
-async def apply(connection: AsyncConnection, source: str, told: Subscription, now_ms: int) -> None:
-    """Make the entitlement what the message says, and tell of it."""
+async def apply(connection: AsyncConnection, source: str, told: Subscription, now_ms: int) -> str:
+    """Make the entitlement what the message says, and tell of it; whose it is."""
     start_ms = epoch_ms(told.starts_at)
     end_ms = epoch_ms(told.ends_at) if told.ends_at is not None else None
     if end_ms is not None and end_ms <= start_ms:
@@ -78,3 +78,4 @@ async def apply(connection: AsyncConnection, source: str, told: Subscription, no
         "ends_at": utc(end_ms) if end_ms is not None else None,
     }
     await emit(connection, name, event, now_ms)
+    return told.account_id

@@ -12,6 +12,7 @@ from aiohttp.test_utils import RawTestServer
 from sqlalchemy import select
 
 from control_api import events, seed
+from control_api.cases import Cases
 from control_api.outbox.tables import outbox
 from control_api.schema import entitlement
 from control_api.times import now_ms
@@ -250,6 +251,27 @@ async def test_a_subscription_follows_its_messages(api: Any) -> None:
     never = subscription("active", package_id=package, at=datetime.now(UTC) + timedelta(days=365))
     assert (await bring(api, never, message_id="never"))[0] == 400, "it would be the last word"
     assert await grants(api) == [("sub_1", "cancelled")]
+
+
+async def test_who_subscribed_or_left_is_judged_by_it_at_once(
+    database: Any, store: Any, make_api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CTL-83: nobody waits for the outbox to be refused or let in; its word never comes here."""
+    never = asyncio.Event()
+
+    async def silence(_: Cases, event: events.Event) -> None:
+        await never.wait()
+
+    monkeypatch.setattr(Cases, "heard", silence)
+    api = await make_api(database, store=store, webhooks=HOOKS, access_cache_s=3_600)
+    at, body = datetime.now(UTC), {"device": {"id": "one"}, "content_id": "cnt_vault"}
+    statuses = [(await api.send("POST", "/v1/entitlements/check", body))[0]]
+    for turn, state in enumerate(("active", "cancelled")):
+        later = at + timedelta(seconds=turn)
+        message = subscription(state, package_id="pkg_premium", at=later)
+        assert (await bring(api, message, message_id=state))[0] == 200
+        statuses.append((await api.send("POST", "/v1/entitlements/check", body))[0])
+    assert statuses == [403, 200, 403]
 
 
 async def test_a_message_has_its_effect_once(api: Any) -> None:
