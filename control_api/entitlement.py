@@ -182,7 +182,7 @@ def _licence(facts: Facts, ask: Ask, rule: str) -> Allowed | Denied:
         (window, grant)
         for window in windows
         for grant in (None, *live)
-        if _opens(window, grant) and (grant is None or _spent(grant, ask.now_ms) is None)
+        if _opens(window, grant) and (grant is None or grant.spent_at(ask.now_ms) is None)
     ]
     if not ways:
         return _not_entitled(facts, ask, rule, windows, live)
@@ -228,16 +228,6 @@ def _covers(window: Window, package: Grant | Offer) -> bool:
     return package.names_target or (window.tier is not None and package.tier >= window.tier)
 
 
-def _spent(grant: Grant, now_ms: int) -> str | None:
-    """The code for a purchase that is used up: viewing window, then uses (CTL-81, CTL-82)."""
-    viewing_end_ms = grant.viewing_end_ms()
-    if viewing_end_ms is not None:
-        return "rental_expired" if now_ms >= viewing_end_ms else None
-    if grant.max_uses is not None and grant.uses >= grant.max_uses:
-        return "uses_exhausted"
-    return None
-
-
 def _end(now_ms: int, window: Window, grant: Grant | None) -> int:
     until_ms = grant.until_ms(now_ms) if grant else None
     return window.end_ms if until_ms is None else min(window.end_ms, until_ms)
@@ -250,7 +240,7 @@ def _not_entitled(
         code
         for grant in live
         if any(_opens(window, grant) for window in windows)
-        if (code := _spent(grant, ask.now_ms)) is not None
+        if (code := grant.spent_at(ask.now_ms)) is not None
     ]
     options = sorted(
         (offer for offer in facts.offers if _would_open(offer, ask, windows)),

@@ -56,6 +56,15 @@ class Grant:
         seen = viewing_end_ms is not None and now_ms < viewing_end_ms
         return self.state in LIVE_STATES and began and (seen or not ended)
 
+    def spent_at(self, now_ms: int) -> str | None:
+        """The code for a purchase that is used up: viewing window, then uses (CTL-81, CTL-82)."""
+        viewing_end_ms = self.viewing_end_ms()
+        if viewing_end_ms is not None:
+            return "rental_expired" if now_ms >= viewing_end_ms else None
+        if self.max_uses is not None and self.uses >= self.max_uses:
+            return "uses_exhausted"
+        return None
+
     def until_ms(self, now_ms: int) -> int | None:
         """When what is played from now on has to end; None: never."""
         if self.viewing_s is None:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from control_api import audit, ids, sealed
 from control_api.calls import Call
 from control_api.catalogue.editor import Edit
-from control_api.facts import LIVE_STATES
+from control_api.facts import Grant
 from control_api.outbox import emit
 from control_api.problems import Problem
 from control_api.schema import account, content, entitlement, package
@@ -116,7 +116,19 @@ async def _told(edit: Edit, verb: str, old: Any, made: Any) -> None:
 
 
 def _shown(row: Any, now_ms: int) -> types.Grant:
-    ended = row.end_ms is not None and now_ms >= row.end_ms
+    grant = Grant(
+        row.id,
+        row.package_id,
+        names_target=True,
+        tier=0,
+        state=row.state,
+        start_ms=row.start_ms,
+        end_ms=row.end_ms,
+        max_uses=row.max_uses,
+        uses=row.uses,
+        first_played_ms=row.first_played_ms,
+        viewing_s=row.viewing_s,
+    )
     return types.Grant(
         id=row.id,
         account_id=row.account_id,
@@ -125,7 +137,7 @@ def _shown(row: Any, now_ms: int) -> types.Grant:
         source=row.source,
         reference=row.source_ref,
         state=row.state,
-        live=row.state in LIVE_STATES and row.start_ms <= now_ms and not ended,
+        live=grant.live_at(now_ms) and grant.spent_at(now_ms) is None,
         starts_at=utc(row.start_ms),
         ends_at=utc(row.end_ms) if row.end_ms is not None else None,
         max_uses=row.max_uses,

@@ -145,7 +145,7 @@ class GrantRequest(Request):
 
 class Grant(Answer):
     """An entitlement: a subscription to a package, or a purchase of a title. `live` tells whether
-    it gives access now, as far as states and times go.
+    it gives access now, as far as state, times and uses go.
     """
 
     id: str

@@ -7,7 +7,8 @@ from secrets import token_hex
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, text
+from control_rigs.rental import rent
+from sqlalchemy import insert, select, text, update
 
 from control_api import seed
 from control_api.catalogue.tables import audit_log
@@ -218,3 +219,30 @@ async def test_support_is_told_why(desk: Any) -> None:
     assert (await ask(desk, "POST", url, vault | {"account_id": "acc_none"}))[0] == 404
     for mode, expected in (("vod", "ok"), ("live", "invalid")):
         assert await code(desk, content_id="cnt_film", mode=mode) == expected
+
+
+async def test_a_purchase_is_live_as_long_as_it_plays(turned: Any, wheel: Any) -> None:
+    """CTL-81: begun before its end it is seen through its window, and then it is over."""
+    await rent(turned.database, 2)
+    mine = entitlement.c.id == "ent_rent"
+
+    async def told(method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        headers = turned.bearer(now_s=wheel.now_ms() // 1_000)
+        answer: tuple[int, Any] = await turned.send(method, path, body, headers=headers)
+        return answer
+
+    async def live() -> bool:
+        _, listed = await told("GET", "/v1/entitlements")
+        (found,) = (each for each in listed["items"] if each["id"] == "ent_rent")
+        return bool(found["live"])
+
+    assert await live()
+    play = {"device": {"id": "one"}, "content_id": "cnt_vault"}
+    assert (await told("POST", "/v1/playback/start", play))[0] == 201
+    async with turned.database.write() as connection:
+        await connection.execute(update(entitlement).where(mine).values(end_ms=wheel.now_ms()))
+    assert await live(), "it began in time"
+    async with turned.database.write() as connection:
+        await connection.execute(update(entitlement).where(mine).values(end_ms=None))
+    wheel.advance(172_800)
+    assert not await live(), "its window is over"
