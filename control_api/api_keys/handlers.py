@@ -64,11 +64,14 @@ async def rotate_key(call: Call[types.Rotation]) -> types.MadeKey:
     """Give a key a new secret; the former one goes on for a while.
 
     409 `in_use` while the one before it still does, which may be the only one that anybody has:
-    the answer to the last rotation may have been lost. `force` ends it.
+    the answer to the last rotation may have been lost. `force` ends it. 409 `bad_state` for a key
+    whose time is over.
     """
     secret = fresh()
     async with call.services.database.write() as connection:
         old = await _live(connection, call.path["id"])
+        if old.expires_ms is not None and old.expires_ms <= call.now_ms:
+            raise Problem("bad_state", "the key is over: a new secret would let nobody in")
         until_ms = old.old_until_ms or 0
         if until_ms > call.now_ms and not call.body.force:
             raise Problem("in_use", "the former secret goes on", until=utc(until_ms))

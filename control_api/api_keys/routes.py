@@ -25,7 +25,7 @@ ROUTES: tuple[Route, ...] = (
         f"{ONE}/rotate",
         handlers.rotate_key,
         types.MadeKey,
-        ("in_use",),
+        ("bad_state", "in_use"),
         scope=ADMIN,
         body=types.Rotation,
     ),

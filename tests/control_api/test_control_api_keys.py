@@ -106,12 +106,16 @@ async def test_a_key_ends_and_is_limited_by_itself(turned: Any) -> None:
     """CTL-164: per key, whatever it asks for; nobody gives a key all there is."""
     at = (turned.wheel.now_ms() + DAY_MS) // 1_000
     new = {"name": "x", "scopes": ["rights:write"], "expires_at": f"{_iso(at)}"}
-    made = [(await admin(turned, "POST", KEYS, new))[1]["secret"] for _ in range(2)]
+    keys = [(await admin(turned, "POST", KEYS, new))[1] for _ in range(2)]
+    made = [each["secret"] for each in keys]
     asked = [await with_key(turned, made[0], "/v1/admin/packages") for _ in range(12)]
     assert asked[0] == (200, "") and asked[-1] == (429, "rate_limited")
     assert await with_key(turned, made[1], "/v1/admin/packages") == (200, "")
     turned.wheel.advance(DAY_MS / 1_000 + 1)
     assert (await with_key(turned, made[1], "/v1/admin/packages"))[0] == 401
+    rotation = f"{KEYS}/{keys[1]['key']['id']}/rotate"
+    status, told = await admin(turned, "POST", rotation, {})
+    assert (status, told["code"]) == (409, "bad_state"), "its new secret would let nobody in"
     for scopes in (["admin"], ["playback"], []):
         status, told = await admin(turned, "POST", KEYS, {"name": "x", "scopes": scopes})
         assert (status, told["code"]) == (400, "invalid")
