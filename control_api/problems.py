@@ -40,7 +40,7 @@ TABLE: Mapping[str, Kind] = {
     "pin_locked":              Kind(403, "Too many wrong PINs"),                        # CTL-77
     "catchup_not_allowed":     Kind(403, "No catch-up for this programme"),             # CTL-78
     "startover_not_allowed":   Kind(403, "No start-over for this programme"),           # CTL-78
-    "outside_catchup_window":  Kind(403, "Too late for catch-up"),                      # CTL-78
+    "outside_catchup_window":  Kind(403, "Not in the time of catch-up"),                # CTL-78
     "not_entitled":            Kind(403, "Not part of the subscription"),               # CTL-79
     "rental_expired":          Kind(403, "The rental is over"),                         # CTL-79
     "uses_exhausted":          Kind(403, "All plays are used up"),                      # CTL-79
