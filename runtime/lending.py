@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 from weakref import WeakSet
 
@@ -21,7 +21,8 @@ LAST_WORDS = ("FATAL", "PANIC")  # of a server that closes the connection, a mom
 
 class Lending:
     """`most` connections, made on demand; the one that came back last goes first. What nobody took
-    for `IDLE_S` is closed when the next one is taken.
+    for `IDLE_S` is closed when the next one is taken. One that is still being made when its caller
+    leaves is for the next, who has less time: each would else be cut off while his is made.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Lending:
         self._idle: deque[tuple[float, Any]] = deque()  # since when, the longest first
         self._made: WeakSet[Any] = WeakSet()
         self._leaving: set[asyncio.Task[None]] = set()
+        self._coming: set[asyncio.Task[Any]] = set()  # for whoever is next
         self._closed = False
 
     @asynccontextmanager
@@ -73,7 +75,9 @@ class Lending:
         self._closed = True
         for connection in list(self._made):
             connection.terminate()
-        await asyncio.gather(*self._leaving)
+        for task in self._coming:
+            task.cancel()
+        await asyncio.gather(*self._leaving, *self._coming, return_exceptions=True)
 
     async def _taken(self) -> Any:
         await self._turns.acquire()
@@ -86,6 +90,19 @@ class Lending:
                     return connection
             if self._closed:
                 raise asyncpg.InterfaceError("closed")
+        except BaseException:
+            self._free()
+            raise
+        coming = asyncio.create_task(self._connected())
+        try:
+            return await asyncio.shield(coming)
+        except asyncio.CancelledError:
+            self._coming.add(coming)
+            coming.add_done_callback(self._passed_on)
+            raise
+
+    async def _connected(self) -> Any:
+        try:
             connection = await self._connect()
         except BaseException:
             self._free()
@@ -94,6 +111,11 @@ class Lending:
         if self._closed:
             connection.terminate()
         return connection
+
+    def _passed_on(self, coming: asyncio.Task[Any]) -> None:
+        self._coming.discard(coming)
+        if not coming.cancelled() and coming.exception() is None:
+            self._back(coming.result())
 
     def _drop(self) -> None:
         """Close what has been idle for too long."""
@@ -126,7 +148,8 @@ class Lending:
         """
         try:
             async with asyncio.timeout(LEAVE_S):
-                await connection.execute("")  # a server that hung up will not answer
+                with suppress(asyncpg.InFailedSQLTransactionError):  # an answer as well
+                    await connection.execute("SELECT 1")  # a server that hung up gives none
                 await undone(connection)
         except Exception:
             connection.terminate()

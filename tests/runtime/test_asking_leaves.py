@@ -127,6 +127,37 @@ async def test_who_cannot_be_connected_or_leaves_before_takes_no_turn() -> None:
     await lending.close()
 
 
+async def test_what_is_made_for_one_who_leaves_is_the_next_ones() -> None:
+    """Else nobody ever has one while making it takes longer than who is next has left."""
+    gate, begun = asyncio.Event(), 0
+
+    async def connect() -> Connection:
+        nonlocal begun
+        begun += 1
+        await gate.wait()
+        connection = Connection()
+        connection.within = False
+        return connection
+
+    async def cut_off(lending: Lending) -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01), lending.lent():
+                pass
+
+    lending = Lending(connect, 1)
+    for _ in range(3):
+        await cut_off(lending)
+    gate.set()
+    async with asyncio.timeout(60), lending.lent():
+        assert begun == 1
+    await lending.close()
+    gate.clear()
+    lending = Lending(connect, 1)
+    await cut_off(lending)
+    async with asyncio.timeout(60):
+        await lending.close()
+
+
 async def test_a_connection_that_nobody_took_for_long_is_closed() -> None:
     now_s = 0.0
     server = Server(None, None, None)

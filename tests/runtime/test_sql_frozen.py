@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 from twins.frozen import frozen
 
+from runtime import lending
 from runtime.asking import CONNECTIONS
 from runtime.sql import Database, SqlError
 
@@ -46,6 +47,31 @@ async def test_what_was_given_up_does_not_go_on_in_the_server(postgresql_url: st
             while (await connection.execute(BUSY)).scalar_one():
                 await asyncio.sleep(0.02)
                 await connection.execute(text("SELECT pg_stat_clear_snapshot()"))
+
+
+async def test_connections_whose_callers_left_serve_again(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Questions and changes that were given up cost the next ones no connection."""
+    monkeypatch.setattr(lending, "LEAVE_S", 60.0)
+    async with Database(postgresql_url, timeout_ms=60_000) as database:
+        await database.warm()
+
+        async def change() -> None:
+            async with database.change(timeout_ms=50) as ask:
+                await ask(LATE, {})
+
+        async def backends() -> set[int]:
+            rows = await asyncio.gather(*[database.ask(WHO, {}) for _ in range(2 * CONNECTIONS)])
+            return {pid for ((pid,),) in rows}
+
+        before = await backends()
+        for left in (change(), *(database.ask(LATE, {}, timeout_ms=50) for _ in before)):
+            with pytest.raises(SqlError) as caught:
+                await left
+            assert caught.value.code == "timeout"
+        assert await backends() <= before
+        assert len(before) == CONNECTIONS
 
 
 async def test_a_frozen_server_holds_up_nobody_who_stops(postgresql_url: str) -> None:
