@@ -81,7 +81,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         )
     finally:
         process.send_signal(signal.SIGINT)
-        code = process.wait(timeout=20)
+        code = process.wait(timeout=100)
         if process.stdout is not None:
             process.stdout.close()
     assert code == 0, "Ctrl-C ends the demo cleanly"

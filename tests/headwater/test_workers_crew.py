@@ -174,8 +174,8 @@ async def test_a_child_that_is_alone_is_ready_before_the_others_start(tmp_path: 
         children.append(Child(name, launch, f"http://127.0.0.1:{port}/", alone=name == "first"))
     done = asyncio.Event()
     tree = asyncio.create_task(Supervisor(children, tmp_path / "log").run(done.set))
-    await asyncio.wait_for(done.wait(), 30)
+    await asyncio.wait_for(done.wait(), 60)
     os.kill(os.getpid(), signal.SIGTERM)
-    assert await asyncio.wait_for(tree, 20) == 0
+    assert await asyncio.wait_for(tree, 60) == 0
     said = order.read_text().splitlines()
     assert said.index("first ready") < said.index("second started")

@@ -46,7 +46,7 @@ class Asking:
         self._thread.start()
 
     def wait(self) -> tuple[int, dict[str, str]]:
-        self._thread.join(20)
+        self._thread.join()
         return self.got[0]
 
 

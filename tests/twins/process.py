@@ -82,6 +82,9 @@ def running(
 
 
 def answers(command: Sequence[str], expected: bytes) -> bool:
-    """Did the command print what a ready server makes it print?"""
-    done = subprocess.run(command, capture_output=True, timeout=10, check=False)
+    """Did the command print what a ready server makes it print, in some time?"""
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=10, check=False)
+    except subprocess.TimeoutExpired:
+        return False
     return expected in done.stdout
