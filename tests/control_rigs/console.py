@@ -225,7 +225,7 @@ def running(home: Path) -> Iterator[Running]:
     bearers = [token(home, each) for each in (SCOPES, {"tokens:issue"}, READER_SCOPES)]
     yield Running(told[0], *bearers, viewer, session["session_id"])
     loop.call_soon_threadsafe(over.set)
-    thread.join(60)
+    thread.join()
     loop.close()
 
 

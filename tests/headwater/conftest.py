@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from control_rigs import console
 from playwright.sync_api import Browser
-from twins.chromium import chromium
+from twins.chromium import PATIENT, chromium
 
 WAIT_MS = 90_000
 
@@ -29,5 +29,6 @@ def tab(browser: Browser) -> Iterator[Any]:
     """A page of a context of its own: nobody is signed in there."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(WAIT_MS)
+    page.add_init_script(PATIENT)
     yield page
     page.close()

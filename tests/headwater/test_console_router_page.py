@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from aiohttp import web
 from playwright.sync_api import Route
-from twins.chromium import chromium
+from twins.chromium import PATIENT, chromium
 from twins.ports import free_ports
 
 from cdn_router.server import parts
@@ -18,7 +18,9 @@ from cdn_router.settings import Settings
 from headwater.console.pages import Console
 from headwater.settings import Demo
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+ASK_S = 60
 
 
 async def serve(router: int, console: int, ready: threading.Event, over: asyncio.Event) -> None:
@@ -48,19 +50,20 @@ def console() -> Iterator[tuple[str, str]]:
         target=loop.run_until_complete, args=(serve(router, port, ready, over),)
     )
     thread.start()
-    assert ready.wait(20)
+    assert ready.wait(120)
     yield f"http://127.0.0.1:{router}", f"http://127.0.0.1:{port}"
     loop.call_soon_threadsafe(over.set)
-    thread.join(20)
+    thread.join()
     loop.close()
 
 
 def test_the_page_shows_the_router_and_explains_a_session(console: tuple[str, str]) -> None:
     router, url = console
     start = json.dumps({"session_id": "seen", "content": "/live/x/"}).encode()
-    urllib.request.urlopen(f"{router}/v1/decisions", start, timeout=5).close()
+    urllib.request.urlopen(f"{router}/v1/decisions", start, timeout=ASK_S).close()
     with chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 860})
+        page.add_init_script(PATIENT)
         faults: list[str] = []
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.goto(f"{url}/router#seen")
@@ -83,7 +86,8 @@ def test_a_warning_outlives_the_failure_before_it(console: tuple[str, str]) -> N
         if away:
             route.abort()
             return
-        screen = json.loads(urllib.request.urlopen(f"{router}/v1/screen", timeout=5).read())
+        with urllib.request.urlopen(f"{router}/v1/screen", timeout=ASK_S) as told:
+            screen = json.load(told)
         screen["snapshot"]["stale"] = True
         route.fulfill(json=screen, headers={"Access-Control-Allow-Origin": "*"})
 

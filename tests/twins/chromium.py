@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, sync_playwright
 
+# For pages of ours: they wait for every answer, however slow the machine.
+PATIENT = "AbortSignal.timeout = () => new AbortController().signal"
 BINARY = "/usr/bin/chromium"
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
