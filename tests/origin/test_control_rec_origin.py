@@ -17,7 +17,7 @@ from control_api.recordings.settings import Recordings
 from runtime.fetch import Fetcher
 from runtime.sql import Database
 
-GRID_MS = 1_920
+GRID_MS = 19_200  # long: what comes late is not taken for lost
 DAY_MS = 86_400_000
 SECRET = "a secret of the channel"
 
@@ -44,12 +44,12 @@ def listed(origin: Origin, asset_id: str) -> tuple[list[str], bool]:
 
 
 async def test_a_programme_is_recorded_on_a_real_origin(
-    start: Callable[..., Origin], video_media: Any, now_number: int, tmp_path: Path
+    start: Callable[..., Origin], long_video: Any, long_number: int, tmp_path: Path
 ) -> None:
-    first, after = now_number + 2, now_number + 6
-    channel = {"segment_s": str(Fraction(48, 25)), "ingest_secrets": [SECRET]}
+    first, after = long_number + 2, long_number + 6
+    channel = {"segment_s": str(Fraction(96, 5)), "ingest_secrets": [SECRET]}
     origin = start(tmp_path / "origin", channels={"demo": channel})
-    push(origin, video_media, *range(now_number, now_number + 4))
+    push(origin, long_video, *range(long_number, long_number + 4))
     settings = Recordings(**urls(origin))
     bases = [settings.ingest_url, settings.delivery_url]
     url = f"sqlite:///{tmp_path / 'control.sqlite'}"
@@ -65,7 +65,7 @@ async def test_a_programme_is_recorded_on_a_real_origin(
         grown, ended = listed(origin, row.asset_id)
         assert not ended and set(grown) <= {f"{n}.m4s" for n in range(first, after)}
         assert origin.get(f"/rec/{row.asset_id}/v/{grown[0]}").status == 200, "while it grows"
-        push(origin, video_media, *range(now_number + 4, after + 2))
+        push(origin, long_video, *range(long_number + 4, after + 2))
         await settle(recorder, row.id, after * GRID_MS, "finalizing")
         await settle(recorder, row.id, after * GRID_MS + 2_000, "completed")
         [asset] = await recorder.assets()

@@ -3,7 +3,6 @@
 import os
 import signal
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,15 @@ from twins.crew import Crew, until
 from native.bmff.events import EMPTY, emib
 from native.bmff.model import Emsg
 
-GRID_S = Fraction(48, 25)
 SCTE = "urn:scte:scte35:2013:bin"
-
-
-def at(number: int) -> int:
-    return round(number * GRID_S * TIMESCALE)
 
 
 def push_all(push: Callable[[str, bytes], Any], media: Any, n: int, numbers: range) -> None:
     """Video, a text track that is silent every other segment, and a break from 6 to 10."""
+
+    def at(number: int) -> int:
+        return round(number * media.segment_s * TIMESCALE)
+
     if numbers[0] == 0:
         for name, header in (("v", media.header), ("en", WVTT_HEADER), ("m", event_header(EVTE))):
             assert push(f"/ingest/ch/Streams({name}.cmfv)", header).status == 200
@@ -42,10 +40,12 @@ def push_all(push: Callable[[str, bytes], Any], media: Any, n: int, numbers: ran
             assert push(f"/ingest/ch/Streams({name}.cmfv)", body).status == 200
 
 
-def test_every_worker_tells_the_same(tmp_path: Path, video_media: Any, now_number: int) -> None:
-    """Also after the one that wrote is gone, and another took its place."""
-    n = now_number
-    with Crew(tmp_path, 2) as crew:
+def test_every_worker_tells_the_same(tmp_path: Path, long_video: Any, long_number: int) -> None:
+    """Also after the one that wrote is gone, and another took its place; of segments so long that
+    none is filled in meanwhile.
+    """
+    n = long_number
+    with Crew(tmp_path, 2, window_s=480, retention_s=1_200) as crew:
         writer, other = crew.workers()[:2]
 
         def same(last: int) -> str:
@@ -55,7 +55,7 @@ def test_every_worker_tells_the_same(tmp_path: Path, video_media: Any, now_numbe
             until(
                 lambda: all(f"\n{last}.vtt" in crew.get(w, "/live/ch/en/media.m3u8").text
                             for w in crew.workers()),
-                f"all workers to list {last}", 20,
+                f"all workers to list {last}",
             )  # fmt: skip
             for leaf in leaves:
                 answers = [crew.get(worker, f"/live/ch/{leaf}") for worker in crew.workers()]
@@ -63,12 +63,12 @@ def test_every_worker_tells_the_same(tmp_path: Path, video_media: Any, now_numbe
                 assert len({a.body for a in answers}) == 1, leaf
             return crew.get(crew.workers()[0], "/live/ch/v/media.m3u8").text
 
-        push_all(lambda path, body: crew.push(writer, path, body), video_media, n, range(6))
+        push_all(lambda path, body: crew.push(writer, path, body), long_video, n, range(6))
         text = same(n + 5)
         assert text.count("SCTE35-OUT") == 1 and "SCTE35-IN" not in text
         os.kill(writer, signal.SIGKILL)
-        until(lambda: writer not in crew.workers() and len(crew.workers()) == 2, "a new worker", 20)
-        push_all(lambda path, body: crew.push(other, path, body), video_media, n, range(6, 12))
+        until(lambda: writer not in crew.workers() and len(crew.workers()) == 2, "a new worker")
+        push_all(lambda path, body: crew.push(other, path, body), long_video, n, range(6, 12))
         text = same(n + 11)
         assert text.count("SCTE35-OUT") == 1 and text.count("SCTE35-IN") == 1
         assert "EXT-X-GAP" not in crew.get(other, "/live/ch/en/media.m3u8").text
