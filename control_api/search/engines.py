@@ -24,7 +24,7 @@ LAST = "\U0010ffff"
 
 PREFIXED = text(
     "SELECT word FROM search_word WHERE word >= :word AND word < :last AND n > 0"
-    " ORDER BY n DESC, word LIMIT :most"
+    " ORDER BY word <> :word, n DESC, word LIMIT :most"
 )
 SIMILAR = {
     "sqlite": text(

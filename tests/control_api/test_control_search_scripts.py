@@ -97,6 +97,16 @@ async def test_titles_of_every_script(migrated: Database) -> None:
     assert answer.corrected == "\uae30\uc0dd\ucda9", "in syllables"
 
 
+async def test_a_word_that_begins_many_is_found_itself(migrated: Database) -> None:
+    """However much commoner they are."""
+    others = [f"Her{letter}{more}" for letter in "abcdefgh" for more in "aeiou"]
+    async with migrated.write() as connection:
+        names = enumerate(["Her", *others, *others])
+        entries = [index.Entry(f"e{n}", "programme", each, (each,)) for n, each in names]
+        await index.put(connection, entries)
+    assert (await hits(migrated, "her"))[0] == "Her"
+
+
 SPELT = "".join(TITLES) + "\u0301\u0327\u05b0\u064f\u093c\u094d\u0e48\u3099\u200c\u200d-'\u2019 "
 
 
