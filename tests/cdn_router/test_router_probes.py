@@ -11,7 +11,7 @@ from cdn_router.prober import MAX_PROBE_BYTES, Prober, Target
 from runtime.clock import SYSTEM
 from runtime.fetch import Fetcher
 
-PATIENCE_S = 1.0  # of a probe
+PATIENCE_S = 4.0  # of a probe
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

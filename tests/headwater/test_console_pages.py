@@ -109,7 +109,7 @@ def test_anybody_sees_the_state_and_the_description(tab: Any, running: Running) 
 
 def test_an_operator_judges_replays_and_terminates(tab: Any, running: Running) -> None:
     signed_in(tab, running, running.operator)
-    issued = post(f"{running.url}/v1/tokens", running.issuing, {"ttl_s": 60})["token"]
+    issued = post(f"{running.url}/v1/tokens", running.issuing, {"ttl_s": 3_600})["token"]
     opened(tab, running, "/tokens", "Judge")
     tab.fill("textarea", issued)
     tab.get_by_role("button", name="Judge").click()

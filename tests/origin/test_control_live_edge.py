@@ -13,22 +13,22 @@ from control_api import spans
 from control_api.content_tokens import CatSigner
 from headwater.demo import edge
 
-GRID_MS = 1_920
-WINDOW_S = 12
+GRID_MS = 19_200  # long: the origin fills in nothing while it is asked
+WINDOW_S = 120
 OLDEST, NEWEST = 40, 1  # segments before now
 KEY = {"kid": "t", "alg": "HS256", "k": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}
 PATH = "/live/demo/"
 
 
 @pytest.fixture(scope="module")
-def channel(tmp_path_factory: pytest.TempPathFactory, video_media: Any) -> Any:
-    """A channel with a minute of past, of which its live manifests list twelve seconds."""
-    settings = {"demo": {"segment_s": "48/25", "ingest_secrets": []}}
+def channel(tmp_path_factory: pytest.TempPathFactory, long_video: Any) -> Any:
+    """A channel with ten minutes of past, of which its live manifests list two."""
+    settings = {"demo": {"segment_s": "96/5", "ingest_secrets": []}}
     folder = tmp_path_factory.mktemp("live-edge")
-    origin = Origin(folder, channels=settings, window_s=WINDOW_S).start()
+    origin = Origin(folder, channels=settings, window_s=WINDOW_S, retention_s=1_200).start()
     now = int(time.time() * 1_000) // GRID_MS
     for number in range(now - OLDEST, now - NEWEST + 1):
-        body = video_media.header + video_media.segment(number)
+        body = long_video.header + long_video.segment(number)
         assert origin.push("/ingest/demo/Streams(v.cmfv)", body).status == 200
     until(lambda: f"{now - NEWEST}.m4s" in origin.get(f"{PATH}v/media.m3u8").text, "the edge", 60)
     yield origin, now
@@ -69,7 +69,10 @@ def signed(now: int, back_s: int | None, bound: spans.Span | None = None) -> str
 async def test_a_live_token_reads_live_and_no_past(channel: Any, cdn: Any) -> None:
     _, now = channel
     ask, platform = cdn
-    past = [f"v/{now - OLDEST + 2}.m4s", f"master.m3u8?start={now * GRID_MS // 1_000 - 60}"]
+    past = [
+        f"v/{now - OLDEST + 2}.m4s",
+        f"master.m3u8?start={now * GRID_MS // 1_000 - 5 * WINDOW_S}",
+    ]
     free, kept = signed(now, None), signed(now, 2 * WINDOW_S)
     for leaf in past:
         assert (await ask(leaf, free))[0] == 200, "what a prefix opens"
