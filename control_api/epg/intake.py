@@ -5,11 +5,12 @@ so that no long file holds one up and a killed process loses none (CTL-62, CTL-6
 import asyncio
 import contextlib
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import String, bindparam, insert, or_, select, update
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import audit, types
 from control_api.calls import Call, Reply
@@ -75,9 +76,8 @@ async def _taken(call: Call[bytes], asked: UploadQuery) -> ImportRun:
 
 
 async def get(call: Call[None]) -> ImportRun:
-    """One import."""
-    async with call.services.database.read() as connection:
-        return await _run(connection, call.path["id"])
+    """One import: asked for again and again while it goes on."""
+    return _found(await call.services.database.ask(_RUN, {"run": call.path["id"]}))
 
 
 async def apply(call: Call[None]) -> ImportRun:
@@ -198,8 +198,14 @@ class Intake:
         return _Waiting(row.run_id, io.BytesIO(row.packed), row.forced)
 
 
-async def _run(connection: Any, run_id: str) -> ImportRun:
-    row = (await connection.execute(select(epg_import_run).where(run.id == run_id))).first()
-    if row is None:
+async def _run(connection: AsyncConnection, run_id: str) -> ImportRun:
+    return _found((await connection.execute(_RUN, {"run": run_id})).all())
+
+
+def _found(rows: Sequence[Any]) -> ImportRun:
+    if not rows:
         raise Problem("not_found")
-    return shown(row)
+    return shown(rows[0])
+
+
+_RUN = select(epg_import_run).where(run.id == bindparam("run", type_=String))
