@@ -1,6 +1,7 @@
 """Many rows of one table at once: COPY where the database has it, else batches of INSERT."""
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -8,6 +9,7 @@ from sqlalchemy import JSON, Table, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 BATCH_ROWS = 500
+_WRITE = msgspec.json.Encoder().encode
 BEGIN = text("SELECT 1")  # the driver begins a transaction with the first statement, COPY is none
 
 
@@ -26,12 +28,12 @@ async def _copied(
     connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]
 ) -> None:
     names = list(rows[0])
-    documents = [at for at, name in enumerate(names) if isinstance(table.c[name].type, JSON)]
-    records = [list(map(row.__getitem__, names)) for row in rows]
-    for at in documents:
-        for record in records:
-            record[at] = msgspec.json.encode(record[at]).decode()
+    columns: list[Sequence[Any]] = [list(map(itemgetter(name), rows)) for name in names]
+    for at, name in enumerate(names):
+        if isinstance(table.c[name].type, JSON):
+            columns[at] = [_WRITE(value).decode() for value in columns[at]]
     driver: Any = (await connection.get_raw_connection()).driver_connection
     if not driver.is_in_transaction():
         await connection.execute(BEGIN)
+    records = zip(*columns, strict=True)
     await driver.copy_records_to_table(table.name, records=records, columns=names)

@@ -51,7 +51,9 @@ def merge(
     first_ms, last_ms = wanted[0].start_ms, wanted[-1].end_ms
     own = [old for old in stored if old.source_id == source_id]
     mine = [old for old in own if old.event.end_ms > first_ms and old.event.start_ms < last_ms]
-    around = [old.event for old in own if old not in mine]
+    around = [
+        old.event for old in own if old.event.end_ms <= first_ms or old.event.start_ms >= last_ms
+    ]
     others = [old for old in stored if old.source_id != source_id]
     better = [old.event for old in others if (old.rank, old.source_id) < (rank, source_id)]
     worse = [old for old in others if (old.rank, old.source_id) > (rank, source_id)]

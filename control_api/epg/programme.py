@@ -57,5 +57,7 @@ class Event(Struct, frozen=True, gc=False):
 
     def digest(self) -> str:
         """Equal for equal content; what `version` counts (CTL-64)."""
-        ordered = msgspec.json.encode(self, order="deterministic")
-        return hashlib.blake2b(ordered, digest_size=16).hexdigest()
+        return hashlib.blake2b(_ORDERED(self), digest_size=16).hexdigest()
+
+
+_ORDERED = msgspec.json.Encoder(order="deterministic").encode

@@ -5,7 +5,6 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-import msgspec
 from sqlalchemy import (
     BigInteger,
     String,
@@ -136,8 +135,18 @@ async def near(
 
 def event(row: Any, spoken: dict[str, Words]) -> Event:
     """An event as it was when it was written."""
-    fields = {name: row._mapping[name] for name in COLUMNS}
-    return Event(**fields, words=spoken, flags=tuple(row.flags.split()))
+    return Event(
+        row.start_ms,
+        row.end_ms,
+        row.lang,
+        spoken,
+        row.season_no,
+        row.episode_no,
+        row.ext_id,
+        row.crid,
+        row.series_crid,
+        tuple(row.flags.split()) if row.flags else (),
+    )
 
 
 async def words(
@@ -153,8 +162,8 @@ async def words(
 def _spoken(rows: Sequence[Any]) -> dict[str, dict[str, Words]]:
     found: dict[str, dict[str, Words]] = {}
     for row in rows:
-        spoken = found.setdefault(row.event_id, {})
-        spoken[row.lang] = Words(row.title, row.sub_title, row.descr)
+        event_id, lang, title, sub_title, descr = row
+        found.setdefault(event_id, {})[lang] = Words(title, sub_title, descr)
     return found
 
 
@@ -202,7 +211,13 @@ async def write(
     ]
     changes = [*changed, *created]
     texts = [
-        {"event_id": each.event_id, "lang": lang, **msgspec.structs.asdict(spoken)}
+        {
+            "event_id": each.event_id,
+            "lang": lang,
+            "title": spoken.title,
+            "sub_title": spoken.sub_title,
+            "descr": spoken.descr,
+        }
         for each in changes
         if each.verb != "removed"
         for lang, spoken in each.event.words.items()
@@ -248,7 +263,7 @@ _RANKS = (
     .group_by(channel_source.c.channel_id, channel_source.c.source_id)
 )
 _NEAR = (
-    select(epg_event)
+    select(*(epg_event.c[name] for name in ("id", "channel_id", "source_id", *COLUMNS, "flags")))
     .where(
         epg_event.c.channel_id.in_(_CHANNELS),
         epg_event.c.start_ms.between(_OPENS - 2 * NEAR_MS, _CLOSES + NEAR_MS),
@@ -256,9 +271,9 @@ _NEAR = (
     )
     .order_by(epg_event.c.channel_id, epg_event.c.start_ms)
 )
-_WORDS = select(epg_event_text).where(
-    epg_event_text.c.event_id.in_(bindparam("events", type_=String, expanding=True))
-)
+_WORDS = select(
+    *(epg_event_text.c[name] for name in ("event_id", "lang", "title", "sub_title", "descr"))
+).where(epg_event_text.c.event_id.in_(bindparam("events", type_=String, expanding=True)))
 _UPDATE = (
     update(epg_event)
     .where(epg_event.c.id == bindparam("event", type_=String))

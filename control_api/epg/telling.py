@@ -48,15 +48,16 @@ def programme(
     channel_id: str, event_id: str, start_ms: int, end_ms: int, version: int, title: str | None
 ) -> dict[str, Any]:
     """What is told of a programme."""
-    named = {"title": title[:MAX_TEXT_CHARS]} if title else {}
-    return {
+    told = {
         "channel_id": channel_id,
         "event_id": event_id,
         "starts_at": utc(start_ms),
         "ends_at": utc(end_ms),
         "version": version,
-        **named,
     }
+    if title:
+        told["title"] = title[:MAX_TEXT_CHARS]
+    return told
 
 
 async def versions(connection: AsyncConnection, event_ids: Sequence[str]) -> dict[str, int]:

@@ -103,7 +103,7 @@ def check(described: Type, data: Mapping[str, Any]) -> None:
 
 def encode(event: Event) -> bytes:
     """The JSON object. Raises EventError `too_large`."""
-    raw = msgspec.json.encode(
+    raw = _WRITE(
         _Written(
             event.specversion,
             event.id,
@@ -139,6 +139,7 @@ def decode(raw: bytes) -> Event:
 
 
 _READER: Final = msgspec.json.Decoder(Event)
+_WRITE: Final = msgspec.json.Encoder().encode
 
 
 def _is_text(value: Any) -> bool:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct, structs
+from msgspec import Struct
 from sqlalchemy import delete, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -81,8 +81,11 @@ def _row(entry: Entry) -> dict[str, Any]:
     titles, people = distinct(entry.titles), distinct(entry.people)
     others = further((*entry.titles, *entry.people))
     words = list(dict.fromkeys([*titles, *people, *others, *distinct(entry.texts)]))[:MAX_WORDS]
-    told = structs.asdict(entry)
-    return {name: told[name] for name in ("target_id", "kind", "label", "facets")} | {
+    return {
+        "target_id": entry.target_id,
+        "kind": entry.kind,
+        "label": entry.label,
+        "facets": entry.facets,
         "title": " ".join(titles),
         "people": " ".join(people),
         "words": " ".join(words),
