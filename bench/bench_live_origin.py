@@ -79,7 +79,8 @@ class Encoder:
         try:
             with urlopen(f"http://127.0.0.1:{self.port}/live/c/v/media.m3u8") as answer:
                 return str(answer.read(), "utf-8")
-        except HTTPError:
+        except HTTPError as refusal:
+            refusal.close()
             return ""
 
     def _made(self, synth: Synth) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
@@ -107,5 +108,8 @@ def served(url: str) -> bool:
     try:
         with urlopen(url, timeout=5) as answer:
             return answer.read().count(b"#EXTINF") >= 12
+    except HTTPError as refusal:
+        refusal.close()
     except OSError:
-        return False
+        pass
+    return False

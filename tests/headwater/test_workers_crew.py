@@ -24,8 +24,8 @@ def get(port: int, path: str) -> tuple[int, str]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode()
+        with connection.getresponse() as answer:
+            return answer.status, answer.read().decode()
     except OSError:
         return 0, ""
     finally:

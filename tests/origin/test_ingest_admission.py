@@ -1,5 +1,6 @@
 """Who may push: Basic and Bearer with two secrets, TLS and mutual TLS (I1, I5)."""
 
+import contextlib
 import json
 import ssl
 import time
@@ -156,11 +157,10 @@ def test_tls(start: Callable[..., Any], tmp_path: Path, mutual: bool) -> None:
 
     def push(context: ssl.SSLContext) -> int:
         connection = HTTPSConnection("localhost", origin.ingest_port, context=context, timeout=60)
-        try:
+        with contextlib.closing(connection):
             connection.request("PUT", "/ingest/demo/Streams(v.cmfv)", HEADER)
-            return connection.getresponse().status
-        finally:
-            connection.close()
+            with connection.getresponse() as response:
+                return response.status
 
     client = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
     if mutual:

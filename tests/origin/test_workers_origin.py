@@ -216,8 +216,8 @@ class Endless:
 
     def end(self) -> int:
         self.connection.send(b"0\r\n\r\n")
-        with contextlib.closing(self.connection):
-            return self.connection.getresponse().status
+        with contextlib.closing(self.connection), self.connection.getresponse() as response:
+            return response.status
 
 
 @pytest.mark.parametrize("through", ["owner", "neighbour"])
@@ -246,10 +246,9 @@ def test_a_part_lets_go_the_requests_parked_on_every_worker(
             body.send(piece)
             playlists = []
             for connection in parked:
-                response = connection.getresponse()
-                assert response.status == 200
-                playlists.append((response.read(), response.getheader("etag")))
-                connection.close()
+                with contextlib.closing(connection), connection.getresponse() as response:
+                    assert response.status == 200
+                    playlists.append((response.read(), response.getheader("etag")))
             assert all(f"{number}.{part}.m4s".encode() in body for body, _ in playlists)
             if part < long_chunked.per_segment - 1:
                 assert len(set(playlists)) == 1

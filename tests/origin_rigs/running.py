@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,14 +93,11 @@ def exchange(
     port: int, method: str, path: str, body: bytes | None, headers: dict[str, str]
 ) -> Answered:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    try:
+    with closing(connection):
         connection.request(method, path, body, headers)
-        response = connection.getresponse()
-        return Answered(
-            response.status, {k.lower(): v for k, v in response.getheaders()}, response.read()
-        )
-    finally:
-        connection.close()
+        with connection.getresponse() as response:
+            answered = {k.lower(): v for k, v in response.getheaders()}
+            return Answered(response.status, answered, response.read())
 
 
 def listening(port: int) -> bool:

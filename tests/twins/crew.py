@@ -159,9 +159,9 @@ def ask(
 ) -> Answered:
     with contextlib.closing(connection):
         connection.request(method, path, body, headers)
-        response = connection.getresponse()
-        answered = {k.lower(): v for k, v in response.getheaders()}
-        return Answered(response.status, answered, response.read())
+        with connection.getresponse() as response:
+            answered = {k.lower(): v for k, v in response.getheaders()}
+            return Answered(response.status, answered, response.read())
 
 
 def exchange(

@@ -6,8 +6,8 @@ import os
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +61,13 @@ class Node(Killable):
         """Until it is ready."""
         deadline = time.monotonic() + START_S
         while True:
-            with suppress(OSError), urllib.request.urlopen(f"{self.url}/readyz", timeout=2):
-                return
+            try:
+                with urllib.request.urlopen(f"{self.url}/readyz", timeout=2):
+                    return
+            except urllib.error.HTTPError as refusal:
+                refusal.close()
+            except OSError:
+                pass
             ended = self._process is None or self._process.poll() is not None
             assert not ended and time.monotonic() < deadline, self.log.read_text()[-3000:]
             time.sleep(0.05)
