@@ -81,11 +81,10 @@ class FileAsker(Asker):
 
     _dialect = sqlite.dialect(paramstyle="qmark")
 
-    def __init__(self, path: str, pragmas: Sequence[str]) -> None:
+    def __init__(self, connection: aiosqlite.Connection, pragmas: Sequence[str]) -> None:
         super().__init__()
-        self._path = path
         self._pragmas = (*pragmas, "PRAGMA query_only=ON")
-        self._connection = aiosqlite.connect(self._path, isolation_level=None)
+        self._connection = connection
 
     async def open(self) -> None:
         await self._connection

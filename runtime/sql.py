@@ -27,6 +27,7 @@ from threading import Thread
 from typing import Any, Literal, TypeVar
 from weakref import WeakSet
 
+import aiosqlite
 from asyncpg import PostgresError
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import URL, make_url
@@ -122,7 +123,8 @@ class Database:
             Path(self._url.database or "").parent.mkdir(parents=True, exist_ok=True)
             self._writer = self._sqlite("PRAGMA foreign_keys=ON", pool_size=1)
             self._reader = self._sqlite("PRAGMA query_only=ON", pool_size=self._pool_size)
-            self._asker = FileAsker(self._url.database or "", PRAGMAS)
+            asked = self._file(self._url.database or "", isolation_level=None)
+            self._asker = FileAsker(asked, PRAGMAS)
         else:
             self._writer = self._reader = engine = self._postgresql()
             self._asker = ServerAsker(SESSION, **engine.dialect.create_connect_args(self._url)[1])
@@ -153,8 +155,8 @@ class Database:
         )
         for connection in self._wires:
             connection.terminate()
-        if any(thread.is_alive() for thread in self._threads):
-            await asyncio.to_thread(_ended, tuple(self._threads))
+        if going := [each for each in self._threads if each.is_alive()]:
+            await asyncio.to_thread(_ended, going)
 
     async def __aenter__(self) -> "Database":
         await self.start()
@@ -284,7 +286,8 @@ class Database:
         options: dict[str, Any] = (
             {"pool_size": pool_size, "max_overflow": 0} if pool_size else {"poolclass": NullPool}
         )
-        engine = create_async_engine(self._url, connect_args={"factory": _File}, **options)
+        given = {"factory": _File, "async_creator_fn": self._file}
+        engine = create_async_engine(self._url, connect_args=given, **options)
         statements.watch(engine.sync_engine)
         begin = "BEGIN" if "query_only" in pragma else "BEGIN IMMEDIATE"
 
@@ -295,13 +298,19 @@ class Database:
             for statement in (*PRAGMAS, pragma):
                 cursor.execute(statement)
             cursor.close()
-            self._threads.add(connection.driver_connection._thread)
 
         @event.listens_for(engine.sync_engine, "begin")
         def _begin(connection: Connection) -> None:
             connection.exec_driver_sql(begin)
 
         return engine
+
+    def _file(self, *where: Any, **options: Any) -> aiosqlite.Connection:
+        """To be awaited; its thread is known though nobody waits for it to the end."""
+        connection = aiosqlite.connect(*where, **options)
+        connection._thread.daemon = True
+        self._threads.add(connection._thread)
+        return connection
 
     def _postgresql(self) -> AsyncEngine:
         engine = create_async_engine(

@@ -1,9 +1,12 @@
 """Who is cut off in the middle keeps nothing locked (CMP-11), and leaves nobody behind."""
 
 import asyncio
+import sqlite3
 import threading
 from pathlib import Path
+from typing import Any
 
+import pytest
 from sqlalchemy import text
 
 from runtime.sql import Database
@@ -39,28 +42,67 @@ async def test_a_writer_whose_rows_are_still_in_memory_locks_nothing(tmp_path: P
         assert found == [1, 2, 3, 5] and len(held) == 2
 
 
+async def cut_off(database: Database, asking: "asyncio.Task[None]", slow: "Slow") -> None:
+    """The caller leaves while SQLite is at it; that goes on when the loop is about to end."""
+    await asyncio.to_thread(slow.begun.wait, 60)
+    while not asking.done():  # once more while it gives back its connection, too
+        asking.cancel()
+        await asyncio.sleep(0.01)
+    asyncio.get_running_loop().call_later(0.1, slow.goes_on.set)
+    await database.stop()
+
+
+class Slow:
+    """A call that takes until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.begun, self.goes_on = threading.Event(), threading.Event()
+
+    def __call__(self) -> int:
+        self.begun.set()
+        return int(self.goes_on.wait(60))
+
+
+def workers() -> set[threading.Thread]:
+    return {each for each in threading.enumerate() if "_connection_worker" in each.name}
+
+
 async def test_what_nobody_waits_for_any_more_ends_before_its_loop(tmp_path: Path) -> None:
     """A thread that tells a closed loop of its statement fails where nobody catches it."""
-    before, begun, goes_on = set(threading.enumerate()), threading.Event(), threading.Event()
+    before, slow = workers(), Slow()
+    database = Database.embedded(tmp_path, timeout_ms=60_000)
+    await database.start()
 
-    def slow() -> int:
-        begun.set()
-        return int(goes_on.wait(60))
+    async def ask() -> None:
+        async with database.read() as connection:
+            raw = await connection.get_raw_connection()
+            assert raw.driver_connection is not None
+            await raw.driver_connection.create_function("slow", 0, slow)
+            await connection.execute(text("SELECT slow()"))
 
-    async with Database.embedded(tmp_path, timeout_ms=60_000) as database:
+    await cut_off(database, asyncio.create_task(ask()), slow)
+    assert workers() <= before
 
-        async def ask() -> None:
-            async with database.read() as connection:
-                raw = await connection.get_raw_connection()
-                assert raw.driver_connection is not None
-                await raw.driver_connection.create_function("slow", 0, slow)
-                await connection.execute(text("SELECT slow()"))
 
-        asking = asyncio.create_task(ask())
-        await asyncio.to_thread(begun.wait, 60)
-        while not asking.done():  # once more while it gives back its connection, too
-            asking.cancel()
-            await asyncio.sleep(0.01)
-        asyncio.get_running_loop().call_later(0.1, goes_on.set)
-    workers = {each for each in threading.enumerate() if "_connection_worker" in each.name}
-    assert workers <= before
+async def test_who_leaves_while_a_file_is_opened_leaves_nobody_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, slow = workers(), Slow()
+    database = Database.embedded(tmp_path, timeout_ms=60_000)
+    await database.start()
+
+    connect = sqlite3.connect
+
+    def late(*where: Any, **options: Any) -> sqlite3.Connection:
+        slow()
+        opened: sqlite3.Connection = connect(*where, **options)
+        return opened
+
+    monkeypatch.setattr(sqlite3, "connect", late)
+
+    async def ask() -> None:
+        async with database.read(), database.read():  # one is open since the start
+            pass
+
+    await cut_off(database, asyncio.create_task(ask()), slow)
+    assert workers() <= before
