@@ -5,14 +5,16 @@ Rules of the file (CTL-170, CTL-172)
    before (its id is remembered for 24 h), or lies with the dead letters.
 2. Messages of one subject are handled one after the other; those of different subjects do not wait
    for each other, so a poisonous one holds up its own subject only, and that for 10.5 s.
-3. What a dead consumer left is claimed when it was idle for 30 s.
+3. What a dead consumer left is claimed when it was idle for 30 s, and at once by one that works
+   alone (`alone`): before what is new, so that no event overtakes another of its subject.
 4. While the database, the store or what the handler works with (`Later`) is away, nothing is
-   acknowledged and nothing given up.
+   acknowledged and nothing given up, and a subject's next event waits.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from math import inf
 from typing import Final
 
 from control_api import events
@@ -57,6 +59,7 @@ class Consumer:
         clock: Clock = SYSTEM,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         idle_ms: int = IDLE_MS,
+        alone: bool = False,
     ) -> None:
         self._database = database
         self._store = store
@@ -67,18 +70,23 @@ class Consumer:
         self._clock = clock
         self._sleep = sleep
         self._idle_ms = idle_ms
+        self._claim_ms = 0 if alone else idle_ms
         self._block_ms = min(BLOCK_MS, idle_ms // 2 + 1)  # 0 would not wait at all
 
     async def run(self) -> None:
         """For ever, each stream on its own."""
-        async with asyncio.TaskGroup() as group:
-            for stream in self._streams:
-                group.create_task(self._follow(stream))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for stream in self._streams:
+                    group.create_task(self._follow(stream))
+        finally:
+            for stream in self._streams:  # another tells, if any
+                self._lag(stream, 0)
 
     async def _follow(self, stream: str) -> None:
         last: dict[str, asyncio.Task[None]] = {}  # by subject: the task to wait for
         in_hand: dict[asyncio.Task[None], str] = {}  # the message that each is about
-        looked_s = 0.0
+        looked_s = -inf
         async with asyncio.TaskGroup() as group:
             while True:
                 try:
@@ -93,9 +101,10 @@ class Consumer:
                     lag = await self._store.lag(stream, self._group)
                 except StoreError as error:
                     log.warning("consumer_waits", consumer=self._group, error=str(error))
+                    looked_s = -inf  # what was read may be ours, and its answer lost
                     await self._sleep(PAUSE_S)
                     continue
-                LAG.labels(self._group, stream.removeprefix("evt:")).set(lag)
+                self._lag(stream, lag)
                 held = set(in_hand.values())
                 for message in messages:
                     if message.id in held:
@@ -109,24 +118,29 @@ class Consumer:
                 while len(in_hand) >= IN_HAND:
                     await asyncio.wait(in_hand, return_when=asyncio.FIRST_COMPLETED)
 
+    def _lag(self, stream: str, entries: int) -> None:
+        LAG.labels(self._group, stream.removeprefix("evt:")).set(entries)
+
     async def _abandoned(self, stream: str) -> list[Message]:
         return await self._store.claim(
-            stream, self._group, self._name, min_idle_ms=self._idle_ms, count=IN_HAND
+            stream, self._group, self._name, min_idle_ms=self._claim_ms, count=IN_HAND
         )
 
     async def _after(
         self, before: "asyncio.Task[None] | None", stream: str, message: Message
     ) -> None:
-        """One message, once its subject's former one is through. What cannot be settled now stays
-        pending, and comes back when it was idle for long enough.
-        """
+        """One message, once its subject's former one is through."""
         if before is not None:
             await asyncio.wait([before])
-        try:
-            outcome = await self.settle(stream, message)
-            HANDLED.labels(self._group, outcome).inc()
-        except (SqlError, StoreError) as error:
-            log.warning("event_left", consumer=self._group, id=message.id, error=str(error))
+        while True:
+            try:
+                outcome = await self.settle(stream, message)
+            except (SqlError, StoreError) as error:
+                log.warning("event_waits", consumer=self._group, id=message.id, error=str(error))
+                await self._sleep(LATER_S)
+            else:
+                HANDLED.labels(self._group, outcome).inc()
+                return
 
     async def settle(self, stream: str, message: Message) -> str:
         """Handle, recognise or bury a message, then acknowledge it: handled, repeated or dead."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from control_api import events
 from control_api.calls import Services
 from control_api.loops import Loop
+from control_api.outbox.alone import Alone
 from control_api.outbox.consumer import Consumer
 from control_api.outbox.kafka import GROUP, KafkaSink
 from control_api.outbox.relay import Relay
@@ -34,6 +35,8 @@ def work(services: Services) -> Sequence[Part]:
             events.DOMAINS,
             KafkaSink(producer, kafka.topic_prefix),
             name=owner,
+            alone=True,
         )
-        parts += [producer, Loop("event-kafka", sink.run)]
+        alone = Alone(services.store, f"evt:{GROUP}", owner, sink.run)
+        parts += [producer, Loop("event-kafka", alone.run)]
     return parts

@@ -10,6 +10,7 @@ import pytest
 
 from control_api import events
 from control_api.outbox import dead, emit
+from control_api.outbox.alone import Alone
 from control_api.outbox.consumer import DELAYS_S, Consumer, Later
 from control_api.outbox.relay import Relay
 from runtime.clock import ManualClock
@@ -71,9 +72,13 @@ async def running(
     try:
         yield consumer
     finally:
-        while not task.done():
-            task.cancel()
-            await asyncio.wait([task], timeout=1)
+        await ended(task)
+
+
+async def ended(task: "asyncio.Task[None]") -> None:
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=1)
 
 
 async def until(true: Callable[[], Awaitable[bool]]) -> None:
@@ -202,13 +207,13 @@ async def test_nothing_is_given_up_while_the_database_is_away(migrated: Database
             raise SqlError("unavailable", "killed")
 
     lame = Consumer(
-        Away(),
+        Away(),  # type: ignore[arg-type]
         store,
         "g",
         ["account"],
         handler,
         name="x",
-        sleep=Naps(),  # type: ignore[arg-type]
+        sleep=Naps(),
     )
     (message,) = await store.read("evt:account", "g", "x")
     with pytest.raises(SqlError):
@@ -230,6 +235,48 @@ async def test_what_a_handler_works_with_is_waited_for(migrated: Database) -> No
     consumer = Consumer(migrated, store, "g", ["account"], handle, name="x", sleep=Naps())
     (message,) = await store.read("evt:account", "g", "x")
     assert await consumer.settle("evt:account", message) == "handled" and tried == 9
+
+
+async def test_nobody_overtakes_what_the_dead_one_had_in_hand(
+    migrated: Database, store: Store
+) -> None:
+    """CTL-170: of two that work alone one does; its heir begins with what it left."""
+    away, sent, leads = True, list[str](), dict[str, str]()
+
+    def member(name: str) -> asyncio.Task[None]:
+        async def send(event: events.Event) -> None:
+            leads.setdefault("first", name)
+            await asyncio.sleep(0)
+            if away:
+                raise Later("away")
+            sent.append(event.data["state"])
+
+        one = Consumer(migrated, store, "g", ["account"], send, name=name, sleep=nap, alone=True)
+        return asyncio.create_task(Alone(store, "lease", name, one.run, lease_ms=1_500).run())
+
+    async def nap(_: float) -> None:
+        await asyncio.sleep(0.01)
+
+    async def tried() -> bool:
+        return "first" in leads
+
+    async def all_sent() -> bool:
+        return set(sent) == {"a1", "a2", "a3", "b1", "b2"}
+
+    await tell(migrated, store, "a1", "a2", "b1")
+    begun = {name: member(name) for name in ("one", "two")}
+    try:
+        await until(tried)
+        await ended(begun.pop(leads["first"]))
+        await tell(migrated, store, "a3", "b2")
+        away = False
+        await until(all_sent)
+    finally:
+        for task in begun.values():
+            await ended(task)
+    for subject in "ab":
+        mine = [name for name in dict.fromkeys(sent) if name[0] == subject]
+        assert mine == sorted(mine)
 
 
 async def test_what_is_no_event_goes_to_the_dead_letters(migrated: Database, store: Store) -> None:
