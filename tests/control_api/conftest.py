@@ -139,12 +139,13 @@ def sqlite_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql_model(postgresql_server: str) -> str:
-    return str(make_url(upgraded(asyncio.run(empty_database(postgresql_server)))).database)
+def postgresql_model(postgresql_server: str) -> Iterator[str]:
+    with empty_database(postgresql_server) as url:
+        yield str(make_url(upgraded(url)).database)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.twin)])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A database of each engine; every data test runs on both (CMP-10). It is empty, or for tests
     that ask for a migrated one or an API a copy of the model.
     """
@@ -153,9 +154,11 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         path = tmp_path / "control.sqlite"
         if wanted:
             shutil.copy(request.getfixturevalue("sqlite_model"), path)
-        return f"sqlite:///{path}"
+        yield f"sqlite:///{path}"
+        return
     model = request.getfixturevalue("postgresql_model") if wanted else "template1"
-    return asyncio.run(empty_database(request.getfixturevalue("postgresql_server"), model))
+    with empty_database(request.getfixturevalue("postgresql_server"), model) as url:
+        yield url
 
 
 @pytest.fixture
@@ -173,14 +176,18 @@ def migrated(database: Database) -> Database:
 @pytest.fixture(
     scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.twin)]
 )
-def kept_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+def kept_url(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """A database of each engine at our revision, for all tests of a file."""
     if request.param == "sqlite":
         path = tmp_path_factory.mktemp("kept") / "control.sqlite"
         shutil.copy(request.getfixturevalue("sqlite_model"), path)
-        return f"sqlite:///{path}"
+        yield f"sqlite:///{path}"
+        return
     server = request.getfixturevalue("postgresql_server")
-    return asyncio.run(empty_database(server, request.getfixturevalue("postgresql_model")))
+    with empty_database(server, request.getfixturevalue("postgresql_model")) as url:
+        yield url
 
 
 @pytest.fixture

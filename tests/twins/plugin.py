@@ -6,6 +6,7 @@
 `moto_endpoint`, `weed_endpoint`   S3: moto (fast, takes any credentials) and SeaweedFS (real)
 """
 
+import asyncio
 import importlib
 import json
 import os
@@ -15,7 +16,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -135,20 +136,29 @@ def _embedded_postgresql(home: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-async def postgresql_url(postgresql_server: str) -> str:
+def postgresql_url(postgresql_server: str) -> Iterator[str]:
     """An empty database of its own."""
-    return await empty_database(postgresql_server)
+    with empty_database(postgresql_server) as url:
+        yield url
 
 
-async def empty_database(server: str, model: str = "template1") -> str:
-    """A new database of a `postgresql_server`, a copy of its `model`."""
+@contextmanager
+def empty_database(server: str, model: str = "template1") -> Iterator[str]:
+    """A new database of a `postgresql_server`, a copy of its `model`; hundreds that nobody needs
+    any more would fill the memory, and the server would vacuum each in turn.
+    """
+    name = f"t{uuid.uuid4().hex}"
+    asyncio.run(_ordered(server, f'CREATE DATABASE "{name}" TEMPLATE "{model}"'))
+    yield server.format(database=name)
+    asyncio.run(_ordered(server, f'DROP DATABASE "{name}" WITH (FORCE)'))
+
+
+async def _ordered(server: str, statement: str) -> None:
     import asyncpg
 
-    name = f"t{uuid.uuid4().hex}"
     connection = await asyncpg.connect(server.format(database="postgres"))
-    await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{model}"')
+    await connection.execute(statement)
     await connection.close()
-    return server.format(database=name)
 
 
 def _http_ready(url: str) -> bool:
