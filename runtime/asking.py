@@ -10,7 +10,7 @@ import json
 from abc import ABC, abstractmethod
 from collections import namedtuple
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -119,8 +119,11 @@ class ServerAsker(Asker):
         return connection
 
     async def _fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Any]:
-        async with self._lending.lent() as connection:
-            return await _fetched(connection, sql, arguments)
+        for _ in range(CONNECTIONS):
+            with suppress(asyncpg.InternalClientError):  # nothing was asked
+                async with self._lending.lent() as connection:
+                    return await _fetched(connection, sql, arguments)
+        raise asyncpg.InterfaceError("no connection is whole")
 
     @asynccontextmanager
     async def change(self) -> AsyncIterator[Ask]:

@@ -52,6 +52,9 @@ class Lending:
         except asyncio.CancelledError:
             give_back = self._leave
             raise
+        except asyncpg.InternalClientError:  # it heard its server's last words while it was idle
+            connection.terminate()
+            raise
         except asyncpg.PostgresError as error:
             if error.as_dict().get("severity_en") in LAST_WORDS:
                 connection.terminate()

@@ -28,7 +28,7 @@ from typing import Any, Literal, TypeVar
 from weakref import WeakSet
 
 import aiosqlite
-from asyncpg import PostgresError
+from asyncpg import InternalClientError, PostgresError
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError
@@ -281,6 +281,8 @@ class Database:
             if not _undone(error):
                 raise
             raise SqlError("undone", UNDONE_BY) from None
+        except InternalClientError as error:  # of a connection whose end is a moment away
+            raise SqlError("unavailable", type(error).__name__) from None
 
     def _sqlite(self, pragma: str, pool_size: int = 0) -> AsyncEngine:
         options: dict[str, Any] = (

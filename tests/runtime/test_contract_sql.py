@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from sqlite3 import OperationalError
+from struct import pack
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from runtime.asking import ServerAsker
 from runtime.sql import Database, SqlError, parse
 
 FIRST = '''
@@ -221,6 +223,35 @@ async def test_a_change_is_whole_or_nothing(database: Database) -> None:
     assert told == []
 
 
+def open_ones(database: Database) -> list[Any]:
+    assert isinstance(database._asker, ServerAsker)
+    return [each for each in database._asker._lending._made if not each.is_closed()]
+
+
+@pytest.mark.twin
+async def test_who_heard_the_last_words_of_a_server_is_asked_nothing(postgresql_url: str) -> None:
+    """What it says while nobody asks, a moment before it hangs up."""
+    fields = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection\0\0"
+    one = text("SELECT pg_backend_pid()")
+
+    def heard(database: Database) -> None:
+        for connection in open_ones(database):
+            connection._protocol.data_received(b"E" + pack("!i", 4 + len(fields)) + fields)
+
+    async with Database(postgresql_url, timeout_ms=20_000) as database:
+        ((pid,),) = await database.ask(one, {})
+        heard(database)
+        ((again,),) = await database.ask(one, {})
+        assert again != pid
+        heard(database)
+        with pytest.raises(SqlError) as caught:
+            async with database.change():
+                pass
+        assert caught.value.code == "unavailable"
+        async with database.change() as ask:
+            assert await ask(one, {})
+
+
 @pytest.mark.twin
 async def test_an_asking_connection_that_was_cut_is_made_anew(postgresql_url: str) -> None:
     one, other = text("SELECT pg_backend_pid()"), text("SELECT pg_terminate_backend(:pid)")
@@ -232,13 +263,17 @@ async def test_an_asking_connection_that_was_cut_is_made_anew(postgresql_url: st
         with pytest.raises(SqlError) as caught:
             await database.ask(late, {}, timeout_ms=50)
         assert caught.value.code == "timeout"
+        cut: set[int] = set()
         async with database.read() as connection:
             while not sleeping.done():
                 for row in await connection.execute(ASKING):
                     await connection.execute(other, {"pid": row.pid})
+                    cut.add(row.pid)
         with pytest.raises(SqlError) as caught:
             await sleeping
         assert caught.value.code == "unavailable"
+        while cut & {each.get_server_pid() for each in open_ones(database)}:
+            await asyncio.sleep(0.01)  # it hears of it in a moment
         ((again,),) = await database.ask(one, {})
         assert again != pid
 
