@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 EVERYWHERE = "**"
 ANY_PLATFORM = "*"
@@ -48,6 +49,23 @@ class Grant:
     uses: int = 0
     first_played_ms: int | None = None
     viewing_s: int | None = None
+
+    @classmethod
+    def of(cls, row: Any, *, names_target: bool = False, tier: int = 0) -> "Grant":
+        """From a row of entitlements."""
+        return cls(
+            id=row.id,
+            package_id=row.package_id,
+            names_target=names_target,
+            tier=tier,
+            state=row.state,
+            start_ms=row.start_ms,
+            end_ms=row.end_ms,
+            max_uses=row.max_uses,
+            uses=row.uses,
+            first_played_ms=row.first_played_ms,
+            viewing_s=row.viewing_s,
+        )
 
     def live_at(self, now_ms: int) -> bool:
         """A rental begins before its end; what began in time may be seen to the end (CTL-81)."""

@@ -235,19 +235,8 @@ def as_ages(target: Target | None, coming: Sequence[Any]) -> Sequence[Aged]:
 
 
 def _grant(row: Bought, terms: Terms) -> Grant:
-    return Grant(
-        id=row.id,
-        package_id=row.package_id,
-        names_target=row.package_id in terms.packages or row.content_id is not None,
-        tier=row.tier or 0,
-        state=row.state,
-        start_ms=row.start_ms,
-        end_ms=row.end_ms,
-        max_uses=row.max_uses,
-        uses=row.uses,
-        first_played_ms=row.first_played_ms,
-        viewing_s=row.viewing_s,
-    )
+    named = row.package_id in terms.packages or row.content_id is not None
+    return Grant.of(row, names_target=named, tier=row.tier or 0)
 
 
 async def _offers(ask: Ask, content_id: str | None, packages: frozenset[str]) -> Sequence[Offer]:

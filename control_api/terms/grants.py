@@ -116,19 +116,7 @@ async def _told(edit: Edit, verb: str, old: Any, made: Any) -> None:
 
 
 def _shown(row: Any, now_ms: int) -> types.Grant:
-    grant = Grant(
-        row.id,
-        row.package_id,
-        names_target=True,
-        tier=0,
-        state=row.state,
-        start_ms=row.start_ms,
-        end_ms=row.end_ms,
-        max_uses=row.max_uses,
-        uses=row.uses,
-        first_played_ms=row.first_played_ms,
-        viewing_s=row.viewing_s,
-    )
+    grant = Grant.of(row)
     return types.Grant(
         id=row.id,
         account_id=row.account_id,
