@@ -146,13 +146,17 @@ class Database:
         """Stays usable: requests in flight above may still need it."""
 
     async def stop(self) -> None:
-        engines = {self._reader, self._writer} - {None}
-        self._reader = self._writer = None
-        asker, self._asker = self._asker, None
+        """The writer leaves last: of two that close SQLite's file at once neither is the last one,
+        who puts the log into it, and a copy of the file alone would be empty.
+        """
+        reader, writer, asker = self._reader, self._writer, self._asker
+        self._reader = self._writer = self._asker = None
         await asyncio.gather(
-            *(_left(engine) for engine in engines if engine is not None),
+            *([_left(reader)] if reader is not None and reader is not writer else ()),
             *([asker.close()] if asker is not None else ()),
         )
+        if writer is not None:
+            await _left(writer)
         for connection in self._wires:
             connection.terminate()
         if going := [each for each in self._threads if each.is_alive()]:

@@ -1,4 +1,6 @@
-"""Who is cut off in the middle keeps nothing locked (CMP-11), and leaves nobody behind."""
+"""Who is cut off in the middle keeps nothing locked (CMP-11), and leaves nobody behind; who stops
+leaves one file.
+"""
 
 import asyncio
 import sqlite3
@@ -40,6 +42,16 @@ async def test_a_writer_whose_rows_are_still_in_memory_locks_nothing(tmp_path: P
             await connection.execute(text("INSERT INTO t VALUES (5)"))
             found = (await connection.execute(text("SELECT i FROM t ORDER BY i"))).scalars().all()
         assert found == [1, 2, 3, 5] and len(held) == 2
+
+
+async def test_all_that_was_written_is_in_the_file_when_it_is_stopped(tmp_path: Path) -> None:
+    """Its log goes into it with the last connection: of two that close at once none is the last."""
+    for turn in range(40):
+        folder = tmp_path / str(turn)
+        async with Database.embedded(folder, timeout_ms=60_000) as database:
+            async with database.write() as connection:
+                await connection.execute(text("CREATE TABLE t (i INTEGER)"))
+        assert [each.name for each in folder.iterdir()] == ["headwater.sqlite"]
 
 
 async def cut_off(database: Database, asking: "asyncio.Task[None]", slow: "Slow") -> None:
