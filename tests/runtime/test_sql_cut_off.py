@@ -48,9 +48,9 @@ async def test_all_that_was_written_is_in_the_file_when_it_is_stopped(tmp_path: 
     """Its log goes into it with the last connection: of two that close at once none is the last."""
     for turn in range(40):
         folder = tmp_path / str(turn)
-        async with Database.embedded(folder, timeout_ms=60_000) as database:
-            async with database.write() as connection:
-                await connection.execute(text("CREATE TABLE t (i INTEGER)"))
+        database = Database.embedded(folder, timeout_ms=60_000)
+        async with database, database.write() as connection:
+            await connection.execute(text("CREATE TABLE t (i INTEGER)"))
         assert [each.name for each in folder.iterdir()] == ["headwater.sqlite"]
 
 
