@@ -2,7 +2,7 @@
 
 import pytest
 from native_http.growing_rig import Channel, growing, request, rest, until
-from native_http.port_rig import GET, Site, run
+from native_http.port_rig import GET, Site, dateless, run
 
 from native.http import EndedError, Growing, HeadError
 
@@ -76,7 +76,8 @@ def test_head_has_the_fields_of_get_and_nothing_else() -> None:
         get, head = await site.connect(), await site.connect()
         got = await site.ask(get)
         told = await site.ask(head, request(method=b"HEAD"))
-        assert told == got.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+        assert told.endswith(b"\r\n\r\n")
+        assert dateless(told[:-4]) == dateless(got.partition(b"\r\n\r\n")[0])
         assert channel.segment.readers == 1
         assert (await site.ask(head, GET.replace(b"/ ", b"/free "))).endswith(b"good")
 

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
-from native_http.port_rig import DEADLINE_S, Site, run
+from native_http.port_rig import DEADLINE_S, Site, dateless, run
 
 from native.http import Entity, Hot, Limits
 from native.http.entity import IMAGE_BYTES, IMAGE_HITS
@@ -39,10 +39,6 @@ def memfds() -> int:
     """Images in files, of this process."""
     names = [os.path.realpath(path) for path in Path("/proc/self/fd").iterdir()]
     return sum("memfd:headwater" in name for name in names)
-
-
-def dateless(head: bytes) -> list[bytes]:
-    return [line for line in head.split(b"\r\n") if not line.startswith(b"Date: ")]
 
 
 @pytest.mark.parametrize("size", [SMALL, MIDDLE, LARGE])
