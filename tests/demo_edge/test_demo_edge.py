@@ -7,9 +7,10 @@ import time
 import aiohttp
 import pytest
 from aiohttp import web
+from twins.ports import free_port
 
 import cat
-from headwater.demo import edge
+from headwater.demo import edge, edge_script
 from headwater.demo.edge_script import PLATFORMS
 
 KEY = {"kid": "demo", "alg": "HS256", "k": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}
@@ -83,9 +84,12 @@ async def origin(aiohttp_server):
 
 
 @pytest.fixture(params=PLATFORMS)
-async def cdn(origin, request):
+async def cdn(origin, request, monkeypatch):
+    """On a port that is nobody else's while it is dead; its script may be slow."""
+    monkeypatch.setattr(edge_script, "TIMEOUT_S", 60.0)
     url = f"http://127.0.0.1:{origin.server.port}"
-    parts = edge.parts("CDN-A", "127.0.0.1", 0, 0, url, [KEY], ["headwater"], request.param)
+    own = free_port()
+    parts = edge.parts("CDN-A", "127.0.0.1", own, 0, url, [KEY], ["headwater"], request.param)
     for part in parts:
         await part.start()
     yield parts[2], parts[3]
