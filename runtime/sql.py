@@ -163,7 +163,11 @@ class Database:
             await asyncio.to_thread(_ended, going)
 
     async def __aenter__(self) -> "Database":
-        await self.start()
+        try:
+            await self.start()
+        except BaseException:
+            await self.stop()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -288,13 +292,24 @@ class Database:
         except InternalClientError as error:  # of a connection whose end is a moment away
             raise SqlError("unavailable", type(error).__name__) from None
 
+    def _engine(self, **options: Any) -> AsyncEngine:
+        engine = create_async_engine(self._url, **options)
+        statements.watch(engine.sync_engine)
+
+        @event.listens_for(engine.sync_engine, "checkin")
+        def _checkin(_: Any, record: Any) -> None:
+            """What comes back after the stop would stay open in a pool that is nobody's."""
+            if engine not in (self._reader, self._writer):
+                record.close()
+
+        return engine
+
     def _sqlite(self, pragma: str, pool_size: int = 0) -> AsyncEngine:
         options: dict[str, Any] = (
             {"pool_size": pool_size, "max_overflow": 0} if pool_size else {"poolclass": NullPool}
         )
         given = {"factory": _File, "async_creator_fn": self._file}
-        engine = create_async_engine(self._url, connect_args=given, **options)
-        statements.watch(engine.sync_engine)
+        engine = self._engine(connect_args=given, **options)
         begin = "BEGIN" if "query_only" in pragma else "BEGIN IMMEDIATE"
 
         @event.listens_for(engine.sync_engine, "connect")
@@ -319,14 +334,12 @@ class Database:
         return connection
 
     def _postgresql(self) -> AsyncEngine:
-        engine = create_async_engine(
-            self._url,
+        engine = self._engine(
             pool_size=self._pool_size,
             max_overflow=0,
             pool_timeout=self._timeout_s,
             connect_args={"timeout": 5.0, "server_settings": SESSION},
         )
-        statements.watch(engine.sync_engine)
 
         @event.listens_for(engine.sync_engine, "connect")
         def _connect(connection: Any, _: Any) -> None:
@@ -357,9 +370,9 @@ def _undone(error: BaseException | None) -> bool:
 
 
 async def _left(engine: AsyncEngine) -> None:
-    """Say good-bye to the server, if it listens."""
+    """Say good-bye to the server, if it listens; a file's connections are all closed."""
     with suppress(TimeoutError):
-        async with asyncio.timeout(LEAVE_S):
+        async with asyncio.timeout(None if engine.dialect.name == "sqlite" else LEAVE_S):
             await engine.dispose()
 
 

@@ -8,10 +8,13 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 
-from runtime.sql import Database
+from runtime import sql
+from runtime.asking import ServerAsker
+from runtime.sql import Database, SqlError
 
 
 class CutOff(Exception):
@@ -52,6 +55,84 @@ async def test_all_that_was_written_is_in_the_file_when_it_is_stopped(tmp_path: 
         async with database, database.write() as connection:
             await connection.execute(text("CREATE TABLE t (i INTEGER)"))
         assert [each.name for each in folder.iterdir()] == ["headwater.sqlite"]
+
+
+async def test_a_slow_machine_closes_every_connection_to_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No server is there that may be silent."""
+    before = workers()
+    monkeypatch.setattr(sql, "LEAVE_S", 0.0)
+    database = Database.embedded(tmp_path, timeout_ms=60_000)
+    async with database, database.write() as connection:
+        await connection.execute(text("CREATE TABLE t (i INTEGER)"))
+    assert [each.name for each in tmp_path.iterdir()] == ["headwater.sqlite"]
+    assert workers() <= before
+
+
+async def test_who_comes_back_after_the_stop_leaves_nobody_behind(tmp_path: Path) -> None:
+    before, inside, leaves = workers(), asyncio.Event(), asyncio.Event()
+    database = Database.embedded(tmp_path, timeout_ms=60_000)
+    await database.start()
+
+    async def read() -> None:
+        async with database.read() as connection:
+            await connection.execute(text("SELECT 1"))
+            inside.set()
+            await leaves.wait()
+
+    reading = asyncio.create_task(read())
+    await inside.wait()
+    asyncio.get_running_loop().call_later(0.1, leaves.set)
+    await database.stop()
+    await reading
+    async with asyncio.timeout(60):
+        while not workers() <= before:
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.twin
+async def test_a_connection_that_is_made_after_the_stop_is_closed(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(postgresql_url, timeout_ms=60_000)
+    await database.start()
+    connect, made = asyncpg.connect, []
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def late(*where: Any, **options: Any) -> Any:
+        begun.set()
+        await goes_on.wait()
+        made.append(await connect(*where, **options))
+        return made[-1]
+
+    monkeypatch.setattr(asyncpg, "connect", late)
+
+    async def ask() -> None:
+        async with database.read(), database.read():  # one is open since the start
+            pass
+
+    asking = asyncio.create_task(ask())
+    await begun.wait()
+    await database.stop()
+    goes_on.set()
+    await asyncio.wait([asking])
+    assert [each.is_closed() for each in made] == [True]
+
+
+@pytest.mark.twin
+async def test_who_cannot_start_leaves_no_connection_open(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(_: Any) -> None:
+        raise asyncpg.TooManyConnectionsError
+
+    monkeypatch.setattr(ServerAsker, "open", refused)
+    database = Database(postgresql_url, timeout_ms=60_000)
+    with pytest.raises(SqlError):
+        async with database:
+            pass
+    assert not [each for each in database._wires if not each.is_closed()]
 
 
 async def cut_off(database: Database, asking: "asyncio.Task[None]", slow: "Slow") -> None:
