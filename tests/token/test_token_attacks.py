@@ -263,7 +263,7 @@ async def test_replay_over_two_processes(redis_url, tmp_path):
     """CAT-71: a thousand tries in two processes, one of them accepted."""
     keys = tmp_path / "keys.json"
     keys.write_text(json.dumps([HS]))
-    once = cat.issue({"exp": int(time.time()) + 60, "catreplay": 1}, BOTH.signer("k"))
+    once = cat.issue({"exp": int(time.time()) + 3600, "catreplay": 1}, BOTH.signer("k"))
     command = (sys.executable, "-c", PRESENTING, redis_url, str(keys), once)
     pair = [
         await asyncio.create_subprocess_exec(

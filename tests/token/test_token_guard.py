@@ -24,7 +24,7 @@ async def stores(request):
         yield [store, store]
         return
     url = request.getfixturevalue("redis_url")
-    made = [RedisStore(url, timeout_ms=5_000) for _ in range(2)]
+    made = [RedisStore(url, timeout_ms=60_000) for _ in range(2)]
     for store in made:
         await store.start()
     await made[0]._quick.flushall()
