@@ -96,7 +96,7 @@ def test_a_hundred_thousand_revoked(many, platform):
 
 def test_the_edge_reads_filters_as_python_does():
     """Any size, many false positives: every name hits or misses on both sides."""
-    rng = random.Random()
+    rng = random.Random(5007)
     cases, wanted = [], []
     for entries, wrong in ((0, 0.5), (1, 0.9), (40, 0.3), (1_000, 0.2)):
         held = Revocations()
