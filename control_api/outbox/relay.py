@@ -85,6 +85,7 @@ class Relay:
         self._clock = clock
         self._kept_ms = kept_ms
         self._newest: dict[str, Newest] = {}
+        self._learnt = False
         self._full = False
         self._last_ms = 0
         self._swept_ms = 0
@@ -154,11 +155,12 @@ class Relay:
         await self._store.publish(LIVE, *(row.payload.encode() for row in rows))
 
     async def _leads(self) -> bool:
-        if await self._store.renew(LEASE, self._owner, LEASE_MS):
-            return True
-        if not await self._store.put_if_absent(LEASE, self._owner, LEASE_MS):
-            return False
-        await self._learn()
+        if not await self._store.renew(LEASE, self._owner, LEASE_MS):
+            self._learnt = False
+            if not await self._store.put_if_absent(LEASE, self._owner, LEASE_MS):
+                return False
+        if not self._learnt:
+            await self._learn()
         return True
 
     async def _learn(self) -> None:
@@ -168,6 +170,7 @@ class Relay:
         for row in await self._database.ask(_PUBLISHED, {}):
             self._newest[stream_of(row.topic)] = Newest((row.id,), row.published_ms)
             self._last_ms = max(self._last_ms, row.published_ms)
+        self._learnt = True
 
     async def _check(self) -> None:
         """Publish again what a stream has forgotten."""
