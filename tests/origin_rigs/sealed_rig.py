@@ -129,7 +129,7 @@ class SealedRig(Rig):
         """Ask for the keys that are wanted now, and take in what comes."""
 
         async def until_quiet() -> None:
-            for _ in range(50):
+            while True:  # a task that outlived this loop would fail in the next one
                 shown = self.presentation.siblings
                 wanted = [q for each in shown for q in each.sealing.wanted(each.first_listed)]
                 if await self.ring.fetch(wanted):

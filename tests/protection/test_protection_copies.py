@@ -57,15 +57,13 @@ class Copied:
         shift.archive = Archive(self.store, rig.settings, lambda: iter(()), lambda: rig.now_s)
 
         async def asked() -> object:
-            for _ in range(9):
+            while True:
                 answer = shift.answer(path, "")
                 found = await answer if isinstance(answer, Awaitable) else answer
-                if isinstance(found, Entity):
-                    return found
                 shown = [sibling for p in channels.copies.shown for sibling in p.siblings]
-                await rig.ring.fetch([q for p in shown for q in p.sealing.wanted(FIRST)])
-                await asyncio.sleep(0.01)
-            return found
+                came = await rig.ring.fetch([q for p in shown for q in p.sealing.wanted(FIRST)])
+                if isinstance(found, Entity) or not (came or rig.ring.busy):
+                    return found
 
         answer = asyncio.run(asked())
         assert isinstance(answer, Entity), (path, answer)
