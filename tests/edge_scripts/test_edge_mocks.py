@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -30,12 +31,16 @@ def mocks(tmp_path_factory):
     """The package alone: of what it depends on, its mocks use `jest.fn` only."""
     if shutil.which("npm") is None:
         pytest.skip("npm is not installed")
-    KEPT.mkdir(parents=True, exist_ok=True)
     archive = KEPT / f"{PACKAGE.replace('@', '-')}.tgz"
     if not archive.exists():
-        done = subprocess.run(["npm", "pack", PACKAGE], cwd=KEPT, capture_output=True, timeout=120)
-        if done.returncode != 0:
-            pytest.skip(f"npm cannot fetch {PACKAGE}")
+        KEPT.mkdir(parents=True, exist_ok=True)
+        try:
+            with tempfile.TemporaryDirectory(dir=KEPT) as half:
+                fetched = ["npm", "pack", PACKAGE]
+                subprocess.run(fetched, cwd=half, check=True, capture_output=True, timeout=90)
+                (Path(half) / archive.name).rename(archive)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            pytest.skip(f"npm cannot fetch {PACKAGE}: {error}")
     folder = tmp_path_factory.mktemp("mocks")
     with tarfile.open(archive) as packed:
         packed.extractall(folder, filter="data")
