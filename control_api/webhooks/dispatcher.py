@@ -23,6 +23,7 @@ from control_api.webhooks.sender import Outcome, Sender, body_of
 from control_api.webhooks.settings import Webhooks
 from control_api.webhooks.tables import webhook_endpoint
 from runtime import logs, metrics
+from runtime.abreast import abreast
 from runtime.clock import SYSTEM, Clock
 from runtime.sql import Database, SqlError
 from runtime.store import Store, StoreError
@@ -76,8 +77,10 @@ class Dispatcher:
                     log.warning("webhooks_wait", error=str(error))
                 await asyncio.sleep(beat_s(POLL_S))
         finally:
-            for task in self._serving.values():
+            serving = list(self._serving.values())
+            for task in serving:
                 task.cancel()
+            await asyncio.gather(*serving, return_exceptions=True)  # they give back their leases
 
     async def turn(self) -> "list[asyncio.Task[None]]":
         """Look once what is due; the tasks that serve now."""
@@ -134,7 +137,7 @@ class Dispatcher:
                     if not await self._attempt(target, row):
                         open_.clear()
 
-        await asyncio.gather(*map(follow, queues.values()))
+        await abreast(*(asyncio.create_task(follow(queue)) for queue in queues.values()))
 
     async def _attempt(self, target: Any, row: Any) -> bool:
         outcome = await self._send(target, row)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -15,7 +16,7 @@ from control_api.webhooks import deliveries, endpoints
 from control_api.webhooks.sender import fetcher
 from control_api.webhooks.settings import Webhooks
 from control_api.webhooks.signature import secret_bytes, verify
-from runtime.sql import Database
+from runtime.sql import Database, SqlError
 
 
 async def test_a_message_is_signed_and_sent_once(desk: Desk, site: Site) -> None:
@@ -215,6 +216,43 @@ async def test_a_slow_endpoint_delays_no_other(desk: Desk, site: Site) -> None:
     assert site.states("/slow") == ["a1"], "one at a time of a subject"
     site.slow.set()
     await asyncio.gather(*tasks)
+
+
+async def test_who_stops_gives_back_its_endpoints(desk: Desk, site: Site) -> None:
+    """They would else wait for the end of the lease."""
+    endpoint_id, _ = await desk.endpoint("/slow")
+    await desk.tell("a1")
+    running = asyncio.create_task(desk.dispatcher.run())
+    async with asyncio.timeout(60):
+        while not site.states("/slow"):
+            await asyncio.sleep(0.01)
+    assert await desk.store.get(f"evt:hook:{endpoint_id}")
+    running.cancel()
+    await asyncio.wait([running])
+    assert await desk.store.get(f"evt:hook:{endpoint_id}") is None
+
+
+async def test_nothing_is_sent_any_more_to_an_endpoint_that_was_given_back(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database does not take what became of one while another is on its way."""
+    sending, over = asyncio.Event(), list[str]()
+
+    async def attempt(_: object, row: Any) -> bool:
+        if row.key == "acc_a":
+            await sending.wait()
+            raise SqlError("unavailable", "killed")
+        sending.set()
+        try:
+            return await asyncio.Event().wait()
+        finally:
+            over.append(row.key)
+
+    monkeypatch.setattr(desk.dispatcher, "_attempt", attempt)
+    await desk.endpoint()
+    await desk.tell("a1", "b1")
+    await desk.turn()
+    assert over == ["acc_b"]
 
 
 async def test_both_secrets_sign_during_rotation(desk: Desk, site: Site) -> None:
