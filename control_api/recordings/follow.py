@@ -9,16 +9,34 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api.recordings import assets, programmes, rules, states
 from control_api.recordings.admission import Desk
-from control_api.recordings.schema import recording, recording_asset, schedule_change
+from control_api.recordings.schema import (
+    recording,
+    recording_asset,
+    recording_rule,
+    schedule_change,
+)
 from control_api.schema import epg_event
 from runtime.sql import Database
 
 TIMEOUT_MS = 30_000
+AT_ONCE = 32  # changes that may be passed over
+FOLLOWING = ("scheduled", "recording")
 row = recording.c
 asset = recording_asset.c
 
@@ -38,10 +56,14 @@ async def note(connection: AsyncConnection, *channel_ids: str) -> None:
 
 
 async def changes(database: Database, desk: Desk, now_ms: int) -> int:
-    """Look at one channel whose schedule changed; 0 when there is none."""
-    if not await database.ask(_OLDEST, {}):
+    """Look at one channel whose schedule changed, and pass over those that concern nobody; 0 when
+    there is none.
+    """
+    waiting = await database.ask(_WAITING, {})
+    if not waiting:
         return 0
     async with database.write(timeout_ms=TIMEOUT_MS) as connection:
+        await connection.execute(_PASS_OVER, {"seqs": [each.seq for each in waiting]})
         change = (await connection.execute(_OLDEST.with_for_update(skip_locked=True))).first()
         if change is None:
             return 0
@@ -71,7 +93,7 @@ async def shift(connection: AsyncConnection, channel_id: str, now_ms: int) -> in
     same = epg_event.c.id == row.event_id
     moved = (
         row.channel_id == channel_id,
-        row.state.in_(("scheduled", "recording")),
+        row.state.in_(FOLLOWING),
         exists(select(epg_event.c.id).where(same, apart)),
     )
     removed = (
@@ -169,3 +191,18 @@ async def _in_place(connection: AsyncConnection, old: Any, wanted: assets.Span, 
 
 
 _OLDEST = select(schedule_change).order_by(schedule_change.c.seq).limit(1)
+_this = schedule_change.c
+_WAITING = select(_this.seq).order_by(_this.seq).limit(AT_ONCE)
+# Nobody waits for a recording there, and there are no rules. They are listed: of a range PostgreSQL
+# may expect so many that it reads all recordings instead of their index.
+_PASS_OVER = delete(schedule_change).where(
+    _this.seq.in_(
+        select(_this.seq)
+        .where(
+            _this.seq.in_(bindparam("seqs", type_=BigInteger, expanding=True)),
+            ~exists().where(row.channel_id == _this.channel_id, row.state.in_(FOLLOWING)),
+            ~exists().where(recording_rule.c.state == "active"),
+        )
+        .with_for_update(skip_locked=True)
+    )
+)
