@@ -13,12 +13,13 @@ Rules of the file
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import TextClause, delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import events, server_time
@@ -27,7 +28,7 @@ from control_api.outbox import line
 from control_api.outbox.tables import outbox
 from runtime import logs, metrics
 from runtime.clock import SYSTEM, Clock
-from runtime.sql import Database, SqlError
+from runtime.sql import Database, Dialect, SqlError
 from runtime.store import Store, StoreError
 
 BATCH: Final = 200
@@ -146,11 +147,8 @@ class Relay:
         async with self._database.write() as connection:
             for spread in self._spread:
                 await spread(connection, rows, self._last_ms)
-            await connection.execute(
-                update(outbox)
-                .where(outbox.c.seq.in_([row.seq for row in rows]))
-                .values(published_ms=self._last_ms)
-            )
+            told_of = {"seqs": json.dumps([row.seq for row in rows]), "at": self._last_ms}
+            await connection.execute(_MARK[self._database.dialect], told_of)
         yield "marked"
         await self._store.publish(LIVE, *(row.payload.encode() for row in rows))
 
@@ -233,6 +231,17 @@ _WAITING = (
     .order_by(outbox.c.seq)
     .limit(BATCH)
 )
+_MARK: Mapping[Dialect, TextClause] = {  # rows of a JSON array that nobody marked
+    "postgresql": text(
+        "UPDATE outbox SET published_ms = :at WHERE seq = ANY(ARRAY("
+        "SELECT CAST(json_array_elements_text(CAST(CAST(:seqs AS text) AS json)) AS bigint)))"
+        " AND published_ms IS NULL"
+    ),
+    "sqlite": text(
+        "UPDATE outbox SET published_ms = :at WHERE seq IN (SELECT value FROM json_each(:seqs))"
+        " AND published_ms IS NULL"
+    ),
+}
 _LAST_MS = select(func.max(outbox.c.published_ms)).scalar_subquery()
 _ENDS = (
     select(func.max(outbox.c.seq))
