@@ -6,7 +6,8 @@ Rules of the file (CTL-170, CTL-172)
 2. Messages of one subject are handled one after the other; those of different subjects do not wait
    for each other, so a poisonous one holds up its own subject only, and that for 10.5 s.
 3. What a dead consumer left is claimed when it was idle for 30 s, and at once by one that works
-   alone (`alone`): before what is new, so that no event overtakes another of its subject.
+   alone (`alone`): before what is new, so that no event overtakes another of its subject. Nor does
+   one that was given meanwhile to a consumer whose turn is over, but whose read still waited.
 4. While the database, the store or what the handler works with (`Later`) is away, nothing is
    acknowledged and nothing given up, and a subject's next event waits.
 """
@@ -70,7 +71,7 @@ class Consumer:
         self._clock = clock
         self._sleep = sleep
         self._idle_ms = idle_ms
-        self._claim_ms = 0 if alone else idle_ms
+        self._alone = alone
         self._block_ms = min(BLOCK_MS, idle_ms // 2 + 1)  # 0 would not wait at all
 
     async def run(self) -> None:
@@ -98,6 +99,8 @@ class Consumer:
                         messages = await self._store.read(
                             stream, self._group, self._name, count=room, block_ms=self._block_ms
                         )
+                        if messages and self._alone:
+                            messages = await self._abandoned(stream)
                     lag = await self._store.lag(stream, self._group)
                 except StoreError as error:
                     log.warning("consumer_waits", consumer=self._group, error=str(error))
@@ -122,8 +125,10 @@ class Consumer:
         LAG.labels(self._group, stream.removeprefix("evt:")).set(entries)
 
     async def _abandoned(self, stream: str) -> list[Message]:
+        """What is pending for so long; of one that works alone everything, its own too."""
+        idle_ms, most = (0, 2 * IN_HAND) if self._alone else (self._idle_ms, IN_HAND)
         return await self._store.claim(
-            stream, self._group, self._name, min_idle_ms=self._claim_ms, count=IN_HAND
+            stream, self._group, self._name, min_idle_ms=idle_ms, count=most
         )
 
     async def _after(

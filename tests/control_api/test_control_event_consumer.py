@@ -279,6 +279,28 @@ async def test_nobody_overtakes_what_the_dead_one_had_in_hand(
         assert mine == sorted(mine)
 
 
+async def test_what_another_was_given_meanwhile_is_not_overtaken(
+    migrated: Database, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CTL-170: of one that lost its lease a read may still wait in the store."""
+    read, handler, given = store.read, Handler(), list[Any]()
+
+    async def late(*who: str, **options: Any) -> Any:
+        if not given:
+            await tell(migrated, store, "a1")
+            given.extend(await read("evt:account", "g", "frozen"))
+            await tell(migrated, store, "a2")
+        return await read(*who, **options)
+
+    async def both() -> bool:
+        return len(handler.done) == 2
+
+    monkeypatch.setattr(store, "read", late)
+    async with running(migrated, store, handler, alone=True):
+        await until(both)
+    assert handler.done == ["a1", "a2"] and len(given) == 1
+
+
 async def test_what_is_no_event_goes_to_the_dead_letters(migrated: Database, store: Store) -> None:
     async with running(migrated, store, Handler()):
         for body in (b"", b"\0{", b"\xff", b'{"type":1}', b"[" * 30_000):
