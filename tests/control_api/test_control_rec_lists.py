@@ -23,7 +23,7 @@ async def test_each_list_walks_an_index(api: Any, path: str) -> None:
     said: list[tuple[str, Any]] = []
 
     def heard(*told: Any) -> None:
-        if "FROM recording " in told[2].replace("\n", " "):
+        if "recording.id DESC" in told[2]:  # the planner reads recordings too, in no such order
             said.append((told[2], told[3]))
 
     operator = api.bearer("acc_operator", scopes=READER)
@@ -33,7 +33,7 @@ async def test_each_list_walks_an_index(api: Any, path: str) -> None:
         assert (await api.send("GET", path, headers=headers))[0] == 200
     finally:
         event.remove(Engine, "before_cursor_execute", heard)
-    query, given = next(each for each in said if "_ms IS NOT NULL" not in each[0])
+    [(query, given)] = said
     async with api.database.write() as connection:
         if connection.dialect.name == "postgresql":
             for other in ("seqscan", "sort", "bitmapscan"):
