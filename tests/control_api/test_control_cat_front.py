@@ -17,7 +17,7 @@ from control_api.schema import content, rights_window
 from control_api.times import epoch_ms, now_ms, utc
 from runtime.sql import Database, SqlError
 
-CLOSES_MS = epoch_ms(utc(now_ms() // 1_000 * 1_000 + 3_600_000))
+CLOSES_MS = epoch_ms(utc(now_ms() // 1_000 * 1_000 + STALE_MS // 2))  # after any run's end
 CLOSING = OPEN | {"end_at": f"{utc(CLOSES_MS):%Y-%m-%dT%H:%M:%SZ}"}
 
 
