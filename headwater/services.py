@@ -364,8 +364,6 @@ def _page(loaded: Loaded, demo: Demo, story: "Story") -> "page.Page":
             },
             {"id": "arena", "title": "Arena (not bought)", "request": {"channel_id": "ch_arena"}},
         ],
-        edges=[
-            {"id": each.name, "base_url": f"http://localhost:{each.port}"} for each in demo.edges
-        ],
+        edges=[{"id": name, "base_url": url} for name, url in demo.base_urls.items()],
     )
     return page.Page(setup, _around(loaded, demo), story, demo.assets_dir)

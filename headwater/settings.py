@@ -1,6 +1,7 @@
 """All sections of headwater.toml; the rooms own their models, this file only collects them."""
 
 import os
+from itertools import cycle
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +20,11 @@ class Token(Section):
     """Who signs playback tokens; every service and edge reads the same key file."""
 
     keys_file: Path | None = Field(None, description="JWK list; None: made under data.dir")
+
+
+# By which players reach this machine, one for each CDN: Shaka leaves one that fails by its host
+# name, and with it all others of that name.
+HOST_NAMES = ("localhost", "127.0.0.1")
 
 
 class Edge(Section):
@@ -47,6 +53,14 @@ class Demo(Section):
     assets_dir: Path = Field(
         Path(__file__).resolve().parent.parent / "node_modules", description="players and fonts"
     )
+
+    @property
+    def base_urls(self) -> dict[str, str]:
+        """Where players find the edges, by name."""
+        return {
+            edge.name: f"http://{host}:{edge.port}"
+            for edge, host in zip(self.edges, cycle(HOST_NAMES), strict=False)
+        }
 
 
 SECTIONS: dict[str, type[BaseModel]] = {

@@ -87,9 +87,7 @@ def demo_children(loaded: Loaded, start: Start) -> list[Child]:
 def demo_environment(demo: object) -> dict[str, str]:
     """Settings that make the services know the demo's edges, said where the user has not."""
     assert isinstance(demo, Demo)
-    pathways = [
-        {"id": edge.name, "base_url": f"http://localhost:{edge.port}"} for edge in demo.edges
-    ]
+    pathways = [{"id": name, "base_url": url} for name, url in demo.base_urls.items()]
     judging = [
         {**pathway, "patterns": edge.platform != "cloudfront"}
         for pathway, edge in zip(pathways, demo.edges, strict=True)

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 from twins.chromium import chromium
+from twins.crew import exchange, until
 from twins.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
-START_LIMIT_S = 120  # the first start makes the film
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,11 @@ class Demo:
     edge_admin: dict[str, str]
     data: Path
     process: subprocess.Popen[str]
+
+    def wait_for_live(self) -> None:
+        """Until the live playlist lists enough for a player to start (three target durations)."""
+        port, path = int(self.delivery.rpartition(":")[2]), "/live/demo/v234/media.m3u8"
+        until(lambda: exchange(port, "GET", path).text.count("#EXTINF") >= 5, "live segments", 120)
 
 
 def environment(ports: list[int]) -> dict[str, str]:

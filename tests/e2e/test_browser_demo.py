@@ -1,7 +1,6 @@
 """Real players in a real browser on the demo page: live, film, and a CDN that dies under them."""
 
 import json
-import time
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-pytestmark = [pytest.mark.browser, pytest.mark.serial, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.serial, pytest.mark.timeout(600)]
 
 PLAYERS = ("hls.js", "dash.js", "Shaka")
 LIVE_S = 20
@@ -18,7 +17,7 @@ DEVICE = "dev_browser-test"  # one device, so that each start ends the last one'
 
 @pytest.fixture
 def page(demo: Any, browser: Browser) -> Iterator[Page]:
-    wait_for_live(demo)
+    demo.wait_for_live()
     page = browser.new_page(viewport={"width": 1280, "height": 860})
     page.add_init_script(f"localStorage.device = '{DEVICE}'")
     page.goto(demo.url)
@@ -33,28 +32,14 @@ def switch(demo: Any, mode: str) -> None:
         data=json.dumps({"mode": mode}).encode(),
         headers={"Content-Type": "application/json"},
     )
-    urllib.request.urlopen(request, timeout=5).close()
-
-
-def wait_for_live(demo: Any) -> None:
-    """Until the live playlist lists enough for a player to start (three target durations)."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(f"{demo.delivery}/live/demo/v234/media.m3u8") as answer:
-                if answer.read().count(b"#EXTINF") >= 5:
-                    return
-        except OSError:
-            pass
-        time.sleep(0.2)
-    pytest.fail("no live segments within 60 s")
+    urllib.request.urlopen(request, timeout=60).close()
 
 
 def choose(page: Page, group: str, value: str) -> None:
     page.check(f"input[name={group}][value='{value}']", force=True)
 
 
-def wait(page: Page, condition: str, limit_s: float = 60) -> None:
+def wait(page: Page, condition: str, limit_s: float = 120) -> None:
     page.wait_for_function(
         f"() => {{ const video = document.getElementById('video'), hw = window.headwater;"
         f" return {condition}; }}",
@@ -80,7 +65,7 @@ def told(page: Page) -> dict[str, Any]:
 @pytest.mark.parametrize("player", PLAYERS)
 def test_live_plays_without_error_or_stall(page: Page, player: str) -> None:
     choose(page, "player", player)
-    wait(page, f"hw.player === '{player}' && hw.started && !video.paused")
+    wait(page, f"hw.player === '{player}' && hw.playing && hw.started && !video.paused")
     watch(page, LIVE_S)
     state = told(page)
     print(f"\n{player}: {state['latency']:.1f} s from burned-in clock to screen, {state['cdn']}")
@@ -95,7 +80,8 @@ def test_live_plays_without_error_or_stall(page: Page, player: str) -> None:
 def test_film_seeks_twice_without_error_or_stall(page: Page, player: str) -> None:
     choose(page, "content", "film")
     choose(page, "player", player)
-    wait(page, f"hw.player === '{player}' && hw.content === 'film' && hw.started")
+    shown = f"hw.player === '{player}' && hw.content === 'film'"
+    wait(page, f"{shown} && hw.playing && hw.started")
     watch(page, 2)
     for target_s in (80, 25):
         page.evaluate(f"document.getElementById('video').currentTime = {target_s}")
@@ -113,7 +99,7 @@ def test_killing_cdn_a_moves_the_player_to_b(page: Page, player: str) -> None:
     wait(page, f"hw.player === '{player}' && hw.started && hw.cdn === 'CDN-A'")
     watch(page, 4)
     page.click("button[data-switch=dead]")
-    wait(page, "hw.cdn === 'CDN-B'", 40)
+    wait(page, "hw.cdn === 'CDN-B'")
     watch(page, 10)
     state = told(page)
     assert state["cdn"] == "CDN-B"
@@ -127,7 +113,7 @@ def test_steering_leaves_a_slow_cdn_and_says_why(page: Page, player: str) -> Non
     wait(page, f"hw.player === '{player}' && hw.started && hw.cdn === 'CDN-A'")
     watch(page, 4)
     page.click("button[data-switch=slow]")
-    wait(page, "hw.cdn === 'CDN-B'", 60)
+    wait(page, "hw.cdn === 'CDN-B'")
+    wait(page, "document.getElementById('log').textContent.includes('probe_slow')")
     watch(page, 8)
     assert told(page)["cdn"] == "CDN-B"
-    assert "probe_slow" in page.locator("#log").inner_text()

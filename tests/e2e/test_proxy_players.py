@@ -107,14 +107,16 @@ def test_viewers_notice_only_the_bumper(
         "all to move to CDN-B",
         60,
     )
+    until(
+        lambda: audience.look() and all(len(place.tokens[name]) >= 3 for name in PLAYERS),
+        "segments with later tokens too",
+    )
     seen = audience.on(PLAY_S)
     tell("through it all", seen)
     smooth(seen, before)
     assert all(one.colours[-2:] in (["red", "green"], ["green"]) for one in seen.values())
     assert {folder for _, _, folder in place.asked} == {"v0"}
     assert place.refused == {}
-    for name in PLAYERS:
-        assert len(place.tokens[name]) >= 3, "segments came with later tokens too"
 
 
 @long_form

@@ -9,7 +9,6 @@ import re
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,39 +21,25 @@ PLAYERS = ("hls.js", "dash.js", "Shaka")
 AWAY_S, BACK_S, CLONED_S = 120, 480, 120  # hls.js keeps away from what failed for 300 s
 CALM_S = 30
 LONG = pytest.mark.skipif("STEERED_PLAYERS" not in os.environ, reason="STEERED_PLAYERS=1 runs it")
-CLONE_HOST = re.compile(r"http://127\.0\.0\.1[:/]")
+CLONE_HOST = "127.0.0.2"
 
 
 def send(method: str, url: str, body: object) -> None:
     request = urllib.request.Request(
         url, json.dumps(body).encode(), {"Content-Type": "application/json"}, method=method
     )
-    urllib.request.urlopen(request, timeout=5).close()
+    urllib.request.urlopen(request, timeout=60).close()
 
 
 def plan(demo: Any, **members: object) -> None:
-    with urllib.request.urlopen(f"{demo.router}/v1/plan", timeout=5) as answer:
+    with urllib.request.urlopen(f"{demo.router}/v1/plan", timeout=60) as answer:
         newest = int(json.load(answer)["newest_generation"])
     send("PUT", f"{demo.router}/v1/plan", {"generation": newest + 1, **members})
 
 
-def live(demo: Any) -> None:
-    """Until there is enough for a player to start."""
-    begun_s = time.monotonic()
-    while time.monotonic() - begun_s < 60:
-        with (
-            suppress(OSError),
-            urllib.request.urlopen(f"{demo.delivery}/live/demo/v234/media.m3u8") as answer,
-        ):
-            if answer.read().count(b"#EXTINF") >= 5:
-                return
-        time.sleep(0.2)
-    pytest.fail("no live segments within 60 s")
-
-
 @pytest.fixture
 def page(demo: Any, browser: Browser) -> Iterator[Page]:
-    live(demo)
+    demo.wait_for_live()
     page = browser.new_page(viewport={"width": 1280, "height": 860})
     page.add_init_script("localStorage.device = 'dev_steering-test'")
     page.goto(demo.url)
@@ -123,8 +108,8 @@ def cloned(demo: Any, page: Page) -> list[str]:
             url=urlsplit(route.request.url)._replace(netloc=urlsplit(base).netloc).geturl()
         )
 
-    page.route(CLONE_HOST, asked)
-    clone = {"base_id": "CDN-B", "id": "CDN-C", "host": "127.0.0.1"}
+    page.route(re.compile(rf"http://{re.escape(CLONE_HOST)}[:/]"), asked)
+    clone = {"base_id": "CDN-B", "id": "CDN-C", "host": CLONE_HOST}
     plan(demo, clones=[clone], rules=[{"name": "clone", "weights": {"CDN-C": 1}}])
     return seen
 
