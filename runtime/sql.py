@@ -38,7 +38,16 @@ from sqlalchemy.pool import NullPool
 
 from runtime import migrate, statements
 from runtime.abreast import abreast
-from runtime.asking import AWAY, Ask, Asker, FileAsker, ServerAsker, Statement, within
+from runtime.asking import (
+    AWAY,
+    OPEN_S,
+    Ask,
+    Asker,
+    FileAsker,
+    ServerAsker,
+    Statement,
+    within,
+)
 from runtime.lending import LEAVE_S
 
 Dialect = Literal["sqlite", "postgresql"]
@@ -338,7 +347,7 @@ class Database:
             pool_size=self._pool_size,
             max_overflow=0,
             pool_timeout=self._timeout_s,
-            connect_args={"timeout": 5.0, "server_settings": SESSION},
+            connect_args={"timeout": OPEN_S, "server_settings": SESSION},
         )
 
         @event.listens_for(engine.sync_engine, "connect")

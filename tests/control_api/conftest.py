@@ -18,12 +18,14 @@ from twins.plugin import empty_database
 import cat
 from control_api import endpoint, issuer, keys, seed, server
 from control_api import kept as kept_answers
+from control_api.catalogue import front
 from control_api.issuer import VIEWER_SCOPES, Issuer
 from control_api.migrations import LOCATION
 from control_api.routerclient import Choice, Decision, Question, SteeringUrls
 from control_api.schema import account, entitlement, metadata
 from control_api.settings import Settings
 from control_api.times import now_ms
+from runtime import asking, sql
 from runtime.clock import ManualClock
 from runtime.sql import Database
 from runtime.store import MemoryStore
@@ -118,6 +120,15 @@ def cheap_passwords() -> Iterator[None]:
             "PasswordHasher",
             partial(PasswordHasher, time_cost=1, memory_cost=8, parallelism=1),
         )
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_connections() -> Iterator[None]:
+    """A machine may be too busy to sign in to its PostgreSQL for a while."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (asking, sql):
+            patch.setattr(module, "OPEN_S", WAIT_MS / 1000)
         yield
 
 
@@ -228,7 +239,9 @@ async def make_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
             )
             router = router or FixedRouter()
             made: list[Any] = []
-            monkeypatch.setattr(kept_answers, "LATE_MS", WAIT_MS)
+            for name in ("LATE_MS", "FILL_MS"):
+                monkeypatch.setattr(kept_answers, name, WAIT_MS)
+            monkeypatch.setattr(front, "SEEN_MS", 2 * WAIT_MS)
             monkeypatch.setattr(server, "WORK", (lambda each: made.append(each) or (), *WORK))
             parts = server.parts(
                 settings,
