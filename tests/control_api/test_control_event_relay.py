@@ -13,7 +13,7 @@ from control_api.outbox.relay import LEASE, LIVE, Relay
 from control_api.outbox.tables import outbox
 from control_api.times import now_ms
 from runtime.clock import ManualClock
-from runtime.sql import Database
+from runtime.sql import Database, SqlError
 from runtime.store import MemoryStore, RedisStore, Store, StoreError
 
 NOW_MS = 1_700_000_000_000
@@ -203,6 +203,47 @@ async def test_times_of_publication_go_on_where_another_relay_was(migrated: Data
         query = select(outbox.c.published_ms).order_by(outbox.c.seq)
         first, second = (await connection.execute(query)).scalars()
     assert first < second
+
+
+async def test_who_took_over_while_the_database_was_away_learns_later(
+    migrated: Database, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lease is its own by then."""
+    clock = ManualClock(NOW_MS)
+    ids = await tell(migrated, "a1")
+    await Relay(migrated, store, owner="one", clock=clock).turn()
+    assert [event.id for event in await heard(store)] == ids
+    (message,) = await store.claim("evt:account", "test", "two", min_idle_ms=0)
+    await store.drop("evt:account", [message.id])
+    await store.delete(LEASE)
+    heir = Relay(migrated, store, owner="two", clock=clock)
+
+    async def away(*_: Any) -> Any:
+        raise SqlError("unavailable", "killed")
+
+    with monkeypatch.context() as patch, pytest.raises(SqlError):
+        patch.setattr(migrated, "ask", away)
+        await heir.turn()
+    await heir.turn()
+    assert [event.id for event in await heard(store)] == ids
+
+
+async def test_who_lost_the_lease_moves_nothing_that_was_published(migrated: Database) -> None:
+    """Listeners go on behind what they heard last: its place stays (CTL-170)."""
+    store, ahead = MemoryStore(), ManualClock(NOW_MS + 60_000)
+    ids = await tell(migrated, "a1")
+    frozen = Relay(migrated, store, owner="one", clock=ahead).steps()
+    while await anext(frozen) != "appended":
+        pass
+    heir = Relay(migrated, store, owner="two", clock=ManualClock(NOW_MS))
+    await heir.turn()
+    ids += await tell(migrated, "a2")
+    await heir.turn()
+    async for _ in frozen:
+        pass
+    async with migrated.read() as connection:
+        query = select(outbox.c.id).order_by(outbox.c.published_ms, outbox.c.seq)
+        assert list((await connection.execute(query)).scalars()) == ids
 
 
 async def test_what_was_sent_long_ago_is_forgotten(migrated: Database) -> None:
