@@ -15,12 +15,19 @@ from control_api.flags import Flags
 from control_api.flags.tables import feature_flag
 from control_api.outbox.tables import outbox
 from control_api.schema import epg_import_run, epg_source, metadata
+from headwater.console import status
 from headwater.console.status import Watch
 from runtime.service import Web
 from runtime.sql import Database, SqlError
 from runtime.store import MemoryStore, StoreError
 
 NOW_MS = 1_700_000_000_000
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever lives is waited for, however slow the machine."""
+    monkeypatch.setattr(status, "ANSWERS_S", 60.0)
 
 
 class DeadDatabase:
