@@ -16,7 +16,7 @@ from origin_rigs.fields import dictionary, members
 V, A = "/ingest/demo/Streams(v.cmfv)", "/ingest/demo/Streams(a.cmfa)"
 GRID_S = Fraction(48, 25)
 GRID = {"segment_s": "48/25"}
-LOW = {"demo": GRID | {"part_s": "12/25"}}
+LOW = {"demo": {"segment_s": "96/5", "part_s": "96/25"}}  # long: held as long as may be, no gap yet
 PREFETCH = "cdn-origin-assist-prefetch-path"
 Start = Callable[..., Any]
 
@@ -56,16 +56,16 @@ def push(origin: Any, path: str, *bodies: bytes) -> None:
 
 
 def test_the_next_object_is_there_or_is_held_until_it_is(
-    start: Start, chunked_media: Any, now_number: int
+    start: Start, long_chunked: Any, long_number: int
 ) -> None:
     """O16: the hint of every object of a channel with parts, fetched"""
-    origin, n = start(channels=LOW, hold_s=13), now_number
-    push(origin, V, chunked_media.header, *(chunked_media.segment(n + i) for i in range(4)))
-    pieces = chunked_media.pieces(n + 4)
+    origin, n = start(channels=LOW, hold_s=13), long_number
+    push(origin, V, long_chunked.header, *(long_chunked.segment(n + i) for i in range(4)))
+    pieces = long_chunked.pieces(n + 4)
     push(origin, V, pieces[0], pieces[1])
     base = "/live/demo/v"
     hints = {}
-    for leaf in ("media.m3u8", f"{n}.m4s", f"{n + 2}.m4s", f"{n + 2}.1.m4s", f"{n + 2}.3.m4s"):
+    for leaf in ("media.m3u8", f"{n}.m4s", f"{n + 2}.m4s", f"{n + 2}.1.m4s", f"{n + 2}.4.m4s"):
         hints[leaf] = ask(origin, f"{base}/{leaf}")[1][PREFETCH]
         if leaf != "media.m3u8":
             assert ask(origin, hints[leaf])[0] == 200, leaf
@@ -74,7 +74,7 @@ def test_the_next_object_is_there_or_is_held_until_it_is(
         f"{n}.m4s": f"{base}/{n + 1}.m4s",
         f"{n + 2}.m4s": f"{base}/{n + 3}.m4s",
         f"{n + 2}.1.m4s": f"{base}/{n + 2}.2.m4s",
-        f"{n + 2}.3.m4s": f"{base}/{n + 3}.0.m4s",
+        f"{n + 2}.4.m4s": f"{base}/{n + 3}.0.m4s",
     }
     assert ask(origin, f"{base}/{n + 4}.1.m4s")[1][PREFETCH] == hints["media.m3u8"]
     held = Asking(origin, hints["media.m3u8"])
@@ -82,7 +82,7 @@ def test_the_next_object_is_there_or_is_held_until_it_is(
     status, fields = held.wait()
     assert status == 200
     assert fields[PREFETCH] == f"{base}/{n + 4}.3.m4s"
-    assert ask(origin, f"{base}/{n + 4}.3.m4s")[1][PREFETCH] == f"{base}/{n + 5}.0.m4s"
+    assert ask(origin, f"{base}/{n + 4}.4.m4s")[1][PREFETCH] == f"{base}/{n + 5}.0.m4s"
 
 
 def test_what_was_hinted_and_did_not_come_is_taken_back(
@@ -109,12 +109,12 @@ def test_what_was_hinted_and_did_not_come_is_taken_back(
 
 
 def test_a_held_answer_says_how_long(
-    start: Start, chunked_media: Any, now_number: int, wait: Callable[..., Any]
+    start: Start, long_chunked: Any, long_number: int, wait: Callable[..., Any]
 ) -> None:
     """O26: ht and rd on what was held, neither on the same object asked for afterwards"""
-    origin, n = start(channels=LOW, hold_s=13), now_number
-    push(origin, V, chunked_media.header, *(chunked_media.segment(n + i) for i in range(3)))
-    pieces = chunked_media.pieces(n + 3)
+    origin, n = start(channels=LOW, hold_s=13), long_number
+    push(origin, V, long_chunked.header, *(long_chunked.segment(n + i) for i in range(3)))
+    pieces = long_chunked.pieces(n + 3)
     push(origin, V, pieces[0])
     path = f"/live/demo/v/media.m3u8?_HLS_msn={n + 3}&_HLS_part=1"
     held = [Asking(origin, path), Asking(origin, path)]
@@ -134,11 +134,11 @@ def test_a_held_answer_says_how_long(
 
 
 def test_duress_is_told_while_it_lasts(
-    start: Start, chunked_media: Any, now_number: int, wait: Callable[..., Any]
+    start: Start, long_chunked: Any, long_number: int, wait: Callable[..., Any]
 ) -> None:
     """O27: on every answer, by the name of the origin, and on none once it is over"""
-    origin, n = start(channels=LOW, hold_s=13, duress_share=1e-9, name="eu-1"), now_number
-    push(origin, V, chunked_media.header, *(chunked_media.segment(n + i) for i in range(3)))
+    origin, n = start(channels=LOW, hold_s=13, duress_share=1e-9, name="eu-1"), long_number
+    push(origin, V, long_chunked.header, *(long_chunked.segment(n + i) for i in range(3)))
     _, fields = ask(origin, f"/live/demo/v/{n}.m4s")
     assert "cmsd-dynamic" not in fields and dictionary(fields["cmsd-static"])["n"] == "eu-1"
     held = Asking(origin, f"/live/demo/v/media.m3u8?_HLS_msn={n + 3}&_HLS_part=0")
@@ -150,7 +150,7 @@ def test_duress_is_told_while_it_lasts(
     ):
         got, fields = ask(origin, path)
         assert got == status and members(fields["cmsd-dynamic"]) == [("eu-1", {"du": True})]
-    push(origin, V, chunked_media.pieces(n + 3)[0])
+    push(origin, V, long_chunked.pieces(n + 3)[0])
     status, fields = held.wait()
     told = dictionary(fields["cmsd-static"])["ht"]
     assert members(fields["cmsd-dynamic"]) == [("eu-1", {"rd": told, "du": True})]

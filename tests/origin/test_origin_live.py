@@ -20,6 +20,7 @@ from native.bmff import parse_chunk
 
 V, A = "/ingest/demo/Streams(v.cmfv)", "/ingest/demo/Streams(a.cmfa)"
 GRID = {"channels": {"demo": {"segment_s": "48/25"}}}
+LONG = {"channels": {"demo": {"segment_s": "96/5"}}}  # no gap by the clock while a test looks
 GRID_S = Fraction(48, 25)
 MPD = {"m": "urn:mpeg:dash:schema:mpd:2011"}
 
@@ -213,20 +214,20 @@ def test_mpd_equals_the_boxes(
 
 
 def test_statuses_and_freshness_of_delivery(
-    start: Callable[..., Any], video_media: Any, audio_media: Any, now_number: int
+    start: Callable[..., Any], long_video: Any, long_audio: Any, long_number: int
 ) -> None:
     """O1, O2, O5..O8: every refusal says how long it holds."""
-    origin = start(window_s=8, retention_s=32, hold_s=0.2, hot_bytes=1 << 20, **GRID)
-    encoder = Encoder(origin, video_media, audio_media)
+    origin = start(window_s=80, retention_s=320, hold_s=0.2, hot_bytes=1 << 20, **LONG)
+    encoder = Encoder(origin, long_video, long_audio)
     assert origin.get("/live/demo/master.m3u8").json == {"error": "no_media_yet"}
-    edge = now_number + 60
-    for number in range(now_number, edge + 1):
+    edge = long_number + 25
+    for number in range(long_number, edge + 1):
         encoder.push(number)
     cases = [
         (f"/live/demo/v/{edge}.m4s", 200, ""),
         (f"/live/demo/v/{edge + 1}.m4s", 404, "too_early"),
         (f"/live/demo/v/{edge + 50}.m4s", 404, "too_early"),
-        (f"/live/demo/v/{now_number}.m4s", 410, "gone"),
+        (f"/live/demo/v/{long_number}.m4s", 410, "gone"),
         ("/live/demo/x/1.m4s", 404, "unknown_track"),
         ("/live/none/v/1.m4s", 404, "unknown_channel"),
         ("/live/demo/v/media.txt", 404, "not_found"),
@@ -246,21 +247,21 @@ def test_statuses_and_freshness_of_delivery(
 
 
 def test_a_segment_asked_for_early_is_held_until_it_is_there(
-    start: Callable[..., Any], video_media: Any, audio_media: Any, now_number: int
+    start: Callable[..., Any], long_video: Any, long_audio: Any, long_number: int
 ) -> None:
     """O5: the request arrives first, the segment second, the answer is 200."""
-    origin = start(hold_s=13, **GRID)
-    encoder = Encoder(origin, video_media, audio_media)
-    encoder.push(now_number)
-    encoder.push(now_number + 1)
-    url = f"http://127.0.0.1:{origin.delivery_port}/live/demo/v/{now_number + 2}.m4s"
+    origin = start(hold_s=13, **LONG)
+    encoder = Encoder(origin, long_video, long_audio)
+    encoder.push(long_number)
+    encoder.push(long_number + 1)
+    url = f"http://127.0.0.1:{origin.delivery_port}/live/demo/v/{long_number + 2}.m4s"
     ask = "import urllib.request as u; print('go', flush=True); "
     ask += f"print(len(u.urlopen({url!r}).read()))"
     argv = [sys.executable, "-c", ask]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as player:
         assert player.stdout is not None and player.stdout.readline() == "go\n"
-        encoder.push(now_number + 2)
-        assert int(player.stdout.readline()) == len(video_media.segment(now_number + 2))
+        encoder.push(long_number + 2)
+        assert int(player.stdout.readline()) == len(long_video.segment(long_number + 2))
 
 
 @pytest.mark.parametrize("manifest", ["master.m3u8", "manifest.mpd"])
