@@ -38,16 +38,7 @@ from sqlalchemy.pool import NullPool
 
 from runtime import migrate, statements
 from runtime.abreast import abreast
-from runtime.asking import (
-    AWAY,
-    OPEN_S,
-    Ask,
-    Asker,
-    FileAsker,
-    ServerAsker,
-    Statement,
-    within,
-)
+from runtime.asking import AWAY, OPEN_S, Ask, Asker, FileAsker, ServerAsker, Statement, within
 from runtime.lending import LEAVE_S
 
 Dialect = Literal["sqlite", "postgresql"]
