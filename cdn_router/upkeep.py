@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from runtime import logs
+from runtime.abreast import ended
 from runtime.clock import Clock
 
 from .admin.plan import Plan
@@ -78,8 +79,7 @@ class Upkeep:
 
     async def stop(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            await ended(self._task)
         self._flush()
 
     def round(self) -> None:
@@ -135,7 +135,8 @@ class Upkeep:
         rest_s = ROUND_S
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._urgent.wait(), rest_s)
+                async with asyncio.timeout(rest_s):
+                    await self._urgent.wait()
             self._urgent.clear()
             spent_s, begun_s = 0.0, self._clock.monotonic_s()
             for _ in self._steps():

@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+CANCEL_AGAIN_S = 0.5
+
 
 async def abreast(*tasks: asyncio.Task[Any]) -> None:
     """Until all have ended well. Once one fails, or the caller is cancelled, the others are
@@ -18,3 +20,14 @@ async def abreast(*tasks: asyncio.Task[Any]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def ended(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel them until they have ended, whatever with: again and again, for a library may swallow
+    one, and so does a `TaskGroup` of Python 3.11 that fails at the same moment.
+    """
+    while going := [task for task in tasks if not task.done()]:
+        for task in going:
+            task.cancel()
+        await asyncio.wait(going, timeout=CANCEL_AGAIN_S)
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -24,13 +24,13 @@ import uvloop
 from aiohttp import web
 
 from runtime import logs, metrics
+from runtime.abreast import ended
 from runtime.web import Web
 
 __all__ = ["DRAIN_S", "EXIT_FAILURE", "Background", "Part", "Watched", "Web", "run"]
 
 DRAIN_S = 8.0  # parked requests are let go 2 s before the limit (HT-67)
 STOP_S = 1.5
-CANCEL_AGAIN_S = 0.5
 ABORT_S = 0.5  # after a second signal
 EXIT_FAILURE = 3  # CONTRACT: exit codes
 
@@ -102,9 +102,8 @@ class Background:
         """Keeps running: the parts above may still need it."""
 
     async def stop(self) -> None:
-        while self._task is not None and not self._task.done():
-            self._task.cancel()  # again and again: a library may swallow one
-            await asyncio.wait([self._task], timeout=CANCEL_AGAIN_S)
+        if self._task is not None:
+            await ended(self._task)
 
 
 def run(name: str, parts: Sequence[Part], *, admin: tuple[str, int] | None = None) -> int:

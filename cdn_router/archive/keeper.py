@@ -18,6 +18,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from runtime import logs, metrics
+from runtime.abreast import ended
 from runtime.clock import Clock
 from runtime.objects import ObjectError, ObjectStore
 
@@ -77,9 +78,7 @@ class Archive:
         """Still takes what requests in flight bring."""
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(*self._tasks)
         for shelf in self._shelves:
             with suppress(OSError):
                 shelf.journal.turn()

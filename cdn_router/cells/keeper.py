@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from runtime import logs, metrics
+from runtime.abreast import ended
 from runtime.clock import Clock
 from runtime.store import Store, StoreError
 
@@ -58,9 +59,7 @@ class Keeper:
         """Keeps its peers informed to the end."""
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(*self._tasks)
         if self._store is not None:
             await self._store.stop()
 

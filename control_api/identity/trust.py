@@ -9,6 +9,7 @@ Rules of the file
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -50,10 +51,9 @@ class Trust:
             await asyncio.sleep(self._settings.keys_pause_s)
             self._asked.clear()
             rest_s = max(self._settings.keys_s - self._settings.keys_pause_s, 0)
-            try:
-                await asyncio.wait_for(self._asked.wait(), rest_s)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(rest_s):
+                    await self._asked.wait()
 
     async def read(self) -> None:
         """Every issuer's keys once; one that does not answer keeps those it has."""

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from runtime import logs
-from runtime.service import CANCEL_AGAIN_S
+from runtime.abreast import ended
 from runtime.store import Store, StoreError
 
 LEASE_MS: Final = 3_000
@@ -44,9 +44,7 @@ class Alone:
                     while not work.done() and await self._mine():
                         await asyncio.wait([work], timeout=beat_s)
                 finally:
-                    while not work.done():
-                        work.cancel()
-                        await asyncio.wait([work], timeout=CANCEL_AGAIN_S)
+                    await ended(work)
                 if not work.cancelled():
                     work.result()
             await asyncio.sleep(beat_s)

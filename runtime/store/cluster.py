@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from redis.exceptions import MovedError, ResponseError
 
+from runtime.abreast import ended
 from runtime.store.clients import FAULTS
 from runtime.store.interface import StoreError
 from runtime.store.lane import Lane, Word, answered, heard
@@ -35,6 +36,7 @@ class Lanes:
         self._lanes: dict[str, Lane] = {}
         self._looking: asyncio.Task[None] | None = None
         self._looked_s = float("-inf")
+        self._closed = False
 
     async def ask(self, *command: Word) -> Any:
         """One command's answer."""
@@ -76,9 +78,10 @@ class Lanes:
         return heard(await asyncio.gather(*asked, return_exceptions=True))
 
     async def close(self) -> None:
-        """What waits is answered with an error."""
+        """What waits is answered with an error, and so is what is asked from now on."""
+        self._closed = True
         if self._looking is not None:
-            self._looking.cancel()
+            await ended(self._looking)
         for lane in self._lanes.values():
             await lane.close()
 
@@ -92,6 +95,8 @@ class Lanes:
     def _at(self, address: str) -> Lane:
         lane = self._lanes.get(address)
         if lane is None:
+            if self._closed:
+                raise StoreError("unavailable", "closed")
             sign_in, at, _ = self._url.netloc.rpartition("@")
             host, _, port = address.rpartition(":")
             if ":" in host:  # IPv6: RFC 3986 section 3.2.2
@@ -102,7 +107,7 @@ class Lanes:
 
     def _look(self) -> None:
         now_s = asyncio.get_running_loop().time()
-        if now_s - self._looked_s > LOOK_S and self._looking is None:
+        if now_s - self._looked_s > LOOK_S and self._looking is None and not self._closed:
             self._looked_s = now_s
             self._looking = asyncio.create_task(self._learn())
 

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
+from runtime.abreast import ended
 from runtime.clock import SteadyClock
 from runtime.store.interface import StoreError
 
@@ -44,4 +45,4 @@ class ServerClock(SteadyClock):
     async def close(self) -> None:
         """An answer that is out is not waited for."""
         if self._asking is not None:
-            self._asking.cancel()
+            await ended(self._asking)

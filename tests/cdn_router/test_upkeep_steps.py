@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine
+from contextlib import nullcontext
 
 import pytest
 
@@ -90,11 +90,11 @@ async def test_rounds_cost_a_part_of_a_core_and_urgent_ones_come_at_once(
 ) -> None:
     rests: list[float] = []
 
-    async def wait_for(waiting: Coroutine[None, None, object], rest_s: float) -> None:
+    def timeout(rest_s: float) -> nullcontext[None]:
         rests.append(rest_s)
-        await waiting
+        return nullcontext()
 
-    monkeypatch.setattr("cdn_router.upkeep.asyncio.wait_for", wait_for)
+    monkeypatch.setattr("cdn_router.upkeep.asyncio.timeout", timeout)
     for clock, rest_s in ((ManualClock(), 0.5), (Spending(), 2 * 0.05 / PART)):
         settings = Settings()
         cells = State([cdn(each) for each in settings.pathways], clock.now_ms() / 1000)
@@ -141,3 +141,19 @@ async def test_no_poll_waits_for_a_plan() -> None:
     router.poll("hls", "sid=s-SE", clock.now_ms())
     assert policy.plans["SE", version] == 2, "a drain is another snapshot"
     await upkeep.stop()
+
+
+@pytest.mark.parametrize("after", range(6))
+async def test_it_stops_at_any_moment_of_an_urgent_round(after: int) -> None:
+    clock, settings = ManualClock(), Settings()
+    cells = State([cdn(each) for each in settings.pathways], clock.now_ms() / 1000)
+    upkeep = Upkeep(build(settings, clock), cells, clock)
+    await upkeep.start()
+    for _ in range(10):  # it rests
+        await asyncio.sleep(0)
+    upkeep.hurry()
+    for _ in range(after):
+        await asyncio.sleep(0)
+    async with asyncio.timeout(60):
+        await upkeep.stop()
+    assert upkeep.ready() == "not running"

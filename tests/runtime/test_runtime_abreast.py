@@ -1,10 +1,11 @@
 """Tasks side by side: one error ends all, and leaves nothing behind in who waited for them."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
-from runtime.abreast import abreast
+from runtime.abreast import abreast, ended
 
 
 async def fails_after(turns: int) -> None:
@@ -52,3 +53,24 @@ async def test_all_that_end_well_have_their_results() -> None:
     one, other = asyncio.create_task(asyncio.sleep(0, 1)), asyncio.create_task(asyncio.sleep(0, 2))
     await abreast(one, other)
     assert (one.result(), other.result()) == (1, 2)
+
+
+async def test_one_that_swallows_a_cancellation_ends_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("runtime.abreast.CANCEL_AGAIN_S", 0.01)
+    swallowed = 0
+
+    async def deaf() -> None:
+        nonlocal swallowed
+        while swallowed < 2:
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            swallowed += 1
+        await asyncio.Event().wait()
+
+    tasks = asyncio.create_task(deaf()), asyncio.create_task(fails_after(0))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(60):
+        await ended(*tasks)
+    assert swallowed == 2 and tasks[0].cancelled()

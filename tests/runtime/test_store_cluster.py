@@ -10,6 +10,7 @@ import pytest
 from redis import asyncio as driver
 
 from runtime.store import RedisStore, StoreError
+from runtime.store.cluster import Lanes
 
 pytestmark = pytest.mark.twin
 KEYS = [f"{{{n}}}:k" for n in range(12)]
@@ -90,3 +91,11 @@ async def test_a_lost_server_is_looked_for(store: RedisStore) -> None:
         await store.get("k")
     await store._lane._looking
     assert await store.get("k") == b"1"
+
+
+async def test_who_is_sent_elsewhere_after_the_end_opens_no_lane() -> None:
+    lanes = Lanes("redis://127.0.0.1:1", 1.0, None)
+    lanes._at("127.0.0.1:1")
+    await lanes.close()
+    with pytest.raises(StoreError, match="closed"):
+        lanes._at("127.0.0.1:2")
