@@ -59,6 +59,12 @@ class Server:
         return self.refused(request) or web.json_response({"data": {name: f"vault:v1:{text}"}})
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """A Vault that lives is waited for, however slow the machine."""
+    monkeypatch.setattr("headwater.vault.TIMEOUT_S", 60.0)
+
+
 @pytest.fixture
 async def server(aiohttp_server):
     made = Server()

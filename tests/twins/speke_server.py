@@ -4,10 +4,9 @@
 
 It shares no code with the client. The path says how it behaves: /good, /replaces (own KIDs), /mac/N
 (place of the MAC key), /basic, /bearer, /sigv4, /lacks, /renames, /text, /fails/N (N times 503),
-/busy, /slow, /broken, /quiet (headers missing). GET /asked tells how often each was asked.
+/busy, /broken, /quiet (headers missing). GET /asked tells how often each was asked.
 """
 
-import asyncio
 import base64
 import hashlib
 import hmac
@@ -177,8 +176,6 @@ async def answer(request: web.Request) -> web.StreamResponse:
         return web.Response(status=503)
     if kind == "busy":
         return web.Response(status=429)
-    if kind == "slow":
-        await asyncio.sleep(60)
     if kind == "broken":
         request.transport.close()
         return web.Response()
