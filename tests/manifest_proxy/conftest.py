@@ -8,10 +8,24 @@ from typing import Any
 import aiohttp
 import pytest
 
+from manifest_proxy import server as proxy
+from manifest_proxy.fetching import GuardedFetcher
 from manifest_proxy.server import Listener, parts
 from manifest_proxy.settings import Settings
 from native.http import Answer, Request, serve
 from runtime.clock import SystemClock
+
+
+class Patient(GuardedFetcher):
+    """Waits for an origin, however slow the machine."""
+
+    def __init__(self, *bases: Any, **options: Any) -> None:
+        super().__init__(*bases, **options | {"timeout_s": 60.0, "connect_timeout_s": 60.0})
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxy, "GuardedFetcher", Patient)
 
 
 @pytest.fixture
