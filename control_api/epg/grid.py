@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_api import audience, types
@@ -65,20 +65,26 @@ async def now_and_next(
 ) -> types.NowList:
     """The running programme of each channel, if any, and the one after, of those for an age."""
     channel_ids = await _channels(connection, query.channels, age)
-    place = func.row_number().over(
-        partition_by=epg_event.c.channel_id, order_by=epg_event.c.start_ms
-    )
-    ahead = (
-        select(epg_event, place.label("place"))
+    one = (
+        select(epg_event.c.id)
         .where(
-            epg_event.c.channel_id.in_(channel_ids),
+            epg_event.c.channel_id == channel.c.id,
             epg_event.c.end_ms > now_ms,
             epg_event.c.end_ms < now_ms + 2 * store.NEAR_MS,
             audience.fits_programme(age),
         )
-        .subquery()
+        .order_by(epg_event.c.end_ms)
+        .limit(1)
+        .correlate(channel)
     )
-    wanted = select(ahead).where(ahead.c.place <= 2).order_by(ahead.c.channel_id, ahead.c.start_ms)
+    places = (one.offset(place).scalar_subquery() for place in range(2))
+    listed = channel.c.id.in_(channel_ids)
+    ahead = union_all(*(select(place.label("id")).where(listed) for place in places)).subquery()
+    wanted = (
+        select(epg_event)
+        .join(ahead, ahead.c.id == epg_event.c.id)
+        .order_by(epg_event.c.channel_id, epg_event.c.start_ms)
+    )
     lines = await _lines(connection, channel_ids, wanted, query.lang)
     return types.NowList([_now(line, utc(now_ms)) for line in lines])
 
