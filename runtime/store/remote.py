@@ -112,16 +112,16 @@ class RedisStore(RemoteSessions):
         before = task.cancelling()
         try:
             async with asyncio.timeout(within_s or self._timeout_s):
-                answer = await work
+                return await work
         except (ServerLate, TimeoutError):
             raise lane.late() from None
         except (ServerGone, ClusterError, RedisClusterException, OSError) as error:
             raise lane.gone(error) from None
         except ResponseError as error:
             raise await self._judged(error) from None
-        if task.cancelling() > before:
-            raise asyncio.CancelledError
-        return answer
+        finally:
+            if task.cancelling() > before:
+                raise asyncio.CancelledError
 
     async def _judged(self, reply: ResponseError) -> Exception:
         refused = replies.judged(reply)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from redis import asyncio as driver
+from redis.exceptions import ConnectionError as ServerGone
 from redis.exceptions import RedisClusterException, ResponseError
 
 from runtime.store import RedisStore, StoreError, clients
@@ -68,6 +69,27 @@ async def test_a_vain_search_for_another_server_is_no_other_error(
         with pytest.raises(StoreError, match="unavailable: READONLY"):
             await store._ask(refused(), within_s=30.0)
     await store.stop()
+
+
+@pytest.mark.parametrize("fault", [ServerGone("closed"), OSError("closed"), None])
+async def test_who_is_cancelled_is_so_whatever_the_driver_makes_of_it(
+    fault: Exception | None,
+) -> None:
+    """Else work that outlives a store that is away outlives its own end; None is an answer."""
+
+    async def swallows() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if fault is not None:
+                raise fault from None
+
+    store = RedisStore("redis://127.0.0.1:1", timeout_ms=60_000)
+    asking = asyncio.create_task(store._ask(swallows()))
+    await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.wait([asking])
+    assert asking.cancelled()
 
 
 async def test_a_server_that_wants_a_password(redis_url: str, operator: Any) -> None:
