@@ -41,6 +41,13 @@ def settled(tab: Any) -> None:
     tab.evaluate("fetch('/status.json').then(said => said.text())")
 
 
+def look(tab: Any) -> None:
+    """A poll before its time, answered and handled, and so is the next answer."""
+    with tab.expect_response("**/v1/admin/dlq?**"):
+        tab.evaluate("dispatchEvent(new Event('hashchange'))")
+    tab.evaluate("fetch('/status.json').then(said => said.text())")
+
+
 def wait_held(tab: Any) -> None:
     tab.wait_for_function("globalThis.held > 0")
 
@@ -119,6 +126,23 @@ def test_what_is_under_way_cannot_be_asked_for_again(tab: Any, running: Running,
     go()
     done = "it was replayed or dropped" if name == "Replay" else "replay of dead letters"
     tab.get_by_text(done).first.wait_for()
+
+
+def test_a_press_that_a_look_comes_into_is_one(tab: Any, running: Running) -> None:
+    """Nodes are drawn anew once it is over: a click and a space begin and end on the same one."""
+    signed_in(tab, running, running.operator)
+    opened(tab, running, "/events", "the index was away")
+    letter, drop = tab.locator("#letters a"), tab.get_by_role("button", name="Drop")
+    tab.on("dialog", lambda dialog: dialog.accept())
+    letter.hover()
+    tab.mouse.down()
+    look(tab)
+    tab.mouse.up()
+    drop.focus()
+    tab.keyboard.down(" ")
+    look(tab)
+    tab.keyboard.up(" ")
+    tab.get_by_text("it was replayed or dropped").wait_for()
 
 
 def test_a_reason_outlives_the_next_poll(tab: Any, running: Running) -> None:

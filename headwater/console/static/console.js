@@ -101,6 +101,15 @@ export function action(text, needs, does, kind = "", of = chosen()) {
   return button;
 }
 
+// What comes while something is pressed waits until it is let go: a click begins and ends on one node.
+const PRESSED_MS = 30_000;
+let release = () => {};
+export let released = Promise.resolve();
+const press = () => { released = new Promise(done => { release = done; setTimeout(done, PRESSED_MS); }); };
+addEventListener("pointerdown", press);
+addEventListener("keydown", event => { if (event.key === " ") press(); });
+for (const up of ["pointerup", "pointercancel", "keyup"]) addEventListener(up, () => setTimeout(release));
+
 // A file goes as it is, and may take its time.
 export async function api(path, { method = "GET", body, signal, headers: more = {} } = {}) {
   const file = body instanceof Blob;
@@ -110,10 +119,12 @@ export async function api(path, { method = "GET", body, signal, headers: more = 
     method, headers, body: file || body === undefined ? body : JSON.stringify(body),
     signal: AbortSignal.any([AbortSignal.timeout(file ? 300_000 : 10_000), ...(signal ? [signal] : [])]),
   }).catch(() => { throw new Error("The API does not answer"); });
-  if (answer.ok) return answer.status === 204 ? null : answer.json();
-  const problem = await answer.json().catch(() => ({}));
-  const error = new Error(problem.detail ?? `the API answered ${answer.status}`);
-  Object.assign(error, { code: problem.code ?? "", status: answer.status });
+  const read = answer.status === 204 ? null : answer.json();
+  const said = await (answer.ok ? read : read.catch(() => ({})));
+  await released;
+  if (answer.ok) return said;
+  const error = new Error(said.detail ?? `the API answered ${answer.status}`);
+  Object.assign(error, { code: said.code ?? "", status: answer.status });
   if (answer.status === 401) {
     error.message = token ? NOT_GOOD : "";
     if (sessionStorage.getItem(KEPT) === token) sessionStorage.removeItem(KEPT);

@@ -1,6 +1,6 @@
 // What the router knows of a session, by its token's id: where it was sent, why, whether it obeyed.
 
-import { cell, code, element, moment, state, words } from "./console.js";
+import { cell, code, element, moment, released, state, words } from "./console.js";
 
 const OBEYED = new Map([[null, "idle"], [true, "ok"], [false, "bad"]]);
 
@@ -9,6 +9,7 @@ export const percent = share => share === null ? "–" : `${(100 * share).toFixe
 export async function router(path) {
   const answer = await fetch(document.body.dataset.router + path, { signal: AbortSignal.timeout(1500) }).catch(() => null);
   const said = await answer?.json().catch(() => ({}));
+  await released;
   if (!answer) throw new Error(`The router at ${document.body.dataset.router} does not answer`);
   if (!answer.ok) throw new Error(said.detail ?? `The router answered ${answer.status}`);
   return said;
