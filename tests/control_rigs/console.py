@@ -218,15 +218,17 @@ def running(home: Path) -> Iterator[Running]:
         target=loop.run_until_complete, args=(serve(home, told, ready, over),)
     )
     thread.start()
-    assert ready.wait(120)
-    viewer = token(home, {"playback"}, seed.ACCOUNT)
-    start = {"channel_id": "ch_demo", "device": {"id": "one"}}
-    session = post(f"{told[0]}/v1/playback/start", viewer, start)
-    bearers = [token(home, each) for each in (SCOPES, {"tokens:issue"}, READER_SCOPES)]
-    yield Running(told[0], *bearers, viewer, session["session_id"])
-    loop.call_soon_threadsafe(over.set)
-    thread.join()
-    loop.close()
+    try:
+        assert ready.wait(120)
+        viewer = token(home, {"playback"}, seed.ACCOUNT)
+        start = {"channel_id": "ch_demo", "device": {"id": "one"}}
+        session = post(f"{told[0]}/v1/playback/start", viewer, start)
+        bearers = [token(home, each) for each in (SCOPES, {"tokens:issue"}, READER_SCOPES)]
+        yield Running(told[0], *bearers, viewer, session["session_id"])
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join()
+        loop.close()
 
 
 def signed_in(page: Any, running: Running, bearer: str) -> None:

@@ -28,7 +28,7 @@ def browser() -> Iterator[Browser]:
 def tab(browser: Browser) -> Iterator[Any]:
     """A page of a context of its own: nobody is signed in there."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.set_default_timeout(WAIT_MS)
+    page.context.set_default_timeout(WAIT_MS)  # of what it asks for itself too
     page.add_init_script(PATIENT)
     yield page
     page.close()

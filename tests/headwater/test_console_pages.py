@@ -160,6 +160,7 @@ def test_an_operator_switches_purges_and_brings_a_guide(tab: Any, running: Runni
     tab.locator("#brought", has_text="applied").wait_for()
 
 
+@pytest.mark.timeout(900)  # axe takes its time over the description of the whole API
 @pytest.mark.parametrize(("scheme", "width"), LOOKS)
 def test_every_page_is_for_everybody(tab: Any, running: Running, scheme: str, width: int) -> None:
     """WCAG 2.1 A and AA as axe sees them, and no page wider than a phone."""

@@ -5,12 +5,12 @@ import json
 import threading
 import urllib.request
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from aiohttp import web
 from playwright.sync_api import Route
-from twins.chromium import PATIENT, chromium
 from twins.ports import free_ports
 
 from cdn_router.server import parts
@@ -50,35 +50,36 @@ def console() -> Iterator[tuple[str, str]]:
         target=loop.run_until_complete, args=(serve(router, port, ready, over),)
     )
     thread.start()
-    assert ready.wait(120)
-    yield f"http://127.0.0.1:{router}", f"http://127.0.0.1:{port}"
-    loop.call_soon_threadsafe(over.set)
-    thread.join()
-    loop.close()
+    try:
+        assert ready.wait(120)
+        yield f"http://127.0.0.1:{router}", f"http://127.0.0.1:{port}"
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join()
+        loop.close()
 
 
-def test_the_page_shows_the_router_and_explains_a_session(console: tuple[str, str]) -> None:
+def test_the_page_shows_the_router_and_explains_a_session(
+    console: tuple[str, str], tab: Any
+) -> None:
     router, url = console
     start = json.dumps({"session_id": "seen", "content": "/live/x/"}).encode()
     urllib.request.urlopen(f"{router}/v1/decisions", start, timeout=ASK_S).close()
-    with chromium() as browser:
-        page = browser.new_page(viewport={"width": 1280, "height": 860})
-        page.add_init_script(PATIENT)
-        faults: list[str] = []
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(f"{url}/router#seen")
-        page.wait_for_selector("#why p")
-        page.wait_for_selector("#cdns tbody tr")
-        assert page.locator("#cdns tbody tr").count() == 2
-        assert "CDN-A, then CDN-B" in page.locator("#why").inner_text()
-        boxes = page.locator("#why section, #why pre")
-        assert boxes.evaluate_all("all => all.every(each => each.tabIndex === 0)")
-        assert "policy static-priority" in page.locator("#word").inner_text()
-        assert "None: every circuit is closed" in page.locator("main").inner_text()
-        assert faults == [] and page.locator("#trouble").inner_text() == ""
+    faults: list[str] = []
+    tab.on("pageerror", lambda error: faults.append(str(error)))
+    tab.goto(f"{url}/router#seen")
+    tab.wait_for_selector("#why p")
+    tab.wait_for_selector("#cdns tbody tr")
+    assert tab.locator("#cdns tbody tr").count() == 2
+    assert "CDN-A, then CDN-B" in tab.locator("#why").inner_text()
+    boxes = tab.locator("#why section, #why pre")
+    assert boxes.evaluate_all("all => all.every(each => each.tabIndex === 0)")
+    assert "policy static-priority" in tab.locator("#word").inner_text()
+    assert "None: every circuit is closed" in tab.locator("main").inner_text()
+    assert faults == [] and tab.locator("#trouble").inner_text() == ""
 
 
-def test_a_warning_outlives_the_failure_before_it(console: tuple[str, str]) -> None:
+def test_a_warning_outlives_the_failure_before_it(console: tuple[str, str], tab: Any) -> None:
     router, url = console
     away = True
 
@@ -91,17 +92,17 @@ def test_a_warning_outlives_the_failure_before_it(console: tuple[str, str]) -> N
         screen["snapshot"]["stale"] = True
         route.fulfill(json=screen, headers={"Access-Control-Allow-Origin": "*"})
 
-    with chromium() as browser:
-        page = browser.new_page()
-        page.route("**/v1/screen", answer)
-        page.goto(f"{url}/router")
-        page.wait_for_selector("body[data-stale]", state="attached")
-        away = False
-        after = "() => !document.body.hasAttribute('data-stale') && [trouble.textContent]"
-        assert "too old" in page.wait_for_function(after).json_value()[0]
+    tab.route("**/v1/screen", answer)
+    tab.goto(f"{url}/router")
+    tab.wait_for_selector("body[data-stale]", state="attached")
+    away = False
+    after = "() => !document.body.hasAttribute('data-stale') && [trouble.textContent]"
+    assert "too old" in tab.wait_for_function(after).json_value()[0]
 
 
-def test_a_search_asks_for_words_and_gives_up_the_former(console: tuple[str, str]) -> None:
+def test_a_search_asks_for_words_and_gives_up_the_former(
+    console: tuple[str, str], tab: Any
+) -> None:
     _, url = console
     asked: list[str] = []
     given_up: list[str] = []
@@ -117,16 +118,14 @@ def test_a_search_asks_for_words_and_gives_up_the_former(console: tuple[str, str
         input.value = word;
         input.dispatchEvent(new Event("input", { bubbles: true }));
     })"""
-    with chromium() as browser:
-        page = browser.new_page()
-        page.add_init_script("sessionStorage.setItem('headwater-token', 'x')")
-        page.on("requestfailed", lambda request: given_up.append(request.url))
-        page.route("**/v1/admin/contents?*", answer)
-        page.goto(f"{url}/titles")
-        page.wait_for_selector("body:not([data-stale]) #word:not(:empty)")
-        with page.expect_request("**/v1/admin/contents?*q=vault"):
-            page.evaluate(typing, ["v", "va", "vau", "vault"])
-        with page.expect_event("requestfailed"), page.expect_response("**?*q=film"):
-            page.evaluate(typing, ["film"])
-        assert asked == ["", "vault", "film"]
-        assert len(given_up) == 1 and "q=vault" in given_up[0]
+    tab.add_init_script("sessionStorage.setItem('headwater-token', 'x')")
+    tab.on("requestfailed", lambda request: given_up.append(request.url))
+    tab.route("**/v1/admin/contents?*", answer)
+    tab.goto(f"{url}/titles")
+    tab.locator("#word", has_text="0 titles").wait_for()
+    with tab.expect_request("**/v1/admin/contents?*q=vault"):
+        tab.evaluate(typing, ["v", "va", "vau", "vault"])
+    with tab.expect_event("requestfailed"), tab.expect_response("**?*q=film"):
+        tab.evaluate(typing, ["film"])
+    assert asked == ["", "vault", "film"]
+    assert len(given_up) == 1 and "q=vault" in given_up[0]
