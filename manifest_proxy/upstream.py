@@ -17,6 +17,7 @@ import asyncio
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
@@ -133,7 +134,9 @@ class Upstream:
             self._held_bytes -= len(self._held.pop(target).body)
 
     def doubt(self) -> None:
-        """Let the origin be asked about every copy before its next use."""
+        """Let the origin be asked about every copy before its next use: what it is about to say
+        makes none fresh.
+        """
         self._purged += 1
         now_s = self._clock.monotonic_s()
         for version in self._held.values():
@@ -194,7 +197,7 @@ class Upstream:
         purged = self._purged
         try:
             got = await self._origins.get(target, headers, timeout_s=timeout_s)
-            version = self._judge(got, held)
+            version = self._judge(got, held if purged == self._purged else copy(held))
         except UpstreamError as failure:
             FETCHES.labels(failure.code).inc()
             held = self._held.get(target)  # no more, if it was purged

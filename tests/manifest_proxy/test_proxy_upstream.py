@@ -51,6 +51,23 @@ def upstream(origin: Fetcher, clock: ManualClock, capacity: int = 8) -> Upstream
     )
 
 
+@pytest.mark.parametrize("status", [200, 304])
+async def test_what_was_asked_before_a_doubt_does_not_end_it(status: int) -> None:
+    clock, origin, told = ManualClock(), ScriptedOrigin(), {"cache-control": "max-age=2"}
+    cache = upstream(origin, clock)
+    origin.answer = Fetched(200, told | {"etag": '"a"'}, b"one")
+    await cache.get("/m")
+    clock.advance(3)
+    origin.gate.clear()
+    asked = asyncio.create_task(cache.get("/m"))
+    while len(origin.asked) < 2:
+        await asyncio.sleep(0)
+    cache.doubt()
+    origin.answer = Fetched(status, told, b"one" if status == 200 else b"")
+    origin.gate.set()
+    assert (await asked).body == b"one" and cache.fresh("/m") is None
+
+
 async def test_a_copy_is_used_for_its_max_age_and_then_revalidated() -> None:
     clock, origin = ManualClock(), ScriptedOrigin()
     cache = upstream(origin, clock)
