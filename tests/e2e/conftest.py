@@ -1,4 +1,6 @@
-"""The whole demo, started once as a user would, on free ports and a folder of its own."""
+"""The whole demo, started as a user would, on free ports and a folder of its own. It encodes all
+the while, and so ends with the module that asked for it: others have the machine to themselves.
+"""
 
 import os
 import signal
@@ -60,8 +62,15 @@ def environment(ports: list[int]) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def film_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first demo leaves its film for the others."""
+    return tmp_path_factory.mktemp("film")
+
+
+@pytest.fixture(scope="module")
+def demo(film_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     data = tmp_path_factory.mktemp("demo")
+    (data / "demo").symlink_to(film_folder)
     ports = free_ports(11)
     process = subprocess.Popen(
         [sys.executable, "-m", "headwater.cli", "up", "--demo", "--data", str(data)],

@@ -7,7 +7,7 @@ from typing import Any
 import imageio_ffmpeg
 import pytest
 
-pytestmark = [pytest.mark.serial, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.serial, pytest.mark.timeout(600)]
 
 # What to decode -> ffmpeg's name of it in the source file.
 STREAMS = {"video": "0:v:0", "English": "0:a:0", "French": "0:a:1"}
