@@ -292,7 +292,8 @@ class Streams:
 
     async def settled(self) -> None:
         """Return when nobody is being withdrawn any more."""
-        await asyncio.gather(*self._leaving)
+        while self._leaving:
+            await asyncio.wait(self._leaving)
 
     async def _withdrawn(self, one: Newcomer, now_ms: int) -> None:
         with contextlib.suppress(StoreError):

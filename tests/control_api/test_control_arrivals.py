@@ -192,6 +192,27 @@ async def test_who_leaves_while_his_row_is_written_is_ended(
     assert (row.end_reason, row.ended_ms) == ("failed", NOW_MS)
 
 
+async def test_who_is_withdrawn_while_others_are_is_waited_for_too(
+    ten: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a process owes is paid behind the last of them."""
+    ledger = Ledger(ten, flush_s=60)
+    streams = Streams(ten, Shelf(MemoryStore(), 30), ledger, b"s" * 32, Clockwork(90, 86_400, 300))
+    flush, paid = ledger.flush, 0
+
+    async def pays() -> None:
+        nonlocal paid
+        if not paid:
+            streams.withdraw(arrival(2, 1).newcomer, NOW_MS)
+        paid += 1
+        await flush()
+
+    monkeypatch.setattr(ledger, "flush", pays)
+    streams.withdraw(arrival(1, 1).newcomer, NOW_MS)
+    await streams.settled()
+    assert paid == 2 and not streams._leaving
+
+
 async def test_an_end_that_came_before_its_start_is_paid_again(ten: Any) -> None:
     """CTL-105: a commit that nobody waited for comes when it comes."""
     clock = ManualClock(0)
