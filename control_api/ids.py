@@ -1,6 +1,6 @@
 """Identifiers: a prefix naming the kind and a UUIDv7, so that ids sort by the time they were made.
 
-Source: RFC 9562 section 5.7 (UUID version 7); control-api CTL-2.
+Source: RFC 9562 sections 5.7 and 6.2 (UUID version 7); control-api CTL-2.
 """
 
 import re
@@ -49,8 +49,11 @@ def uuid7(now_ms: int, random_bits: int) -> str:
 
 
 def new(kind: str) -> str:
-    """A fresh id of a kind in `PREFIXES`."""
-    return PREFIXES[kind] + uuid7(time.time_ns() // 1_000_000, secrets.randbits(74))
+    """A fresh id of a kind in `PREFIXES`. Those of one millisecond sort as they were made too: 12
+    bits go on with the time, a quarter of a microsecond each (RFC 9562 section 6.2, method 3).
+    """
+    now_ms, more_ns = divmod(time.time_ns(), 1_000_000)
+    return PREFIXES[kind] + uuid7(now_ms, (more_ns << 12) // 1_000_000 << 62 | secrets.randbits(62))
 
 
 def made_ms(kind: str, name: str) -> int:

@@ -4,8 +4,11 @@ that was taken back is told of (CTL-105).
 
 import asyncio
 import json
+from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from sqlalchemy import delete, insert, select
 
 from control_api import ids, seed
@@ -123,3 +126,13 @@ def test_ids_tell_when_they_were_made() -> None:
         0,
         0,
     ]
+
+
+def test_ids_of_one_millisecond_sort_as_they_were_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that dead letters are brought again, and deeds listed, in the order they came."""
+    begun_ns = 1_700_000_000_000_000_000
+    monkeypatch.setattr(ids, "time", SimpleNamespace(time_ns=count(begun_ns, 250).__next__))
+    made = [ids.new("dead") for _ in range(4_001)]
+    assert made == sorted(made)
+    told = [ids.made_ms("dead", made[at]) for at in (0, 3_999, 4_000)]
+    assert told == [begun_ns // 1_000_000 + later for later in (0, 0, 1)]
