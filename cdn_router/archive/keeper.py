@@ -113,7 +113,11 @@ class Archive:
         try:
             for shelf in self._shelves:
                 for path in shelf.journal.ended():
-                    for name, body, count in await asyncio.to_thread(tables, shelf, path):
+                    try:
+                        made = await asyncio.to_thread(tables, shelf, path)
+                    except FileNotFoundError:  # another process of this folder was as quick
+                        continue
+                    for name, body, count in made:
                         await self._store.put(name, body, content_type=PARQUET)
                         STORED.inc(count)
                     shelf.journal.stored(path)

@@ -159,6 +159,29 @@ class Away(FolderStore):
         return await super().put(name, body)
 
 
+async def test_what_another_process_stored_holds_up_no_other_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one folder, between the look at it and the file's turn."""
+    store, folder = FolderStore(tmp_path / "objects"), tmp_path / "journal"
+    await store.start()
+    archive = opened(store, folder, "n", 1 << 20, SYSTEM)
+    journals = [shelf.journal for shelf in archive.archive._shelves]
+    for _ in range(2):
+        archive.keep(LINES[0], "192.0.2.7", NOW_MS)
+        journals[0].turn()
+    look = journals[0].ended
+
+    def ended() -> list[Path]:
+        found = look()
+        found[0].unlink()
+        return found
+
+    monkeypatch.setattr(journals[0], "ended", ended)
+    await archive.archive.store()
+    assert not list(folder.iterdir()) and len(await store.find("qoe/")) == 1
+
+
 async def test_parquet_by_the_hour_can_be_queried(tmp_path: Path) -> None:
     store = Away(tmp_path / "objects")
     await store.start()
