@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import quote
 
 from runtime import sections
 from runtime.service import Part
@@ -79,7 +80,7 @@ class Child:
 
     @property
     def url(self) -> str:
-        return f"unix://{self._folder}/store.sock"
+        return f"unix://{quote(str(self._folder))}/store.sock"
 
     async def start(self) -> None:
         """Start the server and wait for its PONG."""

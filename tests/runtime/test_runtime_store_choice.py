@@ -5,11 +5,12 @@ import contextlib
 import os
 import shutil
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from twins.process import needs
+from twins.process import folder, needs
 
 from runtime.sections import Store as Settings
 from runtime.settings import SettingsError
@@ -48,8 +49,17 @@ async def test_an_absent_server_is_unavailable() -> None:
 
 
 @pytest.mark.twin
-async def test_the_child_serves_and_leaves_nothing() -> None:
+async def test_the_child_serves_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever temporary files are."""
     binary = needs("redis-server")
+    with folder() as home:
+        temporary = home / "50% #1?"
+        temporary.mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+        await serves_and_leaves_nothing(binary, temporary)
+
+
+async def serves_and_leaves_nothing(binary: str, temporary: Path) -> None:
     settings = Settings(timeout_ms=20_000)
     store, parts, _ = choose(settings, processes=2, binary=lambda: binary)
     child, *_ = parts
@@ -59,11 +69,11 @@ async def test_the_child_serves_and_leaves_nothing() -> None:
         assert part.ready() is None
     await store.put("k", b"v")
     assert await store.get("k") == b"v"
-    folder = Path(child.url.removeprefix("unix://")).parent
-    assert folder.stat().st_mode & 0o777 == 0o700
+    [made] = temporary.iterdir()
+    assert made.stat().st_mode & 0o777 == 0o700
     for part in reversed(parts):
         await part.stop()
-    assert not folder.exists()
+    assert not made.exists()
     assert child.ready() is not None
 
 
