@@ -35,7 +35,7 @@ async def test_a_failover_keeps_what_was_replicated(
     number: signal.Signals, servers: Watched
 ) -> None:
     """Over the lane and the pool; a primary that comes back is a replica, and not written to."""
-    store = RedisStore(servers.url, timeout_ms=1_000)
+    store = RedisStore(servers.url, timeout_ms=4_000)
     await store.start()
     first, second = servers.servers
     assert (await store.admit("acc", "s", device="d", detail=b"x", limit=1)).admitted
@@ -116,7 +116,7 @@ async def test_a_server_that_is_no_primary_is_not_asked(servers: Watched, monkey
 
 
 async def test_no_sentinel_no_primary_no_service() -> None:
-    store = RedisStore(f"redis+sentinel://127.0.0.1:1,127.0.0.1:2/{SERVICE}", timeout_ms=1_000)
+    store = RedisStore(f"redis+sentinel://127.0.0.1:1,127.0.0.1:2/{SERVICE}", timeout_ms=4_000)
     with pytest.raises(StoreError, match="unavailable"):
         await store.start()
     await store.stop()

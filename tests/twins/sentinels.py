@@ -18,7 +18,7 @@ SENTINEL = """
 sentinel resolve-hostnames yes
 sentinel monitor {service} 127.0.0.1 {primary} 2
 sentinel auth-pass {service} {word}
-sentinel down-after-milliseconds {service} 1000
+sentinel down-after-milliseconds {service} 4000
 sentinel failover-timeout {service} 10000
 """
 
