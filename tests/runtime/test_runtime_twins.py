@@ -2,6 +2,9 @@
 
 import errno
 import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from unittest.mock import MagicMock, Mock
 
@@ -38,9 +41,16 @@ def test_free_ports_differ_and_have_their_twins() -> None:
     assert all(port + 10_000 <= 65_535 for port in found)
 
 
-def test_a_twin_is_nobody_elses_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def quick_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted in memory: thousands of turns would be as many files locked and written."""
+    turns: defaultdict[Path, Iterator[int]] = defaultdict(count)
+    monkeypatch.setattr(ports, "_turn", lambda path: next(turns[path]))
+
+
+@pytest.mark.usefixtures("quick_turns")
+def test_a_twin_is_nobody_elses_port(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of all that are ever given out, near twins or far ones."""
-    monkeypatch.setattr(ports, "TURN", tmp_path / "turn")
     monkeypatch.setattr(ports, "_free", lambda wanted: True)
     alone = set(ports.free_ports(ports.COUNT))
     near = set(ports.free_ports(800, twin_at=100))
@@ -51,6 +61,7 @@ def test_a_twin_is_nobody_elses_port(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert max(near | twins[0] | twins[1]) < 32_768
 
 
+@pytest.mark.usefixtures("quick_turns")
 def test_a_port_that_cannot_be_bound_at_all_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not a loop without end; neither are ports that are all taken."""
     error = OSError(errno.EACCES, "not here")
