@@ -41,6 +41,7 @@ test-long: install $(VENV)/.tools $(VENV)/.system ## what is too long for every 
 	HEADWATER_RENEWAL_S=600 $(PYTEST) tests/e2e/test_renewal_players.py --timeout 3000
 	HEADWATER_DIVERGENCE=full $(PYTEST) tests/edge_scripts/test_divergence_edges.py --timeout 3000
 	HEADWATER_FUZZ_COUNT=10000000 $(PYTEST) tests/token -k fuzz --timeout 10000
+	$(PYTEST) -n 2 -m "not serial and not browser" --hypothesis-profile=explore
 	HEADWATER_WORLDS=60 $(PYTEST) tests/cdn_router/test_sim_fuzz.py -s --timeout 3000
 
 lint: install ## ruff, mypy strict, stubs against kernels
