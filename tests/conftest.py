@@ -1,8 +1,11 @@
 """Fixtures for every room's tests: the real servers are in `tests/twins`."""
 
+import gc
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 # A busy machine is slow, not wrong: time limits are pytest's. The same examples each time, so that
@@ -14,3 +17,15 @@ settings.load_profile("house")
 sys.path.append(str(Path(__file__).parent))
 
 pytest_plugins = ["twins.plugin"]
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    """CPython 3.11 may not parse a traceback's source, and ends the run, where garbage with a
+    finalizer is collected meanwhile (gh-106905).
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
