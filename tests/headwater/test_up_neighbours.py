@@ -1,13 +1,14 @@
 """Services that `headwater up` starts on other ports find one another."""
 
+import json
 import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from headwater import neighbours
-from headwater.settings import SECTIONS, effective
+from headwater import neighbours, up
+from headwater.settings import SECTIONS, Demo, effective
 
 
 @pytest.fixture
@@ -48,6 +49,13 @@ def test_every_url_of_this_machine_is_known(bare: Path) -> None:
             if urlsplit(value).scheme == "http" and urlsplit(value).port in ours:
                 found[path] = urlsplit(value).port
     assert found == {url: neighbours._value(loaded, port) for url, port in neighbours.PORTS.items()}
+
+
+def test_players_reach_each_cdn_of_the_demo_by_a_name_of_its_own(bare: Path) -> None:
+    """Shaka leaves one that fails by its host name, and with it all others of that name."""
+    pathways = json.loads(up.demo_environment(Demo())["HEADWATER_ROUTER__PATHWAYS"])
+    names = {urlsplit(each["base_url"]).hostname for each in pathways}
+    assert len(names) == len(pathways) == len(Demo().edges) > 1
 
 
 def _texts(value: object, path: str) -> list[tuple[str, str]]:
